@@ -1,0 +1,2 @@
+// Package card talks to smart cards.
+package card

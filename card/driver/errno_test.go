@@ -1,0 +1,13 @@
+package driver_test
+
+import (
+	"testing"
+
+	"github.com/smartlogon/smartlogon/card/driver"
+	"github.com/stretchr/testify/assert"
+)
+
+func TestErrnoTellsTheNumberItDoesNotKnow(t *testing.T) {
+	assert.EqualError(t, driver.SharingViolation, "card is held by another program")
+	assert.EqualError(t, driver.Errno(0x80100777), "PC/SC error 80100777")
+}

@@ -1,0 +1,215 @@
+package ber
+
+import "fmt"
+
+// A Tag is the tag field of an element exactly as it stands on the wire, class
+// and constructed bit included: 0x53, 0x7F49, 0x5FC102.
+type Tag uint32
+
+// Tags of the universal class that certificates are made of (X.690, 8.1.2).
+const (
+	Boolean         Tag = 0x01
+	Integer         Tag = 0x02
+	BitString       Tag = 0x03
+	OctetString     Tag = 0x04
+	Null            Tag = 0x05
+	OID             Tag = 0x06
+	UTF8String      Tag = 0x0C
+	PrintableString Tag = 0x13
+	T61String       Tag = 0x14
+	IA5String       Tag = 0x16
+	UTCTime         Tag = 0x17
+	GeneralizedTime Tag = 0x18
+	UniversalString Tag = 0x1C
+	BMPString       Tag = 0x1E
+	Sequence        Tag = 0x30
+	Set             Tag = 0x31
+)
+
+// Constructed reports whether the element holds further elements.
+func (t Tag) Constructed() bool { return t.first()&0x20 != 0 }
+
+// first is the leading byte of the tag field.
+func (t Tag) first() byte {
+	switch {
+	case t > 0xFFFF:
+		return byte(t >> 16)
+	case t > 0xFF:
+		return byte(t >> 8)
+	}
+	return byte(t)
+}
+
+// String is the tag in hexadecimal, as standards print it.
+func (t Tag) String() string { return fmt.Sprintf("%02X", uint32(t)) }
+
+// An Element is one tag, length and value. Its slices point into the input.
+type Element struct {
+	Tag    Tag
+	Value  []byte
+	Raw    []byte // tag and length fields included
+	Offset int    // of Raw in the outermost input
+
+	strict bool
+}
+
+// Inside reads the elements that the value of e consists of, by the same rules
+// and with offsets that count from the same outermost input.
+func (e Element) Inside() Reader {
+	return Reader{rest: e.Value, off: e.Offset + len(e.Raw) - len(e.Value), strict: e.strict}
+}
+
+// An Error says what is wrong with an encoding, and where.
+type Error struct {
+	Offset int // of the element at fault, in the outermost input
+	Reason string
+}
+
+func (e *Error) Error() string { return fmt.Sprintf("byte %d: %s", e.Offset, e.Reason) }
+
+// A Reader walks the elements of one level. Its zero value is at the end of an
+// empty input. After a fault it stays where it is and yields nothing more.
+type Reader struct {
+	rest   []byte
+	off    int
+	strict bool
+	err    *Error
+}
+
+// BER reads data objects of a card: lengths need not be minimal.
+func BER(b []byte) Reader { return Reader{rest: b} }
+
+// DER reads an encoding in which every length is minimal.
+func DER(b []byte) Reader { return Reader{rest: b, strict: true} }
+
+// More reports whether there is something left to read and nothing was wrong
+// so far.
+func (r *Reader) More() bool { return r.err == nil && len(r.rest) > 0 }
+
+// Offset is where the next element begins, in the outermost input.
+func (r *Reader) Offset() int { return r.off }
+
+// Err is the first fault, or nil. Its dynamic type is *[Error].
+func (r *Reader) Err() error {
+	if r.err == nil {
+		return nil
+	}
+	return r.err
+}
+
+// Next takes the next element. It reports false at the end of the input and at
+// a fault; [Reader.Err] tells the two apart.
+func (r *Reader) Next() (Element, bool) {
+	if !r.More() {
+		return Element{}, false
+	}
+	tag, n := readTag(r.rest)
+	if n == 0 {
+		return r.fault("tag is cut short or longer than three bytes")
+	}
+	length, m, reason := readLength(r.rest[n:], r.strict)
+	if reason != "" {
+		return r.fault(reason)
+	}
+	head := n + m
+	if length > len(r.rest)-head {
+		return r.fault("value is longer than what is left of the data")
+	}
+	e := Element{
+		Tag:    tag,
+		Value:  r.rest[head : head+length : head+length],
+		Raw:    r.rest[: head+length : head+length],
+		Offset: r.off,
+		strict: r.strict,
+	}
+	r.rest = r.rest[head+length:]
+	r.off += head + length
+	return e, true
+}
+
+// Take takes the next element, which must have the given tag; anything else,
+// the end of the input too, is a fault.
+func (r *Reader) Take(tag Tag) (Element, bool) {
+	before := *r
+	e, ok := r.Next()
+	switch {
+	case ok && e.Tag == tag:
+		return e, true
+	case ok:
+		*r = before
+		return r.fault("want tag " + tag.String() + ", found " + e.Tag.String())
+	case r.err == nil:
+		return r.fault("want tag " + tag.String() + ", found the end")
+	}
+	return Element{}, false
+}
+
+// Peek is the tag of the next element, or 0 where there is none.
+func (r *Reader) Peek() Tag {
+	if !r.More() {
+		return 0
+	}
+	tag, _ := readTag(r.rest)
+	return tag
+}
+
+// Close reports whether all of the input was read without a fault; what is
+// left over becomes one.
+func (r *Reader) Close() error {
+	if r.More() {
+		r.fault("data after the last element")
+	}
+	return r.Err()
+}
+
+func (r *Reader) fault(reason string) (Element, bool) {
+	r.err = &Error{Offset: r.off, Reason: reason}
+	return Element{}, false
+}
+
+// readTag returns the tag at the front of b and the bytes it takes, 0 where it
+// cannot be read. Tag numbers above 30 follow in base 128 (X.690, 8.1.2.4).
+func readTag(b []byte) (Tag, int) {
+	tag := Tag(b[0])
+	if b[0]&0x1F != 0x1F {
+		return tag, 1
+	}
+	for i := 1; i < len(b) && i < 3; i++ {
+		tag = tag<<8 | Tag(b[i])
+		if b[i]&0x80 == 0 {
+			return tag, i + 1
+		}
+	}
+	return 0, 0
+}
+
+// readLength returns the length at the front of b and the bytes it takes, or
+// why it cannot be read (X.690, 8.1.3 and 10.1).
+func readLength(b []byte, strict bool) (length, n int, reason string) {
+	if len(b) == 0 {
+		return 0, 0, "length is missing"
+	}
+	if b[0] < 0x80 {
+		return int(b[0]), 1, ""
+	}
+	n = int(b[0] & 0x7F)
+	switch {
+	case n == 0:
+		return 0, 0, "length is indefinite"
+	case n > 4:
+		return 0, 0, "length takes more than four bytes"
+	case n >= len(b):
+		return 0, 0, "length is cut short"
+	}
+	var v uint64 // an int may have 32 bits
+	for _, c := range b[1 : 1+n] {
+		v = v<<8 | uint64(c)
+	}
+	if strict && (v < 0x80 || v>>(8*(n-1)) == 0) {
+		return 0, 0, "length is not in its shortest form"
+	}
+	if v > 1<<31-1 {
+		return 0, 0, "value is longer than what is left of the data"
+	}
+	return int(v), 1 + n, ""
+}

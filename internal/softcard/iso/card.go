@@ -1,0 +1,304 @@
+package iso
+
+import (
+	"bytes"
+	"slices"
+	"sync"
+)
+
+// Instructions of this layer (ISO/IEC 7816-4, table 4).
+const (
+	insSelect      = 0xA4
+	insGetResponse = 0xC0
+)
+
+// chainBit marks every part of a chained command but the last.
+const chainBit = 0x10
+
+// maxChain bounds a command joined from parts.
+const maxChain = 64 << 10
+
+// selectByName is P1 of a SELECT by application identifier.
+const selectByName = 0x04
+
+// Lengths of an application identifier (ISO/IEC 7816-4, 8.2.1.2).
+const (
+	minAID = 5
+	maxAID = 16
+)
+
+// A Config says what kind of card it is. Its zero value is a T=1 card that can
+// do everything.
+type Config struct {
+	// ATR is the answer to reset. Nil stands for one that tells the truth
+	// about chaining, lengths and protocol.
+	ATR []byte
+
+	// T0 makes a T=0 card: no extended lengths, an answer to a command with
+	// data is always fetched with GET RESPONSE (so NoResponseChaining means
+	// nothing), and an Le that is too large is refused with 6CXX.
+	T0 bool
+
+	// Implicit makes the first application current after a reset.
+	Implicit bool
+
+	// NoExtended refuses extended lengths with 6700.
+	NoExtended bool
+
+	// NoCommandChaining refuses the parts of a chain with 6884.
+	NoCommandChaining bool
+
+	// NoResponseChaining knows no GET RESPONSE: an answer that is longer than
+	// Le is refused, with 6CXX where a short Le can be right, else with 6700.
+	NoResponseChaining bool
+
+	// MaxCommand bounds the bytes of one command, header included; a longer
+	// one is refused with 6700. 0 is no bound.
+	MaxCommand int
+
+	// MaxResponse bounds the data of one answer; the rest is fetched with GET
+	// RESPONSE. 0 is no bound but that of Le.
+	MaxResponse int
+
+	// ExactLe refuses an Le that is larger than the answer, unless it is the
+	// largest there is, with 6CXX.
+	ExactLe bool
+
+	// IgnoresLe sends as much as the form of the command allows, whatever Le
+	// says.
+	IgnoresLe bool
+
+	// FullAID knows applications by their whole identifier only, not by its
+	// beginning.
+	FullAID bool
+}
+
+// A Count is the traffic of a card so far.
+type Count struct {
+	Exchanges int
+	Received  int // bytes of commands
+	Sent      int // bytes of answers, status words included
+	Resets    int
+}
+
+// A Card is a card with its applications. It is safe for concurrent use.
+type Card struct {
+	config Config
+	apps   []Application
+
+	mu      sync.Mutex // guards what follows, and every call of an application
+	current Application
+	chain   *Command // parts so far, nil where none is under way
+	waiting Answer   // what GET RESPONSE fetches; no data where nothing waits
+	count   Count
+}
+
+// New makes a card. Of applications that answer to the same name the first one
+// is selected.
+func New(config Config, apps ...Application) *Card {
+	if config.ATR == nil {
+		config.ATR = config.atr()
+	}
+	if config.T0 {
+		config.NoExtended, config.NoResponseChaining = true, false
+	}
+	c := &Card{config: config, apps: apps}
+	c.start()
+	return c
+}
+
+// ATR is the answer to reset.
+func (c *Card) ATR() []byte { return slices.Clone(c.config.ATR) }
+
+// Protocol is the number of the card's transmission protocol, 0 or 1.
+func (c *Card) Protocol() int {
+	if c.config.T0 {
+		return 0
+	}
+	return 1
+}
+
+// Count is the traffic so far.
+func (c *Card) Count() Count {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.count
+}
+
+// Reset is a warm reset or a loss of power: what was selected, verified or
+// under way is gone.
+func (c *Card) Reset() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.count.Resets++
+	c.start()
+}
+
+func (c *Card) start() {
+	c.chain, c.waiting, c.current = nil, Answer{}, nil
+	for _, app := range c.apps {
+		app.Reset()
+	}
+	if c.config.Implicit && len(c.apps) > 0 {
+		c.current = c.apps[0]
+	}
+}
+
+// Transmit answers one command. The answer ends with the status word.
+func (c *Card) Transmit(command []byte) []byte {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	a := c.exchange(command)
+	answer := make([]byte, 0, len(a.Data)+2)
+	answer = append(answer, a.Data...)
+	answer = append(answer, byte(a.Status>>8), byte(a.Status))
+	c.count.Exchanges++
+	c.count.Received += len(command)
+	c.count.Sent += len(answer)
+	return answer
+}
+
+func (c *Card) exchange(b []byte) Answer {
+	command, ok := c.parse(b)
+	if ok && command.INS == insGetResponse && command.CLA == 0 && !c.config.NoResponseChaining {
+		c.chain = nil
+		return c.getResponse(command)
+	}
+	c.waiting = Answer{}
+	chain := c.chain
+	c.chain = nil
+	if !ok {
+		return WrongLength.Answer()
+	}
+	if s := classStatus(command.CLA); s != OK {
+		return s.Answer()
+	}
+	if s, joined := c.join(chain, &command); !joined {
+		return s.Answer()
+	}
+	return c.deliver(c.run(command), command)
+}
+
+func (c *Card) parse(b []byte) (Command, bool) {
+	if c.config.MaxCommand > 0 && len(b) > c.config.MaxCommand {
+		return Command{}, false
+	}
+	if c.config.T0 {
+		return parseT0(b)
+	}
+	command, ok := ParseCommand(b)
+	return command, ok && !(command.Extended && c.config.NoExtended)
+}
+
+// classStatus says what is wrong with a class byte (ISO/IEC 7816-4, 5.4.1).
+func classStatus(cla byte) Status {
+	switch {
+	case cla&0xA0 != 0: // proprietary, or reserved
+		return UnknownClass
+	case cla&0x43 != 0:
+		return NoLogicalChannel
+	case cla&0x0C != 0:
+		return NoSecureMessaging
+	}
+	return OK
+}
+
+// join puts the parts of a chained command together (ISO/IEC 7816-4, 5.3.3).
+// It reports false, with what there is to say, until the command is whole.
+func (c *Card) join(chain, part *Command) (Status, bool) {
+	more := part.CLA&chainBit != 0
+	if more && c.config.NoCommandChaining {
+		return NoCommandChaining, false
+	}
+	if more && !c.chains(*part) {
+		return NoCommandChaining, false
+	}
+	part.CLA &^= chainBit
+	if chain == nil || chain.INS != part.INS || chain.P1 != part.P1 || chain.P2 != part.P2 {
+		chain = &Command{CLA: part.CLA, INS: part.INS, P1: part.P1, P2: part.P2}
+		if !more {
+			return OK, true
+		}
+	}
+	if len(chain.Data)+len(part.Data) > maxChain {
+		return WrongLength, false
+	}
+	chain.Data = append(chain.Data, part.Data...)
+	if more {
+		c.chain = chain
+		return OK, false
+	}
+	part.Data = chain.Data
+	return OK, true
+}
+
+func (c *Card) chains(part Command) bool {
+	return c.current != nil && !part.selectsByName() && c.current.Chains(part.INS)
+}
+
+func (c Command) selectsByName() bool { return c.INS == insSelect && c.P1 == selectByName }
+
+func (c *Card) run(command Command) Answer {
+	switch {
+	case command.selectsByName():
+		return c.selectByName(command)
+	case c.current != nil:
+		return c.current.Process(command)
+	case command.INS == insSelect:
+		return NotFound.Answer()
+	}
+	return UnknownInstruction.Answer()
+}
+
+// selectByName makes the application current that a SELECT names. Where there
+// is none, or it refuses, the current one stays as it was.
+func (c *Card) selectByName(command Command) Answer {
+	i := slices.IndexFunc(c.apps, func(app Application) bool { return c.named(app.AID(), command.Data) })
+	if i < 0 {
+		return NotFound.Answer()
+	}
+	app := c.apps[i]
+	answer := app.Select(command)
+	if answer.Status != OK {
+		return answer
+	}
+	if c.current != nil && c.current != app {
+		c.current.Deselect()
+	}
+	c.current = app
+	return answer
+}
+
+func (c *Card) named(aid, given []byte) bool {
+	if len(given) < minAID || len(given) > maxAID {
+		return false
+	}
+	return bytes.Equal(aid, given) || !c.config.FullAID && bytes.HasPrefix(aid, given)
+}
+
+// atr makes an answer to reset from what the card can do. Its historical bytes
+// are a category indicator and the card capabilities: selection by full and,
+// if so, partial name; data coding; chaining and extended lengths (ISO/IEC
+// 7816-4, 8.1.1.2.7).
+func (c Config) atr() []byte {
+	selection, lengths := byte(0x80), byte(0)
+	if !c.FullAID {
+		selection |= 0x40
+	}
+	if !c.NoCommandChaining {
+		lengths |= 0x80
+	}
+	if !c.NoExtended && !c.T0 {
+		lengths |= 0x40
+	}
+	historical := []byte{0x80, 0x73, selection, 0x21, lengths}
+	if c.T0 {
+		return append([]byte{0x3B, byte(len(historical))}, historical...)
+	}
+	atr := append([]byte{0x3B, 0x80 | byte(len(historical)), 0x01}, historical...)
+	check := byte(0)
+	for _, b := range atr[1:] {
+		check ^= b
+	}
+	return append(atr, check)
+}

@@ -1,0 +1,79 @@
+package iso
+
+import "slices"
+
+// nothingWaits is the status of a GET RESPONSE when there is nothing to fetch.
+// Standards leave it open; it is what a YubiKey says.
+const nothingWaits = BadData
+
+// deliver sends an answer, or as much of it as the sender takes; the rest
+// waits.
+func (c *Card) deliver(a Answer, command Command) Answer {
+	if len(a.Data) == 0 {
+		return a
+	}
+	limit := c.limit(command)
+	switch {
+	case c.config.T0 && command.Ne == 0:
+		limit = 0
+	case c.refusesLe(command, len(a.Data)):
+		return exactLength(len(a.Data)).Answer()
+	case len(a.Data) > limit && c.config.NoResponseChaining:
+		if limit == command.Ne && len(a.Data) <= maxShort {
+			return exactLength(len(a.Data)).Answer()
+		}
+		return WrongLength.Answer()
+	}
+	return c.send(a, limit)
+}
+
+// getResponse sends the next piece of what waits (ISO/IEC 7816-4, 7.6.1).
+func (c *Card) getResponse(command Command) Answer {
+	switch {
+	case len(c.waiting.Data) == 0:
+		return nothingWaits.Answer()
+	case command.P1 != 0 || command.P2 != 0:
+		return BadParameters.Answer()
+	case c.refusesLe(command, len(c.waiting.Data)):
+		return exactLength(len(c.waiting.Data)).Answer()
+	}
+	return c.send(c.waiting, max(c.limit(command), 1))
+}
+
+// send sends at most limit bytes and keeps the rest.
+func (c *Card) send(a Answer, limit int) Answer {
+	c.waiting = Answer{}
+	if len(a.Data) <= limit {
+		return a
+	}
+	c.waiting = Answer{Data: slices.Clone(a.Data[limit:]), Status: a.Status}
+	return Answer{Data: a.Data[:limit], Status: moreData(len(c.waiting.Data))}
+}
+
+// limit is how many bytes of answer a command takes at once. Without Le that
+// is as many as its form allows: real cards do so, and clients count on it.
+func (c *Card) limit(command Command) int {
+	n := command.Ne
+	if n == 0 || c.config.IgnoresLe {
+		n = maxShort
+		if command.Extended {
+			n = maxExtended
+		}
+	}
+	if c.config.MaxResponse > 0 {
+		n = min(n, c.config.MaxResponse)
+	}
+	return n
+}
+
+// refusesLe reports whether a strict card wants another Le for an answer of so
+// many bytes. On T=0 the card must send exactly what the header announces.
+func (c *Card) refusesLe(command Command, available int) bool {
+	switch {
+	case command.Ne <= available:
+		return false
+	case c.config.T0:
+		return true
+	}
+	return c.config.ExactLe && command.Ne != maxShort && command.Ne != maxExtended
+}

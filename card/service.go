@@ -1,7 +1,9 @@
 package card
 
 import (
+	"context"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/smartlogon/smartlogon/card/driver"
@@ -20,22 +22,149 @@ type Options struct {
 }
 
 // A Service is a set of readers: the machine's own (package pcsc), software
-// readers (package cardtest) or any other driver. It is safe for concurrent use.
+// readers (package cardtest) or those of any other driver. It is safe for
+// concurrent use.
 type Service struct {
 	driver  driver.Service
 	options Options
+	refused refusals
+
+	closing context.Context // ends when Close is called
+	close   context.CancelCauseFunc
+	running sync.WaitGroup // sections, and commands that a section left behind
+
+	mu     sync.Mutex // guards what follows
+	closed bool
+	lanes  map[string]*lane
+	limits map[limitKey]limit
+	epochs uint64
 }
 
 // NewService makes a Service of a driver, which it then owns. It contacts
 // nothing before it is first used.
 func NewService(d driver.Service, o *Options) *Service {
-	s := &Service{driver: d}
+	s := &Service{
+		driver: d,
+		lanes:  make(map[string]*lane),
+		limits: make(map[limitKey]limit),
+	}
 	if o != nil {
 		s.options = *o
 	}
+	if s.options.BusyTimeout == 0 {
+		s.options.BusyTimeout = 10 * time.Second
+	}
+	s.closing, s.close = context.WithCancelCause(context.Background())
 	return s
 }
 
-// Close ends every section and wait of the service with ErrClosed and closes
-// its driver.
-func (s *Service) Close() error { return s.driver.Close() }
+// A Reader is a reader and what was in it when it was asked.
+type Reader struct {
+	Name    string
+	Present bool // a card is in it
+	Mute    bool // and does not answer
+	InUse   bool // by this or another program
+	ATR     ATR  // of the card; nil where there is none
+}
+
+// Readers lists the readers. A machine without one has an empty list.
+func (s *Service) Readers(ctx context.Context) ([]Reader, error) {
+	list, err := s.states(ctx)
+	if err != nil {
+		return nil, wrap("", "list readers", err)
+	}
+	readers := make([]Reader, 0, len(list))
+	for _, r := range list {
+		readers = append(readers, Reader{r.Name, r.Present, r.Mute, r.InUse, r.ATR})
+	}
+	return readers, nil
+}
+
+// Card returns the card that is now in the named reader. It asks the service
+// only; the card itself is first touched in a section. The error is ErrNoReader,
+// ErrNoCard or ErrMute where one of them is the case.
+func (s *Service) Card(ctx context.Context, reader string) (*Card, error) {
+	const op = "look for a card"
+	r, err := s.state(ctx, reader)
+	switch {
+	case err != nil:
+		return nil, wrap(reader, op, err)
+	case !r.Present:
+		return nil, wrap(reader, op, ErrNoCard)
+	case r.Mute:
+		return nil, wrap(reader, op, ErrMute)
+	}
+	return &Card{service: s, reader: reader, events: r.Events, atr: r.ATR}, nil
+}
+
+// Close ends every section with ErrClosed, waits until none is left, and closes
+// the driver. A card that was left with a verified PIN is reset.
+func (s *Service) Close() error {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return nil
+	}
+	s.closed = true
+	s.mu.Unlock()
+
+	s.close(ErrClosed)
+	s.running.Wait()
+	for _, l := range s.lanes { // nobody adds one any more
+		l.dropAll()
+	}
+	return wrap("", "close", s.driver.Close())
+}
+
+// enter counts a section in, so that Close waits for it.
+func (s *Service) enter() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return ErrClosed
+	}
+	s.running.Add(1)
+	return nil
+}
+
+func (s *Service) states(ctx context.Context) ([]driver.Reader, error) {
+	if s.closing.Err() != nil {
+		return nil, ErrClosed
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	return s.driver.Readers(ctx)
+}
+
+func (s *Service) state(ctx context.Context, reader string) (driver.Reader, error) {
+	list, err := s.states(ctx)
+	if err != nil {
+		return driver.Reader{}, err
+	}
+	for _, r := range list {
+		if r.Name == reader {
+			return r, nil
+		}
+	}
+	return driver.Reader{}, ErrNoReader
+}
+
+// newEpoch numbers the spans in which a card keeps its power and is not reset.
+func (s *Service) newEpoch() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.epochs++
+	return s.epochs
+}
+
+func (s *Service) lane(reader string) *lane {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l, ok := s.lanes[reader]
+	if !ok {
+		l = &lane{turn: make(chan struct{}, 1)}
+		s.lanes[reader] = l
+	}
+	return l
+}

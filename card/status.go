@@ -1,0 +1,101 @@
+package card
+
+import "fmt"
+
+// A Status is the status word of an answer (ISO/IEC 7816-4, 5.1.3). As an error
+// it is any but 9000: compare with errors.Is, or take it with errors.As.
+type Status uint16
+
+const (
+	OK                Status = 0x9000
+	WrongLength       Status = 0x6700
+	NotPermitted      Status = 0x6982 // a PIN, a key or a touch is missing
+	MethodBlocked     Status = 0x6983 // no tries left
+	DataUnusable      Status = 0x6984
+	ConditionsNotMet  Status = 0x6985
+	WrongData         Status = 0x6A80
+	NotSupported      Status = 0x6A81
+	NotFound          Status = 0x6A82 // no such application, file or object
+	NotEnoughMemory   Status = 0x6A84
+	WrongParameters   Status = 0x6A86
+	ReferenceNotFound Status = 0x6A88 // no such key or PIN
+	UnknownINS        Status = 0x6D00
+	UnknownCLA        Status = 0x6E00
+	NoDiagnosis       Status = 0x6F00
+)
+
+var statusText = map[Status]string{
+	OK:                "done",
+	WrongLength:       "wrong length",
+	NotPermitted:      "security status not satisfied",
+	MethodBlocked:     "authentication method blocked",
+	DataUnusable:      "referenced data not usable",
+	ConditionsNotMet:  "conditions of use not satisfied",
+	WrongData:         "incorrect data field",
+	NotSupported:      "function not supported",
+	NotFound:          "file or application not found",
+	NotEnoughMemory:   "not enough memory",
+	WrongParameters:   "incorrect parameters P1-P2",
+	ReferenceNotFound: "referenced data not found",
+	UnknownINS:        "instruction not supported",
+	UnknownCLA:        "class not supported",
+	NoDiagnosis:       "no precise diagnosis",
+	0x6300:            "verification failed",
+	0x6581:            "memory failure",
+	0x6881:            "logical channel not supported",
+	0x6882:            "secure messaging not supported",
+	0x6883:            "last command of the chain expected",
+	0x6884:            "command chaining not supported",
+	0x6B00:            "wrong parameters P1-P2",
+}
+
+func (s Status) Error() string {
+	text, ok := statusText[s]
+	if !ok {
+		if n, tries := s.Retries(); tries && n >= 0 {
+			text = fmt.Sprintf("verification failed, %d tries left", n)
+		} else {
+			text = "status"
+		}
+	}
+	return fmt.Sprintf("%s (%04X)", text, uint16(s))
+}
+
+// Retries reports whether the status says that a verification failed, and how
+// many tries are left: 63Cx, and 630x of old YubiKeys. The number is negative
+// where the status does not tell.
+func (s Status) Retries() (n int, failed bool) {
+	switch {
+	case s&0xFFF0 == 0x63C0:
+		return int(s & 0x0F), true
+	case s == 0x6300:
+		return -1, true
+	case s&0xFFF0 == 0x6300:
+		return int(s & 0x0F), true
+	}
+	return 0, false
+}
+
+// more reports 61xx: there is more answer to fetch.
+func (s Status) more() bool { return s&0xFF00 == 0x6100 }
+
+// corrects reports 6Cxx: the length expected was wrong, xx is right.
+func (s Status) corrects() bool { return s&0xFF00 == 0x6C00 }
+
+// length is the xx of 61xx and 6Cxx, where 00 stands for 256.
+func (s Status) length() int {
+	if n := int(s & 0xFF); n != 0 {
+		return n
+	}
+	return 256
+}
+
+// wrongForm reports whether the card may not have understood the form of the
+// command, rather than refused what it asks for.
+func (s Status) wrongForm() bool {
+	switch s {
+	case WrongLength, WrongData, WrongParameters, UnknownINS, UnknownCLA, NoDiagnosis, 0x6B00:
+		return true
+	}
+	return false
+}

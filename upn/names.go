@@ -1,43 +1,94 @@
 package upn
 
-// Names is what the subject alternative name of a certificate says of its
-// holder. The zero value is a certificate without names.
+import (
+	"github.com/smartlogon/smartlogon/internal/ber"
+	"github.com/smartlogon/smartlogon/internal/cert"
+)
+
+// Names is what a certificate says of its holder's name. The zero value is a
+// certificate without names.
 type Names struct {
-	// UPNs are the User Principal Names (otherName 1.3.6.1.4.1.311.20.2.3) in
-	// the order of the certificate, each once.
+	// UPNs are the User Principal Names of the subject alternative name
+	// (otherName 1.3.6.1.4.1.311.20.2.3) in their order, each once: of names
+	// that are Equal, the first.
 	UPNs []string
 
-	// Emails are the rfc822Names (RFC 5280, 4.2.1.6), likewise.
+	// Emails are its rfc822Names (RFC 5280, 4.2.1.6), likewise.
 	Emails []string
 
-	// Subject is the E= or CN= of a certificate that has neither UPN nor
-	// e-mail, written as "E=alice@example.com". It explains why a hint is
-	// needed and is never a name. Its text is of foreign origin: quote it.
+	// Subject is the E=, else the CN=, of a certificate that has neither UPN
+	// nor e-mail, such as "E=alice@example.com". It explains why a hint is
+	// needed and is never a name. Nobody has checked its characters: quote it.
 	Subject string
 
 	// Err is nil or a *MalformedError; then the rest is empty.
 	Err error
 }
 
-// Read returns the names in a certificate, which need not be one that
-// crypto/x509 can parse. It never fails: a certificate that cannot be read is
-// Names with Err set.
-func Read(der []byte) Names { return Names{} }
-
-// ReadSAN returns the names in the value of a subject alternative name
-// extension: the DER of a GeneralNames.
-func ReadSAN(value []byte) Names { return Names{} }
-
-// Equal reports whether two names are the same. The case of ASCII letters does
-// not count; nothing else is folded or normalised.
-func Equal(a, b string) bool { return false }
-
-// A MalformedError says which part of a certificate could not be taken for a
-// name, and why.
-type MalformedError struct {
-	Field  string // "certificate", "extensions", "subjectAltName", "userPrincipalName" or "rfc822Name"
-	Offset int    // in bytes, from the start of what was read
-	Reason string // foreign values in it are quoted and cut
+// Read returns the names in a certificate, also in one that crypto/x509
+// refuses. It never fails: if the certificate or its names cannot be read,
+// that is Names.Err.
+func Read(der []byte) Names {
+	c, err := cert.Parse(der)
+	if err != nil {
+		return Names{Err: encodingFault("certificate", err)}
+	}
+	san, ok, err := c.Extension(cert.OIDSubjectAltName)
+	if err != nil {
+		return Names{Err: encodingFault("extensions", err)}
+	}
+	var names Names
+	if ok {
+		names = readSAN(san.Value.Inside(), len(san.Value.Value))
+	}
+	if names.Err == nil && len(names.UPNs) == 0 && len(names.Emails) == 0 {
+		names.Subject = subjectName(c.Subject)
+	}
+	return names
 }
 
-func (e *MalformedError) Error() string { return "" }
+// ReadSAN returns the names in the value of a subject alternative name
+// extension, which is the DER of a GeneralNames.
+func ReadSAN(value []byte) Names { return readSAN(ber.DER(value), len(value)) }
+
+// subjectName is the last E=, else the last CN=, of a subject that can be read.
+func subjectName(subject ber.Element) string {
+	list, err := cert.Attributes(subject)
+	if err != nil {
+		return ""
+	}
+	for _, wanted := range [...]struct{ oid, label string }{
+		{cert.OIDEmailAddress, "E="}, {cert.OIDCommonName, "CN="},
+	} {
+		for i := len(list) - 1; i >= 0; i-- {
+			if string(list[i].OID) != wanted.oid {
+				continue
+			}
+			if text, ok := list[i].Text(); ok {
+				return wanted.label + text
+			}
+		}
+	}
+	return ""
+}
+
+// Equal reports whether two names are the same. The case of ASCII letters does
+// not count; nothing else is folded, trimmed or normalised.
+func Equal(a, b string) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range len(a) {
+		if lower(a[i]) != lower(b[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func lower(c byte) byte {
+	if 'A' <= c && c <= 'Z' {
+		return c + ('a' - 'A')
+	}
+	return c
+}

@@ -1,0 +1,73 @@
+package cert
+
+import (
+	"time"
+
+	"github.com/smartlogon/smartlogon/internal/ber"
+)
+
+// A Date is one of the two dates of a certificate. It may be one that cannot be
+// read: a sign-in never guesses a date.
+type Date struct {
+	Time time.Time // in UTC, to the second; zero if the date cannot be read
+	Text []byte    // as it stands in the certificate
+}
+
+// Dates returns notBefore and notAfter (RFC 5280, 4.1.2.5). Only the forms
+// YYMMDDHHMMSSZ and YYYYMMDDHHMMSSZ are read, and only dates that exist; the year
+// 0 does not. Where the two do not stand alone in their SEQUENCE, neither is
+// read.
+func (c *Certificate) Dates() (notBefore, notAfter Date) {
+	r := c.Validity.Inside()
+	first, _ := r.Next()
+	second, _ := r.Next()
+	if r.Close() != nil {
+		return Date{Text: first.Value}, Date{Text: second.Value}
+	}
+	return readDate(first), readDate(second)
+}
+
+func readDate(e ber.Element) Date {
+	d := Date{Text: e.Value}
+	digits := e.Value
+	var year int
+	switch {
+	case e.Tag == ber.UTCTime && len(digits) == len("YYMMDDHHMMSSZ"):
+		year = number(digits[:2])
+		if digits = digits[2:]; year >= 50 {
+			year += 1900
+		} else if year >= 0 {
+			year += 2000
+		}
+	case e.Tag == ber.GeneralizedTime && len(digits) == len("YYYYMMDDHHMMSSZ"):
+		year = number(digits[:4])
+		digits = digits[4:]
+	}
+	if year <= 0 || digits[10] != 'Z' {
+		return d
+	}
+	var f [5]int // month, day, hour, minute, second
+	for i := range f {
+		if f[i] = number(digits[2*i : 2*i+2]); f[i] < 0 {
+			return d
+		}
+	}
+	t := time.Date(year, time.Month(f[0]), f[1], f[2], f[3], f[4], 0, time.UTC)
+	if int(t.Month()) != f[0] || t.Day() != f[1] || t.Hour() != f[2] || t.Minute() != f[3] || t.Second() != f[4] {
+		return d // time.Date turns the 31st of June into the 1st of July
+	}
+	d.Time = t
+	return d
+}
+
+// number reads decimal digits, and nothing else; -1 if there is anything else.
+func number(b []byte) int {
+	n := 0
+	for _, c := range b {
+		if c < '0' || c > '9' {
+			return -1
+		}
+		n = 10*n + int(c-'0')
+	}
+	return n
+}

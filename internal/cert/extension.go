@@ -1,0 +1,134 @@
+package cert
+
+import (
+	"bytes"
+	"fmt"
+
+	"github.com/smartlogon/smartlogon/internal/ber"
+)
+
+// MaxExtensions is how many extensions of one certificate are read. Real ones
+// have about ten.
+const MaxExtensions = 256
+
+// Object identifiers of extensions, as the bytes that stand in a certificate.
+const (
+	OIDSubjectAltName   = "\x55\x1D\x11" // 2.5.29.17
+	OIDKeyUsage         = "\x55\x1D\x0F" // 2.5.29.15
+	OIDExtendedKeyUsage = "\x55\x1D\x25" // 2.5.29.37
+)
+
+// An Extension is one entry of the extension list.
+type Extension struct {
+	OID      []byte // content of the OBJECT IDENTIFIER
+	Critical bool
+	Value    ber.Element // the OCTET STRING; its content is the extension's value
+}
+
+// Extensions reads the extension list in its order. Where the certificate has
+// none, it is at its end at once.
+type Extensions struct {
+	r   ber.Reader
+	n   int
+	err error
+}
+
+// Extensions begins to read the extension list.
+func (c *Certificate) Extensions() Extensions {
+	if c.extensions.Raw == nil {
+		return Extensions{}
+	}
+	outer := c.extensions.Inside()
+	list, _ := outer.Take(ber.Sequence)
+	return Extensions{r: list.Inside(), err: outer.Close()}
+}
+
+// Next takes the next extension. It reports false at the end of the list and at
+// a fault; [Extensions.Err] tells the two apart.
+func (x *Extensions) Next() (Extension, bool) {
+	if x.err != nil || !x.r.More() {
+		return Extension{}, false
+	}
+	if x.n++; x.n > MaxExtensions {
+		x.err = &ber.Error{Offset: x.r.Offset(), Reason: fmt.Sprintf("more than %d extensions", MaxExtensions)}
+		return Extension{}, false
+	}
+	entry, ok := x.r.Take(ber.Sequence)
+	if !ok {
+		x.err = x.r.Err()
+		return Extension{}, false
+	}
+	e, err := readExtension(entry)
+	if err != nil {
+		x.err = err
+		return Extension{}, false
+	}
+	return e, true
+}
+
+// Err is why the list cannot be read to its end, a *[ber.Error], or nil.
+func (x *Extensions) Err() error { return x.err }
+
+func readExtension(entry ber.Element) (Extension, error) {
+	r := entry.Inside()
+	oid, _ := r.Take(ber.OID)
+	e := Extension{OID: oid.Value}
+	if r.Peek() == ber.Boolean {
+		// DER leaves FALSE out, yet certificates with it exist, and no rule
+		// of a sign-in depends on it.
+		critical, _ := r.Next()
+		e.Critical = !bytes.Equal(critical.Value, []byte{0})
+	}
+	e.Value, _ = r.Take(ber.OctetString)
+	if err := r.Close(); err != nil {
+		return Extension{}, err
+	}
+	if !ValidOID(e.OID) {
+		return Extension{}, &ber.Error{Offset: oid.Offset, Reason: "extension has no valid object identifier"}
+	}
+	return e, nil
+}
+
+// Extension returns the extension with an object identifier, and whether there
+// is one. It is an error, a *[ber.Error], where there are two, or where the list
+// cannot be read to its end: then nobody knows which one was meant.
+func (c *Certificate) Extension(oid string) (Extension, bool, error) {
+	var found Extension
+	var ok bool
+	list := c.Extensions()
+	for {
+		e, more := list.Next()
+		if !more {
+			break
+		}
+		if string(e.OID) != oid {
+			continue
+		}
+		if ok {
+			return Extension{}, false, &ber.Error{Offset: e.Value.Offset, Reason: "a second extension " + DottedOID(e.OID)}
+		}
+		found, ok = e, true
+	}
+	if err := list.Err(); err != nil {
+		return Extension{}, false, err
+	}
+	return found, ok, nil
+}
+
+// DuplicateExtension returns the object identifier of the first extension that
+// the certificate has more than once, against RFC 5280, 4.2; nil if there is
+// none. The error is that of [Extensions.Err].
+func (c *Certificate) DuplicateExtension() ([]byte, error) {
+	seen := make(map[string]bool)
+	list := c.Extensions()
+	for {
+		e, more := list.Next()
+		if !more {
+			return nil, list.Err()
+		}
+		if seen[string(e.OID)] {
+			return e.OID, nil
+		}
+		seen[string(e.OID)] = true
+	}
+}

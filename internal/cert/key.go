@@ -1,0 +1,70 @@
+package cert
+
+import (
+	"math/bits"
+
+	"github.com/smartlogon/smartlogon/internal/ber"
+)
+
+// Object identifiers of keys and curves, as the bytes that stand in a
+// certificate (RFC 3279, 2.3; RFC 5480, 2.1.1.1).
+const (
+	OIDRSA  = "\x2A\x86\x48\x86\xF7\x0D\x01\x01\x01" // 1.2.840.113549.1.1.1
+	OIDEC   = "\x2A\x86\x48\xCE\x3D\x02\x01"         // 1.2.840.10045.2.1
+	OIDP256 = "\x2A\x86\x48\xCE\x3D\x03\x01\x07"     // 1.2.840.10045.3.1.7
+	OIDP384 = "\x2B\x81\x04\x00\x22"                 // 1.3.132.0.34
+	OIDP521 = "\x2B\x81\x04\x00\x23"                 // 1.3.132.0.35
+)
+
+// A Key says of what kind the public key of a certificate is.
+type Key struct {
+	Algorithm []byte // content of the OBJECT IDENTIFIER
+	Curve     []byte // likewise, of an elliptic curve with a name; else nil
+	Bits      int    // length of an RSA modulus; 0 for other keys and where it cannot be read
+}
+
+// Key reads the kind of the public key. The error is a *[ber.Error].
+func (c *Certificate) Key() (Key, error) {
+	r := c.SPKI.Inside()
+	algorithm, _ := r.Take(ber.Sequence)
+	public, _ := r.Take(ber.BitString)
+	if err := r.Close(); err != nil {
+		return Key{}, err
+	}
+	in := algorithm.Inside()
+	oid, _ := in.Take(ber.OID)
+	parameters, _ := in.Next()
+	if err := in.Close(); err != nil {
+		return Key{}, err
+	}
+	if !ValidOID(oid.Value) {
+		return Key{}, &ber.Error{Offset: oid.Offset, Reason: "key has no valid algorithm identifier"}
+	}
+	k := Key{Algorithm: oid.Value}
+	switch string(oid.Value) {
+	case OIDEC:
+		if parameters.Tag == ber.OID && ValidOID(parameters.Value) {
+			k.Curve = parameters.Value
+		}
+	case OIDRSA:
+		k.Bits = modulusBits(public)
+	}
+	return k, nil
+}
+
+// modulusBits is the length of the modulus in an RSAPublicKey (RFC 8017, A.1.1).
+func modulusBits(public ber.Element) int {
+	if len(public.Value) == 0 || public.Value[0] != 0 {
+		return 0
+	}
+	r := ber.DER(public.Value[1:])
+	key, _ := r.Take(ber.Sequence)
+	in := key.Inside()
+	n, _ := in.Take(ber.Integer)
+	for i, b := range n.Value {
+		if b != 0 {
+			return 8*(len(n.Value)-i-1) + bits.Len8(b)
+		}
+	}
+	return 0
+}

@@ -1,0 +1,228 @@
+package cert
+
+import (
+	"encoding/hex"
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf16"
+	"unicode/utf8"
+
+	"github.com/smartlogon/smartlogon/internal/ber"
+)
+
+// An Attribute is one attribute of a distinguished name.
+type Attribute struct {
+	RDN   int         // which relative distinguished name it belongs to, from 0
+	OID   []byte      // content of the OBJECT IDENTIFIER
+	Value ber.Element // usually a string
+}
+
+// Attributes returns the attributes of a Name (RFC 5280, 4.1.2.4) in the order
+// of the encoding. The error is a *[ber.Error].
+func Attributes(name ber.Element) ([]Attribute, error) {
+	var list []Attribute
+	r := name.Inside()
+	for rdn := 0; r.More(); rdn++ {
+		set, ok := r.Take(ber.Set)
+		if !ok {
+			break
+		}
+		in := set.Inside()
+		for in.More() {
+			pair, ok := in.Take(ber.Sequence)
+			if !ok {
+				break
+			}
+			p := pair.Inside()
+			oid, _ := p.Take(ber.OID)
+			value, ok := p.Next()
+			if err := p.Close(); err != nil {
+				return nil, err
+			}
+			if !ok || !ValidOID(oid.Value) {
+				return nil, &ber.Error{Offset: pair.Offset, Reason: "attribute without a valid type and a value"}
+			}
+			list = append(list, Attribute{RDN: rdn, OID: oid.Value, Value: value})
+		}
+		if err := in.Err(); err != nil {
+			return nil, err
+		}
+	}
+	return list, r.Err()
+}
+
+// Text decodes the string of an attribute and reports whether it is one that
+// can be decoded. A T61String is read as Latin-1, which is what it holds in
+// practice.
+func (a Attribute) Text() (string, bool) {
+	v := a.Value.Value
+	switch a.Value.Tag {
+	case ber.UTF8String:
+		return string(v), utf8.Valid(v)
+	case ber.PrintableString, ber.IA5String, tagNumericString, tagVisibleString:
+		for _, c := range v {
+			if c >= utf8.RuneSelf {
+				return "", false
+			}
+		}
+		return string(v), true
+	case ber.T61String:
+		runes := make([]rune, len(v))
+		for i, c := range v {
+			runes[i] = rune(c)
+		}
+		return string(runes), true
+	case ber.BMPString:
+		return textBMP(v)
+	case ber.UniversalString:
+		return textUniversal(v)
+	}
+	return "", false
+}
+
+const (
+	tagNumericString ber.Tag = 0x12
+	tagVisibleString ber.Tag = 0x1A
+)
+
+func textBMP(v []byte) (string, bool) {
+	if len(v)%2 != 0 {
+		return "", false
+	}
+	runes := make([]rune, 0, len(v)/2)
+	for ; len(v) > 0; v = v[2:] {
+		r := rune(v[0])<<8 | rune(v[1])
+		if utf16.IsSurrogate(r) {
+			return "", false
+		}
+		runes = append(runes, r)
+	}
+	return string(runes), true
+}
+
+func textUniversal(v []byte) (string, bool) {
+	if len(v)%4 != 0 {
+		return "", false
+	}
+	runes := make([]rune, 0, len(v)/4)
+	for ; len(v) > 0; v = v[4:] {
+		n := uint32(v[0])<<24 | uint32(v[1])<<16 | uint32(v[2])<<8 | uint32(v[3])
+		if n > utf8.MaxRune || utf16.IsSurrogate(rune(n)) {
+			return "", false
+		}
+		runes = append(runes, rune(n))
+	}
+	return string(runes), true
+}
+
+// Object identifiers of attributes that more than the table of short names asks
+// for.
+const (
+	OIDCommonName   = "\x55\x04\x03"                         // 2.5.4.3
+	OIDEmailAddress = "\x2A\x86\x48\x86\xF7\x0D\x01\x09\x01" // 1.2.840.113549.1.9.1
+)
+
+// shortNames are the attribute types as OpenSSL writes them, which is also what
+// RFC 4514, section 3, has for the most common ones.
+var shortNames = map[string]string{
+	OIDCommonName:   "CN",
+	"\x55\x04\x04":  "SN",
+	"\x55\x04\x05":  "serialNumber",
+	"\x55\x04\x06":  "C",
+	"\x55\x04\x07":  "L",
+	"\x55\x04\x08":  "ST",
+	"\x55\x04\x09":  "street",
+	"\x55\x04\x0A":  "O",
+	"\x55\x04\x0B":  "OU",
+	"\x55\x04\x0C":  "title",
+	"\x55\x04\x0D":  "description",
+	"\x55\x04\x0F":  "businessCategory",
+	"\x55\x04\x11":  "postalCode",
+	"\x55\x04\x14":  "telephoneNumber",
+	"\x55\x04\x29":  "name",
+	"\x55\x04\x2A":  "GN",
+	"\x55\x04\x2B":  "initials",
+	"\x55\x04\x2C":  "generationQualifier",
+	"\x55\x04\x2D":  "x500UniqueIdentifier",
+	"\x55\x04\x2E":  "dnQualifier",
+	"\x55\x04\x41":  "pseudonym",
+	"\x55\x04\x61":  "organizationIdentifier",
+	OIDEmailAddress: "emailAddress",
+	"\x09\x92\x26\x89\x93\xF2\x2C\x64\x01\x01":     "UID",
+	"\x09\x92\x26\x89\x93\xF2\x2C\x64\x01\x19":     "DC",
+	"\x2B\x06\x01\x04\x01\x82\x37\x3C\x02\x01\x01": "jurisdictionL",
+	"\x2B\x06\x01\x04\x01\x82\x37\x3C\x02\x01\x02": "jurisdictionST",
+	"\x2B\x06\x01\x04\x01\x82\x37\x3C\x02\x01\x03": "jurisdictionC",
+}
+
+// RFC2253 writes a Name as RFC 2253 does: last attribute first. A type without a
+// short name is written as its numbers, and its value, like every value that is
+// no string, as the hexadecimal of its DER. A Name that cannot be read is empty.
+func RFC2253(name ber.Element) string {
+	list, err := Attributes(name)
+	if err != nil {
+		return ""
+	}
+	var text strings.Builder
+	for i := len(list) - 1; i >= 0; i-- {
+		switch {
+		case i == len(list)-1:
+		case list[i].RDN == list[i+1].RDN:
+			text.WriteByte('+')
+		default:
+			text.WriteByte(',')
+		}
+		list[i].write(&text)
+	}
+	return text.String()
+}
+
+// AsStored writes a Name in the order of its encoding, with ", " between
+// relative names; types and values are those of [RFC2253].
+func AsStored(name ber.Element) string {
+	list, err := Attributes(name)
+	if err != nil {
+		return ""
+	}
+	var text strings.Builder
+	for i, a := range list {
+		switch {
+		case i == 0:
+		case a.RDN == list[i-1].RDN:
+			text.WriteString(" + ")
+		default:
+			text.WriteString(", ")
+		}
+		a.write(&text)
+	}
+	return text.String()
+}
+
+func (a Attribute) write(text *strings.Builder) {
+	name, known := shortNames[string(a.OID)]
+	if !known {
+		name = DottedOID(a.OID)
+	}
+	text.WriteString(name + "=")
+	value, ok := a.Text()
+	if !known || !ok {
+		text.WriteString("#" + strings.ToUpper(hex.EncodeToString(a.Value.Raw)))
+		return
+	}
+	for i, r := range value {
+		switch {
+		case strings.ContainsRune(`,+"\<>;`, r),
+			i == 0 && (r == ' ' || r == '#'),
+			i == len(value)-1 && r == ' ':
+			text.WriteByte('\\')
+			text.WriteRune(r)
+		case !unicode.IsGraphic(r): // what cannot be seen could forge what is shown
+			for _, c := range []byte(string(r)) {
+				fmt.Fprintf(text, "\\%02X", c)
+			}
+		default:
+			text.WriteRune(r)
+		}
+	}
+}

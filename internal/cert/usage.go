@@ -1,0 +1,93 @@
+package cert
+
+import "github.com/smartlogon/smartlogon/internal/ber"
+
+// DigitalSignature is the first bit of [Certificate.KeyUsage].
+const DigitalSignature = 1 << 0
+
+// keyUsageNames are those of RFC 5280, 4.2.1.3, from bit 0 on. Bit 1 has the
+// newer of its two names there.
+var keyUsageNames = [...]string{
+	"digitalSignature", "contentCommitment", "keyEncipherment", "dataEncipherment", "keyAgreement",
+	"keyCertSign", "cRLSign", "encipherOnly", "decipherOnly",
+}
+
+// KeyUsageNames names the bits of a key usage, lowest first.
+func KeyUsageNames(usage uint16) []string {
+	names := []string{}
+	for i, name := range keyUsageNames {
+		if usage&(1<<i) != 0 {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// KeyUsage returns the bits of the key usage extension, bit 0 lowest, and
+// whether there is such an extension. The error is a *[ber.Error]: the
+// extension is there twice or cannot be read.
+func (c *Certificate) KeyUsage() (usage uint16, ok bool, err error) {
+	x, ok, err := c.Extension(OIDKeyUsage)
+	if err != nil || !ok {
+		return 0, false, err
+	}
+	r := x.Value.Inside()
+	e, _ := r.Take(ber.BitString)
+	if err := r.Close(); err != nil {
+		return 0, false, err
+	}
+	fault := func(reason string) (uint16, bool, error) {
+		return 0, false, &ber.Error{Offset: e.Offset, Reason: reason}
+	}
+	if len(e.Value) == 0 {
+		return fault("bit string without its count of unused bits")
+	}
+	unused, body := int(e.Value[0]), e.Value[1:]
+	switch {
+	case unused > 7 || unused > 0 && len(body) == 0:
+		return fault("bit string with more unused bits than it has")
+	case len(body) > 0 && body[len(body)-1]&(1<<unused-1) != 0:
+		return fault("bit string with a bit set that it calls unused")
+	}
+	for i := range keyUsageNames {
+		if i/8 < len(body) && body[i/8]&(0x80>>(i%8)) != 0 {
+			usage |= 1 << i
+		}
+	}
+	return usage, true, nil
+}
+
+// Purposes reads the object identifiers of an extended key usage.
+type Purposes struct{ r ber.Reader }
+
+// ExtendedKeyUsage begins to read the extended key usage extension and reports
+// whether there is one. The error is a *[ber.Error]: the extension is there
+// twice or cannot be read; an empty one is an error too (RFC 5280, 4.2.1.12).
+func (c *Certificate) ExtendedKeyUsage() (p Purposes, ok bool, err error) {
+	x, ok, err := c.Extension(OIDExtendedKeyUsage)
+	if err != nil || !ok {
+		return Purposes{}, false, err
+	}
+	r := x.Value.Inside()
+	list, _ := r.Take(ber.Sequence)
+	if err := r.Close(); err != nil {
+		return Purposes{}, false, err
+	}
+	check := Purposes{list.Inside()}
+	if !check.r.More() {
+		return Purposes{}, false, &ber.Error{Offset: list.Offset, Reason: "extended key usage names no purpose"}
+	}
+	for check.r.More() {
+		oid, ok := check.r.Take(ber.OID)
+		if ok && !ValidOID(oid.Value) {
+			return Purposes{}, false, &ber.Error{Offset: oid.Offset, Reason: "purpose is no valid object identifier"}
+		}
+	}
+	return Purposes{list.Inside()}, true, check.r.Err()
+}
+
+// Next takes the content of the next object identifier.
+func (p *Purposes) Next() ([]byte, bool) {
+	oid, ok := p.r.Next()
+	return oid.Value, ok
+}

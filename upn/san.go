@@ -1,0 +1,170 @@
+package upn
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/smartlogon/smartlogon/internal/ber"
+	"github.com/smartlogon/smartlogon/internal/cert"
+)
+
+const (
+	maxNames = 64   // general names of one certificate; real ones have under ten
+	maxName  = 1024 // bytes of one UPN or e-mail address
+)
+
+// oidUPN is 1.3.6.1.4.1.311.20.2.3 as it stands in a certificate.
+const oidUPN = "\x2B\x06\x01\x04\x01\x82\x37\x14\x02\x03"
+
+// Tags of GeneralName (RFC 5280, 4.2.1.6). Whole tags are compared, class and
+// constructed bit included.
+const (
+	tagOtherName     ber.Tag = 0xA0
+	tagRFC822Name    ber.Tag = 0x81
+	tagDNSName       ber.Tag = 0x82
+	tagX400Address   ber.Tag = 0xA3
+	tagDirectoryName ber.Tag = 0xA4
+	tagEDIPartyName  ber.Tag = 0xA5
+	tagURI           ber.Tag = 0x86
+	tagIPAddress     ber.Tag = 0x87
+	tagRegisteredID  ber.Tag = 0x88
+
+	tagExplicit0 ber.Tag = 0xA0 // the value of an otherName
+)
+
+// A MalformedError says which part of a certificate cannot be taken for a name,
+// and why.
+type MalformedError struct {
+	Field  string // certificate, extensions, subjectAltName, userPrincipalName or rfc822Name
+	Offset int    // of the fault, in bytes from the start of what was given to read
+	Reason string // values of foreign origin in it are quoted and cut
+}
+
+func (e *MalformedError) Error() string {
+	return fmt.Sprintf("upn: %s at byte %d: %s", e.Field, e.Offset, e.Reason)
+}
+
+// A sanReader collects names until the first fault.
+type sanReader struct {
+	names Names
+	err   *MalformedError
+}
+
+// readSAN reads a GeneralNames of size bytes. A fault anywhere leaves no name:
+// what stands before it was written by the same hand.
+func readSAN(r ber.Reader, size int) Names {
+	var s sanReader
+	if size > cert.MaxSize {
+		s.fault("subjectAltName", r.Offset(), fmt.Sprintf("%d bytes are more than the %d that are read", size, cert.MaxSize))
+	} else {
+		s.generalNames(r)
+	}
+	if s.err != nil {
+		return Names{Err: s.err}
+	}
+	return s.names
+}
+
+func (s *sanReader) generalNames(r ber.Reader) {
+	list, _ := r.Take(ber.Sequence)
+	if err := r.Close(); err != nil {
+		s.encoding("subjectAltName", err)
+		return
+	}
+	in := list.Inside()
+	if !in.More() {
+		s.fault("subjectAltName", list.Offset, "it holds no name, and must hold one")
+	}
+	for n := 1; s.err == nil && in.More(); n++ {
+		if n > maxNames {
+			s.fault("subjectAltName", in.Offset(), fmt.Sprintf("more than %d names", maxNames))
+			return
+		}
+		if e, ok := in.Next(); ok {
+			s.generalName(e)
+		}
+	}
+	if err := in.Err(); err != nil {
+		s.encoding("subjectAltName", err)
+	}
+}
+
+func (s *sanReader) generalName(e ber.Element) {
+	switch e.Tag {
+	case tagOtherName:
+		s.otherName(e)
+	case tagRFC822Name:
+		if reason := emailFault(e.Value); reason != "" {
+			s.fault("rfc822Name", e.Offset, reason)
+			return
+		}
+		s.names.Emails = addName(s.names.Emails, e.Value)
+	case tagDNSName, tagX400Address, tagDirectoryName, tagEDIPartyName, tagURI, tagIPAddress, tagRegisteredID:
+		// Nobody signs in by these, so their content is not judged.
+	default:
+		s.fault("subjectAltName", e.Offset, "tag "+e.Tag.String()+" is that of no general name")
+	}
+}
+
+// otherName reads a type identifier and exactly one value in an explicit [0].
+func (s *sanReader) otherName(e ber.Element) {
+	r := e.Inside()
+	oid, _ := r.Take(ber.OID)
+	field := "subjectAltName"
+	if string(oid.Value) == oidUPN {
+		field = "userPrincipalName"
+	}
+	wrapper, _ := r.Take(tagExplicit0)
+	if err := r.Close(); err != nil {
+		s.encoding(field, err)
+		return
+	}
+	if !cert.ValidOID(oid.Value) {
+		s.fault(field, oid.Offset, "otherName has no valid type identifier")
+		return
+	}
+	in := wrapper.Inside()
+	value, ok := in.Next()
+	err := in.Close()
+	switch {
+	case err != nil:
+		s.encoding(field, err)
+	case !ok:
+		s.fault(field, wrapper.Offset, "otherName has no value")
+	case field != "userPrincipalName":
+	case value.Tag != ber.UTF8String:
+		s.fault(field, value.Offset, "tag "+value.Tag.String()+" is not that of a UTF8String")
+	default:
+		if reason := upnFault(value.Value); reason != "" {
+			s.fault(field, value.Offset, reason)
+			return
+		}
+		s.names.UPNs = addName(s.names.UPNs, value.Value)
+	}
+}
+
+// addName adds a name that the list does not have yet.
+func addName(list []string, value []byte) []string {
+	name := string(value)
+	for _, known := range list {
+		if Equal(known, name) {
+			return list
+		}
+	}
+	return append(list, name)
+}
+
+func (s *sanReader) fault(field string, offset int, reason string) {
+	s.err = &MalformedError{Field: field, Offset: offset, Reason: reason}
+}
+
+func (s *sanReader) encoding(field string, err error) { s.err = encodingFault(field, err) }
+
+// encodingFault says of which field the DER is wrong.
+func encodingFault(field string, err error) *MalformedError {
+	var at *ber.Error
+	if errors.As(err, &at) {
+		return &MalformedError{Field: field, Offset: at.Offset, Reason: at.Reason}
+	}
+	return &MalformedError{Field: field, Reason: err.Error()}
+}

@@ -1,119 +1,232 @@
 package rules
 
 import (
+	"encoding/json"
 	"time"
 
-	"github.com/smartlogon/smartlogon/upn"
+	"github.com/smartlogon/smartlogon/internal/cert"
 )
 
-// A Rule is one condition that Windows puts on a sign-in certificate.
-type Rule string
+// order has the rules in the order in which Windows asks them, and what decides
+// each.
+var order = [...]struct {
+	rule   Rule
+	decide func(e evidence) reason
+}{
+	{Validity, decideValidity},
+	{KeySpecification, decideKeySpecification},
+	{UPN, decideUPN},
+	{KeyUsage, decideKeyUsage},
+	{EKU, decideEKU},
+	{ECC, decideECC},
+}
 
+// Check applies the six rules to a certificate, for a key of that specification,
+// under a policy, at a time. It never fails: where the certificate cannot be
+// walked, every verdict is [Unknown] and [Findings.Err] says why.
+func Check(der []byte, spec KeySpec, p Policy, at time.Time) Findings {
+	return read(der).Check(spec, p, at)
+}
+
+// Check applies the six rules, as the function of that name.
+func (c *Certificate) Check(spec KeySpec, p Policy, at time.Time) Findings {
+	found := make(Findings, len(order))
+	e := &evidence{c: c, spec: spec, at: at}
+	for i, o := range order {
+		why := notWalked
+		if c.err == nil {
+			why = o.decide(*e)
+		}
+		r := &reasons[why]
+		f := Finding{Rule: o.rule, Verdict: r.verdict, Policy: r.policy.String(), why: why, from: e}
+		if f.Verdict == Failed && p.enabled(r.policy) {
+			f.Verdict = Waived
+		}
+		found[i] = f
+	}
+	return found
+}
+
+func decideValidity(e evidence) reason {
+	notBefore, notAfter := e.c.fields.Dates()
+	switch {
+	case notBefore.Time.IsZero() || notAfter.Time.IsZero():
+		return datesUnreadable
+	case e.at.Before(notBefore.Time):
+		return tooEarly
+	case e.at.After(notAfter.Time):
+		return tooLate
+	}
+	return inTime
+}
+
+func decideKeySpecification(e evidence) reason {
+	switch e.spec {
+	case FromFile:
+		return exchangeKeyOfFile
+	case KeyExchange:
+		return exchangeKey
+	case PIVKeyExchange:
+		return exchangeKeyOfPIV
+	case Signature:
+		return signatureKey
+	case PIVSignature:
+		return signatureKeyOfPIV
+	}
+	return keySpecNotDocumented
+}
+
+func decideUPN(e evidence) reason {
+	switch names := &e.c.names; {
+	case names.Err != nil:
+		return namesUnreadable
+	case len(names.UPNs) > 0:
+		return hasUPN
+	case len(names.Emails) > 0:
+		return hasEmail
+	case names.Subject != "":
+		return hasSubjectOnly
+	}
+	return hasNoName
+}
+
+func decideKeyUsage(e evidence) reason {
+	usage, ok, err := e.c.fields.KeyUsage()
+	switch {
+	case err != nil:
+		return usageUnreadable
+	case !ok:
+		return usageMissing
+	case usage&cert.DigitalSignature == 0:
+		return usageDoesNotSign
+	}
+	return usageSigns
+}
+
+// Purposes that the rule for the extended key usage knows, as they stand in a
+// certificate.
 const (
-	Validity         Rule = "validity"
-	KeySpecification Rule = "key-specification"
-	UPN              Rule = "upn"
-	KeyUsage         Rule = "key-usage"
-	EKU              Rule = "eku"
-	ECC              Rule = "ecc"
+	oidSmartCardLogon = "\x2B\x06\x01\x04\x01\x82\x37\x14\x02\x02" // 1.3.6.1.4.1.311.20.2.2
+	oidClientAuth     = "\x2B\x06\x01\x05\x05\x07\x03\x02"         // 1.3.6.1.5.5.7.3.2
+	oidAnyPurpose     = "\x55\x1D\x25\x00"                         // 2.5.29.37.0
 )
 
-// A Verdict is the answer of one rule.
-type Verdict string
+func decideEKU(e evidence) reason {
+	list, ok, err := e.c.fields.ExtendedKeyUsage()
+	if err != nil {
+		return purposeUnreadable
+	}
+	if !ok {
+		return purposeMissing
+	}
+	found := purposeOther
+	for oid, more := list.Next(); more; oid, more = list.Next() {
+		switch string(oid) {
+		case oidSmartCardLogon:
+			return purposeLogon
+		case oidClientAuth, oidAnyPurpose:
+			found = purposeGeneral
+		}
+	}
+	return found
+}
 
-const (
-	Passed  Verdict = "passed"
-	Failed  Verdict = "failed"
-	Waived  Verdict = "waived"
-	Unknown Verdict = "unknown"
-)
-
-// A KeySpec is the part of its container that a key stands in.
-type KeySpec uint8
-
-const (
-	FromFile       KeySpec = iota // no card: a certificate file, taken as of a key exchange container
-	KeyExchange                   // AT_KEYEXCHANGE, as the card's container map says
-	Signature                     // AT_SIGNATURE, as the card's container map says
-	PIVKeyExchange                // AT_KEYEXCHANGE by assumption: PIV 9A, 9D, 9E, 82 to 95
-	PIVSignature                  // AT_SIGNATURE by assumption: PIV 9C
-)
+func decideECC(e evidence) reason {
+	k, err := e.c.fields.Key()
+	if err != nil {
+		return keyUnreadable
+	}
+	switch string(k.Algorithm) {
+	case cert.OIDRSA:
+		return keyRSA
+	case cert.OIDEC:
+		switch string(k.Curve) {
+		case cert.OIDP256, cert.OIDP384, cert.OIDP521:
+			return keyCurve
+		}
+	}
+	return keyOther
+}
 
 // A Finding is the verdict of one rule on one certificate.
 type Finding struct {
 	Rule    Rule
 	Verdict Verdict
-	Policy  string // that waived a failure, or would waive it; empty where none can
+	Policy  string // the policy that waived a failure, or that would; empty where none does
+
+	why  reason
+	from *evidence
 }
 
 // Detail says what was found and, where the documents leave a choice, which
-// sentence decided.
-func (f Finding) Detail() string { return "" }
-
-// Remedy says what an administrator can do about a finding that is not passed;
-// empty where nothing needs doing.
-func (f Finding) Remedy() string { return "" }
-
-// MarshalJSON gives rule, verdict, detail, and policy and remedy where there
-// are any.
-func (f Finding) MarshalJSON() ([]byte, error) { return nil, nil }
-
-// Findings are the verdicts of all six rules in their order.
-type Findings []Finding
-
-// Offered reports whether Windows would show the certificate: every finding is
-// passed or waived.
-func (f Findings) Offered() bool { return false }
-
-// Err is why the certificate could not be walked at all, in which case every
-// verdict is [Unknown]; else nil.
-func (f Findings) Err() error { return nil }
-
-// Check applies the six rules to a certificate. It never fails: a certificate
-// that cannot be walked gives six findings that are Unknown, and
-// [Findings.Err].
-func Check(der []byte, spec KeySpec, p Policy, at time.Time) Findings { return nil }
-
-// A Certificate is one that has been read for judging. Its methods give what
-// the rules looked at.
-type Certificate struct{}
-
-// Read walks a certificate. The error says why the outer Certificate or
-// TBSCertificate cannot be walked; any fault further inside is a matter of the
-// method that gives that field.
-func Read(der []byte) (*Certificate, error) { return nil, nil }
-
-// Check applies the six rules, as the function of that name.
-func (c *Certificate) Check(spec KeySpec, p Policy, at time.Time) Findings { return nil }
-
-// Subject is the distinguished name as RFC 2253 writes it.
-func (c *Certificate) Subject() string { return "" }
-
-// Issuer is the distinguished name of the issuer, likewise.
-func (c *Certificate) Issuer() string { return "" }
-
-// NotBefore is when the certificate begins to be valid.
-func (c *Certificate) NotBefore() Date { return Date{} }
-
-// NotAfter is the last second in which the certificate is valid.
-func (c *Certificate) NotAfter() Date { return Date{} }
-
-// Names are the names in the certificate, as upn.Read returns them.
-func (c *Certificate) Names() upn.Names { return upn.Names{} }
-
-// KeyUsage names the bits of the key usage extension, by RFC 5280, 4.2.1.3;
-// nil without the extension.
-func (c *Certificate) KeyUsage() ([]string, error) { return nil, nil }
-
-// ExtendedKeyUsage are the purposes of the extended key usage extension as
-// dotted object identifiers; nil without the extension.
-func (c *Certificate) ExtendedKeyUsage() ([]string, error) { return nil, nil }
-
-// A Date is a validity date, which may be one that cannot be read.
-type Date struct {
-	Time time.Time // zero if the date cannot be read
+// sentence decided. Values of foreign origin in it are quoted and cut.
+func (f Finding) Detail() string {
+	if f.from == nil {
+		return ""
+	}
+	return reasons[f.why].detail(*f.from)
 }
 
-// String is the date as RFC 3339 has it, or "unparsed: " and the text in the
-// certificate.
-func (d Date) String() string { return "" }
+// Remedy says what can be done about a rule that does not hold. It is empty for
+// one that passed.
+func (f Finding) Remedy() string {
+	if f.from == nil {
+		return ""
+	}
+	r := reasons[f.why]
+	if f.Verdict == Failed && r.policy != none {
+		return r.remedy + "; or set the policy " + f.Policy + ": " + values[r.policy].meaning
+	}
+	return r.remedy
+}
+
+// MarshalJSON gives rule, verdict and detail, and policy and remedy where there
+// are such.
+func (f Finding) MarshalJSON() ([]byte, error) {
+	return json.Marshal(struct {
+		Rule    Rule    `json:"rule"`
+		Verdict Verdict `json:"verdict"`
+		Detail  string  `json:"detail"`
+		Policy  string  `json:"policy,omitempty"`
+		Remedy  string  `json:"remedy,omitempty"`
+	}{f.Rule, f.Verdict, f.Detail(), f.Policy, f.Remedy()})
+}
+
+// Findings are the verdicts of all rules, in the order of the rules.
+type Findings []Finding
+
+// Offered reports whether Windows would show the certificate: there are
+// findings, and each is passed or waived.
+func (f Findings) Offered() bool {
+	for _, one := range f {
+		if one.Verdict != Passed && one.Verdict != Waived {
+			return false
+		}
+	}
+	return len(f) > 0
+}
+
+// Err is why the certificate could not be walked, in which case every verdict is
+// [Unknown]; else nil.
+func (f Findings) Err() error {
+	if len(f) == 0 || f[0].from == nil {
+		return nil
+	}
+	return f[0].from.c.err
+}
+
+// PoliciesNeeded returns the smallest set of further policies, by name, that
+// would make the certificate one that is offered, and whether there is such a
+// set. It is empty for a certificate that is offered.
+func (f Findings) PoliciesNeeded() (names []string, ok bool) {
+	for _, one := range f {
+		switch {
+		case one.Verdict == Passed || one.Verdict == Waived:
+		case one.Verdict == Failed && one.Policy != "":
+			names = append(names, one.Policy) // each rule has a policy of its own
+		default:
+			return nil, false
+		}
+	}
+	return names, len(f) > 0
+}

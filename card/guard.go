@@ -8,7 +8,6 @@ import (
 // A Verification is all that an application says about one of its PINs. Its
 // functions run in a section and use only the Tx they are given.
 type Verification struct {
-	Name      string // of card and application, for the person: PINRequest.Card
 	Purpose   string // what the PIN is for: PINRequest.Purpose
 	Reference Reference
 	Format    PINFormat
@@ -17,8 +16,8 @@ type Verification struct {
 	// the program only in a section in which Select returned nil.
 	Select func(*Tx) error
 
-	// Identity tells this card from others of its kind, also after it was put
-	// into another reader. Nil: by reader and ATR.
+	// Identity is what the application calls this card, for the person
+	// (PINRequest.Card) and to know it again in another reader.
 	Identity func(*Tx) (string, error)
 
 	// Status asks how the PIN stands. It must not cost a try.
@@ -30,7 +29,7 @@ type Verification struct {
 	// Logout ends the verification.
 	Logout func(*Tx) error
 
-	// Always asks for the PIN even if it is verified already.
+	// Always asks for the PIN and verifies it even if it is verified already.
 	Always bool
 
 	// PIN is asked for the PIN. Nil: ErrPINRequired, unless it is verified.
@@ -68,7 +67,7 @@ func (g *guard) run(ctx context.Context, f func(*Tx) error) error {
 		}
 		pin, err := g.v.PIN(ctx, PINRequest{
 			Reader:    g.card.reader,
-			Card:      g.v.Name,
+			Card:      g.identity,
 			Purpose:   g.v.Purpose,
 			Reference: g.v.Reference,
 			Format:    g.v.Format,
@@ -123,10 +122,8 @@ func (g *guard) look(ctx context.Context, f func(*Tx) error) (status PINStatus, 
 		if status, err = g.status(tx); err != nil {
 			return err
 		}
-		if g.identity == "" {
-			if err := g.identify(tx); err != nil {
-				return err
-			}
+		if g.identity, err = g.v.Identity(tx); err != nil {
+			return err
 		}
 		if status.Verified && !g.v.Always {
 			done = true
@@ -135,14 +132,6 @@ func (g *guard) look(ctx context.Context, f func(*Tx) error) (status PINStatus, 
 		return nil
 	})
 	return status, done, err
-}
-
-func (g *guard) identify(tx *Tx) (err error) {
-	g.identity = g.card.reader + "\x00" + string(g.card.atr)
-	if g.v.Identity != nil {
-		g.identity, err = g.v.Identity(tx)
-	}
-	return err
 }
 
 func (g *guard) status(tx *Tx) (PINStatus, error) {
@@ -180,7 +169,7 @@ func (g *guard) verify(tx *Tx, pin PIN) error {
 	}
 	// The answer may be lost: from here on the PIN counts as verified until
 	// it was logged out, and the try as spent until the card says otherwise.
-	tx.verified(v)
+	tx.verified(g.key(), v.Logout)
 	memory.lost(it, status)
 	command := v.Verify(coded)
 	command.Secret = true
@@ -201,7 +190,7 @@ func (g *guard) refusal(tx *Tx, err error, it refusal, before PINStatus) error {
 		return &PINError{v.Reference, max(before.Retries, 0) - 1, true, err}
 	}
 	left, failed := status.Retries()
-	delete(tx.link.logouts, v.key())
+	delete(tx.link.logouts, g.key())
 	switch {
 	case failed && left == 0, status == MethodBlocked:
 		memory.add(it)
@@ -217,12 +206,13 @@ func (g *guard) refusal(tx *Tx, err error, it refusal, before PINStatus) error {
 	return err // not about the PIN: the card does not verify it here and now
 }
 
-// verified notes that the application has a PIN to be logged out of.
-func (tx *Tx) verified(v Verification) {
+// verified notes what ends the verification of a PIN.
+func (tx *Tx) verified(key string, logout func(*Tx) error) {
 	if tx.link.logouts == nil {
 		tx.link.logouts = make(map[string]func(*Tx) error)
 	}
-	tx.link.logouts[v.key()] = v.Logout
+	tx.link.logouts[key] = logout
 }
 
-func (v Verification) key() string { return v.Name + " " + v.Reference.String() }
+// key names the PIN among all of this card.
+func (g *guard) key() string { return g.identity + " " + g.v.Reference.String() }

@@ -91,11 +91,12 @@ func (f PINFormat) encode(p PIN) ([]byte, error) {
 type PINStatus struct {
 	Verified bool
 	Blocked  bool // no tries left
-	Retries  int  // tries left; negative where the card does not say
+	Retries  int  // tries left; negative where the card does not say, as while verified
 }
 
-// last reports whether the next wrong try may be the last there is.
-func (s PINStatus) last() bool { return s.Retries <= 1 && !s.Blocked }
+// last reports whether the next wrong try may be the last there is. A PIN that
+// is verified has all its tries: verifying it gave them back.
+func (s PINStatus) last() bool { return s.Retries <= 1 && !s.Blocked && !s.Verified }
 
 // A PINRequest is the question to the person, or to whatever stands for one.
 type PINRequest struct {

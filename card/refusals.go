@@ -57,7 +57,7 @@ func (r *refusals) has(it refusal, now PINStatus) bool {
 	defer r.mu.Unlock()
 	before, pending := r.unanswered[it]
 	delete(r.unanswered, it)
-	if pending && (before < 0 || now.Retries < before) {
+	if pending && !now.Verified && now.Retries >= 0 && now.Retries < before {
 		r.refused[it] = true
 	}
 	return r.refused[it]

@@ -1,0 +1,135 @@
+package piv
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/smartlogon/smartlogon/card"
+	"github.com/smartlogon/smartlogon/internal/ber"
+)
+
+// What calls of this package wrap, beside the errors of package card.
+var (
+	// ErrNotPIV says that the card has no PIV application.
+	ErrNotPIV = errors.New("card has no PIV application")
+
+	// ErrNotFound says that the card does not hold an object, or an empty one.
+	ErrNotFound = errors.New("not on the card")
+
+	// ErrMismatch says that the key in a slot is not the one of the public
+	// key that it was opened with. What it made was not handed out.
+	ErrMismatch = errors.New("key on the card does not belong to the public key of the certificate")
+)
+
+// A Card is the PIV application on a card. It is safe for concurrent use.
+type Card struct {
+	card *card.Card
+
+	mu        sync.Mutex     // guards what was learnt about the card
+	fullAID   bool           // it is selected by its whole identifier only
+	identity  string         // what it is called; empty if that was not read
+	learnt    bool           // whether the discovery object was read, for the next two
+	reference card.Reference // the PIN that the card wants
+	discovery []byte         // the object as the card gives it; nil where there is none
+}
+
+// New makes the PIV application of a card, without asking whether there is one.
+func New(c *card.Card) *Card { return &Card{card: c} }
+
+// The application identifier (SP 800-73-4 part 1, 2.2). Its last two bytes are
+// the version, which need not be sent.
+var aid = []byte{0xA0, 0x00, 0x00, 0x03, 0x08, 0x00, 0x00, 0x10, 0x00, 0x01, 0x00}
+
+const (
+	ridLength       = 5 // of NIST
+	truncatedLength = 9 // without the version
+)
+
+// read runs f in a section in which the application is current, again if the
+// card was reset in the middle: f reads only.
+func (c *Card) read(ctx context.Context, f func(*card.Tx) error) error {
+	section := func(tx *card.Tx) error {
+		if err := c.enter(tx); err != nil {
+			return err
+		}
+		return f(tx)
+	}
+	err := c.card.Do(ctx, section)
+	if errors.Is(err, card.ErrReset) {
+		err = c.card.Do(ctx, section)
+	}
+	return err
+}
+
+// enter makes the application current. Where it can it only looks whether it
+// is: some cards forget a verified PIN when they are selected again.
+func (c *Card) enter(tx *card.Tx) error {
+	c.mu.Lock()
+	want := c.discovery
+	c.mu.Unlock()
+	if want != nil {
+		got, err := getData(tx, discoveryObject)
+		if err == nil && bytes.Equal(got, want) {
+			return nil
+		}
+		var status card.Status
+		if err != nil && !errors.As(err, &status) {
+			return err
+		}
+	}
+	return c.selectIt(tx)
+}
+
+// selectIt selects the application, by as much of its identifier as most cards
+// want (SP 800-73-4 part 2, 3.1.1).
+func (c *Card) selectIt(tx *card.Tx) error {
+	c.mu.Lock()
+	full := c.fullAID
+	c.mu.Unlock()
+	var answer []byte
+	err := error(card.NotFound)
+	if !full {
+		answer, err = tx.Select(aid[:truncatedLength])
+	}
+	if errors.Is(err, card.NotFound) {
+		if answer, err = tx.Select(aid); err == nil {
+			c.mu.Lock()
+			c.fullAID = true
+			c.mu.Unlock()
+		}
+	}
+	var status card.Status
+	switch {
+	case err == nil && isOther(answer):
+		return ErrNotPIV
+	case errors.As(err, &status):
+		return fmt.Errorf("%w: %w", ErrNotPIV, err)
+	}
+	return err
+}
+
+// isOther reports whether an application property template (SP 800-73-4 part 2,
+// table 3) speaks of an application that is not PIV. Cards give the identifier
+// whole, or without the part that is NIST's; one that gives none is trusted.
+func isOther(answer []byte) bool {
+	template, ok, err := ber.Find(answer, 0x61)
+	if !ok || err != nil {
+		return false
+	}
+	id, ok, err := ber.Find(template, 0x4F)
+	if !ok || err != nil || len(id) == 0 {
+		return false
+	}
+	return !bytes.HasPrefix(aid, id) && !bytes.HasPrefix(aid[ridLength:], id) && !bytes.HasPrefix(id, aid[:truncatedLength])
+}
+
+// isYubiKey reports whether the card answers to reset as YubiKeys do. It decides
+// about habits only: which PINs make sense, and that unannounced retired keys
+// are common.
+func (c *Card) isYubiKey() bool {
+	h := bytes.ToLower(c.card.ATR().Historical())
+	return bytes.Contains(h, []byte("yubikey"))
+}

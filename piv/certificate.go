@@ -1,0 +1,92 @@
+package piv
+
+import (
+	"context"
+	"crypto/x509"
+	"fmt"
+
+	"github.com/smartlogon/smartlogon/card"
+	"github.com/smartlogon/smartlogon/internal/ber"
+)
+
+// A Certificate is what a slot's container holds.
+type Certificate struct {
+	Slot Slot
+	Raw  []byte // DER, as it was on the card once inflated
+}
+
+// X509 parses the certificate. Some that are on cards, and that other software
+// uses, do not parse.
+func (c *Certificate) X509() (*x509.Certificate, error) { return x509.ParseCertificate(c.Raw) }
+
+// Certificate reads the certificate of a slot. The error wraps [ErrNotFound]
+// where there is none.
+func (c *Card) Certificate(ctx context.Context, s Slot) (*Certificate, error) {
+	if !s.Valid() {
+		return nil, fmt.Errorf("piv: slot %v: %w", s, ErrNotFound)
+	}
+	var cert *Certificate
+	err := c.read(ctx, func(tx *card.Tx) (err error) {
+		cert, err = readCertificate(tx, s)
+		return err
+	})
+	if err != nil {
+		return nil, certificateError(s, err)
+	}
+	return cert, nil
+}
+
+func certificateError(s Slot, err error) error {
+	return fmt.Errorf("piv: certificate %v, object %v: %w", s, s.object(), err)
+}
+
+func readCertificate(tx *card.Tx, s Slot) (*Certificate, error) {
+	content, err := readObject(tx, s.object())
+	if err != nil {
+		return nil, err
+	}
+	der, err := decodeCertificate(content)
+	if err != nil {
+		return nil, err
+	}
+	return &Certificate{Slot: s, Raw: der}, nil
+}
+
+// decodeCertificate takes the certificate out of its container (SP 800-73-4
+// part 1, appendix A, table 10 and on): tag 70 the certificate, tag 71 how it is
+// compressed. Tags 72 and FE say nothing that matters.
+func decodeCertificate(content []byte) ([]byte, error) {
+	var der, info []byte
+	err := fields(content, func(e ber.Element) error {
+		switch e.Tag {
+		case 0x70:
+			der = e.Value
+		case 0x71:
+			info = e.Value
+		}
+		return nil
+	})
+	switch {
+	case err != nil:
+		return nil, err
+	case len(der) == 0:
+		return nil, ErrNotFound
+	case len(info) > 1:
+		return nil, malformed(fmt.Sprintf("CertInfo of %d bytes", len(info)))
+	}
+	switch {
+	case len(info) == 0 || info[0] == 0x00:
+	case info[0] == 0x01 || info[0] == 0x80: // 80: bits counted from the other end
+		if der, err = inflate(der); err != nil {
+			return nil, malformed(err)
+		}
+	default:
+		return nil, malformed(fmt.Sprintf("CertInfo %02X", info[0]))
+	}
+	r := ber.BER(der)
+	r.Take(ber.Sequence)
+	if err := r.Close(); err != nil {
+		return nil, malformed(fmt.Errorf("certificate in tag 70: %w", err))
+	}
+	return der, nil
+}

@@ -1,0 +1,142 @@
+package piv
+
+import (
+	"context"
+	"errors"
+	"iter"
+
+	"github.com/smartlogon/smartlogon/card"
+)
+
+// A Scan says which slots [Card.Certificates] reads.
+type Scan int
+
+const (
+	// ScanUsual reads the four primary slots and the retired ones that the key
+	// history announces. YubiKeys announce none unless somebody wrote a key
+	// history, so all of their slots are read where there is none.
+	ScanUsual Scan = iota
+
+	// ScanPrimary reads the four primary slots.
+	ScanPrimary
+
+	// ScanAll reads all 24 slots, whatever the key history says.
+	ScanAll
+)
+
+// Certificates reads the certificates on the card in one section and yields
+// each as it comes, [Authentication] first. Empty slots are passed over. An
+// error that names a slot is about that one and does not end the sequence; any
+// other does.
+//
+// The section goes on while the caller looks at what was yielded: it may ask a
+// person something there. To break off ends the section.
+func (c *Card) Certificates(ctx context.Context, s Scan) iter.Seq2[*Certificate, error] {
+	return func(yield func(*Certificate, error) bool) {
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		l := lister{card: c, scan: s, found: make(chan listed, 2*len(primary)+2*int(lastRetired-firstRetired+1)+1)}
+		go l.run(ctx)
+		for it := range l.found {
+			if !yield(it.cert, it.err) {
+				cancel()
+				for range l.found { // until the section is over
+				}
+				return
+			}
+		}
+	}
+}
+
+// A lister reads certificates and puts them where there is always room, so that
+// nobody holds up its section.
+type lister struct {
+	card  *Card
+	scan  Scan
+	found chan listed
+	done  map[Slot]bool // read already; the card may be reset in the middle
+	count int           // of retired certificates found
+}
+
+type listed struct {
+	cert *Certificate
+	err  error
+}
+
+func (l *lister) run(ctx context.Context) {
+	defer close(l.found)
+	l.done = make(map[Slot]bool)
+	if err := l.card.read(ctx, l.list); err != nil {
+		l.found <- listed{nil, err}
+	}
+}
+
+func (l *lister) list(tx *card.Tx) error {
+	for _, s := range primary {
+		if err := l.one(tx, s); err != nil {
+			return err
+		}
+	}
+	expect, err := l.expected(tx)
+	if err != nil {
+		return err
+	}
+	// The keys of certificates on the card have the first numbers (SP 800-73-4
+	// part 1, 3.3.4), but cards have gaps.
+	for s := firstRetired; s <= lastRetired && l.count < expect; s++ {
+		if err := l.one(tx, s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// expected is how many retired certificates to look for.
+func (l *lister) expected(tx *card.Tx) (int, error) {
+	const all = int(lastRetired-firstRetired) + 1
+	switch l.scan {
+	case ScanPrimary:
+		return 0, nil
+	case ScanAll:
+		return all + 1, nil
+	}
+	h, err := readKeyHistory(tx)
+	switch {
+	case err == nil:
+		return h.OnCard, nil
+	case tx.Context().Err() != nil || !about(err):
+		return 0, err
+	case l.card.isYubiKey():
+		return all + 1, nil
+	}
+	return 0, nil
+}
+
+// one reads one slot. Its error ends the listing.
+func (l *lister) one(tx *card.Tx, s Slot) error {
+	if l.done[s] {
+		return nil
+	}
+	cert, err := readCertificate(tx, s)
+	if err != nil && !about(err) {
+		return err
+	}
+	l.done[s] = true
+	switch {
+	case err == nil:
+		if s.pinRule() == once && s != Authentication && s != KeyManagement {
+			l.count++
+		}
+		l.found <- listed{cert, nil}
+	case !errors.Is(err, ErrNotFound):
+		l.found <- listed{nil, certificateError(s, err)}
+	}
+	return nil
+}
+
+// about reports whether an error is about one object and not about the card:
+// the card answered, if only with nonsense.
+func about(err error) bool {
+	var status card.Status
+	return errors.As(err, &status) || errors.Is(err, ErrNotFound) || errors.Is(err, card.ErrMalformed)
+}

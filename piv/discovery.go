@@ -1,0 +1,111 @@
+package piv
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/smartlogon/smartlogon/card"
+	"github.com/smartlogon/smartlogon/internal/ber"
+)
+
+// The references of the two PINs that a PIV card can have (SP 800-73-4 part 1,
+// table 4a).
+const (
+	ApplicationPIN card.Reference = 0x80
+	GlobalPIN      card.Reference = 0x00 // of the whole card; other applications may use it
+)
+
+// A Discovery is the discovery object (SP 800-73-4 part 1, 3.3.2).
+type Discovery struct {
+	AID []byte
+
+	// Policy is the PIN usage policy, tag 5F2F: the first byte has what
+	// satisfies the access rules, the second which PIN is asked for.
+	Policy uint16
+}
+
+// Bits of the PIN usage policy.
+const (
+	policyGlobalPIN     = 0x2000
+	policyGlobalPrimary = 0x0020
+)
+
+// PIN is the one that the card wants people to be asked for.
+func (d *Discovery) PIN() card.Reference {
+	if d.Policy&policyGlobalPIN != 0 && d.Policy&0xFF == policyGlobalPrimary {
+		return GlobalPIN
+	}
+	return ApplicationPIN
+}
+
+// Discovery reads the discovery object. Cards that have only the application PIN
+// need none.
+func (c *Card) Discovery(ctx context.Context) (*Discovery, error) {
+	content, err := c.Object(ctx, discoveryObject)
+	if err != nil {
+		return nil, err
+	}
+	return decodeDiscovery(content)
+}
+
+func decodeDiscovery(content []byte) (*Discovery, error) {
+	d := &Discovery{}
+	err := fields(content, func(e ber.Element) error {
+		switch e.Tag {
+		case 0x4F:
+			d.AID = e.Value
+		case 0x5F2F:
+			if len(e.Value) != 2 {
+				return malformed(fmt.Sprintf("byte %d: PIN usage policy of %d bytes", e.Offset, len(e.Value)))
+			}
+			d.Policy = uint16(e.Value[0])<<8 | uint16(e.Value[1])
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+// learn reads, once, what has to be known of a card before its PIN is used: the
+// discovery object, which says which PIN that is. The application is current.
+func (c *Card) learn(tx *card.Tx) (card.Reference, error) {
+	c.mu.Lock()
+	known, ref := c.learnt, c.reference
+	c.mu.Unlock()
+	if known {
+		return ref, nil
+	}
+	ref = ApplicationPIN
+	whole, err := getData(tx, discoveryObject)
+	var status card.Status
+	switch {
+	case errors.As(err, &status):
+		whole = nil
+	case err != nil:
+		return 0, err
+	}
+	content, err := unwrap(whole, discoveryObject)
+	if err == nil {
+		var d *Discovery
+		if d, err = decodeDiscovery(content); err == nil {
+			ref = d.PIN()
+			if !bytes.HasPrefix(d.AID, aid[:truncatedLength]) {
+				whole = nil // it would not tell this application from another
+			}
+		}
+	}
+	if errors.Is(err, ErrNotFound) {
+		whole, err = nil, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("discovery object: %w", err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.learnt, c.reference, c.discovery = true, ref, whole
+	return ref, nil
+}

@@ -1,0 +1,55 @@
+package piv
+
+import (
+	"bytes"
+	"compress/gzip"
+	"compress/zlib"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// maxCertificate bounds an inflated certificate. The largest container that
+// SP 800-73-4 has for one takes 1,905 bytes; a few KiB can inflate into many MiB.
+const maxCertificate = 64 << 10
+
+// inflate undoes the two compressions that cards use: gzip, as the standard has
+// it, and the one of Net iD, 01 00, the size in two bytes, the lower first, and
+// a zlib stream.
+func inflate(b []byte) ([]byte, error) {
+	in := bytes.NewReader(b)
+	switch {
+	case bytes.HasPrefix(b, []byte{0x1F, 0x8B}):
+		z, err := gzip.NewReader(in)
+		if err != nil {
+			return nil, err
+		}
+		z.Multistream(false)
+		return readAll(z, in, -1)
+	case bytes.HasPrefix(b, []byte{0x01, 0x00}) && len(b) > 4:
+		in.Seek(4, io.SeekStart)
+		z, err := zlib.NewReader(in)
+		if err != nil {
+			return nil, err
+		}
+		return readAll(z, in, int(b[2])|int(b[3])<<8)
+	}
+	return nil, errors.New("certificate is said to be compressed and is not")
+}
+
+// readAll reads a stream that ends together with its input, and has the given
+// size unless that is negative.
+func readAll(z io.Reader, in *bytes.Reader, size int) ([]byte, error) {
+	out, err := io.ReadAll(io.LimitReader(z, maxCertificate+1))
+	switch {
+	case err != nil:
+		return nil, err
+	case len(out) > maxCertificate:
+		return nil, fmt.Errorf("certificate inflates to more than %d bytes", maxCertificate)
+	case size >= 0 && len(out) != size:
+		return nil, fmt.Errorf("certificate inflates to %d bytes, not to the %d that it says", len(out), size)
+	case in.Len() > 0:
+		return nil, fmt.Errorf("%d bytes after the compressed certificate", in.Len())
+	}
+	return out, nil
+}

@@ -1,0 +1,107 @@
+package piv
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/smartlogon/smartlogon/card"
+	"github.com/smartlogon/smartlogon/internal/ber"
+)
+
+// An Object is the tag of a data object on the card (SP 800-73-4 part 1,
+// table 3).
+type Object uint32
+
+// Objects that this package has more to say about than their bytes.
+const (
+	chuidObject      Object = 0x5FC102
+	cccObject        Object = 0x5FC107
+	keyHistoryObject Object = 0x5FC10C
+	discoveryObject  Object = 0x7E
+	bitGroupObject   Object = 0x7F61
+)
+
+// String is the tag in hexadecimal.
+func (o Object) String() string { return ber.Tag(o).String() }
+
+// Object returns the content of a data object, without the tag 53 that most are
+// wrapped in. The error wraps [ErrNotFound] where the card has none, or an empty
+// one, and [card.NotPermitted] where it wants the PIN first.
+func (c *Card) Object(ctx context.Context, tag Object) ([]byte, error) {
+	var content []byte
+	err := c.read(ctx, func(tx *card.Tx) (err error) {
+		content, err = readObject(tx, tag)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("piv: object %v: %w", tag, err)
+	}
+	return content, nil
+}
+
+// readObject returns the content of an object.
+func readObject(tx *card.Tx, tag Object) ([]byte, error) {
+	whole, err := getData(tx, tag)
+	switch {
+	case errors.Is(err, card.NotFound), errors.Is(err, card.ReferenceNotFound):
+		return nil, fmt.Errorf("%w: %w", ErrNotFound, err)
+	case err != nil:
+		return nil, err
+	}
+	return unwrap(whole, tag)
+}
+
+// getData sends GET DATA (SP 800-73-4 part 2, 3.1.2).
+func getData(tx *card.Tx, tag Object) ([]byte, error) {
+	want := ber.AppendHeader(nil, ber.Tag(tag), 0)
+	want = want[:len(want)-1] // the tag alone
+	return tx.Command(card.Command{
+		INS: 0xCB, P1: 0x3F, P2: 0xFF,
+		Data: ber.Append(nil, 0x5C, want),
+		Ne:   card.MaxAnswer,
+	})
+}
+
+// unwrap takes the content out of an object as the card gives it: tag 53 round
+// most, their own tag round the discovery object and the BIT group template.
+func unwrap(whole []byte, tag Object) ([]byte, error) {
+	if len(whole) == 0 {
+		return nil, ErrNotFound
+	}
+	outer := ber.Tag(0x53)
+	if tag == discoveryObject || tag == bitGroupObject {
+		outer = ber.Tag(tag)
+	}
+	r := ber.BER(whole)
+	e, _ := r.Take(outer)
+	if err := r.Close(); err != nil {
+		return nil, malformed(err)
+	}
+	if len(e.Value) == 0 {
+		return nil, ErrNotFound
+	}
+	return e.Value, nil
+}
+
+// malformed says that the card is at fault, and where.
+func malformed(reason any) error { return fmt.Errorf("%w: %v", card.ErrMalformed, reason) }
+
+// fields reads the elements of an object's content and hands each to f. What f
+// does not know it leaves alone: cards have more than the standard.
+func fields(content []byte, f func(ber.Element) error) error {
+	r := ber.BER(content)
+	for {
+		e, ok := r.Next()
+		if !ok {
+			break
+		}
+		if err := f(e); err != nil {
+			return err
+		}
+	}
+	if err := r.Err(); err != nil {
+		return malformed(err)
+	}
+	return nil
+}

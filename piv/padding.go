@@ -1,0 +1,101 @@
+package piv
+
+import (
+	"crypto"
+	"crypto/rand"
+	"crypto/rsa"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// The DER in front of a digest (RFC 8017, 9.2, note 1).
+var digestInfo = map[crypto.Hash][]byte{
+	crypto.SHA1:   {0x30, 0x21, 0x30, 0x09, 0x06, 0x05, 0x2B, 0x0E, 0x03, 0x02, 0x1A, 0x05, 0x00, 0x04, 0x14},
+	crypto.SHA224: {0x30, 0x2D, 0x30, 0x0D, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x04, 0x05, 0x00, 0x04, 0x1C},
+	crypto.SHA256: {0x30, 0x31, 0x30, 0x0D, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01, 0x05, 0x00, 0x04, 0x20},
+	crypto.SHA384: {0x30, 0x41, 0x30, 0x0D, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x02, 0x05, 0x00, 0x04, 0x30},
+	crypto.SHA512: {0x30, 0x51, 0x30, 0x0D, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x03, 0x05, 0x00, 0x04, 0x40},
+	0:             {}, // the caller has put something in front already, as TLS 1.0 does
+}
+
+// padPKCS1 is EMSA-PKCS1-v1_5 (RFC 8017, 9.2) for a modulus of size bytes.
+func padPKCS1(size int, hash crypto.Hash, digest []byte) ([]byte, error) {
+	prefix, ok := digestInfo[hash]
+	if !ok {
+		return nil, fmt.Errorf("%w: PKCS #1 v1.5 with %v", errors.ErrUnsupported, hash)
+	}
+	n := len(prefix) + len(digest)
+	if n > size-11 {
+		return nil, fmt.Errorf("digest of %d bytes is too long for the key", len(digest))
+	}
+	block := make([]byte, size)
+	block[1] = 0x01
+	for i := 2; i < size-n-1; i++ {
+		block[i] = 0xFF
+	}
+	copy(block[size-n:], prefix)
+	copy(block[size-len(digest):], digest)
+	return block, nil
+}
+
+// padPSS is EMSA-PSS (RFC 8017, 9.1.1) with MGF1 over the same hash.
+func padPSS(random io.Reader, public *rsa.PublicKey, digest []byte, opts *rsa.PSSOptions) ([]byte, error) {
+	hash := opts.HashFunc()
+	if hash == 0 || !hash.Available() {
+		return nil, fmt.Errorf("%w: PSS with hash %v", errors.ErrUnsupported, hash)
+	}
+	bits := public.N.BitLen() - 1
+	size := (bits + 7) / 8
+	saltLength := opts.SaltLength
+	switch saltLength {
+	case rsa.PSSSaltLengthAuto:
+		saltLength = size - hash.Size() - 2
+	case rsa.PSSSaltLengthEqualsHash:
+		saltLength = hash.Size()
+	}
+	if saltLength < 0 || size < hash.Size()+saltLength+2 {
+		return nil, errors.New("key is too short for PSS with this hash and salt")
+	}
+	salt := make([]byte, saltLength)
+	if random == nil {
+		random = rand.Reader
+	}
+	if _, err := io.ReadFull(random, salt); err != nil {
+		return nil, err
+	}
+	h := hash.New()
+	h.Write(make([]byte, 8))
+	h.Write(digest)
+	h.Write(salt)
+	sum := h.Sum(nil)
+
+	masked := make([]byte, size) // DB, then H, then BC
+	db := masked[:size-len(sum)-1]
+	db[len(db)-saltLength-1] = 0x01
+	copy(db[len(db)-saltLength:], salt)
+	maskMGF1(hash, db, sum)
+	db[0] &= 0xFF >> (8*size - bits)
+	copy(masked[len(db):], sum)
+	masked[size-1] = 0xBC
+
+	block := make([]byte, public.Size())
+	copy(block[len(block)-size:], masked)
+	return block, nil
+}
+
+// maskMGF1 XORs the mask that seed generates (RFC 8017, B.2.1) over out.
+func maskMGF1(hash crypto.Hash, out, seed []byte) {
+	for counter := uint32(0); len(out) > 0; counter++ {
+		h := hash.New()
+		h.Write(seed)
+		h.Write(binary.BigEndian.AppendUint32(nil, counter))
+		mask := h.Sum(nil)
+		n := min(len(mask), len(out))
+		for i := range n {
+			out[i] ^= mask[i]
+		}
+		out = out[n:]
+	}
+}

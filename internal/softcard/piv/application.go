@@ -1,0 +1,180 @@
+package piv
+
+import (
+	"sync"
+
+	"github.com/smartlogon/smartlogon/internal/ber"
+	"github.com/smartlogon/smartlogon/internal/softcard/iso"
+)
+
+// Instructions of the PIV card application (SP 800-73-4 part 2, table 2).
+const (
+	insVerify          = 0x20
+	insChangeReference = 0x24
+	insResetRetry      = 0x2C
+	insGenerate        = 0x47
+	insAuthenticate    = 0x87
+	insSelect          = 0xA4
+	insGetData         = 0xCB
+	insPutData         = 0xDB
+)
+
+// The application identifier: RID and PIX (SP 800-73-4 part 1, 2.2).
+const (
+	rid = "\xA0\x00\x00\x03\x08"
+	pix = "\x00\x00\x10\x00\x01\x00"
+)
+
+// An Application is a PIV card application for an [iso.Card]. Its methods are
+// safe for concurrent use, also while the card is in use.
+type Application struct {
+	config Config
+
+	mu          sync.Mutex // guards what follows
+	objects     map[ber.Tag][]byte
+	ownsHistory bool // the key history follows the stored certificates
+	slots       map[byte]*slot
+	pin, puk    reference
+	global      *reference // nil where the card has no global PIN
+	admin       admin
+	next        moment
+}
+
+// A moment is what lasts for one completed command only: neither GET RESPONSE
+// nor the parts of a chain count as one.
+type moment struct {
+	fresh    bool // the command before was a VERIFY that succeeded
+	exchange exchange
+}
+
+// New makes the application. It has a CHUID, a card capability container and a
+// discovery object, and no keys.
+func New(config Config) *Application {
+	a := &Application{config: config}
+	a.personalize()
+	return a
+}
+
+// personalize brings the card to the state in which it is issued.
+func (a *Application) personalize() {
+	a.pin = newReference(a.config.PIN, "123456", a.config.PINTries)
+	a.puk = newReference(a.config.PUK, "12345678", a.config.PUKTries)
+	if a.config.GlobalPIN != "" {
+		global := newReference(a.config.GlobalPIN, "", a.config.GlobalTries)
+		a.global = &global
+	}
+	a.admin = newAdmin(a.config.AdminKey)
+	a.slots = map[byte]*slot{}
+	a.ownsHistory = true
+	a.objects = map[ber.Tag][]byte{
+		tagDiscovery: a.discovery(),
+	}
+	guid := cardUUID(a.config.GUID)
+	a.objects[tagCHUID] = chuid(guid)
+	a.objects[tagCCC] = capabilities(guid)
+}
+
+// AID implements [iso.Application].
+func (a *Application) AID() []byte { return []byte(rid + pix) }
+
+// Select implements [iso.Application]. Selecting the application again keeps
+// what was verified (SP 800-73-4 part 2, 3.1.1).
+func (a *Application) Select(c iso.Command) iso.Answer {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if c.P2 != 0 {
+		return iso.BadParameters.Answer()
+	}
+	a.next = moment{}
+	if a.config.Quirks.SelectClears {
+		a.forget()
+	}
+	return iso.Data(a.propertyTemplate())
+}
+
+// propertyTemplate is the application property template (SP 800-73-4 part 2,
+// table 3).
+func (a *Application) propertyTemplate() []byte {
+	aid := rid + pix
+	if a.config.Quirks.SelectWithPIX {
+		aid = pix
+	}
+	b := a.appendTLV(nil, 0x4F, []byte(aid))
+	b = a.appendTLV(b, 0x79, a.appendTLV(nil, 0x4F, []byte(rid)))
+	if a.config.Label != "" {
+		b = a.appendTLV(b, 0x50, []byte(a.config.Label))
+	}
+	if len(a.config.Algorithms) > 0 {
+		var list []byte
+		for _, alg := range a.config.Algorithms {
+			list = a.appendTLV(list, 0x80, []byte{byte(alg)})
+		}
+		b = a.appendTLV(b, 0xAC, a.appendTLV(list, 0x06, []byte{0x00}))
+	}
+	return a.appendTLV(nil, 0x61, b)
+}
+
+// Process implements [iso.Application].
+func (a *Application) Process(c iso.Command) iso.Answer {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	now := a.next
+	a.next = moment{}
+	switch c.INS {
+	case insGetData:
+		return a.getData(c)
+	case insVerify:
+		return a.verify(c).Answer()
+	case insAuthenticate:
+		return a.authenticate(c, now)
+	case insSelect: // by anything but name: there are no files
+		return iso.BadParameters.Answer()
+	}
+	return iso.UnknownInstruction.Answer()
+}
+
+// Chains implements [iso.Application] (SP 800-73-4 part 2, table 2).
+func (a *Application) Chains(ins byte) bool {
+	switch ins {
+	case insAuthenticate, insPutData, insGenerate:
+		return true
+	}
+	return false
+}
+
+// Deselect implements [iso.Application]. The global PIN is the card's, so it
+// stays verified.
+func (a *Application) Deselect() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.forget()
+}
+
+// Reset implements [iso.Application].
+func (a *Application) Reset() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.forget()
+	if a.global != nil {
+		a.global.verified = false
+	}
+}
+
+// forget clears the security status of the application.
+func (a *Application) forget() {
+	a.next = moment{}
+	a.pin.verified = false
+	a.puk.verified = false
+	a.admin.authenticated = false
+}
+
+// appendTLV adds an element, its length as long as the card writes lengths.
+func (a *Application) appendTLV(dst []byte, tag ber.Tag, value []byte) []byte {
+	if !a.config.Quirks.LongLengths {
+		return ber.Append(dst, tag, value)
+	}
+	dst = ber.AppendHeader(dst, tag, 0)
+	n := len(value)
+	dst = append(dst[:len(dst)-1], 0x83, byte(n>>16), byte(n>>8), byte(n))
+	return append(dst, value...)
+}

@@ -1,0 +1,52 @@
+package challenge
+
+import (
+	"errors"
+	"fmt"
+)
+
+// MaxAnswer is the length in bytes of the longest answer that is read. A
+// server that reads an answer from a request body need not take more.
+const MaxAnswer = 64 << 10
+
+// answerPrefix begins every answer and carries its version.
+const answerPrefix = "sla1"
+
+// An answer is what the client sends back.
+type answer struct {
+	algorithm       algorithm
+	cert, signature []byte
+}
+
+// marshal returns the bytes of a, or an error where they are too many.
+func (a answer) marshal() ([]byte, error) {
+	size := len(answerPrefix) + 1 + 2 + len(a.cert) + 2 + len(a.signature)
+	if size > MaxAnswer {
+		return nil, fmt.Errorf("answer has %d bytes, more than %d", size, MaxAnswer)
+	}
+	b := make([]byte, 0, size)
+	b = append(b, answerPrefix...)
+	b = append(b, byte(a.algorithm))
+	b = appendField(b, a.cert)
+	return appendField(b, a.signature), nil
+}
+
+// parseAnswer reads what marshal wrote, and nothing else. The slices of the
+// result point into b.
+func parseAnswer(b []byte) (answer, error) {
+	if len(b) > MaxAnswer {
+		return answer{}, fmt.Errorf("%d bytes, more than %d", len(b), MaxAnswer)
+	}
+	r := fields{rest: b}
+	if string(r.take(len(answerPrefix))) != answerPrefix {
+		return answer{}, fmt.Errorf("does not begin with %q", answerPrefix)
+	}
+	a := answer{algorithm: algorithm(r.uint8()), cert: r.field(), signature: r.field()}
+	if !r.done() {
+		return answer{}, errors.New("is cut short or goes on after the signature")
+	}
+	if a.algorithm < rsaPKCS1 || a.algorithm > pureEd25519 {
+		return answer{}, fmt.Errorf("names algorithm %d, which is unknown", a.algorithm)
+	}
+	return a, nil
+}

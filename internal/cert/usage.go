@@ -83,7 +83,10 @@ func (c *Certificate) ExtendedKeyUsage() (p Purposes, ok bool, err error) {
 			return Purposes{}, false, &ber.Error{Offset: oid.Offset, Reason: "purpose is no valid object identifier"}
 		}
 	}
-	return Purposes{list.Inside()}, true, check.r.Err()
+	if err := check.r.Err(); err != nil {
+		return Purposes{}, false, err
+	}
+	return Purposes{list.Inside()}, true, nil
 }
 
 // Next takes the content of the next object identifier.

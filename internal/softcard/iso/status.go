@@ -22,6 +22,7 @@ const (
 	ReferenceNotFound      Status = 0x6A88
 	UnknownInstruction     Status = 0x6D00
 	UnknownClass           Status = 0x6E00
+	Failed                 Status = 0x6F00
 )
 
 // moreData says how many bytes wait for GET RESPONSE; 0 stands for 256 and for

@@ -125,8 +125,16 @@ func (a *Application) Process(c iso.Command) iso.Answer {
 		return a.getData(c)
 	case insVerify:
 		return a.verify(c).Answer()
+	case insChangeReference:
+		return a.changeReference(c).Answer()
+	case insResetRetry:
+		return a.resetRetryCounter(c).Answer()
 	case insAuthenticate:
 		return a.authenticate(c, now)
+	case insPutData:
+		return a.putData(c).Answer()
+	case insGenerate:
+		return a.generate(c)
 	case insSelect: // by anything but name: there are no files
 		return iso.BadParameters.Answer()
 	}

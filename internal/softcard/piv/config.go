@@ -27,7 +27,8 @@ type Config struct {
 	// digits and padding is refused with 6A80 and costs nothing.
 	LenientPIN bool
 
-	// AdminKey is the key with the reference 9B.
+	// AdminKey is the key with the reference 9B. [New] panics over one whose
+	// length is not that of its algorithm.
 	AdminKey AdminKey
 
 	// GUID is the card UUID in the CHUID; zero stands for a random one.

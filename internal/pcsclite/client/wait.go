@@ -1,0 +1,142 @@
+package client
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"github.com/smartlogon/smartlogon/card/driver"
+	"github.com/smartlogon/smartlogon/internal/pcsclite"
+)
+
+// Wait asks on one connection and waits on another, which tells only that
+// something changed: so what it returns compares with what Readers returns, and
+// ending the wait costs no more than a connection.
+func (s *service) Wait(ctx context.Context, known []driver.Reader) ([]driver.Reader, error) {
+	ctx, leave, err := s.enter(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+
+	if list, err := s.news(ctx, known); list != nil || err != nil {
+		return list, err
+	}
+	bell, err := s.bell(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for {
+		// The bell is set: what changes from here on rings it.
+		list, err := s.news(ctx, known)
+		if list != nil || err != nil {
+			bell.close()
+			return list, err
+		}
+		if err := bell.ring(ctx); err != nil {
+			return nil, err
+		}
+		list, err = s.news(ctx, known)
+		if list != nil || err != nil {
+			s.keep(bell)
+			return list, err
+		}
+		if err := bell.set(ctx); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// news is the state of the readers, nil where it is the known one.
+func (s *service) news(ctx context.Context, known []driver.Reader) ([]driver.Reader, error) {
+	pause := time.Millisecond
+	for {
+		list, err := s.look(ctx)
+		switch {
+		case err != nil:
+			return nil, err
+		case sameCards(known, list):
+			return nil, nil
+		case list == nil:
+			return []driver.Reader{}, nil
+		case pause > 8*time.Millisecond || !halfway(known, list):
+			return list, nil
+		}
+		// pcscd counts the event after it has changed the rest.
+		if err := sleep(ctx, pause); err != nil {
+			return nil, err
+		}
+		pause *= 2
+	}
+}
+
+// halfway reports whether a card came or went and was not counted.
+func halfway(known, now []driver.Reader) bool {
+	for i := range min(len(known), len(now)) {
+		a, b := known[i], now[i]
+		if a.Name == b.Name && a.Events == b.Events && a.Present != b.Present {
+			return true
+		}
+	}
+	return false
+}
+
+// bell is a connection on which the next change will be told.
+func (s *service) bell(ctx context.Context) (*conn, error) {
+	s.mu.Lock()
+	c := s.spare
+	s.spare = nil
+	s.mu.Unlock()
+	if c != nil {
+		err := c.set(ctx)
+		if err == nil {
+			return c, nil
+		}
+		if ctx.Err() != nil {
+			return nil, err
+		}
+	}
+	// With 4.6 a change that comes at once cannot be told from the answer to
+	// the next question of a program that waits and asks on one connection.
+	// We do not, but the older way has no such trap for the service either.
+	c, err := s.dial(ctx, pcsclite.MaxMinor-1)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.set(ctx); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// keep saves a bell that has rung for the next wait.
+func (s *service) keep(c *conn) {
+	s.mu.Lock()
+	old := s.spare
+	s.spare = c
+	s.mu.Unlock()
+	if old != nil {
+		old.close()
+	}
+}
+
+// set asks to be told of the next change.
+func (c *conn) set(ctx context.Context) error {
+	return c.do(ctx, 0, func() error {
+		return c.send(pcsclite.Request{Command: pcsclite.CmdWait})
+	})
+}
+
+// ring waits for the change. Up to 4.5 a table is sent too, and pcscd may tell
+// the change before the table or in the midst of it; so bytes are counted, and
+// what they say is asked anew.
+func (c *conn) ring(ctx context.Context) error {
+	n := pcsclite.Size(new(pcsclite.Event))
+	if c.minor < 6 {
+		n += pcsclite.FixedReaders * pcsclite.Size(new(pcsclite.ReaderState))
+	}
+	return c.do(ctx, 0, func() error {
+		_, err := io.CopyN(io.Discard, c.net, int64(n))
+		return err
+	})
+}

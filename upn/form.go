@@ -37,13 +37,13 @@ func upnFault(value []byte) string {
 // 5321, 4.1.2), or nothing. The other forms of that section, quoted local parts
 // and address literals, are legal mailboxes but cannot be sent as a name.
 func emailFault(value []byte) string {
+	if fault := upnFault(value); fault != "" {
+		return fault
+	}
 	for _, c := range value {
 		if c >= utf8.RuneSelf {
 			return quoted(value) + " is not ASCII, as an rfc822Name must be"
 		}
-	}
-	if fault := upnFault(value); fault != "" {
-		return fault
 	}
 	local, _, _ := bytes.Cut(value, []byte("@"))
 	for label := range bytes.SplitSeq(local, []byte(".")) {

@@ -162,9 +162,10 @@ func (s *sanReader) encoding(field string, err error) { s.err = encodingFault(fi
 
 // encodingFault says of which field the DER is wrong.
 func encodingFault(field string, err error) *MalformedError {
+	fault := &MalformedError{Field: field, Reason: err.Error()}
 	var at *ber.Error
 	if errors.As(err, &at) {
-		return &MalformedError{Field: field, Offset: at.Offset, Reason: at.Reason}
+		fault.Offset, fault.Reason = at.Offset, at.Reason
 	}
-	return &MalformedError{Field: field, Reason: err.Error()}
+	return fault
 }

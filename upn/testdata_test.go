@@ -1,0 +1,64 @@
+package upn_test
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/smartlogon/smartlogon/internal/cert/certtest"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+var update = flag.Bool("update", false, "write the certificates of testdata anew")
+
+// TestTestdata keeps the certificates that the examples read.
+func TestTestdata(t *testing.T) {
+	for file, c := range map[string]certtest.Certificate{
+		"alice.der":        certtest.Logon("alice@example.com"),
+		"subject-only.der": {Subject: certtest.Name("CN=alice@example.com")},
+		"nul.der":          certtest.Logon("root@example.com\x00.evil.test"),
+	} {
+		path := filepath.Join("testdata", file)
+		if *update {
+			require.NoError(t, os.WriteFile(path, c.DER(), 0o644))
+		}
+		der, err := os.ReadFile(path)
+		require.NoError(t, err)
+		assert.Equal(t, c.DER(), der, "%s: run this test with -update", file)
+	}
+}
+
+// TestSeeds keeps a few seeds for the fuzz targets beside those that the targets
+// add themselves.
+func TestSeeds(t *testing.T) {
+	kept := 0
+	for _, c := range sanCases {
+		id, _, _ := strings.Cut(c.name, " ")
+		switch id {
+		case "baseline", "E1", "S1", "S7", "S9", "S13", "S17", "V2b", "M1", "M5", "M6", "R9", "R11":
+		default:
+			continue
+		}
+		kept++
+		value := c.value(t)
+		seed(t, "FuzzReadSAN", id, value)
+		seed(t, "FuzzRead", id, certtest.Certificate{Extensions: [][]byte{certtest.Extension("2.5.29.17", value)}}.DER())
+	}
+	assert.NotZero(t, kept)
+}
+
+func seed(t *testing.T, target, name string, value []byte) {
+	path := filepath.Join("testdata", "fuzz", target, name)
+	want := fmt.Sprintf("go test fuzz v1\n[]byte(%q)\n", value)
+	if *update {
+		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
+		require.NoError(t, os.WriteFile(path, []byte(want), 0o644))
+	}
+	text, err := os.ReadFile(path)
+	require.NoError(t, err)
+	assert.Equal(t, want, string(text), "run this test with -update")
+}

@@ -1,7 +1,6 @@
 package mapping
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 
@@ -105,11 +104,14 @@ func certificatePolicies(c *cert.Certificate) ([]string, error) {
 	var oids []string
 	in := list.Inside()
 	for in.More() {
-		info, _ := in.Take(ber.Sequence)
+		info, ok := in.Take(ber.Sequence)
+		if !ok {
+			return nil, in.Err()
+		}
 		each := info.Inside()
-		oid, ok := each.Take(ber.OID)
+		oid, ok := each.Take(ber.OID) // qualifiers may follow
 		if !ok || !cert.ValidOID(oid.Value) {
-			return nil, errors.Join(in.Err(), each.Err(), errors.New("policy has no valid object identifier"))
+			return nil, fmt.Errorf("policy at byte %d has no valid object identifier", info.Offset)
 		}
 		if len(oids) == maxPolicies {
 			return nil, fmt.Errorf("more than %d policies", maxPolicies)

@@ -32,6 +32,7 @@ var adminKeyLen = map[Algorithm]int{TripleDES: 24, AES128: 16, AES192: 24, AES25
 type admin struct {
 	key           AdminKey
 	block         cipher.Block
+	touch         toucher
 	authenticated bool
 }
 
@@ -60,7 +61,7 @@ func newAdmin(key AdminKey) admin {
 	if err != nil {
 		panic(err.Error())
 	}
-	return admin{key: key, block: block}
+	return admin{key: key, block: block, touch: toucher{policy: TouchNever}}
 }
 
 func (k AdminKey) cipher() (cipher.Block, error) {
@@ -109,7 +110,12 @@ func (a *Application) authenticateAdmin(c iso.Command, under exchange) iso.Answe
 func asked(field []byte) bool { return field != nil && len(field) == 0 }
 
 // otherAlgorithm is the answer to P1 that is not the algorithm of the key.
-func (a *Application) otherAlgorithm() iso.Status { return iso.BadParameters }
+func (a *Application) otherAlgorithm() iso.Status {
+	if a.isYubiKey() {
+		return iso.BadData
+	}
+	return iso.BadParameters
+}
 
 // challenge sends a random value: plain for the administrator to encrypt, or
 // encrypted for him to decrypt.
@@ -127,7 +133,7 @@ func (a *Application) challenge(kind exchangeKind) iso.Answer {
 
 // checkResponse is the second step of external authentication.
 func (a *Application) checkResponse(response []byte, under exchange) iso.Status {
-	if under.kind != external || !equal(response, a.encrypted(under.value)) {
+	if under.kind != external || !equal(response, a.encrypted(under.value)) || !a.touched(&a.admin.touch) {
 		return iso.SecurityNotSatisfied
 	}
 	a.admin.authenticated = true
@@ -140,7 +146,7 @@ func (a *Application) checkWitness(witness, challenge []byte, under exchange) is
 	switch {
 	case len(challenge) != a.admin.block.BlockSize():
 		return iso.BadData.Answer()
-	case under.kind != mutual || !equal(witness, under.value):
+	case under.kind != mutual || !equal(witness, under.value) || !a.touched(&a.admin.touch):
 		return iso.SecurityNotSatisfied.Answer()
 	}
 	a.admin.authenticated = true

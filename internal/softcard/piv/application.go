@@ -50,6 +50,9 @@ type moment struct {
 // New makes the application. It has a CHUID, a card capability container and a
 // discovery object, and no keys.
 func New(config Config) *Application {
+	if config.Firmware != (Version{}) {
+		config = config.yubikeyConfig()
+	}
 	a := &Application{config: config}
 	a.personalize()
 	return a
@@ -57,15 +60,25 @@ func New(config Config) *Application {
 
 // personalize brings the card to the state in which it is issued.
 func (a *Application) personalize() {
-	a.pin = newReference(a.config.PIN, "123456", a.config.PINTries)
-	a.puk = newReference(a.config.PUK, "12345678", a.config.PUKTries)
+	a.pin = newReference(a.config.PIN, customaryPIN, a.config.PINTries)
+	a.puk = newReference(a.config.PUK, customaryPUK, a.config.PUKTries)
 	if a.config.GlobalPIN != "" {
 		global := newReference(a.config.GlobalPIN, "", a.config.GlobalTries)
 		a.global = &global
 	}
 	a.admin = newAdmin(a.config.AdminKey)
+	a.empty()
+	if a.has(firmwareAttest) {
+		key, certificate := attestationKey()
+		a.slots[slotAttestation] = &slot{key: key, alg: RSA2048, pin: PINOnce, touch: toucher{policy: TouchNever}}
+		a.objects[tagAttestation] = ber.Append(nil, 0x70, certificate)
+	}
+}
+
+// empty leaves the card with the objects that it comes with.
+func (a *Application) empty() {
 	a.slots = map[byte]*slot{}
-	a.ownsHistory = true
+	a.ownsHistory = !a.isYubiKey() // it has only what was written
 	a.objects = map[ber.Tag][]byte{
 		tagDiscovery: a.discovery(),
 	}
@@ -138,7 +151,7 @@ func (a *Application) Process(c iso.Command) iso.Answer {
 	case insSelect: // by anything but name: there are no files
 		return iso.BadParameters.Answer()
 	}
-	return iso.UnknownInstruction.Answer()
+	return a.processYubico(c)
 }
 
 // Chains implements [iso.Application] (SP 800-73-4 part 2, table 2).
@@ -146,6 +159,8 @@ func (a *Application) Chains(ins byte) bool {
 	switch ins {
 	case insAuthenticate, insPutData, insGenerate:
 		return true
+	case insImport:
+		return a.isYubiKey()
 	}
 	return false
 }

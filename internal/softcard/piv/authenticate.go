@@ -80,7 +80,7 @@ func (a *Application) authenticate(c iso.Command, now moment) iso.Answer {
 		return a.emptySlot().Answer()
 	case Algorithm(c.P1) != s.alg:
 		return iso.BadParameters.Answer()
-	case !a.usable(c.P2, s.pin, now):
+	case !a.usable(c.P2, s, now):
 		return iso.SecurityNotSatisfied.Answer()
 	}
 	t, ok := parseTemplate(c.Data)
@@ -96,17 +96,18 @@ func (a *Application) authenticate(c iso.Command, now moment) iso.Answer {
 
 // usable reports whether the security condition of a key is fulfilled. Over
 // the contactless interface only the card authentication key ever is.
-func (a *Application) usable(ref byte, policy PINPolicy, now moment) bool {
+func (a *Application) usable(ref byte, s *slot, now moment) bool {
 	if a.config.Contactless && ref != slotCardAuthentication {
 		return false
 	}
-	switch policy {
-	case PINNever:
-		return true
-	case PINAlways:
-		return now.fresh && a.holderVerified()
+	switch {
+	case s.pin == PINNever:
+	case !a.holderVerified():
+		return false
+	case s.pin == PINAlways && !now.fresh:
+		return false
 	}
-	return a.holderVerified()
+	return a.touched(&s.touch)
 }
 
 func (a *Application) emptySlot() iso.Status {
@@ -121,8 +122,8 @@ func (a *Application) emptySlot() iso.Status {
 func (a *Application) operate(ref byte, s *slot, t template) ([]byte, bool) {
 	switch {
 	case t.challenge != nil && t.exponentiation == nil:
-		return sign(s.key, t.challenge)
-	case t.exponentiation != nil && t.challenge == nil && agrees(ref):
+		return sign(s.key, t.challenge, a.isYubiKey())
+	case t.exponentiation != nil && t.challenge == nil && (agrees(ref) || a.isYubiKey()):
 		return agree(s.key, t.exponentiation)
 	}
 	return nil, false
@@ -140,15 +141,18 @@ func agrees(ref byte) bool {
 
 // sign applies a private key to a challenge: a whole padded block for RSA,
 // which is how decryption works too; a hash as long as the curve's order for
-// ECDSA; the message itself for Ed25519.
-func sign(key crypto.PrivateKey, challenge []byte) ([]byte, bool) {
+// ECDSA, or a shorter one where the card fills it up; the message itself for
+// Ed25519.
+func sign(key crypto.PrivateKey, challenge []byte, fills bool) ([]byte, bool) {
 	switch key := key.(type) {
 	case *rsa.PrivateKey:
 		return exponentiate(key, challenge)
 	case *ecdsa.PrivateKey:
-		if len(challenge) != (key.Curve.Params().BitSize+7)/8 {
+		missing := (key.Curve.Params().BitSize+7)/8 - len(challenge)
+		if missing < 0 || missing > 0 && !fills {
 			return nil, false
 		}
+		challenge = append(make([]byte, missing), challenge...)
 		signature, err := ecdsa.SignASN1(rand.Reader, key, challenge)
 		return signature, err == nil
 	case ed25519.PrivateKey:

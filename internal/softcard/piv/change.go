@@ -27,6 +27,9 @@ func (a *Application) changeReference(c iso.Command) iso.Status {
 	if c.P2 != refPUK && !(a.wellFormed(old) && a.wellFormed(replacement)) {
 		return iso.BadData
 	}
+	if r.is(old) && a.tooShort(replacement) {
+		return iso.ConditionsNotSatisfied
+	}
 	if !r.try(old) {
 		return a.refusal(r)
 	}
@@ -54,6 +57,9 @@ func (a *Application) resetRetryCounter(c iso.Command) iso.Status {
 	puk, replacement := c.Data[:secretLen], c.Data[secretLen:]
 	if !a.wellFormed(replacement) {
 		return iso.BadData
+	}
+	if a.puk.is(puk) && a.tooShort(replacement) {
+		return iso.ConditionsNotSatisfied
 	}
 	if !a.puk.try(puk) {
 		a.pin.verified = false

@@ -2,6 +2,7 @@ package piv
 
 import (
 	"crypto"
+	"time"
 
 	"github.com/smartlogon/smartlogon/internal/softcard/iso"
 )
@@ -44,7 +45,7 @@ type Config struct {
 	Contactless bool
 
 	// MaxObject bounds the value of an object that PUT DATA writes, in bytes;
-	// a longer one is refused with 6A84. 0 stands for 16384.
+	// a longer one is refused with 6A84. 0 stands for 16384, on a YubiKey 3052.
 	MaxObject int
 
 	// Generate makes the key for GENERATE ASYMMETRIC KEY PAIR. Nil makes a
@@ -52,6 +53,22 @@ type Config struct {
 	Generate func(Algorithm) (crypto.PrivateKey, error)
 
 	Quirks Quirks
+
+	// Firmware makes the card a YubiKey with that firmware: it knows Yubico's
+	// instructions as far as that version does, takes any PIN, any tag from
+	// 5F0000 to 5FFFFF, and every key in every slot.
+	Firmware Version
+
+	// Serial and FormFactor are told by a YubiKey.
+	Serial     uint32
+	FormFactor byte
+
+	// Touch is asked when a YubiKey's key wants a touch; nil always touches.
+	// It is called while the card answers, so it must not use the card.
+	Touch func() bool
+
+	// Now is the clock for touches; nil is the system's.
+	Now func() time.Time
 }
 
 // Quirks are ways in which real cards leave the standard, or choose among what

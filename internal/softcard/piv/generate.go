@@ -31,11 +31,6 @@ const (
 // publicExponent is the only one that the card makes keys with.
 const publicExponent = 65537
 
-// A wish is what the administrator wants generated.
-type wish struct {
-	alg Algorithm
-}
-
 // generate makes a key pair in a slot and answers with the public key (SP
 // 800-73-4 part 2, 3.3.2). The certificate in the slot stays.
 func (a *Application) generate(c iso.Command) iso.Answer {
@@ -45,53 +40,68 @@ func (a *Application) generate(c iso.Command) iso.Answer {
 	if s := a.manageable(); s != iso.OK {
 		return s.Answer()
 	}
-	w, ok := a.readWish(c.Data)
-	if !ok || !a.makes(w.alg) {
+	s, ok := a.readControl(c.Data, c.P2)
+	if !ok || !a.makes(s.alg) {
 		return iso.BadData.Answer()
 	}
-	key, err := a.newKey(w.alg)
-	if err != nil {
+	var err error
+	if s.key, err = a.newKey(s.alg); err != nil {
 		return iso.Failed.Answer()
 	}
-	a.slots[c.P2] = &slot{key: key, alg: w.alg, pin: defaultPolicy(c.P2)}
-	return iso.Data(a.appendTLV(nil, tagPublicKey, a.publicKey(key)))
+	a.slots[c.P2] = s
+	return iso.Data(a.appendTLV(nil, tagPublicKey, a.publicKey(s.key)))
 }
 
-// generates reports whether keys can be made in a slot: not in those for
-// retired keys.
+// generates reports whether keys can be made in a slot: in those for retired
+// keys only by a YubiKey.
 func (a *Application) generates(ref byte) bool {
-	return isSlot(ref) && (ref < slotFirstRetired || ref > slotLastRetired)
+	if slotFirstRetired <= ref && ref <= slotLastRetired {
+		return a.has(firmwarePolicies)
+	}
+	return a.holds(ref)
 }
 
 // makes reports whether the card makes keys of a kind: those that SP 800-78-5
-// allows for new keys.
+// allows for new keys, or those that a YubiKey knows.
 func (a *Application) makes(alg Algorithm) bool {
+	yubikey := a.isYubiKey()
 	switch alg {
-	case RSA2048, RSA3072, P256, P384:
+	case RSA2048, P256:
 		return true
+	case RSA1024:
+		return yubikey
+	case P384:
+		return !yubikey || a.has(firmwarePolicies)
+	case RSA3072:
+		return !yubikey || a.has(firmwareBigKeys)
+	case RSA4096, Ed25519, X25519:
+		return a.has(firmwareBigKeys)
 	}
 	return false
 }
 
-// readWish reads the control reference template.
-func (a *Application) readWish(data []byte) (wish, bool) {
+// readControl reads the control reference template: what key a slot is to
+// hold.
+func (a *Application) readControl(data []byte, ref byte) (*slot, bool) {
 	r := ber.BER(data)
 	control, ok := r.Take(tagControl)
 	if !ok || r.Close() != nil {
-		return wish{}, false
+		return nil, false
 	}
 	in := control.Inside()
 	mechanism, ok := in.Take(tagMechanism)
 	if !ok || len(mechanism.Value) != 1 {
-		return wish{}, false
+		return nil, false
 	}
 	if in.Peek() == tagExponent {
 		e, ok := in.Next()
 		if !ok || !bytes.Equal(e.Value, exponentBytes) {
-			return wish{}, false
+			return nil, false
 		}
 	}
-	return wish{alg: Algorithm(mechanism.Value[0])}, in.Close() == nil
+	pin, touch, ok := a.readPolicies(&in, ref)
+	alg := Algorithm(mechanism.Value[0])
+	return &slot{alg: alg, pin: pin, touch: toucher{policy: touch}, generated: true}, ok
 }
 
 // exponentBytes is publicExponent as the card writes it.

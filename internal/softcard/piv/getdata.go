@@ -24,7 +24,7 @@ func (a *Application) getData(c iso.Command) iso.Answer {
 	if !ok {
 		return iso.BadData.Answer()
 	}
-	r, known := rule(tag)
+	r, known := a.rule(tag)
 	if !known {
 		return iso.NotFound.Answer()
 	}

@@ -39,9 +39,9 @@ type accessRule struct {
 	vci bool // over the contactless interface: the virtual contact interface
 }
 
-// rule is the access rule of an object; it reports false where SP 800-73 knows
-// no such object.
-func rule(tag ber.Tag) (accessRule, bool) {
+// standardRule is the access rule of an object; it reports false where SP
+// 800-73 knows no such object.
+func standardRule(tag ber.Tag) (accessRule, bool) {
 	switch tag {
 	case tagCHUID, tagCardAuthentication, tagDiscovery, tagBiometricGroup, tagSMSigner:
 		return accessRule{}, true
@@ -82,6 +82,12 @@ func (a *Application) Object(tag uint32) []byte {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return slices.Clone(a.object(ber.Tag(tag)))
+}
+
+// rule is the access rule of an object that the card can have.
+func (a *Application) rule(tag ber.Tag) (accessRule, bool) {
+	r, known := standardRule(tag)
+	return r, known || a.yubicoTag(tag)
 }
 
 func (a *Application) store(tag ber.Tag, value []byte) {

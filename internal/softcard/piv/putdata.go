@@ -41,7 +41,7 @@ func (a *Application) putData(c iso.Command) iso.Status {
 	if limit == 0 {
 		limit = defaultMaxObject
 	}
-	switch _, known := rule(tag); {
+	switch _, known := a.rule(tag); {
 	case !known:
 		return iso.NotFound
 	case len(value) > limit:

@@ -1,6 +1,7 @@
 package piv
 
 import (
+	"bytes"
 	"crypto/subtle"
 
 	"github.com/smartlogon/smartlogon/internal/softcard/iso"
@@ -15,6 +16,12 @@ const (
 
 // defaultTries is how often a secret may be wrong in a row.
 const defaultTries = 3
+
+// What cards come with.
+const (
+	customaryPIN = "123456"
+	customaryPUK = "12345678"
+)
 
 // secretLen is the length of every PIN and PUK, padding included.
 const secretLen = 8
@@ -51,7 +58,7 @@ func padded(secret string) (value [secretLen]byte) {
 // no try is left.
 func (r *reference) try(value []byte) bool {
 	r.sent++
-	if subtle.ConstantTimeCompare(r.value[:], value) != 1 {
+	if !r.is(value) {
 		r.verified = false
 		r.left--
 		r.spent++
@@ -61,10 +68,21 @@ func (r *reference) try(value []byte) bool {
 	return true
 }
 
+// is compares a value with the secret without counting.
+func (r *reference) is(value []byte) bool {
+	return subtle.ConstantTimeCompare(r.value[:], value) == 1
+}
+
 // set replaces the secret and resets its counter.
 func (r *reference) set(value []byte) {
 	copy(r.value[:], value)
 	r.left = r.limit
+}
+
+// renew gives a reference a secret and a limit as if it were new; what was
+// spent on it stays counted.
+func (r *reference) renew(secret string, limit int) {
+	r.value, r.left, r.limit, r.verified = padded(secret), limit, limit, false
 }
 
 // refusal is the status word after a wrong try.
@@ -114,6 +132,11 @@ func (a *Application) wellFormed(value []byte) bool {
 		}
 	}
 	return digits >= 6
+}
+
+// tooShort reports whether a YubiKey finds a new PIN or PUK too short.
+func (a *Application) tooShort(value []byte) bool {
+	return a.isYubiKey() && len(bytes.TrimRight(value, "\xFF")) < 6
 }
 
 // Tries is what happened to a PIN or PUK.

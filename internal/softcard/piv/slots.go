@@ -17,21 +17,13 @@ const (
 	slotCardAuthentication = 0x9E
 )
 
-// A PINPolicy says when a key asks for the PIN. The numbers are Yubico's.
-type PINPolicy byte
-
-// PIN policies of keys.
-const (
-	PINNever  PINPolicy = 1
-	PINOnce   PINPolicy = 2 // while the holder is verified
-	PINAlways PINPolicy = 3 // right after the holder was verified
-)
-
 // A slot holds a private key.
 type slot struct {
-	key crypto.PrivateKey
-	alg Algorithm
-	pin PINPolicy
+	key       crypto.PrivateKey
+	alg       Algorithm
+	pin       PINPolicy
+	touch     toucher
+	generated bool // on the card; else it came from outside
 }
 
 // isSlot reports whether a key reference means an asymmetric key of the
@@ -42,18 +34,6 @@ func isSlot(ref byte) bool {
 		return true
 	}
 	return slotFirstRetired <= ref && ref <= slotLastRetired
-}
-
-// defaultPolicy is the security condition of a slot (SP 800-73-4 part 1,
-// table 4b).
-func defaultPolicy(ref byte) PINPolicy {
-	switch ref {
-	case slotSignature:
-		return PINAlways
-	case slotCardAuthentication:
-		return PINNever
-	}
-	return PINOnce
 }
 
 // certificateTag is the object with the certificate of a slot.
@@ -67,15 +47,18 @@ func certificateTag(ref byte) ber.Tag {
 		return tagKeyManagement
 	case slotCardAuthentication:
 		return tagCardAuthentication
+	case slotAttestation:
+		return tagAttestation
 	}
 	return tagFirstRetired + ber.Tag(ref-slotFirstRetired)
 }
 
-// Put gives a slot (9A, 9C, 9D, 9E, 82 to 95) a private key and a certificate,
-// replacing what is given: a nil key or certificate leaves what is there. The
-// key need not be the certificate's, and the certificate need not be one.
+// Put gives a slot (9A, 9C, 9D, 9E, 82 to 95, on a YubiKey F9) a private key
+// and a certificate, replacing what is given: a nil key or certificate leaves
+// what is there. The key need not be the certificate's, and the certificate
+// need not be one.
 func (a *Application) Put(ref byte, key crypto.PrivateKey, certificate []byte) error {
-	if !isSlot(ref) {
+	if !a.holds(ref) {
 		return noSlot(ref)
 	}
 	if key != nil {
@@ -91,7 +74,7 @@ func (a *Application) Put(ref byte, key crypto.PrivateKey, certificate []byte) e
 
 // PutCertificate gives a slot a certificate, encoded as asked for.
 func (a *Application) PutCertificate(ref byte, certificate []byte, e Encoding) error {
-	if !isSlot(ref) {
+	if !a.holds(ref) {
 		return noSlot(ref)
 	}
 	value, err := Container(certificate, e)
@@ -111,8 +94,26 @@ func (a *Application) putKey(ref byte, key crypto.PrivateKey) error {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.slots[ref] = &slot{key: key, alg: alg, pin: defaultPolicy(ref)}
+	a.slots[ref] = &slot{key: key, alg: alg, pin: defaultPolicy(ref), touch: toucher{policy: TouchNever}}
 	return nil
+}
+
+// SetPolicy sets when the key in a slot asks for the PIN and for a touch. It
+// reports false where the slot is empty.
+func (a *Application) SetPolicy(ref byte, pin PINPolicy, touch TouchPolicy) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	s := a.slots[ref]
+	if s == nil {
+		return false
+	}
+	s.pin, s.touch = pin, toucher{policy: touch}
+	return true
+}
+
+// holds reports whether the card has a place for a key under a reference.
+func (a *Application) holds(ref byte) bool {
+	return isSlot(ref) || ref == slotAttestation && a.has(firmwareAttest)
 }
 
 func noSlot(ref byte) error { return fmt.Errorf("piv: there is no slot %02X", ref) }

@@ -3,6 +3,7 @@ package piv_test
 import (
 	"crypto/elliptic"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -49,6 +50,17 @@ func TestExchangesOfTheStandard(t *testing.T) {
 	}
 }
 
+// vectors is the folder with recorded exchanges, which are not part of this
+// repository.
+func vectors(t *testing.T) string {
+	t.Helper()
+	folder, set := os.LookupEnv("SMARTLOGON_VECTORS")
+	if !set {
+		t.Skip("SMARTLOGON_VECTORS is not set: there are no recorded exchanges to replay")
+	}
+	return folder
+}
+
 // A recorded exchange of a vendor's manual.
 type recorded struct {
 	Command  string `json:"command"`
@@ -56,15 +68,9 @@ type recorded struct {
 	Response string `json:"response"`
 }
 
-// readTraces reads the recorded exchanges, which are not part of this
-// repository.
 func readTraces(t *testing.T) map[string][]recorded {
 	t.Helper()
-	folder, set := os.LookupEnv("SMARTLOGON_VECTORS")
-	if !set {
-		t.Skip("SMARTLOGON_VECTORS is not set: there are no recorded exchanges to replay")
-	}
-	text, err := os.ReadFile(filepath.Join(folder, "traces", "yubico", "piv-apdu-examples.json"))
+	text, err := os.ReadFile(filepath.Join(vectors(t), "traces", "yubico", "piv-apdu-examples.json"))
 	require.NoError(t, err)
 	var file struct {
 		Exchanges map[string][]recorded `json:"exchanges"`
@@ -72,6 +78,32 @@ func readTraces(t *testing.T) map[string][]recorded {
 	require.NoError(t, json.Unmarshal(text, &file))
 	require.NotEmpty(t, file.Exchanges)
 	return file.Exchanges
+}
+
+// TestRecordedChains writes certificates with the chains that another card's
+// tests send, and reads them again.
+func TestRecordedChains(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join(vectors(t), "traces", "openfips201", "put-data-*.txt"))
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			text, err := os.ReadFile(file)
+			require.NoError(t, err)
+			c := newCard(t, piv.Config{})
+			require.Equal(t, "9000", becomeAdmin(c))
+			var sent string
+			for line := range strings.Lines(string(text)) {
+				header, data, ok := strings.Cut(strings.TrimSpace(line), " ")
+				require.True(t, ok)
+				sent += data
+				length := fmt.Sprintf("%02x", len(data)/2) // the printed one is not that of the data
+				require.Equal(t, "9000", c.say(header[:8]+length+data))
+			}
+			tag, object := sent[4:10], sent[10:]
+			assert.Equal(t, strings.ToLower(object)+"9000", c.say("00cb3fff000005"+"5c03"+tag+"0000"))
+		})
+	}
 }
 
 // TestRecordedExchanges replays what a real card was recorded to answer. What

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 
 	"github.com/smartlogon/smartlogon/card/driver"
 	"github.com/smartlogon/smartlogon/internal/pcsclite"
@@ -13,6 +14,7 @@ import (
 // means [Path], looked up at each connection. It makes no connection yet.
 func New(path string) driver.Service {
 	s := &service{path: path, turn: make(chan struct{}, 1)}
+	s.minor.Store(pcsclite.MaxMinor)
 	s.closing, s.close = context.WithCancelCause(context.Background())
 	return s
 }
@@ -23,6 +25,10 @@ type service struct {
 	path    string
 	closing context.Context
 	close   context.CancelCauseFunc
+
+	// minor is the version that the service spoke last: who knows it needs not
+	// be refused first.
+	minor atomic.Uint32
 
 	turn chan struct{} // has a token in it while somebody uses main or life
 	main *conn         // nil before the first use
@@ -72,7 +78,13 @@ func (s *service) Close() error {
 	return nil
 }
 
-func (s *service) dial(ctx context.Context, minor uint32) (*conn, error) {
+// dial makes a connection of version 4.newest or what the service spoke last,
+// if that is older.
+func (s *service) dial(ctx context.Context, newest uint32) (*conn, error) {
+	return s.dialVersion(ctx, min(newest, s.minor.Load()))
+}
+
+func (s *service) dialVersion(ctx context.Context, minor uint32) (*conn, error) {
 	path := s.path
 	if path == "" {
 		path = Path()
@@ -122,10 +134,11 @@ func (s *service) ask(ctx context.Context) ([]driver.Reader, error) {
 			return nil, err
 		}
 	}
-	c, err := s.dial(ctx, pcsclite.MaxMinor)
+	c, err := s.dialVersion(ctx, pcsclite.MaxMinor)
 	if err != nil {
 		return nil, err
 	}
+	s.minor.Store(c.minor)
 	list, err := c.readers(ctx)
 	if err != nil {
 		c.close()

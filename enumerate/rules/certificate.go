@@ -32,7 +32,20 @@ func read(der []byte) *Certificate {
 	if err != nil {
 		return &Certificate{err: fmt.Errorf("rules: read certificate: %w", err)}
 	}
-	return &Certificate{fields: fields, names: upn.Read(der)}
+	return &Certificate{fields: fields, names: readNames(der, &fields)}
+}
+
+// readNames does not walk the certificate again for the usual one, whose SAN
+// names somebody. The others are left to [upn.Read], which knows why.
+func readNames(der []byte, fields *cert.Certificate) upn.Names {
+	san, ok, err := fields.Extension(cert.OIDSubjectAltName)
+	if ok && err == nil {
+		names := upn.ReadSAN(san.Value.Value)
+		if len(names.UPNs) > 0 || len(names.Emails) > 0 {
+			return names
+		}
+	}
+	return upn.Read(der)
 }
 
 // Subject is the distinguished name of the holder as RFC 2253 writes it, with
@@ -108,18 +121,13 @@ func (d Date) String() string {
 // MarshalText gives the text of String.
 func (d Date) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
 
-// printable is a foreign text for one line: cut at 64 bytes, and quoted unless
-// it is plain ASCII.
+// printable is a foreign text for one line: cut, and quoted unless it is plain
+// ASCII.
 func printable(b []byte) string {
-	const most = 64
-	end := ""
-	if len(b) > most {
-		b, end = b[:most], "..."
-	}
 	for _, c := range b {
 		if c < ' ' || c > '~' {
-			return fmt.Sprintf("%q", b) + end
+			return quoted(string(b))
 		}
 	}
-	return string(b) + end
+	return cut(string(b))
 }

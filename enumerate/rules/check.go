@@ -31,7 +31,7 @@ func Check(der []byte, spec KeySpec, p Policy, at time.Time) Findings {
 // Check applies the six rules, as the function of that name.
 func (c *Certificate) Check(spec KeySpec, p Policy, at time.Time) Findings {
 	found := make(Findings, len(order))
-	e := &evidence{c: c, spec: spec, at: at}
+	e := &evidence{c: c, spec: spec, at: at, policy: p}
 	for i, o := range order {
 		why := notWalked
 		if c.err == nil {
@@ -39,7 +39,7 @@ func (c *Certificate) Check(spec KeySpec, p Policy, at time.Time) Findings {
 		}
 		r := &reasons[why]
 		f := Finding{Rule: o.rule, Verdict: r.verdict, Policy: r.policy.String(), why: why, from: e}
-		if f.Verdict == Failed && p.enabled(r.policy) {
+		if f.Verdict == Failed && e.policy.enabled(r.policy) {
 			f.Verdict = Waived
 		}
 		found[i] = f

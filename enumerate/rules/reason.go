@@ -100,7 +100,7 @@ var reasons = [...]struct {
 	hasSubjectOnly: {Failed, x509HintsNeeded, func(e evidence) string {
 		return fmt.Sprintf("neither a UPN nor an RFC822 name in the subject alternative name; %s of the subject is not a name to sign in with", quoted(e.c.names.Subject))
 	}, "have the certificate issued with a UPN"},
-	namesUnreadable: {Unknown, none, func(e evidence) string { return e.c.names.Err.Error() },
+	namesUnreadable: {Unknown, none, func(e evidence) string { return strings.TrimPrefix(e.c.names.Err.Error(), "upn: ") },
 		"have the certificate issued anew, with a UPN as a UTF8String"},
 
 	usageSigns: {Passed, none, func(e evidence) string {
@@ -116,8 +116,8 @@ var reasons = [...]struct {
 	},
 		"have the certificate issued with the key usage digitalSignature"},
 	usageUnreadable: {Unknown, none, func(e evidence) string {
-		_, err := e.c.KeyUsage()
-		return err.Error()
+		_, _, err := e.c.fields.KeyUsage()
+		return "key usage: " + err.Error()
 	}, "have the certificate issued with one key usage extension that can be read"},
 
 	purposeLogon: {Passed, none, func(evidence) string { return "smart card logon (1.3.6.1.4.1.311.20.2.2)" }, ""},
@@ -131,8 +131,8 @@ var reasons = [...]struct {
 		return e.purposes() + ", neither smart card logon, client authentication nor all-purpose"
 	}, "have the certificate issued with the smart card logon usage"},
 	purposeUnreadable: {Unknown, none, func(e evidence) string {
-		_, err := e.c.ExtendedKeyUsage()
-		return err.Error()
+		_, _, err := e.c.fields.ExtendedKeyUsage()
+		return "extended key usage: " + err.Error()
 	}, "have the certificate issued with one extended key usage extension that can be read"},
 
 	keyRSA:   {Passed, none, func(evidence) string { return "RSA" }, ""},
@@ -148,9 +148,10 @@ var reasons = [...]struct {
 
 // evidence is what the texts are made from, once somebody wants them.
 type evidence struct {
-	c    *Certificate
-	spec KeySpec
-	at   time.Time
+	c      *Certificate
+	spec   KeySpec
+	at     time.Time
+	policy Policy
 }
 
 func (e evidence) clock() string { return e.at.UTC().Format(time.RFC3339) }
@@ -195,9 +196,20 @@ func listed(what string, values []string) string {
 
 // quoted makes a foreign value harmless in a line of text.
 func quoted(s string) string {
-	const most = 64
-	if runes := []rune(s); len(runes) > most {
-		return fmt.Sprintf("%q...", string(runes[:most]))
+	if short := cut(s); short != s {
+		return fmt.Sprintf("%q...", strings.TrimSuffix(short, "..."))
 	}
 	return fmt.Sprintf("%q", s)
+}
+
+// cut is the beginning of a text that may be long.
+func cut(s string) string {
+	const most = 64 // characters
+	n := 0
+	for i := range s {
+		if n++; n > most {
+			return s[:i] + "..."
+		}
+	}
+	return s
 }

@@ -32,6 +32,7 @@ type Certificate struct {
 	SPKI      ber.Element // SubjectPublicKeyInfo
 
 	extensions ber.Element // the explicit [3]; zero if there is none
+	index      index
 }
 
 // Parse walks a certificate. Its error, a *[ber.Error], says why the
@@ -57,6 +58,7 @@ func Parse(der []byte) (Certificate, error) {
 	if err := c.readTBS(); err != nil {
 		return Certificate{}, err
 	}
+	c.index.fill(c.Extensions())
 	return c, nil
 }
 

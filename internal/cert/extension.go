@@ -93,26 +93,65 @@ func readExtension(entry ber.Element) (Extension, error) {
 // is one. It is an error, a *[ber.Error], where there are two, or where the list
 // cannot be read to its end: then nobody knows which one was meant.
 func (c *Certificate) Extension(oid string) (Extension, bool, error) {
-	var found Extension
-	var ok bool
-	list := c.Extensions()
-	for {
-		e, more := list.Next()
-		if !more {
-			break
-		}
-		if string(e.OID) != oid {
-			continue
-		}
-		if ok {
-			return Extension{}, false, &ber.Error{Offset: e.Value.Offset, Reason: "a second extension " + DottedOID(e.OID)}
-		}
-		found, ok = e, true
+	if c.index.fault != nil {
+		return Extension{}, false, c.index.fault
 	}
-	if err := list.Err(); err != nil {
-		return Extension{}, false, err
+	entry := c.index.entry(oid)
+	if entry == nil {
+		entry = &indexEntry{}
+		list := c.Extensions()
+		for x, more := list.Next(); more; x, more = list.Next() {
+			if string(x.OID) == oid {
+				entry.add(x)
+			}
+		}
 	}
-	return found, ok, nil
+	if entry.again.Raw != nil {
+		return Extension{}, false, &ber.Error{Offset: entry.again.Offset, Reason: "a second extension " + DottedOID([]byte(oid))}
+	}
+	return entry.first, entry.first.OID != nil, nil
+}
+
+// An index has the extensions that every decision asks for, so that the list is
+// walked once.
+type index struct {
+	fault                error // why the list cannot be read to its end
+	san, usage, purposes indexEntry
+}
+
+type indexEntry struct {
+	first Extension
+	again ber.Element // the value of the second extension of the kind
+}
+
+func (n *index) fill(list Extensions) {
+	for x, more := list.Next(); more; x, more = list.Next() {
+		if entry := n.entry(string(x.OID)); entry != nil {
+			entry.add(x)
+		}
+	}
+	n.fault = list.Err()
+}
+
+func (n *index) entry(oid string) *indexEntry {
+	switch oid {
+	case OIDSubjectAltName:
+		return &n.san
+	case OIDKeyUsage:
+		return &n.usage
+	case OIDExtendedKeyUsage:
+		return &n.purposes
+	}
+	return nil
+}
+
+func (e *indexEntry) add(x Extension) {
+	switch {
+	case e.first.OID == nil:
+		e.first = x
+	case e.again.Raw == nil:
+		e.again = x.Value
+	}
 }
 
 // DuplicateExtension returns the object identifier of the first extension that

@@ -3,6 +3,7 @@ package cert
 import (
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf16"
@@ -159,40 +160,28 @@ var shortNames = map[string]string{
 // RFC2253 writes a Name as RFC 2253 does: last attribute first. A type without a
 // short name is written as its numbers, and its value, like every value that is
 // no string, as the hexadecimal of its DER. A Name that cannot be read is empty.
-func RFC2253(name ber.Element) string {
-	list, err := Attributes(name)
-	if err != nil {
-		return ""
-	}
-	var text strings.Builder
-	for i := len(list) - 1; i >= 0; i-- {
-		switch {
-		case i == len(list)-1:
-		case list[i].RDN == list[i+1].RDN:
-			text.WriteByte('+')
-		default:
-			text.WriteByte(',')
-		}
-		list[i].write(&text)
-	}
-	return text.String()
-}
+func RFC2253(name ber.Element) string { return write(name, true, ",", "+") }
 
-// AsStored writes a Name in the order of its encoding, with ", " between
-// relative names; types and values are those of [RFC2253].
-func AsStored(name ber.Element) string {
+// Display writes a Name for people: in the order of its encoding, or in the
+// reverse of it, with spaces between its parts, which are those of [RFC2253].
+func Display(name ber.Element, reverse bool) string { return write(name, reverse, ", ", " + ") }
+
+func write(name ber.Element, reverse bool, separator, and string) string {
 	list, err := Attributes(name)
 	if err != nil {
 		return ""
+	}
+	if reverse {
+		slices.Reverse(list)
 	}
 	var text strings.Builder
 	for i, a := range list {
 		switch {
 		case i == 0:
 		case a.RDN == list[i-1].RDN:
-			text.WriteString(" + ")
+			text.WriteString(and)
 		default:
-			text.WriteString(", ")
+			text.WriteString(separator)
 		}
 		a.write(&text)
 	}

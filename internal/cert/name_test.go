@@ -1,6 +1,7 @@
 package cert_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/smartlogon/smartlogon/internal/ber"
@@ -50,7 +51,10 @@ func TestDistinguishedNames(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			c := parse(t, certtest.Certificate{Subject: tt.dn})
 			assert.Equal(t, tt.rfc2253, cert.RFC2253(c.Subject))
-			assert.Equal(t, tt.asStored, cert.AsStored(c.Subject))
+			assert.Equal(t, tt.asStored, cert.Display(c.Subject, false))
+			if !strings.ContainsAny(tt.rfc2253, `\ ,+`) || tt.name == "the last comes first, or as stored" {
+				assert.Equal(t, strings.ReplaceAll(tt.rfc2253, ",", ", "), cert.Display(c.Subject, true))
+			}
 		})
 	}
 }

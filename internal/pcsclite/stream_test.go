@@ -5,11 +5,10 @@ import (
 	"io"
 	"testing"
 
-	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
-
 	"github.com/smartlogon/smartlogon/card/driver"
 	"github.com/smartlogon/smartlogon/internal/pcsclite"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 // Every command, with the length of its body in pcsc-lite.

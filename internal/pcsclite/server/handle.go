@@ -213,7 +213,7 @@ func (p *session) reconnect(h *handle, m *pcsclite.Reconnect) error {
 	case direct && h.conn == nil:
 		err = p.exists(h.reader)
 	case h.conn == nil:
-		h.conn, err = p.server.Readers.Connect(h.reader, how)
+		err = p.attach(h, how)
 	default:
 		// A context that has ended: the program waits, not we.
 		ctx, cancel := context.WithCancel(context.Background())
@@ -224,6 +224,24 @@ func (p *session) reconnect(h *handle, m *pcsclite.Reconnect) error {
 	}
 	m.Protocol = h.protocol()
 	return err
+}
+
+// attach makes a direct connection one to the card.
+func (p *session) attach(h *handle, how reader.Mode) error {
+	conn, err := p.server.Readers.Connect(h.reader, how)
+	if err != nil {
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.ended {
+		conn.Drop()
+		return errCut
+	}
+	p.books.Lock()
+	defer p.books.Unlock()
+	h.conn = conn
+	return nil
 }
 
 func (p *session) disconnect(h *handle, m *pcsclite.Disconnect) error {

@@ -18,7 +18,7 @@ type wait struct {
 // since46 is how long an event is kept back from a program that has not asked
 // for the table yet. With 4.6 it waits first and asks afterwards, on the same
 // connection: an event that comes in between it would take for the answer.
-const since46 = 20 * time.Millisecond
+const since46 = 250 * time.Millisecond
 
 func (p *session) startWait() error {
 	p.mu.Lock()

@@ -37,7 +37,7 @@ func (c *Card) getResponse(command Command) Answer {
 	case c.refusesLe(command, len(c.waiting.Data)):
 		return exactLength(len(c.waiting.Data)).Answer()
 	}
-	return c.send(c.waiting, max(c.limit(command), 1))
+	return c.send(c.waiting, c.limit(command))
 }
 
 // send sends at most limit bytes and keeps the rest.

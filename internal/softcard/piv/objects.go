@@ -69,7 +69,8 @@ func (a *Application) readable(r accessRule) bool {
 // inside the object's own tag for the discovery object (7E) and the biometric
 // group template (7F61). An empty value removes the object. Any tag and any
 // value are taken, so that a card can be made that no standard allows. Once
-// the key history (5FC10C) was put it no longer follows the certificates.
+// the key history (5FC10C) was put, or removed, it no longer follows the
+// certificates.
 func (a *Application) PutObject(tag uint32, value []byte) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

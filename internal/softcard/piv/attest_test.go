@@ -1,0 +1,118 @@
+package piv_test
+
+import (
+	"crypto"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/hex"
+	"fmt"
+	"math/big"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/smartlogon/smartlogon/internal/ber"
+	"github.com/smartlogon/smartlogon/internal/softcard/piv"
+	"github.com/smartlogon/smartlogon/internal/testkeys"
+)
+
+func TestAttestation(t *testing.T) {
+	roots := x509.NewCertPool()
+	root, err := x509.ParseCertificate(piv.AttestationRoot())
+	require.NoError(t, err)
+	roots.AddCert(root)
+	assert.Equal(t, root.Raw, piv.AttestationRoot(), "the same each time")
+
+	for _, alg := range []piv.Algorithm{piv.RSA1024, piv.RSA2048, piv.P256, piv.P384, piv.Ed25519, piv.X25519} {
+		t.Run(fmt.Sprintf("%02X", byte(alg)), func(t *testing.T) {
+			c := newYubiKey(t, "5.7.4", piv.Config{})
+			administer(c, "5.7.4")
+			require.Equal(t, "9000", status(c.say(making(0x9C, alg, 0xAB, 1, 3))))
+			answer := c.say(command(0xF9, 0x9C, 0x00, nil))
+			require.Equal(t, "9000", status(answer))
+			leaf, err := x509.ParseCertificate(unhex(t, answer[:len(answer)-4]))
+			require.NoError(t, err)
+
+			object := unhex(t, strings.TrimSuffix(c.say(getData(0x5FFF01)), "9000"))
+			outer, _, err := ber.Find(object, 0x53)
+			require.NoError(t, err)
+			der, _, err := ber.Find(outer, 0x70)
+			require.NoError(t, err)
+			issuer, err := x509.ParseCertificate(der)
+			require.NoError(t, err)
+			intermediates := x509.NewCertPool()
+			intermediates.AddCert(issuer)
+			_, err = leaf.Verify(x509.VerifyOptions{
+				Roots: roots, Intermediates: intermediates, CurrentTime: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC),
+				KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny},
+			})
+			require.NoError(t, err)
+
+			key, err := fixedKey(alg)
+			require.NoError(t, err)
+			public, err := x509.ParsePKIXPublicKey(leaf.RawSubjectPublicKeyInfo)
+			require.NoError(t, err)
+			assert.True(t, key.(interface{ Public() crypto.PublicKey }).Public().(interface{ Equal(crypto.PublicKey) bool }).Equal(public))
+			assert.Equal(t, "YubiKey PIV Attestation 9c", leaf.Subject.CommonName)
+			assert.Equal(t, byte(ber.UTF8String), leaf.RawSubject[11], "kind of string")
+			assert.Equal(t, issuer.NotAfter, leaf.NotAfter)
+			got := map[string]string{}
+			for _, e := range leaf.Extensions {
+				got[e.Id.String()] = hex.EncodeToString(e.Value)
+			}
+			assert.Equal(t, map[string]string{
+				"1.3.6.1.4.1.41482.3.3": "050704", "1.3.6.1.4.1.41482.3.7": "020400ae17cb",
+				"1.3.6.1.4.1.41482.3.8": "0303", "1.3.6.1.4.1.41482.3.9": "01",
+			}, got)
+		})
+	}
+}
+
+func TestAttestationKeyMayBeReplaced(t *testing.T) {
+	for _, issuer := range []crypto.Signer{testkeys.RSA(2048, 0), p256, testkeys.ECDSA(elliptic.P384(), 0), testkeys.Ed25519()} {
+		t.Run(fmt.Sprintf("%T", issuer), func(t *testing.T) {
+			template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Date(2050, 1, 1, 0, 0, 0, 0, time.UTC)}
+			der, err := x509.CreateCertificate(rand.Reader, template, template, issuer.Public(), issuer)
+			require.NoError(t, err)
+			parent, err := x509.ParseCertificate(der)
+			require.NoError(t, err)
+			c := newYubiKey(t, "5.7.4", piv.Config{})
+			require.NoError(t, c.app.Put(0xF9, issuer, der))
+			administer(c, "5.7.4")
+			for _, alg := range []piv.Algorithm{piv.P256, piv.X25519} {
+				c.say(making(0x9A, alg))
+				answer := c.say(command(0xF9, 0x9A, 0x00, nil))
+				require.Equal(t, "9000", status(answer))
+				leaf, err := x509.ParseCertificate(unhex(t, answer[:len(answer)-4]))
+				require.NoError(t, err)
+				assert.NoError(t, parent.CheckSignature(leaf.SignatureAlgorithm, leaf.RawTBSCertificate, leaf.Signature))
+			}
+		})
+	}
+	c := newYubiKey(t, "5.7.4", piv.Config{})
+	require.NoError(t, c.app.Put(0xF9, testkeys.X25519(), nil))
+	administer(c, "5.7.4")
+	c.say(making(0x9A, piv.P256))
+	assert.Equal(t, "6a80", c.say("00f99a00"), "a key that cannot sign")
+}
+
+func TestAttestationIsRefused(t *testing.T) {
+	c := newYubiKey(t, "5.7.4", piv.Config{})
+	require.NoError(t, c.app.Put(0x9C, p256, nil))
+	administer(c, "5.7.4")
+	require.Equal(t, "9000", status(c.say(making(0x9A, piv.P256))))
+	assert.Equal(t, "6a80", c.say("00f99d00"), "an empty slot")
+	assert.Equal(t, "6a80", c.say("00f99c00"), "a key from outside")
+	assert.Equal(t, "6a86", c.say("00f9f900"), "the attestation key itself")
+	assert.Equal(t, "6a86", c.say("00f99a01"))
+	for name, object := range map[string][]byte{"none": {}, "broken": {0x70}, "no certificate": {0x70, 0x01, 0x00}} {
+		c.app.PutObject(0x5FFF01, object)
+		assert.Equal(t, "6a80", c.say("00f99a00"), "attestation certificate: %s", name)
+	}
+	require.Equal(t, "9000", c.say("00f6fff9"))
+	assert.Equal(t, "6a80", c.say("00f99a00"), "no attestation key")
+}

@@ -140,15 +140,15 @@ func (p *Policy) set(name string, data any, what string) error {
 	return fmt.Errorf("rules: policy %s is not one that is documented", quoted(name))
 }
 
-// onOff is the data of a number that must be 0 or 1, and what to call any other.
+// onOff is the data of a REG_DWORD, which must be 0 or 1, and what to call it.
 func onOff(n uint64) (data any, what string) {
 	switch n {
 	case 0:
-		return false, ""
+		return false, "a REG_DWORD"
 	case 1:
-		return true, ""
+		return true, "a REG_DWORD"
 	}
-	return nil, fmt.Sprintf("the number %d", n)
+	return nil, fmt.Sprintf("a REG_DWORD of %d", n)
 }
 
 // String has the policies that are enabled, as Set reads them.

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -47,7 +48,10 @@ func (c *Certificate) template() (name string, major int64) {
 		list, _ := r.Take(ber.Sequence)
 		in := list.Inside()
 		oid, _ := in.Take(ber.OID)
-		version, _ := in.Take(ber.Integer)
+		var version ber.Element // optional, like the minor version after it
+		if in.Peek() == ber.Integer {
+			version, _ = in.Next()
+		}
 		if r.Close() != nil || in.Err() != nil || len(version.Value) > 8 {
 			return "", 0
 		}
@@ -111,24 +115,22 @@ func Arrange[T any](items []T, tile func(T) Tile, p Policy) []T {
 		if p.FilterDuplicateCerts {
 			same := func(other entry) bool { return e.tile.same(other.tile) }
 			if i := slices.IndexFunc(shown, same); i >= 0 {
-				if e.tile.hides(shown[i].tile) {
-					shown[i] = e
+				if !e.tile.hides(shown[i].tile) {
+					continue
 				}
-				continue
+				shown = slices.Delete(shown, i, i+1)
 			}
 		}
 		shown = append(shown, e)
 	}
-	slices.SortStableFunc(shown, func(a, b entry) int {
-		switch {
-		case a.card != b.card:
-			return a.card - b.card
-		case a.tile.Default == b.tile.Default:
+	rank := func(e entry) int {
+		if e.tile.Default {
 			return 0
-		case a.tile.Default:
-			return -1
 		}
 		return 1
+	}
+	slices.SortStableFunc(shown, func(a, b entry) int {
+		return cmp.Or(cmp.Compare(a.card, b.card), cmp.Compare(rank(a), rank(b)))
 	})
 	list := make([]T, len(shown))
 	for i, e := range shown {

@@ -19,7 +19,7 @@ type Account struct {
 	OnPremisesUPN         string    // onPremisesUserPrincipalName (Entra)
 	CertificateUserIDs    []string  // certificateUserIds (Entra)
 	AltSecurityIdentities []string  // altSecurityIdentities (Active Directory)
-	SID                   string    // objectSid (Active Directory)
+	SID                   string    // objectSid (Active Directory); empty is nobody's
 	Created               time.Time // whenCreated (Active Directory); zero if unknown
 }
 

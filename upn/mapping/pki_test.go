@@ -2,6 +2,7 @@ package mapping_test
 
 import (
 	"crypto/elliptic"
+	"crypto/sha1"
 	"crypto/x509"
 	"encoding/asn1"
 	"encoding/hex"
@@ -16,15 +17,15 @@ import (
 
 // Attribute types of the names in tests.
 const (
-	cn     = "2.5.4.3"
-	ou     = "2.5.4.11"
-	org    = "2.5.4.10"
-	c      = "2.5.4.6"
-	state  = "2.5.4.8"
-	number = "2.5.4.5"
-	dc     = "0.9.2342.19200300.100.1.25"
-	uid    = "0.9.2342.19200300.100.1.1"
-	email  = "1.2.840.113549.1.9.1"
+	cn      = "2.5.4.3"
+	ou      = "2.5.4.11"
+	org     = "2.5.4.10"
+	country = "2.5.4.6"
+	state   = "2.5.4.8"
+	number  = "2.5.4.5"
+	dc      = "0.9.2342.19200300.100.1.25"
+	uid     = "0.9.2342.19200300.100.1.1"
+	email   = "1.2.840.113549.1.9.1"
 )
 
 // An attr is an attribute of a relative name; tag 0 is UTF8String.
@@ -215,3 +216,5 @@ func policies(oids ...string) []byte {
 	}
 	return extension("2.5.29.32", sequence(infos...))
 }
+
+func thumbprint(der []byte) [20]byte { return sha1.Sum(der) }

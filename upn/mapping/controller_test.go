@@ -1,0 +1,263 @@
+package mapping_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/smartlogon/smartlogon/upn/mapping"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+const (
+	caName      = "DC=com,DC=contoso,CN=CONTOSO-DC-CA"
+	subjectName = "DC=com,DC=contoso,OU=UserAccounts,CN=mfatest"
+)
+
+func TestJudge(t *testing.T) {
+	name := san(upnName("bob@contoso.com"))
+	full := [][]byte{san(upnName("bob@contoso.com"), rfc822Name("bob@mail.example"), uri(sidURI+bobSID)), ski(keyID), sidExtension(bobSID)}
+	key := spki(t)
+	fullDER := spec{extensions: full}.make(t)
+
+	tests := []struct {
+		name       string
+		dc         mapping.Controller
+		stored     []string
+		sid        string // of the account; bob's if empty
+		upn        string // likewise
+		extensions [][]byte
+		want       mapping.Answer
+		by         string // the mapping that decided
+		upgrade    mapping.Upgrade
+	}{
+		{name: "nothing maps", upn: "eve@contoso.com", extensions: full, want: mapping.NoMapping},
+		{name: "account of another directory's form", upn: "eve@contoso.com", stored: []string{"x509:<SKI>" + keyID, "bob", "X509:<PN>bob@contoso.com"}, extensions: full, want: mapping.NoMapping},
+		{name: "key identifier", upn: "eve@contoso.com", stored: []string{bobSKI}, extensions: full, want: mapping.Strong, by: bobSKI},
+		{name: "key hash", upn: "eve@contoso.com", stored: []string{"X509:<SHA1-PUKEY>" + sha1Hex(key[len(key)-65:])}, extensions: full, want: mapping.Strong, by: "X509:<SHA1-PUKEY>" + sha1Hex(key[len(key)-65:])},
+		{name: "hash of key and algorithm", upn: "eve@contoso.com", stored: []string{"X509:<SHA1-PUKEY>" + sha1Hex(key)}, extensions: full, want: mapping.Strong, by: "X509:<SHA1-PUKEY>" + sha1Hex(key)},
+		{name: "thumbprint", upn: "eve@contoso.com", stored: []string{"X509:<SHA1-PUKEY>" + strings.ToUpper(sha1Hex(fullDER))}, extensions: full, want: mapping.Strong, by: "X509:<SHA1-PUKEY>" + sha1Hex(fullDER)},
+		{name: "issuer and serial number", upn: "eve@contoso.com", stored: []string{"X509:<I>" + caName + "<SR>01"}, extensions: full, want: mapping.Strong, by: "X509:<I>" + caName + "<SR>01"},
+		{name: "issuer and identifier", upn: "eve@contoso.com", stored: []string{"X509:<I>" + caName + "<SID>" + bobSID}, extensions: full, want: mapping.Strong, by: "X509:<I>" + caName + "<SID>" + bobSID},
+		{name: "issuer and identifier, Server 2022", dc: mapping.Controller{Server: mapping.Server2022}, upn: "eve@contoso.com", stored: []string{"X509:<I>" + caName + "<SID>" + bobSID}, extensions: full, want: mapping.Strong, by: "X509:<I>" + caName + "<SID>" + bobSID},
+		{name: "issuer and identifier, Server 2019", dc: mapping.Controller{Server: mapping.Server2019}, upn: "eve@contoso.com", stored: []string{"X509:<I>" + caName + "<SID>" + bobSID}, extensions: full, want: mapping.NoMapping},
+		{name: "issuer and identifier, Server 2016", dc: mapping.Controller{Server: mapping.Server2016}, upn: "eve@contoso.com", stored: []string{"X509:<I>" + caName + "<SID>" + bobSID}, extensions: full, want: mapping.NoMapping},
+		{name: "issuer and identifier of somebody else", upn: "eve@contoso.com", stored: []string{"X509:<I>" + caName + "<SID>" + otherSID}, extensions: full, want: mapping.NoMapping},
+
+		{name: "issuer and subject, no identifier", upn: "eve@contoso.com", stored: []string{"X509:<I>" + caName + "<S>" + subjectName}, extensions: [][]byte{name}, want: mapping.WeakRefused, by: "X509:<I>" + caName + "<S>" + subjectName},
+		{name: "subject, identifier is the account's", upn: "eve@contoso.com", stored: []string{"X509:<S>" + subjectName}, extensions: full, want: mapping.Strong, by: "X509:<S>" + subjectName, upgrade: mapping.BySID},
+		{name: "subject, identifier is somebody else's", upn: "eve@contoso.com", sid: otherSID, stored: []string{"X509:<S>" + subjectName}, extensions: full, want: mapping.Mismatch, by: "X509:<S>" + subjectName},
+		{name: "e-mail address", upn: "eve@contoso.com", stored: []string{"X509:<RFC822>BOB@mail.example"}, extensions: full, want: mapping.Strong, by: "X509:<RFC822>bob@mail.example", upgrade: mapping.BySID},
+		{name: "account without an identifier", sid: "none", extensions: full, want: mapping.Mismatch, by: "X509:<PN>bob@contoso.com"},
+		{name: "strong mapping stands before a wrong identifier", sid: otherSID, stored: []string{bobSKI}, extensions: full, want: mapping.Strong, by: bobSKI},
+		{name: "URI with somebody else's identifier", sid: otherSID, extensions: [][]byte{san(upnName("bob@contoso.com"), uri(sidURI+bobSID))}, want: mapping.Mismatch, by: "X509:<PN>bob@contoso.com"},
+		{name: "extension stands before the URI", extensions: [][]byte{san(upnName("bob@contoso.com"), uri(sidURI+otherSID)), sidExtension(bobSID)}, want: mapping.Strong, by: "X509:<PN>bob@contoso.com", upgrade: mapping.BySID},
+		{name: "Server 2019 knows the URI", dc: mapping.Controller{Server: mapping.Server2019}, extensions: [][]byte{san(upnName("bob@contoso.com"), uri(sidURI+bobSID))}, want: mapping.Strong, by: "X509:<PN>bob@contoso.com", upgrade: mapping.BySID},
+
+		{name: "names ignored: no mapping", dc: mapping.Controller{IgnoreSAN: true}, stored: []string{"X509:<RFC822>bob@mail.example"}, extensions: full, want: mapping.NoMapping},
+		{name: "names ignored: several do not matter", dc: mapping.Controller{IgnoreSAN: true}, stored: []string{bobSKI}, extensions: [][]byte{san(upnName("a@b"), upnName("c@d")), ski(keyID)}, want: mapping.Strong, by: bobSKI},
+		{name: "names ignored: identifier too", dc: mapping.Controller{IgnoreSAN: true}, stored: []string{"X509:<S>" + subjectName}, extensions: full, want: mapping.WeakRefused, by: "X509:<S>" + subjectName},
+		{name: "names ignored: but issuer and identifier", dc: mapping.Controller{IgnoreSAN: true}, stored: []string{"X509:<I>" + caName + "<SID>" + bobSID}, extensions: full, want: mapping.Strong, by: "X509:<I>" + caName + "<SID>" + bobSID},
+
+		{name: "compatibility: weak is enough", dc: mapping.Controller{Compatibility: true}, extensions: [][]byte{name}, want: mapping.Weak, by: "X509:<PN>bob@contoso.com"},
+		{name: "compatibility: not with somebody else's identifier", dc: mapping.Controller{Compatibility: true}, sid: otherSID, extensions: full, want: mapping.Mismatch, by: "X509:<PN>bob@contoso.com"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			a := mapping.Account{UPN: "bob@contoso.com", SID: bobSID, AltSecurityIdentities: tt.stored}
+			if tt.sid != "" {
+				a.SID = strings.TrimPrefix(tt.sid, "none")
+			}
+			if tt.upn != "" {
+				a.UPN = tt.upn
+			}
+			j, err := tt.dc.Judge(a, spec{extensions: tt.extensions}.make(t), nil)
+			require.NoError(t, err)
+			assert.Equal(t, tt.want.String(), j.Answer.String())
+			assert.Equal(t, tt.by, j.Mapping.String())
+			assert.Equal(t, tt.upgrade, j.By)
+		})
+	}
+}
+
+func TestCompatibilityAsksForTheAge(t *testing.T) {
+	a := mapping.Account{UPN: "bob@contoso.com"}
+	tests := []struct {
+		name       string
+		created    time.Time
+		backdating time.Duration
+		want       mapping.Answer
+	}{
+		{"account of unknown age", time.Time{}, 0, mapping.Weak},
+		{"account of the same second", day, 0, mapping.Weak},
+		{"account a second younger", day.Add(time.Second), 0, mapping.Backdated},
+		{"a second within the allowance", day.Add(time.Hour), time.Hour, mapping.Weak},
+		{"a second over the allowance", day.Add(time.Hour + time.Second), time.Hour, mapping.Backdated},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			dc := mapping.Controller{Compatibility: true, Backdating: tt.backdating}
+			a.Created = tt.created
+			j, err := dc.Judge(a, spec{extensions: [][]byte{san(upnName("bob@contoso.com"))}}.make(t), nil)
+			require.NoError(t, err)
+			assert.Equal(t, tt.want.String(), j.Answer.String())
+
+			dc.Compatibility = false
+			j, err = dc.Judge(a, spec{extensions: [][]byte{san(upnName("bob@contoso.com"))}}.make(t), nil)
+			require.NoError(t, err)
+			assert.Equal(t, mapping.WeakRefused, j.Answer)
+		})
+	}
+}
+
+func TestJudgeKeepsTheConflict(t *testing.T) {
+	der := spec{extensions: [][]byte{san(upnName("bob@contoso.com"), uri(sidURI+otherSID)), sidExtension(bobSID)}}.make(t)
+	j, err := mapping.Controller{}.Judge(mapping.Account{UPN: "bob@contoso.com", SID: bobSID}, der, nil)
+	require.NoError(t, err)
+	assert.True(t, j.SID.Conflict())
+}
+
+func TestJudgeRefusesWhatItCannotRead(t *testing.T) {
+	a := mapping.Account{UPN: "bob@contoso.com", SID: bobSID, AltSecurityIdentities: []string{"X509:<S>CN=a", bobSKI}}
+	ca := spec{subject: rdns(dc, "com", dc, "contoso", cn, "CONTOSO-DC-CA")}.make(t)
+	policy := mapping.Controller{NamePolicy: []mapping.NameRule{{Issuer: thumbprint(ca), Policies: []string{"1.2.3"}, UPNSuffix: "contoso.com"}}}
+	name := san(upnName("bob@contoso.com"))
+	tests := []struct {
+		name   string
+		dc     mapping.Controller
+		s      spec
+		issuer []byte
+		want   string
+	}{
+		{"names", mapping.Controller{}, spec{extensions: [][]byte{san(upnName("a@b@c"))}}, nil, "mapping: upn: "},
+		{"several names", mapping.Controller{}, spec{extensions: [][]byte{san(upnName("a@b"), upnName("b@b"))}}, nil, "several different names"},
+		{"subject that a mapping asks for", mapping.Controller{}, spec{subject: rdns(cn, "\xFF")}, nil, "mapping: S: subject: "},
+		{"identifier", mapping.Controller{}, spec{extensions: [][]byte{name, sidExtension("bob")}}, nil, "mapping: SID extension: "},
+		{"policies", policy, spec{extensions: [][]byte{name, extension("2.5.29.32", []byte{5, 0})}}, ca, "mapping: certificate policies: "},
+		{"certificate of the issuer", policy, spec{extensions: [][]byte{name}}, []byte{1}, "mapping: certificate of the issuer: "},
+		{"certificate of another issuer", policy, spec{extensions: [][]byte{name}}, spec{}.make(t), "mapping: the given issuer has another name"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			j, err := tt.dc.Judge(a, tt.s.make(t), tt.issuer)
+			assert.ErrorContains(t, err, tt.want)
+			assert.Zero(t, j)
+		})
+	}
+	_, err := mapping.Controller{}.Judge(a, nil, nil)
+	assert.ErrorContains(t, err, "mapping: certificate: ")
+}
+
+func TestNamePolicy(t *testing.T) {
+	ca := spec{subject: rdns(dc, "com", dc, "contoso", cn, "CONTOSO-DC-CA")}.make(t)
+	good := mapping.NameRule{Issuer: thumbprint(ca), Policies: []string{"1.2.9", "1.2.3"}, UPNSuffix: "Contoso.com", IssuerSubject: true}
+	is := "X509:<I>" + caName + "<S>" + subjectName
+	tests := []struct {
+		name   string
+		server mapping.Server
+		edit   func(*mapping.NameRule)
+		stored []string
+		names  []byte
+		oids   []string
+		want   mapping.Answer
+	}{
+		{name: "suffix in another case", want: mapping.Strong},
+		{name: "Server 2019", server: mapping.Server2019, want: mapping.Strong},
+		{name: "Server 2016 has no policy", server: mapping.Server2016, want: mapping.WeakRefused},
+		{name: "another issuer", edit: func(r *mapping.NameRule) { r.Issuer[0] ^= 1 }, want: mapping.WeakRefused},
+		{name: "another policy", oids: []string{"1.2.3.4"}, want: mapping.WeakRefused},
+		{name: "another suffix", edit: func(r *mapping.NameRule) { r.UPNSuffix = "ontoso.com" }, want: mapping.WeakRefused},
+		{name: "no suffix", edit: func(r *mapping.NameRule) { r.UPNSuffix = "" }, want: mapping.WeakRefused},
+		{name: "issuer and subject", names: san(uri("a")), stored: []string{is}, want: mapping.Strong},
+		{name: "issuer and subject, not in the rule", edit: func(r *mapping.NameRule) { r.IssuerSubject = false }, names: san(uri("a")), stored: []string{is}, want: mapping.WeakRefused},
+		{name: "subject alone", names: san(uri("a")), stored: []string{"X509:<S>" + subjectName}, want: mapping.WeakRefused},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			r := good
+			if tt.edit != nil {
+				tt.edit(&r)
+			}
+			if tt.names == nil {
+				tt.names = san(upnName("bob@contoso.com"))
+			}
+			if tt.oids == nil {
+				tt.oids = []string{"1.2.3"}
+			}
+			a := mapping.Account{UPN: "bob@contoso.com", SID: bobSID, AltSecurityIdentities: tt.stored}
+			der := spec{extensions: [][]byte{tt.names, policies(tt.oids...)}}.make(t)
+			dc := mapping.Controller{Server: tt.server, NamePolicy: []mapping.NameRule{r}}
+			j, err := dc.Judge(a, der, ca)
+			require.NoError(t, err)
+			assert.Equal(t, tt.want.String(), j.Answer.String())
+
+			j, err = dc.Judge(a, der, nil)
+			require.NoError(t, err)
+			assert.Equal(t, mapping.WeakRefused, j.Answer, "issuer not known")
+		})
+	}
+}
+
+func TestParseNameRules(t *testing.T) {
+	text := hash40 + "; 1.2.3, 2.5.29.32.0 ; UpnSuffix=contoso.com\r\n\r\n" +
+		strings.ToUpper(keyID) + ";1.2.3;IssuerSubject,UpnSuffix=corp.example\n"
+	rules, err := mapping.ParseNameRules(text)
+	require.NoError(t, err)
+	require.Len(t, rules, 2)
+	assert.Equal(t, hash40, fmt.Sprintf("%x", rules[0].Issuer))
+	assert.Equal(t, []string{"1.2.3", "2.5.29.32.0"}, rules[0].Policies)
+	assert.Equal(t, "contoso.com", rules[0].UPNSuffix)
+	assert.False(t, rules[0].IssuerSubject)
+	assert.Equal(t, keyID, fmt.Sprintf("%x", rules[1].Issuer))
+	assert.Equal(t, "corp.example", rules[1].UPNSuffix)
+	assert.True(t, rules[1].IssuerSubject)
+
+	rules, err = mapping.ParseNameRules("\n")
+	assert.NoError(t, err)
+	assert.Empty(t, rules)
+}
+
+func TestParseNameRulesRefuses(t *testing.T) {
+	good := hash40 + ";1.2.3;IssuerSubject"
+	tests := []struct{ name, text, want string }{
+		{"two sections", hash40 + ";1.2.3", "line 1: 2 sections, not 3"},
+		{"four sections", good + ";", "line 1: 4 sections, not 3"},
+		{"short thumbprint", good[2:], "line 1: thumbprint is not 40 hexadecimal digits"},
+		{"thumbprint with blanks", "ed 91" + good[4:], "line 1: thumbprint is not 40 hexadecimal digits"},
+		{"thumbprint twice", good + "\n\n" + strings.ToUpper(hash40) + ";1.2;IssuerSubject", "line 3: thumbprint stands in an earlier line too"},
+		{"no identifier", hash40 + ";;IssuerSubject", `line 1: "" is no object identifier`},
+		{"identifier of one number", hash40 + ";1;IssuerSubject", `line 1: "1" is no object identifier`},
+		{"identifier with letters", hash40 + ";1.2.x;IssuerSubject", `line 1: "1.2.x" is no object identifier`},
+		{"identifier with a leading zero", hash40 + ";1.02;IssuerSubject", `line 1: "1.02" is no object identifier`},
+		{"unknown method", hash40 + ";1.2;Subject", `line 1: "Subject" is none of UpnSuffix=domain and IssuerSubject`},
+		{"no method", hash40 + ";1.2;", `line 1: "" is none of`},
+		{"method twice", good + ",IssuerSubject", `line 1: "IssuerSubject" is none of UpnSuffix=domain and IssuerSubject, or stands twice`},
+		{"empty suffix", hash40 + ";1.2;UpnSuffix=", `line 1: "UpnSuffix=" is none of`},
+		{"suffix with an at sign", hash40 + ";1.2;UpnSuffix=@contoso.com", `line 1: "UpnSuffix=@contoso.com" is none of`},
+		{"order of sections", "1.2.3;" + hash40 + ";IssuerSubject", "line 1: thumbprint is not 40 hexadecimal digits"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			rules, err := mapping.ParseNameRules(tt.text)
+			assert.ErrorContains(t, err, "mapping: name-based mappings, "+tt.want)
+			assert.Nil(t, rules)
+		})
+	}
+}
+
+func TestEveryAnswerHasText(t *testing.T) {
+	seen := map[string]bool{}
+	for a := mapping.Strong; a <= mapping.NoMapping; a++ {
+		text := a.String()
+		assert.NotEmpty(t, text)
+		assert.NotContains(t, text, "answer ")
+		assert.False(t, seen[text])
+		seen[text] = true
+		assert.Equal(t, a == mapping.Strong || a == mapping.Weak, a.Accepted())
+	}
+	assert.Equal(t, "answer 0", mapping.Answer(0).String())
+	assert.Zero(t, mapping.Answer(0).Event())
+	assert.False(t, mapping.Answer(0).Accepted())
+}

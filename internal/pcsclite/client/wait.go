@@ -26,21 +26,27 @@ func (s *service) Wait(ctx context.Context, known []driver.Reader) ([]driver.Rea
 	if err != nil {
 		return nil, err
 	}
+	rung := false
+	defer func() {
+		if rung {
+			s.keep(bell)
+		} else {
+			bell.close()
+		}
+	}()
 	for {
 		// The bell is set: what changes from here on rings it.
-		list, err := s.news(ctx, known)
-		if list != nil || err != nil {
-			bell.close()
+		if list, err := s.news(ctx, known); list != nil || err != nil {
 			return list, err
 		}
 		if err := bell.ring(ctx); err != nil {
 			return nil, err
 		}
-		list, err = s.news(ctx, known)
-		if list != nil || err != nil {
-			s.keep(bell)
+		rung = true
+		if list, err := s.news(ctx, known); list != nil || err != nil {
 			return list, err
 		}
+		rung = false
 		if err := bell.set(ctx); err != nil {
 			return nil, err
 		}
@@ -92,6 +98,7 @@ func (s *service) bell(ctx context.Context) (*conn, error) {
 		if err == nil {
 			return c, nil
 		}
+		c.close()
 		if ctx.Err() != nil {
 			return nil, err
 		}
@@ -104,6 +111,7 @@ func (s *service) bell(ctx context.Context) (*conn, error) {
 		return nil, err
 	}
 	if err := c.set(ctx); err != nil {
+		c.close()
 		return nil, err
 	}
 	return c, nil

@@ -198,6 +198,14 @@ func TestTransmit(t *testing.T) {
 	}
 }
 
+func TestCardKeepsNoCommand(t *testing.T) {
+	card := iso.New(iso.Config{Implicit: true}, newTalker())
+	b := unhex(t, "1002000001aa")
+	card.Transmit(b)
+	clear(b)
+	assert.Equal(t, "aabb9000", dots(card.Transmit(unhex(t, "0002000001bb"))))
+}
+
 func TestSelect(t *testing.T) {
 	long := &talker{aid: unhex(t, "f00102030405060708090a")}
 	other := &talker{aid: unhex(t, "f1010203040506")}

@@ -15,7 +15,7 @@ const currentFile = 0x3FFF
 
 // getData answers with a whole object; there is no reading in part (SP
 // 800-73-4 part 2, 3.1.2). That the PIN is missing is said before whether the
-// object is there.
+// object is there. What the standard does not know everybody may read.
 func (a *Application) getData(c iso.Command) iso.Answer {
 	if int(c.P1)<<8|int(c.P2) != currentFile {
 		return iso.BadParameters.Answer()
@@ -25,14 +25,11 @@ func (a *Application) getData(c iso.Command) iso.Answer {
 		return iso.BadData.Answer()
 	}
 	r, known := a.rule(tag)
-	if !known {
-		return iso.NotFound.Answer()
-	}
 	if !a.readable(r) {
 		return iso.SecurityNotSatisfied.Answer()
 	}
 	value := a.object(tag)
-	if len(value) == 0 && !a.config.Quirks.EmptyObjects {
+	if len(value) == 0 && !(known && a.config.Quirks.EmptyObjects) {
 		return iso.NotFound.Answer()
 	}
 	return iso.Data(a.appendTLV(nil, wrapper(tag), a.stretched(value)))

@@ -226,6 +226,12 @@ func TestGetData(t *testing.T) {
 	}
 }
 
+func TestPutObjectTakesWhatNoStandardKnows(t *testing.T) {
+	c := newCard(t, piv.Config{})
+	c.app.PutObject(0x5FC104, []byte{0xFE, 0x00})
+	assert.Equal(t, "5302fe009000", c.say(getData(0x5FC104)))
+}
+
 func TestPutObjectRemovesWithAnEmptyValue(t *testing.T) {
 	c := newCard(t, piv.Config{})
 	value := []byte{0xFE, 0x00}

@@ -87,7 +87,7 @@ func summary(found rules.Findings) string {
 func reversed(der []byte) ([]byte, bool) {
 	const explicit3 = asn1.Tag(0xA3)
 	in := cryptobyte.String(der)
-	var outer, tbs, list cryptobyte.String
+	var outer, tbs, wrapper, list cryptobyte.String
 	if !in.ReadASN1(&outer, asn1.SEQUENCE) || !outer.ReadASN1(&tbs, asn1.SEQUENCE) {
 		return nil, false
 	}
@@ -101,7 +101,7 @@ func reversed(der []byte) ([]byte, bool) {
 		fields = append(fields, field...)
 	}
 	var extensions [][]byte
-	if !tbs.ReadASN1(&list, explicit3) || !list.ReadASN1(&list, asn1.SEQUENCE) {
+	if !tbs.ReadASN1(&wrapper, explicit3) || !wrapper.ReadASN1(&list, asn1.SEQUENCE) || !wrapper.Empty() {
 		return nil, false
 	}
 	for !list.Empty() {

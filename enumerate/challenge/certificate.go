@@ -23,7 +23,7 @@ func publicKey(der []byte) (crypto.PublicKey, error) {
 	return pub, nil
 }
 
-// checkExtensions refuses a certificate whose extension list can not be read or
+// checkExtensions refuses a certificate whose extension list cannot be read or
 // has one of them twice (RFC 5280, 4.2).
 func checkExtensions(der []byte) *Refusal {
 	c, err := cert.Parse(der)

@@ -14,8 +14,7 @@ const (
 	maxPurpose  = 128
 	maxAudience = 512
 	maxExporter = 255
-
-	nonceSize = 32
+	nonceSize   = 32
 )
 
 // A Challenge is what a server asks a key holder to sign for. [New] makes one.
@@ -23,7 +22,7 @@ const (
 // once. A copy goes to the client as text ([Challenge.MarshalText]).
 //
 // A Challenge holds no secret. Its zero value is refused everywhere, so a
-// session that has none can not be answered.
+// session that has none cannot be answered.
 type Challenge struct {
 	// Purpose says what the signature is for: "sign-in", "approve order 7".
 	// Audience names the server, as its clients know it: an origin such as
@@ -32,7 +31,7 @@ type Challenge struct {
 	Purpose, Audience string
 
 	// Nonce is random. It makes each challenge the only one of its kind.
-	Nonce [nonceSize]byte
+	Nonce [32]byte
 
 	// Time is when the challenge was made, by the server's clock, in whole
 	// seconds.
@@ -75,7 +74,7 @@ func (c *Challenge) check() error {
 	if err := checkName("audience", c.Audience, maxAudience); err != nil {
 		return err
 	}
-	if c.Nonce == ([nonceSize]byte{}) {
+	if c.Nonce == ([32]byte{}) {
 		return errors.New("challenge has no nonce; make it with New")
 	}
 	if s := c.Time.Unix(); s <= 0 || s > maxTime {

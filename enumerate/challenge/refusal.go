@@ -22,7 +22,7 @@ const (
 	TooEarly
 	// MalformedAnswer results when the answer is not what [Respond] returns.
 	MalformedAnswer
-	// MalformedCertificate results when the certificate can not be read, be it
+	// MalformedCertificate results when the certificate cannot be read, be it
 	// by crypto/x509 or by the stricter reader that names come from.
 	MalformedCertificate
 	// RepeatedExtension results when the certificate has an extension twice.
@@ -44,7 +44,7 @@ const (
 	// NotOffered results when a rule of Windows says that the certificate is
 	// none to sign in with.
 	NotOffered
-	// MalformedName results when the subject alternative name can not be read.
+	// MalformedName results when the subject alternative name cannot be read.
 	MalformedName
 	// SeveralNames results when the certificate has several different names.
 	SeveralNames

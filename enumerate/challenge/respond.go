@@ -20,7 +20,7 @@ var (
 // certificate of key, in DER. audience is the server that the client means to
 // talk to, from its own configuration or its address bar, never from c.
 //
-// The signed bytes are built here, so a server can not have other data signed.
+// The signed bytes are built here, so a server cannot have other data signed.
 // Before the answer is returned, its signature is checked with the public key
 // of the certificate.
 //

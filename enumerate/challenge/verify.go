@@ -90,7 +90,7 @@ type Identity struct {
 // several purposes together compares given.Purpose first. answer is at most
 // [MaxAnswer] bytes.
 //
-// The signature is checked before anything is looked up, so a stranger can not
+// The signature is checked before anything is looked up, so a stranger cannot
 // make the server build chains or fetch revocation lists for a certificate
 // whose key he does not have.
 func (v *Verifier) Verify(ctx context.Context, given Challenge, answer []byte) (*Identity, error) {
@@ -147,7 +147,7 @@ func (v *Verifier) verify(ctx context.Context, given *Challenge, answer []byte, 
 	return &Identity{Name: name, Chain: chain, Findings: findings}, nil
 }
 
-// checkChallenge reports why given can not be answered now.
+// checkChallenge reports why given cannot be answered now.
 func (v *Verifier) checkChallenge(given *Challenge, now time.Time) *Refusal {
 	if err := given.check(); errors.Is(err, errUnbound) {
 		return refuse(Unbound, err)

@@ -174,19 +174,17 @@ func (dc Controller) hits(f *fields, a Account) (weak []Mapping, strong Mapping,
 			kind == IssuerSID && (dc.Server == Server2016 || dc.Server == Server2019):
 			continue
 		}
-		list, err := f.spell(kind, ActiveDirectory)
+		list, err := f.deciding(kind, ActiveDirectory)
 		if err != nil {
 			return nil, Mapping{}, fmt.Errorf("mapping: %v: %w", kind, err)
 		}
-		i := slices.IndexFunc(list, func(s Spelling) bool {
-			return s.decides() && slices.ContainsFunc(stored, s.same)
-		})
+		i := slices.IndexFunc(list, func(m Mapping) bool { return slices.ContainsFunc(stored, m.same) })
 		switch {
 		case i < 0:
 		case kind.Strong():
-			return weak, list[i].Mapping, nil
+			return weak, list[i], nil
 		default:
-			weak = append(weak, list[i].Mapping)
+			weak = append(weak, list[i])
 		}
 	}
 	return weak, Mapping{}, nil

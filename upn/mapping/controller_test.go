@@ -120,7 +120,7 @@ func TestJudgeKeepsTheConflict(t *testing.T) {
 }
 
 func TestJudgeRefusesWhatItCannotRead(t *testing.T) {
-	a := mapping.Account{UPN: "bob@contoso.com", SID: bobSID, AltSecurityIdentities: []string{"X509:<S>CN=a", bobSKI}}
+	a := mapping.Account{UPN: "bob@contoso.com", SID: bobSID, AltSecurityIdentities: []string{"X509:<S>CN=a", "X509:<RFC822>a@b", bobSKI}}
 	ca := spec{subject: rdns(dc, "com", dc, "contoso", cn, "CONTOSO-DC-CA")}.make(t)
 	policy := mapping.Controller{NamePolicy: []mapping.NameRule{{Issuer: thumbprint(ca), Policies: []string{"1.2.3"}, UPNSuffix: "contoso.com"}}}
 	name := san(upnName("bob@contoso.com"))
@@ -133,6 +133,7 @@ func TestJudgeRefusesWhatItCannotRead(t *testing.T) {
 	}{
 		{"names", mapping.Controller{}, spec{extensions: [][]byte{san(upnName("a@b@c"))}}, nil, "mapping: upn: "},
 		{"several names", mapping.Controller{}, spec{extensions: [][]byte{san(upnName("a@b"), upnName("b@b"))}}, nil, "several different names"},
+		{"several addresses that a mapping asks for", mapping.Controller{}, spec{extensions: [][]byte{san(rfc822Name("a@b"), rfc822Name("b@b"), upnName("eve@contoso.com"))}}, nil, "mapping: RFC822: certificate has several different names"},
 		{"subject that a mapping asks for", mapping.Controller{}, spec{subject: rdns(cn, "\xFF")}, nil, "mapping: S: subject: "},
 		{"identifier", mapping.Controller{}, spec{extensions: [][]byte{name, sidExtension("bob")}}, nil, "mapping: SID extension: "},
 		{"policies", policy, spec{extensions: [][]byte{name, extension("2.5.29.32", []byte{5, 0})}}, ca, "mapping: certificate policies: "},

@@ -127,7 +127,7 @@ func (e *MatchError) Unwrap() error { return ErrNoMatch }
 // A spelling that is in doubt is taken, unless two certificates could share it.
 //
 // The error is a [*MatchError], [ErrBinding], [ErrSeveralNames], or says what in
-// the certificate can not be read: a fault never leads to the next binding.
+// the certificate cannot be read: a fault never leads to the next binding.
 func Match(a Account, bs []Binding, der []byte, high bool) (Mapping, error) {
 	f, err := readFields(der)
 	if err != nil {
@@ -157,7 +157,7 @@ func Match(a Account, bs []Binding, der []byte, high bool) (Mapping, error) {
 	return Mapping{}, &failed
 }
 
-// checkNames refuses a certificate whose names can not be read or are several.
+// checkNames refuses a certificate whose names cannot be read or are several.
 func (f *fields) checkNames() error {
 	if f.names.Err != nil {
 		return fmt.Errorf("mapping: %w", f.names.Err)
@@ -191,7 +191,7 @@ func (f *fields) try(a Account, b Binding, high bool) (Mapping, Outcome, error) 
 	if high && !b.Field.Strong() {
 		return Mapping{}, Dropped, nil
 	}
-	list, err := f.spell(b.Field, Entra)
+	list, err := f.deciding(b.Field, Entra)
 	if err != nil {
 		return Mapping{}, 0, err
 	}
@@ -210,19 +210,16 @@ func (f *fields) try(a Account, b Binding, high bool) (Mapping, Outcome, error) 
 	if len(stored) == 0 {
 		return Mapping{}, Unset, nil
 	}
-	for _, s := range list {
-		if s.decides() && slices.ContainsFunc(stored, s.same) {
-			return s.Mapping, 0, nil
+	for _, m := range list {
+		if slices.ContainsFunc(stored, m.same) {
+			return m, 0, nil
 		}
 	}
-	if f.unreversed(list[0].Mapping, stored) {
+	if unreversed(list[0], stored) {
 		return Mapping{}, WrongOrder, nil
 	}
 	return Mapping{}, Different, nil
 }
-
-// decides reports whether no other certificate can share the spelling.
-func (s Spelling) decides() bool { return s.Preferred || s.Doubt&loose == 0 }
 
 // bare is the value of an attribute that holds a name without prefix and tag.
 func bare(field Kind, value string) []Mapping {
@@ -245,7 +242,7 @@ func parseAll(values []string, kind Kind) []Mapping {
 
 // unreversed reports whether a mapping is stored with its serial number in the
 // order of the certificate.
-func (f *fields) unreversed(m Mapping, stored []Mapping) bool {
+func unreversed(m Mapping, stored []Mapping) bool {
 	b, err := hex.DecodeString(m.Value)
 	if m.Kind != IssuerSerial || err != nil {
 		return false

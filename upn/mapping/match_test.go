@@ -112,7 +112,8 @@ func TestMatchRefusesWhatCannotDecide(t *testing.T) {
 	a := mapping.Account{UPN: "bob@contoso.com", CertificateUserIDs: []string{bobSKI}}
 	bindings := []mapping.Binding{
 		{Field: mapping.PrincipalName, Attribute: mapping.UserPrincipalName, Priority: 1},
-		{Field: mapping.SKI, Attribute: mapping.CertificateUserIDs, Priority: 2},
+		{Field: mapping.RFC822, Attribute: mapping.UserPrincipalName, Priority: 2},
+		{Field: mapping.SKI, Attribute: mapping.CertificateUserIDs, Priority: 3},
 	}
 	tests := []struct {
 		name       string
@@ -122,6 +123,7 @@ func TestMatchRefusesWhatCannotDecide(t *testing.T) {
 	}{
 		{"two different names", [][]byte{san(upnName("bob@contoso.com"), upnName("eve@contoso.com")), ski(keyID)}, mapping.ErrSeveralNames, `"bob@contoso.com" and "eve@contoso.com"`},
 		{"two different addresses and no name", [][]byte{san(rfc822Name("bob@contoso.com"), rfc822Name("eve@contoso.com")), ski(keyID)}, mapping.ErrSeveralNames, "several different names"},
+		{"one name and two addresses, by address", [][]byte{san(upnName("eve@contoso.com"), rfc822Name("bob@contoso.com"), rfc822Name("a@contoso.com")), ski(keyID)}, mapping.ErrSeveralNames, `mapping: RFC822: certificate has several different names: "bob@contoso.com" and "a@contoso.com"`},
 		{"malformed name does not lead to the key identifier", [][]byte{san(upnName("a@b@c")), ski(keyID)}, nil, "mapping: upn: "},
 		{"malformed key identifier", [][]byte{ski("")}, nil, "mapping: SKI: identifier is empty"},
 	}

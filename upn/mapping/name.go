@@ -24,7 +24,7 @@ type part struct {
 	value string
 }
 
-// readName reads a Name. One that has a value that is no text can not be
+// readName reads a Name. One that has a value that is no text cannot be
 // written; one without attributes is empty.
 func readName(e ber.Element) (name, error) {
 	list, err := cert.Attributes(e)

@@ -20,8 +20,8 @@ const maxUserID = 1024
 // the order of the dialect's documentation, the preferred spelling of each kind
 // first. A field that the certificate does not have is left out.
 //
-// The error says which fields are there and can not be written, and why; the
-// list holds all others. It is empty only where the certificate can not be
+// The error says which fields are there and cannot be written, and why; the
+// list holds all others. It is empty only where the certificate cannot be
 // walked at all.
 func Of(der []byte, d Dialect) ([]Spelling, error) {
 	f, err := readFields(der)
@@ -79,12 +79,36 @@ func (f *fields) spell(kind Kind, d Dialect) ([]Spelling, error) {
 		return nil, err
 	}
 	for _, s := range list {
-		if d == Entra && utf8.RuneCountInString(s.String()) > maxUserID {
+		switch text := s.String(); {
+		case d == Entra && utf8.RuneCountInString(text) > maxUserID:
 			return nil, fmt.Errorf("longer than the %d characters that certificateUserIds takes", maxUserID)
+		case len(text) > maxMapping:
+			return nil, errTooLong
 		}
 	}
 	return list, nil
 }
+
+// deciding returns the mappings of one kind that tie an account to this
+// certificate: all spellings but those that another could share.
+func (f *fields) deciding(kind Kind, d Dialect) ([]Mapping, error) {
+	list, err := f.spell(kind, d)
+	if err != nil {
+		return nil, err
+	}
+	var ms []Mapping
+	for _, s := range list {
+		if s.Doubt&SeveralValues != 0 {
+			return nil, fmt.Errorf("%w: %.64q and %.64q", ErrSeveralNames, list[0].Value, list[1].Value)
+		}
+		if s.Preferred || s.Doubt&loose == 0 {
+			ms = append(ms, s.Mapping)
+		}
+	}
+	return ms, nil
+}
+
+var errTooLong = fmt.Errorf("longer than the %d bytes of a mapping", maxMapping)
 
 // several spells values that are all in the certificate.
 func several(kind Kind, values []string) []Spelling {

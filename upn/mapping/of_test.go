@@ -190,7 +190,7 @@ func TestFieldsThatAreNotThere(t *testing.T) {
 	assert.Equal(t, mapping.SHA1PublicKey, list[0].Kind)
 }
 
-// A field that can not be written is named, and the others are there.
+// A field that cannot be written is named, and the others are there.
 func TestFieldsThatCannotBeWritten(t *testing.T) {
 	all := []mapping.Kind{mapping.IssuerSubject, mapping.Subject, mapping.IssuerSerial, mapping.SKI, mapping.SHA1PublicKey, mapping.RFC822, mapping.IssuerSID}
 	good := spec{extensions: [][]byte{san(rfc822Name("a@b")), ski(keyID), sidExtension(bobSID)}}
@@ -217,6 +217,8 @@ func TestFieldsThatCannotBeWritten(t *testing.T) {
 			[]mapping.Kind{mapping.IssuerSubject, mapping.Subject}, "subject: 65 attributes, more than 64"},
 		{"subject of 4,097 bytes", func(s *spec) { s.subject = rdns(cn, strings.Repeat("a", 4097)) },
 			[]mapping.Kind{mapping.IssuerSubject, mapping.Subject}, "subject: it is longer than a mapping may be"},
+		{"names that quotes make longer than a mapping", func(s *spec) { s.subject = rdns(cn, strings.Repeat(`"`, 4096)) },
+			[]mapping.Kind{mapping.IssuerSubject, mapping.Subject}, "longer than the 8192 bytes of a mapping"},
 		{"serial number without bytes", func(s *spec) { s.serial = []byte{} }, []mapping.Kind{mapping.IssuerSerial}, "ISR: serial number is empty"},
 		{"key identifier without bytes", func(s *spec) { s.extensions[1] = ski("") }, []mapping.Kind{mapping.SKI}, "SKI: identifier is empty"},
 		{"key identifier that does not end", func(s *spec) { s.extensions[1] = extension("2.5.29.14", []byte{4, 1, 1, 0}) }, []mapping.Kind{mapping.SKI}, "SKI: byte"},

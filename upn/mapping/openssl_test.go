@@ -158,7 +158,7 @@ func TestVectorsBySecondWay(t *testing.T) {
 		block, _ := pem.Decode(text)
 		want := got[strings.TrimSuffix(file, ".pem")]
 		if block == nil || want == nil {
-			continue // one that openssl can not read either
+			continue // one that openssl cannot read either
 		}
 		mine := preferred(t, block.Bytes)
 		if _, err := mapping.Of(block.Bytes, mapping.Entra); err != nil {

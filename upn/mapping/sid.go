@@ -31,7 +31,7 @@ type SID struct {
 }
 
 // ReadSID returns the security identifiers of a certificate. It is an error
-// where one of the two places can not be read or names two: then neither of
+// where one of the two places cannot be read or names two: then neither of
 // them is known.
 func ReadSID(der []byte) (SID, error) {
 	c, err := cert.Parse(der)

@@ -48,7 +48,7 @@ type StrengthPolicy struct {
 // policy, and those before rules with an issuer. Where several of the rules
 // that decide match, the weaker strength and the higher affinity are taken.
 //
-// It is an error where the issuer or the policies can not be read: a rule might
+// It is an error where the issuer or the policies cannot be read: a rule might
 // have matched.
 func (p StrengthPolicy) Of(der []byte) (s Strength, high bool, err error) {
 	f, err := readFields(der)

@@ -1,0 +1,84 @@
+package challenge_test
+
+import (
+	"bytes"
+	"crypto/elliptic"
+	"crypto/tls"
+	"crypto/x509"
+	"net"
+	"testing"
+
+	"github.com/smartlogon/smartlogon/enumerate/challenge"
+	"github.com/smartlogon/smartlogon/internal/testkeys"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestConnectionIsPartOfTheAnswer(t *testing.T) {
+	ca := newAuthority(t, "Root", nil, testkeys.RSA(2048, 2))
+	key := testkeys.RSA(2048, 0)
+	v := verifier(ca)
+	server := at("sign-in")
+	server.Bound = true
+	text, err := server.MarshalText()
+	require.NoError(t, err)
+
+	var client challenge.Challenge
+	require.NoError(t, client.UnmarshalText(text))
+	client.Exporter = bytes.Repeat([]byte{1}, 32)
+	answer := respond(t, key, ca.issue(t, key.Public()), client)
+
+	server.Exporter = bytes.Repeat([]byte{1}, 32)
+	_, err = v.Verify(t.Context(), server, answer)
+	require.NoError(t, err)
+
+	server.Exporter = bytes.Repeat([]byte{2}, 32)
+	_, err = v.Verify(t.Context(), server, answer)
+	assert.Equal(t, challenge.WrongSignature, reason(t, err), "an answer passed on through another connection")
+}
+
+// exporters returns what both ends of a TLS connection export (RFC 9266).
+func exporters(t *testing.T) (client, server []byte) {
+	t.Helper()
+	key := testkeys.ECDSA(elliptic.P256(), 2)
+	ca := newAuthority(t, "Root", nil, testkeys.RSA(2048, 2))
+	cert := ca.issue(t, key.Public(), func(c *x509.Certificate) { c.DNSNames, c.ExtraExtensions = []string{"server.example"}, nil })
+	near, far := net.Pipe()
+	defer near.Close()
+	defer far.Close()
+	s := tls.Server(far, &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{cert}, PrivateKey: key}}})
+	c := tls.Client(near, &tls.Config{InsecureSkipVerify: true}) // whom it talks to does not matter here
+	done := make(chan error, 1)
+	go func() { done <- s.Handshake() }()
+	require.NoError(t, c.Handshake())
+	require.NoError(t, <-done)
+	export := func(conn *tls.Conn) []byte {
+		state := conn.ConnectionState()
+		b, err := state.ExportKeyingMaterial("EXPORTER-Channel-Binding", nil, 32)
+		require.NoError(t, err)
+		return b
+	}
+	return export(c), export(s)
+}
+
+// Somebody in the middle has one connection with each side. Even a client that
+// is led to name the right audience does not sign in for him.
+func TestRelayThroughAnotherConnectionIsRefused(t *testing.T) {
+	ca := newAuthority(t, "Root", nil, testkeys.RSA(2048, 2))
+	key := testkeys.RSA(2048, 0)
+	cert := ca.issue(t, key.Public())
+	v, given := verifier(ca), at("sign-in")
+	given.Bound = true
+	victim, _ := exporters(t)
+	own, server := exporters(t)
+
+	client := given
+	client.Exporter = victim
+	given.Exporter = server
+	_, err := v.Verify(t.Context(), given, respond(t, key, cert, client))
+	assert.Equal(t, challenge.WrongSignature, reason(t, err))
+
+	client.Exporter = own
+	_, err = v.Verify(t.Context(), given, respond(t, key, cert, client))
+	assert.NoError(t, err)
+}

@@ -48,7 +48,8 @@ const (
 	MalformedName
 	// SeveralNames results when the certificate has several different names.
 	SeveralNames
-	// NoName results when neither certificate nor SignIn gives a name.
+	// NoName results when SignIn gives no name: the certificate has none and no
+	// hint was given, or the sign-in document rules this sign-in out.
 	NoName
 	// UnprovenName results when the name does not come from the certificate
 	// and Accept is not set to say whose it is.

@@ -35,13 +35,14 @@ type Verifier struct {
 	Roots, Intermediates *x509.CertPool
 
 	// Policy changes which certificates are taken for sign-in, as the Group
-	// Policy values of Windows do. It never changes what is trusted: an expired
+	// Policy values of Windows do: those with a key on an elliptic curve only
+	// with EnumerateECCCerts. It never changes what is trusted: an expired
 	// certificate is refused even with AllowTimeInvalidCertificates, as a
 	// domain controller refuses it.
 	Policy rules.Policy
 
 	// Waive names rules that this server does not insist on, such as
-	// rules.ECC where it has no need of what a domain controller takes. A rule
+	// rules.ECC, by which Windows takes no Ed25519 key under any policy. A rule
 	// that could not be decided is never waived.
 	Waive []rules.Rule
 

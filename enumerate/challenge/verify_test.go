@@ -260,3 +260,16 @@ func TestAChangedByteNeverVerifies(t *testing.T) {
 		reason(t, err)
 	}
 }
+
+func BenchmarkVerify(b *testing.B) {
+	ca := newAuthority(b, "Root", nil, testkeys.RSA(2048, 2))
+	key := testkeys.RSA(2048, 0)
+	v, c := verifier(ca), at("sign-in")
+	answer := respond(b, key, ca.issue(b, key.Public()), c)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := v.Verify(b.Context(), c, answer); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -129,10 +129,18 @@ func (c *Conn) fault() error {
 	return c.event
 }
 
-// take waits for the turn of c. A tolerant call is one that a reset or removal
-// does not keep from its work.
-func (c *Conn) take(ctx context.Context, tolerant bool) error {
-	s := c.set
+// A purpose is what a connection wants its turn for.
+type purpose int
+
+const (
+	toWork     purpose = iota
+	toRenew            // a reset or removal does not keep it from that
+	toConclude         // nor does it ever fail for not waiting
+)
+
+// take waits for the turn of c.
+func (c *Conn) take(ctx context.Context, why purpose) error {
+	s, tolerant := c.set, why != toWork
 	s.mu.Lock()
 	if err := c.fault(); err != nil && (!tolerant || c.gone != nil) {
 		s.mu.Unlock()
@@ -143,7 +151,7 @@ func (c *Conn) take(ctx context.Context, tolerant bool) error {
 		s.mu.Unlock()
 		return nil
 	}
-	if c.noWait && !tolerant {
+	if c.noWait && why != toConclude {
 		s.mu.Unlock()
 		return driver.SharingViolation
 	}
@@ -189,7 +197,7 @@ func (c *Conn) Transmit(command []byte) ([]byte, error) {
 	case len(command) > maxCommand:
 		return nil, driver.InsufficientBuffer
 	}
-	if err := c.take(context.Background(), false); err != nil {
+	if err := c.take(context.Background(), toWork); err != nil {
 		return nil, err
 	}
 	defer c.give()
@@ -265,7 +273,7 @@ func (c *Conn) Begin(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	return c.take(ctx, false)
+	return c.take(ctx, toWork)
 }
 
 // End ends a transaction. It fails with NotTransacted outside of one, also
@@ -312,7 +320,13 @@ func (c *Conn) reset(d Disposition) {
 // Errors: SharingViolation (exclusive where others are connected), NoSmartcard,
 // UnresponsiveCard, ProtoMismatch, InvalidHandle, ServiceStopped, the context's.
 func (c *Conn) Reconnect(ctx context.Context, m Mode, d Disposition) error {
-	if err := c.take(ctx, true); err != nil {
+	return c.reconnect(ctx, m, d, false)
+}
+
+// reconnect fails with RemovedCard where the connection has to stay with the
+// card that it was made for.
+func (c *Conn) reconnect(ctx context.Context, m Mode, d Disposition, sameCard bool) error {
+	if err := c.take(ctx, toRenew); err != nil {
 		return err
 	}
 	defer c.give()
@@ -323,6 +337,9 @@ func (c *Conn) Reconnect(ctx context.Context, m Mode, d Disposition) error {
 	defer s.mu.Unlock()
 	if c.gone != nil {
 		return c.gone
+	}
+	if sameCard && c.event == driver.RemovedCard {
+		return c.event
 	}
 	if err := c.slot.agree(m.Protocols); err != nil {
 		return err
@@ -342,7 +359,7 @@ func (c *Conn) Reconnect(ctx context.Context, m Mode, d Disposition) error {
 // transactions of others, as pcscd does; [Conn.Drop] ends that wait. The second
 // call does nothing.
 func (c *Conn) Close(d Disposition) error {
-	if d != Leave && c.take(context.Background(), true) == nil {
+	if d != Leave && c.take(context.Background(), toConclude) == nil {
 		if c.check() != driver.RemovedCard {
 			c.reset(d)
 		}
@@ -387,6 +404,15 @@ func (s *Set) forget(c *Conn, cause driver.Errno) {
 		sl.exclusive = false
 	}
 	sl.turn.drop(c, cause)
+}
+
+// forgetAll forgets the connections to a reader, and that they wait for one
+// another.
+func (s *Set) forgetAll(sl *slot, cause driver.Errno) {
+	sl.turn.clear(cause)
+	for _, c := range slices.Clone(sl.conns) {
+		s.forget(c, cause)
+	}
 }
 
 // unpower takes the power from a card that nobody is connected to, now or

@@ -121,10 +121,7 @@ func (c connected) Begin(ctx context.Context) error { return c.conn.Begin(ctx) }
 func (c connected) End(reset bool) error { return c.conn.End(disposition(reset)) }
 
 func (c connected) Reconnect(ctx context.Context) error {
-	if err := c.conn.check(); err != nil && err != driver.ResetCard {
-		return err
-	}
-	return c.conn.Reconnect(ctx, Mode{}, Leave)
+	return c.conn.reconnect(ctx, Mode{}, Leave, true)
 }
 
 func (c connected) Close(reset bool) error { return c.conn.Close(disposition(reset)) }

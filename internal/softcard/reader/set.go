@@ -163,9 +163,7 @@ func (s *Set) Detach(name string) error {
 		s.mu.Unlock()
 		return driver.UnknownReader
 	}
-	for _, c := range slices.Clone(sl.conns) {
-		s.forget(c, driver.ReaderUnavailable)
-	}
+	s.forgetAll(sl, driver.ReaderUnavailable)
 	out := s.takeOut(sl)
 	s.slots = slices.DeleteFunc(s.slots, func(x *slot) bool { return x == sl })
 	s.announce()
@@ -338,9 +336,7 @@ func (s *Set) Stop() {
 	s.stopped = true
 	var dark []*occupant
 	for _, sl := range s.slots {
-		for _, c := range slices.Clone(sl.conns) {
-			s.forget(c, driver.ServiceStopped)
-		}
+		s.forgetAll(sl, driver.ServiceStopped)
 		sl.keepPower()
 		if sl.inside != nil {
 			sl.inside.goDark()

@@ -1,0 +1,181 @@
+package reader_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/smartlogon/smartlogon/card/driver"
+	"github.com/smartlogon/smartlogon/internal/softcard/reader"
+)
+
+func TestTheDriverTellsOfReaders(t *testing.T) {
+	set, card := inserted(t)
+	svc := set.Service()
+	readers, err := svc.Readers(t.Context())
+	require.NoError(t, err)
+	want := driver.Reader{Name: name, Events: 1, Present: true, ATR: card.atr}
+	assert.Equal(t, []driver.Reader{want}, readers)
+
+	connect(t, set, reader.Mode{Exclusive: true})
+	readers, err = svc.Readers(t.Context())
+	require.NoError(t, err)
+	want.InUse, want.Exclusive = true, true
+	assert.Equal(t, []driver.Reader{want}, readers)
+
+	readers, err = new(reader.Set).Service().Readers(t.Context())
+	assert.NoError(t, err)
+	assert.Empty(t, readers, "no reader is no error")
+}
+
+func TestWaitReportsAtOnceWhatIsNotKnown(t *testing.T) {
+	set, card := inserted(t)
+	svc := set.Service()
+	known, err := svc.Wait(t.Context(), nil)
+	require.NoError(t, err)
+	require.Len(t, known, 1)
+
+	require.NoError(t, set.Remove(name))
+	require.NoError(t, set.Insert(name, card))
+	now, err := svc.Wait(t.Context(), known)
+	require.NoError(t, err)
+	assert.Equal(t, known[0].Events+2, now[0].Events, "removed and back before the call")
+}
+
+func TestWhatEndsWait(t *testing.T) {
+	type scene struct {
+		set    *reader.Set
+		svc    driver.Service
+		cancel context.CancelFunc
+	}
+	tests := []struct {
+		name string
+		do   func(scene)
+		want error
+	}{
+		{"removal", func(s scene) { _ = s.set.Remove(name) }, nil},
+		{"a new reader", func(s scene) { _ = s.set.Add("another") }, nil},
+		{"its context", func(s scene) { s.cancel() }, context.Canceled},
+		{"close", func(s scene) { _ = s.svc.Close() }, driver.Cancelled},
+		{"the end of the service", func(s scene) { s.set.Stop() }, driver.ServiceStopped},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				set, _ := inserted(t)
+				s := scene{set: set, svc: set.Service()}
+				var ctx context.Context
+				ctx, s.cancel = context.WithCancel(t.Context())
+				defer s.cancel()
+				known, err := s.svc.Readers(ctx)
+				require.NoError(t, err)
+				ended := make(chan error, 1)
+				go func() {
+					_, err := s.svc.Wait(ctx, known)
+					ended <- err
+				}()
+				synctest.Wait()
+				connect(t, set, reader.Mode{})
+				synctest.Wait()
+				assert.Empty(t, ended, "who uses a reader is no change")
+				tt.do(s)
+				assert.Equal(t, tt.want, <-ended)
+			})
+		})
+	}
+}
+
+// A thousand insertions and removals under a waiting client: the counter tells
+// it of each one, whether it saw it or slept over it.
+func TestNoEventIsLostOrInvented(t *testing.T) {
+	set, card := inserted(t)
+	svc := set.Service()
+	known, err := svc.Readers(t.Context())
+	require.NoError(t, err)
+	last := known[0].Events + 1000
+	go func() {
+		for range 500 {
+			assert.NoError(t, set.Remove(name))
+			assert.NoError(t, set.Insert(name, card))
+		}
+	}()
+	for known[0].Events != last {
+		now, err := svc.Wait(t.Context(), known)
+		require.NoError(t, err)
+		require.Greater(t, now[0].Events, known[0].Events)
+		require.LessOrEqual(t, now[0].Events, last)
+		require.Equal(t, now[0].Events%2 == 1, now[0].Present, "an odd count is an insertion")
+		known = now
+	}
+}
+
+func TestTheDriverCardIsOneConnection(t *testing.T) {
+	set, card := inserted(t)
+	svc := set.Service()
+	c, err := svc.Connect(t.Context(), name)
+	require.NoError(t, err)
+	assert.Equal(t, driver.T1, c.Protocol())
+
+	require.NoError(t, c.Begin(t.Context()))
+	answer, err := c.Transmit(command)
+	require.NoError(t, err)
+	assert.Equal(t, []byte{1, 0x90, 0}, answer)
+	require.NoError(t, c.End(true))
+	answer, err = c.Transmit(command)
+	require.NoError(t, err)
+	assert.Equal(t, []byte{1, 0x90, 0}, answer, "after the reset")
+
+	require.NoError(t, set.Reset(name))
+	_, err = c.Transmit(command)
+	assert.ErrorIs(t, err, driver.ResetCard)
+	require.NoError(t, c.Reconnect(t.Context()))
+	_, err = c.Transmit(command)
+	assert.NoError(t, err)
+
+	require.NoError(t, set.Remove(name))
+	require.NoError(t, set.Insert(name, card))
+	assert.ErrorIs(t, c.Reconnect(t.Context()), driver.RemovedCard, "a driver's card is one card")
+	require.NoError(t, c.Close(false))
+	require.NoError(t, c.Close(true))
+	_, err = c.Transmit(command)
+	assert.ErrorIs(t, err, driver.InvalidHandle)
+
+	set = reader.New(name)
+	require.NoError(t, set.Insert(name, &counter{atr: []byte{0x3B, 0}}))
+	c, err = set.Service().Connect(t.Context(), name)
+	require.NoError(t, err)
+	assert.Equal(t, driver.T0, c.Protocol())
+	require.NoError(t, c.Close(true))
+}
+
+func TestAClosedServiceDoesNothing(t *testing.T) {
+	set, _ := inserted(t)
+	svc := set.Service()
+	require.NoError(t, svc.Close())
+	require.NoError(t, svc.Close())
+	_, err := svc.Readers(t.Context())
+	assert.ErrorIs(t, err, driver.InvalidHandle)
+	_, err = svc.Wait(t.Context(), nil)
+	assert.ErrorIs(t, err, driver.InvalidHandle)
+	_, err = svc.Connect(t.Context(), name)
+	assert.ErrorIs(t, err, driver.InvalidHandle)
+}
+
+func TestNoServiceIsSaidByEveryCall(t *testing.T) {
+	set, _ := inserted(t)
+	svc := set.Service()
+	set.Stop()
+	_, err := svc.Readers(t.Context())
+	assert.ErrorIs(t, err, driver.NoService)
+	_, err = svc.Wait(t.Context(), nil)
+	assert.ErrorIs(t, err, driver.NoService)
+	_, err = svc.Connect(t.Context(), name)
+	assert.ErrorIs(t, err, driver.NoService)
+	set.Start()
+	c, err := svc.Connect(t.Context(), name)
+	require.NoError(t, err, "the service is back")
+	require.NoError(t, c.Close(false))
+}

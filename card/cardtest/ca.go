@@ -1,0 +1,99 @@
+package cardtest
+
+import (
+	"crypto"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"fmt"
+	"math/big"
+	"time"
+
+	"github.com/smartlogon/smartlogon/internal/testkeys"
+)
+
+// A CA issues test certificates. It is safe for concurrent use.
+type CA struct {
+	key  *rsa.PrivateKey
+	root *x509.Certificate
+}
+
+// TestCA is a certification authority with a fixed key that everybody has.
+// Every call makes the same one: what one of them issues, all of them vouch
+// for. Its certificate is valid for ten years before and after the current one.
+func TestCA() *CA {
+	key := testkeys.RSA(2048, 2)
+	year := time.Now().UTC().Year()
+	template := &x509.Certificate{
+		SerialNumber:          big.NewInt(1),
+		Subject:               pkix.Name{CommonName: "Test CA", Organization: []string{"cardtest"}},
+		NotBefore:             time.Date(year-10, 1, 1, 0, 0, 0, 0, time.UTC),
+		NotAfter:              time.Date(year+11, 1, 1, 0, 0, 0, 0, time.UTC),
+		KeyUsage:              x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
+		BasicConstraintsValid: true,
+		IsCA:                  true,
+	}
+	root, err := x509.ParseCertificate(sign(template, template, key.Public(), key))
+	if err != nil {
+		panic("cardtest: root certificate: " + err.Error())
+	}
+	return &CA{key: key, root: root}
+}
+
+func sign(template, parent *x509.Certificate, public crypto.PublicKey, key crypto.Signer) []byte {
+	der, err := x509.CreateCertificate(rand.Reader, template, parent, public, key)
+	if err != nil {
+		panic(fmt.Sprintf("cardtest: certificate for %q: %v", template.Subject, err))
+	}
+	return der
+}
+
+// Certificate is the CA's own certificate, DER.
+func (ca *CA) Certificate() []byte { return ca.root.Raw }
+
+// Pool holds the CA's certificate, to verify what it issues.
+func (ca *CA) Pool() *x509.CertPool {
+	pool := x509.NewCertPool()
+	pool.AddCert(ca.root)
+	return pool
+}
+
+// Issue makes the certificate that l describes, and returns it, DER, with its
+// key. Times that l leaves open count from now. It panics over a Leaf that
+// nobody can make a certificate of.
+func (ca *CA) Issue(l Leaf) (crypto.Signer, []byte) {
+	if l.Key == nil {
+		l.Key = Key(RSA2048, 0)
+	}
+	template := &x509.Certificate{
+		SerialNumber:    l.Serial,
+		Subject:         l.subject(),
+		KeyUsage:        l.KeyUsage,
+		ExtraExtensions: l.extensions(),
+	}
+	template.NotBefore, template.NotAfter = l.validity(time.Now())
+	if template.KeyUsage == 0 && !l.NoKeyUsage {
+		template.KeyUsage = x509.KeyUsageDigitalSignature
+	}
+	if template.SerialNumber == nil {
+		template.SerialNumber = l.serial()
+	}
+	return l.Key, sign(template, ca.root, l.Key.Public(), ca.key)
+}
+
+// serial is a number of 63 bits made of what l says, so without the time of
+// issue.
+func (l Leaf) serial() *big.Int {
+	public, err := x509.MarshalPKIXPublicKey(l.Key.Public())
+	if err != nil {
+		panic("cardtest: public key: " + err.Error())
+	}
+	h := sha256.New()
+	fmt.Fprintf(h, "%x|%v|%v|%t|%d|%t", public, l.subject(), l.extensions(), l.CriticalSAN, l.KeyUsage, l.NoKeyUsage)
+	fmt.Fprintf(h, "|%d|%d", l.NotBefore.Unix(), l.NotAfter.Unix())
+	n := new(big.Int).SetBytes(h.Sum(nil)[:8])
+	n.SetBit(n, 63, 0).SetBit(n, 62, 1) // positive, always 8 bytes
+	return n
+}

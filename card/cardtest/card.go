@@ -1,0 +1,159 @@
+package cardtest
+
+import (
+	"context"
+	"crypto"
+	"fmt"
+	"strconv"
+
+	"github.com/smartlogon/smartlogon/internal/softcard/iso"
+	"github.com/smartlogon/smartlogon/internal/softcard/piv"
+	"github.com/smartlogon/smartlogon/internal/vpcd"
+)
+
+const (
+	// PIN is the PIN of every card.
+	PIN = "123456"
+
+	// PUK is what unblocks it.
+	PUK = "12345678"
+)
+
+// pinReference is the number of the PIV application PIN (SP 800-73-4 part 1,
+// table 4).
+const pinReference = 0x80
+
+// A Card is a software card. It can be put into a reader ([NewReaders]), or be
+// used as it is, as a [card.Transmitter]. It is safe for concurrent use, but can
+// be in one reader at a time.
+type Card struct {
+	chip     *iso.Card
+	app      *piv.Application
+	writes   *writeCounter
+	encoding piv.Encoding
+}
+
+// PIV makes a PIV card (NIST SP 800-73-4) without keys and certificates.
+func PIV(options ...Option) *Card {
+	return newCard(config{}, options)
+}
+
+// YubiKey makes a YubiKey of a firmware version such as 5.7.1: a PIV card that
+// knows Yubico's instructions as far as that version does.
+func YubiKey(version string, options ...Option) *Card {
+	firmware, err := piv.ParseVersion(version)
+	if err != nil {
+		panic("cardtest: " + err.Error())
+	}
+	const serial = 12345678
+	c := config{piv: piv.Config{
+		Firmware: firmware,
+		Serial:   serial,
+		Quirks:   piv.Quirks{SelectWithPIX: true},
+	}}
+	c.neighbours = append(c.neighbours, piv.OTP{Firmware: firmware, Serial: serial})
+	return newCard(c, options)
+}
+
+// Logon makes a PIV card with which one can sign in under a user principal name:
+// it has an RSA key and a certificate of [TestCA] in 9A, valid from an hour ago
+// for a year.
+func Logon(upn string, options ...Option) *Card {
+	key, certificate := TestCA().Issue(Leaf{UPNs: []string{upn}})
+	return PIV(options...).Put("9A", key, certificate)
+}
+
+func newCard(c config, options []Option) *Card {
+	c.piv.PIN, c.piv.PUK = PIN, PUK
+	for _, o := range options {
+		o.apply(&c)
+	}
+	app := piv.New(c.piv)
+	if c.triesLeft != nil {
+		app.SetTriesLeft(pinReference, *c.triesLeft)
+	}
+	writes := &writeCounter{Application: app, refuse: c.readOnly}
+	chip := iso.New(c.iso, append([]iso.Application{writes}, c.neighbours...)...)
+	return &Card{chip: chip, app: app, writes: writes, encoding: c.encoding}
+}
+
+// Put gives a container a private key and a certificate, and returns the card.
+// Containers are named by their key reference: 9A, 9C, 9D, 9E, 82 to 95. Either
+// may be nil, which leaves what is there; the key need not be the certificate's,
+// and the certificate need not be one. It panics where there is no such
+// container or the card cannot use such a key.
+func (c *Card) Put(container string, key crypto.PrivateKey, certificate []byte) *Card {
+	ref, err := strconv.ParseUint(container, 16, 8)
+	if err == nil {
+		err = c.put(byte(ref), key, certificate)
+	}
+	if err != nil {
+		panic(fmt.Sprintf("cardtest: container %q: %v", container, err))
+	}
+	return c
+}
+
+func (c *Card) put(ref byte, key crypto.PrivateKey, certificate []byte) error {
+	if err := c.app.Put(ref, key, nil); err != nil {
+		return err
+	}
+	if certificate == nil {
+		return nil
+	}
+	return c.app.PutCertificate(ref, certificate, c.encoding)
+}
+
+// PutObject stores a data object, and returns the card. The value is what stands
+// inside the outermost tag of the object; an empty one removes it. The tag is
+// PIV's, such as 5FC102; any tag and any value are taken.
+func (c *Card) PutObject(tag uint32, value []byte) *Card {
+	c.app.PutObject(tag, value)
+	return c
+}
+
+// Object is the value of a data object, nil where there is none.
+func (c *Card) Object(tag uint32) []byte { return c.app.Object(tag) }
+
+// Transmit sends one command to the card. The error is always nil.
+func (c *Card) Transmit(command []byte) ([]byte, error) { return c.chip.Transmit(command), nil }
+
+// Reset resets the card, as a reader does.
+func (c *Card) Reset() { c.chip.Reset() }
+
+// ATR is the answer to reset.
+func (c *Card) ATR() []byte { return c.chip.ATR() }
+
+// Tries is how many tries are left for the PIN.
+func (c *Card) Tries() int { return c.app.Tries(pinReference).Left }
+
+// Spent is how many wrong PINs the card was given so far, whatever has been
+// verified since.
+func (c *Card) Spent() int { return c.app.Tries(pinReference).Spent }
+
+// Verified reports whether the card takes its holder for present.
+func (c *Card) Verified() bool { return c.app.Tries(pinReference).Verified }
+
+// Writes is how many commands that would change the card it was given so far,
+// refused ones included.
+func (c *Card) Writes() int { return c.writes.count() }
+
+// A Count is the traffic of a card so far.
+type Count struct {
+	Commands int // every exchange is one, parts of chains and GET RESPONSE too
+	BytesIn  int // to the card
+	BytesOut int // from the card, status words included
+	Resets   int // losses of power included
+}
+
+// Exchanges is the traffic so far.
+func (c *Card) Exchanges() Count {
+	n := c.chip.Count()
+	return Count{Commands: n.Exchanges, BytesIn: n.Received, BytesOut: n.Sent, Resets: n.Resets}
+}
+
+// ServeVPCD plugs the card into a virtual reader of the vsmartcard project, and
+// so into a real PC/SC service, until ctx ends or the reader goes. The address
+// is mostly 127.0.0.1:35963. The error is nil when the reader went.
+func (c *Card) ServeVPCD(ctx context.Context, addr string) error {
+	return vpcd.Dial(ctx, addr, c.chip)
+}

@@ -1,0 +1,156 @@
+package cardtest
+
+import (
+	"bytes"
+	"fmt"
+)
+
+// chained is the bit of CLA of every part of a chain but the last.
+const chained = 0x10
+
+// Instructions that a trace names.
+const (
+	insVerify         = 0x20
+	insChange         = 0x24
+	insUnblock        = 0x2C
+	insGenerate       = 0x47
+	insAuthenticate   = 0x87
+	insSelect         = 0xA4
+	insGetResponse    = 0xC0
+	insGetData        = 0xCB
+	insPutData        = 0xDB
+	insMetadata       = 0xF7
+	insImport         = 0xFE
+	insSetManagement  = 0xFF
+	managementKey     = 0x9B
+	keyManagement     = 0x9D
+	firstRetired      = 0x82
+	lastRetired       = 0x95
+	printedInfoObject = "\x5C\x03\x5F\xC1\x09"
+)
+
+// mark finds out whether a command is secret, and notes whether the answer is.
+func (t *trace) mark(c []byte) (secret bool) {
+	ins, p2 := c[1], c[3]
+	if ins == insGetResponse {
+		return false // and the answer is as that before
+	}
+	if t.chain == ins {
+		secret = true
+	} else {
+		t.masksAnswer = false
+		switch {
+		case ins == insVerify || ins == insChange || ins == insUnblock || ins == insImport || ins == insSetManagement:
+			secret = true
+		case ins == insAuthenticate && (p2 == managementKey || p2 == keyManagement || firstRetired <= p2 && p2 <= lastRetired):
+			// What a decryption or an agreement gives is a key; so, nearly, is
+			// what the administrator's key makes of a challenge.
+			secret, t.masksAnswer = true, true
+		case ins == insPutData && bytes.Contains(c, []byte(printedInfoObject)):
+			secret = true // some keep the administrator's key there
+		case ins == insGetData && bytes.Contains(c, []byte(printedInfoObject)):
+			t.masksAnswer = true
+		}
+	}
+	t.chain = 0
+	if secret && c[0]&chained != 0 {
+		t.chain = ins
+	}
+	return secret
+}
+
+var instructions = map[byte]string{
+	insVerify:        "VERIFY",
+	insChange:        "CHANGE REFERENCE DATA",
+	insUnblock:       "RESET RETRY COUNTER",
+	insGenerate:      "GENERATE ASYMMETRIC KEY PAIR",
+	insAuthenticate:  "GENERAL AUTHENTICATE",
+	insSelect:        "SELECT",
+	insGetResponse:   "GET RESPONSE",
+	insGetData:       "GET DATA",
+	insPutData:       "PUT DATA",
+	0xF6:             "MOVE KEY",
+	insMetadata:      "GET METADATA",
+	0xF8:             "GET SERIAL",
+	0xF9:             "ATTEST",
+	0xFA:             "SET PIN RETRIES",
+	0xFB:             "RESET",
+	0xFD:             "GET VERSION",
+	insImport:        "IMPORT KEY",
+	insSetManagement: "SET MANAGEMENT KEY",
+}
+
+// meaning is what a command asks for.
+func meaning(c []byte) string {
+	name, ok := instructions[c[1]]
+	if !ok {
+		return fmt.Sprintf("instruction %02X", c[1])
+	}
+	data := dataOf(c)
+	switch c[1] {
+	case insSelect:
+		name += fmt.Sprintf(" %X", c[data.from:data.to])
+	case insGetData, insPutData:
+		// 5C, length, tag
+		if d := c[data.from:data.to]; len(d) > 2 && d[0] == 0x5C && int(d[1]) <= len(d)-2 {
+			name += fmt.Sprintf(" %X", d[2:2+d[1]])
+		}
+	case insAuthenticate:
+		name += fmt.Sprintf(" key %02X, algorithm %02X", c[3], c[2])
+	case insVerify:
+		switch {
+		case c[2] == 0xFF:
+			name += fmt.Sprintf(" %02X: log out", c[3])
+		case data.from == data.to:
+			name += fmt.Sprintf(" %02X: tries left?", c[3])
+		default:
+			name += fmt.Sprintf(" %02X: PIN", c[3])
+		}
+	case insChange, insUnblock, insGenerate, insMetadata:
+		name += fmt.Sprintf(" %02X", c[3])
+	}
+	if c[0]&chained != 0 {
+		name += ", to be continued"
+	}
+	return name
+}
+
+var statusWords = map[uint16]string{
+	0x9000: "done",
+	0x6700: "wrong length",
+	0x6881: "no logical channels",
+	0x6882: "no secure messaging",
+	0x6884: "no command chaining",
+	0x6982: "security status not satisfied",
+	0x6983: "blocked",
+	0x6985: "conditions of use not satisfied",
+	0x6A80: "wrong data",
+	0x6A81: "function not supported",
+	0x6A82: "not found",
+	0x6A84: "not enough memory",
+	0x6A86: "wrong P1 or P2",
+	0x6A88: "key or reference not found",
+	0x6D00: "instruction not known",
+	0x6E00: "class not known",
+	0x6F00: "no diagnosis",
+}
+
+// statusMeaning is what a status word after that many bytes of data says.
+func statusMeaning(sw uint16, data int) string {
+	text, ok := statusWords[sw]
+	switch {
+	case ok:
+	case sw&0xFF00 == 0x6100:
+		text = "more to fetch"
+	case sw&0xFF00 == 0x6C00:
+		text = fmt.Sprintf("wrong Le, %d bytes are there", sw&0xFF)
+	case sw&0xFFF0 == 0x63C0:
+		text = fmt.Sprintf("%d tries left", sw&0xF)
+	default:
+		text = fmt.Sprintf("status %04X", sw)
+	}
+	if data > 0 {
+		text = fmt.Sprintf("%d bytes, %s", data, text)
+	}
+	return text
+}

@@ -4,6 +4,8 @@ import (
 	"crypto"
 	"errors"
 	"fmt"
+
+	"github.com/smartlogon/smartlogon/internal/cert"
 )
 
 var (
@@ -34,14 +36,14 @@ func Respond(key crypto.Signer, cert []byte, c Challenge, audience string) (answ
 	return answer, nil
 }
 
-func respond(key crypto.Signer, cert []byte, c *Challenge, audience string) ([]byte, error) {
+func respond(key crypto.Signer, der []byte, c *Challenge, audience string) ([]byte, error) {
 	if err := c.check(); err != nil {
 		return nil, err
 	}
 	if c.Audience != audience {
 		return nil, fmt.Errorf("%w: %.64q, not %.64q", ErrAudience, c.Audience, audience)
 	}
-	pub, err := publicKey(cert)
+	pub, err := cert.PublicKey(der)
 	if err != nil {
 		return nil, err
 	}
@@ -55,7 +57,7 @@ func respond(key crypto.Signer, cert []byte, c *Challenge, audience string) ([]b
 	if err != nil {
 		return nil, err
 	}
-	text := message(how, cert, c)
+	text := message(how, der, c)
 	signature, err := how.sign(key, text)
 	if err != nil {
 		return nil, fmt.Errorf("sign: %w", err)
@@ -63,7 +65,7 @@ func respond(key crypto.Signer, cert []byte, c *Challenge, audience string) ([]b
 	if !how.verify(pub, text, signature) {
 		return nil, fmt.Errorf("%w: it returned a signature of %d bytes that does not verify", ErrMismatch, len(signature))
 	}
-	return answer{algorithm: how, cert: cert, signature: signature}.marshal()
+	return answer{algorithm: how, cert: der, signature: signature}.marshal()
 }
 
 // PSS makes [Respond] sign with RSASSA-PSS where key is an RSA key. Use it

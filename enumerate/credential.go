@@ -1,0 +1,111 @@
+package enumerate
+
+import (
+	"bytes"
+	"context"
+	"crypto/x509"
+	"fmt"
+	"time"
+
+	"github.com/smartlogon/smartlogon/card"
+	"github.com/smartlogon/smartlogon/enumerate/rules"
+	"github.com/smartlogon/smartlogon/internal/cert"
+	"github.com/smartlogon/smartlogon/piv"
+	"github.com/smartlogon/smartlogon/upn"
+)
+
+// An Application is what holds a certificate on a card.
+type Application string
+
+// PIV is the application of NIST SP 800-73-4.
+const PIV Application = "PIV"
+
+// A Credential is a certificate on a card, and what can be said of it without
+// its PIN. It is data: reading it again never touches the card.
+type Credential struct {
+	Reader      string
+	Application Application
+	Container   string // of PIV, the key reference: "9A"
+	Default     bool   // the container that Windows looks at first
+	KeySpec     rules.KeySpec
+
+	Raw      []byte         // the certificate as it was on the card, DER
+	Names    upn.Names      // whom it names
+	Findings rules.Findings // whether Windows would offer it, by the Finder's policy and clock
+
+	card *card.Card
+	slot piv.Slot
+}
+
+// newCredential judges and names a certificate of a PIV card.
+func (f *Finder) newCredential(c *card.Card, found *piv.Certificate, first bool) *Credential {
+	spec := rules.PIVKeyExchange
+	if found.Slot == piv.Signature {
+		spec = rules.PIVSignature
+	}
+	return &Credential{
+		Reader:      c.Reader(),
+		Application: PIV,
+		Container:   fmt.Sprintf("%02X", byte(found.Slot)),
+		Default:     first,
+		KeySpec:     spec,
+		Raw:         found.Raw,
+		Names:       upn.Read(found.Raw),
+		Findings:    rules.Check(found.Raw, spec, f.Policy, f.now()),
+		card:        c,
+		slot:        found.Slot,
+	}
+}
+
+// X509 parses the certificate. Some that Windows shows do not parse.
+func (c *Credential) X509() (*x509.Certificate, error) { return x509.ParseCertificate(c.Raw) }
+
+// Check judges the certificate anew, under another policy or at another time.
+func (c *Credential) Check(p rules.Policy, at time.Time) rules.Findings {
+	return rules.Check(c.Raw, c.KeySpec, p, at)
+}
+
+// Title is the text of the tile that Windows shows: the UPN, else the e-mail
+// address, else the subject.
+func (c *Credential) Title(p rules.Policy) string {
+	r, err := rules.Read(c.Raw)
+	if err != nil {
+		return ""
+	}
+	return r.Title(p)
+}
+
+// Unlock opens the key of the certificate. It makes sure first that the card
+// still holds this certificate; if not, the error wraps [card.ErrChanged] and no
+// PIN was asked for. Then ask is asked for the PIN, as [piv.Card.Key] says: now,
+// or before each use where the container wants that.
+//
+// The card stays powered until the Key is closed, and every use of it ends when
+// ctx ends.
+func (c *Credential) Unlock(ctx context.Context, ask card.PINFunc) (*Key, error) {
+	key, err := c.unlock(ctx, ask)
+	if err != nil {
+		return nil, fmt.Errorf("enumerate: unlock %s in %q: %w", c.Container, c.Reader, err)
+	}
+	return key, nil
+}
+
+func (c *Credential) unlock(ctx context.Context, ask card.PINFunc) (*Key, error) {
+	public, err := cert.PublicKey(c.Raw)
+	if err != nil {
+		return nil, err
+	}
+	p := piv.New(c.card)
+	now, err := p.Certificate(ctx, c.slot)
+	if err != nil {
+		return nil, err
+	}
+	if !bytes.Equal(now.Raw, c.Raw) {
+		return nil, fmt.Errorf("%w: it holds another certificate now", card.ErrChanged)
+	}
+	key, err := p.Key(ctx, c.slot, public, ask)
+	if err != nil {
+		return nil, err
+	}
+	return &Key{key}, nil
+}

@@ -1,0 +1,22 @@
+// Package enumerate finds the sign-in certificates on all cards, judges and
+// names them as Windows does, and unlocks their keys.
+//
+//	find := enumerate.Finder{Service: pcsc.System(nil)}
+//	tiles, err := find.Offered(ctx)           // what Windows would show, in its order
+//	name, err := upn.SignIn{}.Name(tiles[0].Names)
+//	key, err := tiles[0].Unlock(ctx, prompt.Terminal(os.Stdin))
+//	defer key.Close()
+//	answer, err := challenge.Respond(key, tiles[0].Raw, c, audience)
+//
+// [Finder.All] streams every certificate on every card as the cards answer, the
+// ones that Windows would not show too, each with the findings that say why.
+// [Finder.Offered] waits for all and has what Windows would show. Neither asks
+// for a PIN, and neither writes to a card.
+//
+// A [Credential] is data and stays valid for ever; there is nothing to close. To
+// use its key it is unlocked: only then is the PIN asked for, once it is sure
+// that the card still holds the same certificate.
+//
+// What is on virtual smart cards (GIDS) is not read yet; such a card is an
+// error that says so.
+package enumerate

@@ -1,0 +1,220 @@
+package enumerate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"sync"
+	"time"
+
+	"github.com/smartlogon/smartlogon/card"
+	"github.com/smartlogon/smartlogon/enumerate/rules"
+	"github.com/smartlogon/smartlogon/internal/gids"
+	"github.com/smartlogon/smartlogon/piv"
+)
+
+// A Finder finds the certificates on all cards of a service. Only Service is
+// needed. It is safe for concurrent use as long as its fields do not change.
+type Finder struct {
+	Service *card.Service
+
+	// Policy has the Group Policy values to judge by; the zero value is
+	// Windows as installed.
+	Policy rules.Policy
+
+	// Now is the clock to judge by. Nil means time.Now.
+	Now func() time.Time
+
+	// Scan says which slots of a PIV card are read.
+	Scan piv.Scan
+}
+
+// What a card, or all readers together, can lack; see also the errors of package
+// card.
+var (
+	// ErrNoApplication says that a card has no application that this module
+	// knows.
+	ErrNoApplication error = remedy{
+		"no known application on the card",
+		"Insert a PIV card: this one has no PIV application.",
+	}
+
+	// ErrGIDS says that a card is a virtual smart card, or one like it, whose
+	// certificates are not read yet.
+	ErrGIDS error = remedy{
+		"certificates in the GIDS application are not read yet",
+		"Use a PIV card: virtual smart cards (GIDS) are found but not read yet.",
+	}
+)
+
+// A remedy is an error with a text of its own for card.Hint.
+type remedy struct{ text, hint string }
+
+func (r remedy) Error() string { return r.text }
+func (r remedy) Hint() string  { return r.hint }
+
+// All yields every certificate on every card, those that Windows would not show
+// too, as the cards answer and in no order between cards. An error is about one
+// reader, or one certificate, and does not end the sequence. Where there is no
+// reader at all, or no card in any, that is the only error.
+//
+// All cards are read at the same time, in sections that do not wait for the
+// caller: what it does with a credential holds up no card.
+func (f *Finder) All(ctx context.Context) iter.Seq2[*Credential, error] {
+	return func(yield func(*Credential, error) bool) {
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		readers, err := f.occupied(ctx)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		found := make(chan result)
+		go func() {
+			defer close(found)
+			var readersDone sync.WaitGroup
+			for _, r := range readers {
+				readersDone.Go(func() {
+					f.reader(ctx, r, func(it result) { found <- it })
+				})
+			}
+			readersDone.Wait()
+		}()
+		for it := range found {
+			if !yield(it.credential, it.err) {
+				cancel()
+				for range found { // until no card is in use any more
+				}
+				return
+			}
+		}
+	}
+}
+
+// Offered returns what Windows would show, in its order: of each card the
+// default container first, and without the duplicates that the policy filters.
+// The error joins what could not be read; it does not mean that there is nothing
+// in the list.
+func (f *Finder) Offered(ctx context.Context) ([]*Credential, error) {
+	readers, err := f.occupied(ctx)
+	if err != nil {
+		return nil, err
+	}
+	found := make([][]result, len(readers))
+	var done sync.WaitGroup
+	for i, r := range readers {
+		done.Go(func() {
+			f.reader(ctx, r, func(it result) { found[i] = append(found[i], it) })
+		})
+	}
+	done.Wait()
+	var offered []*Credential
+	var errs []error
+	for _, list := range found {
+		for _, it := range list {
+			if it.err != nil {
+				errs = append(errs, it.err)
+			} else if it.credential.Findings.Offered() {
+				offered = append(offered, it.credential)
+			}
+		}
+	}
+	return rules.Arrange(offered, tile, f.Policy), errors.Join(errs...)
+}
+
+// tile is what decides about the place of a credential.
+func tile(c *Credential) rules.Tile {
+	r, err := rules.Read(c.Raw)
+	if err != nil {
+		return rules.Tile{Card: c.Reader, Default: c.Default}
+	}
+	t := r.Tile()
+	t.Card, t.Default = c.Reader, c.Default
+	return t
+}
+
+// A result is one certificate, or one thing that could not be read.
+type result struct {
+	credential *Credential
+	err        error
+}
+
+// occupied lists the readers that have a card in them.
+func (f *Finder) occupied(ctx context.Context) ([]string, error) {
+	readers, err := f.Service.Readers(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("enumerate: %w", err)
+	}
+	if len(readers) == 0 {
+		return nil, fmt.Errorf("enumerate: %w", card.ErrNoReader)
+	}
+	var names []string
+	for _, r := range readers {
+		if r.Present {
+			names = append(names, r.Name)
+		}
+	}
+	if len(names) == 0 {
+		return nil, fmt.Errorf("enumerate: %w", card.ErrNoCard)
+	}
+	return names, nil
+}
+
+// reader hands over what is on the card in one reader: the certificates of its
+// PIV application, then whether it has another. The second question comes last
+// because to ask it can end a login of the first.
+func (f *Finder) reader(ctx context.Context, name string, found func(result)) {
+	fail := func(err error) {
+		found(result{err: fmt.Errorf("enumerate: reader %q: %w", name, err)})
+	}
+	c, err := f.Service.Card(ctx, name)
+	if err != nil {
+		fail(err)
+		return
+	}
+	known, first := true, true
+	for cert, err := range piv.New(c).Certificates(ctx, f.Scan) {
+		switch {
+		case errors.Is(err, piv.ErrNotPIV):
+			known = false
+		case err != nil:
+			fail(err)
+			if ctx.Err() != nil || lost(err) {
+				return
+			}
+		default:
+			found(result{credential: f.newCredential(c, cert, first)})
+			first = false
+		}
+	}
+	if ctx.Err() != nil {
+		return
+	}
+	switch has, err := gids.Probe(ctx, c); {
+	case err != nil:
+		fail(err)
+	case has:
+		fail(ErrGIDS)
+	case !known:
+		fail(ErrNoApplication)
+	}
+}
+
+// lost reports whether an error means that no other question to the card will
+// be answered.
+func lost(err error) bool {
+	for _, e := range []error{card.ErrRemoved, card.ErrChanged, card.ErrNoService, card.ErrNoReader, card.ErrMute, card.ErrBusy, card.ErrClosed, card.ErrReset, card.ErrNoAnswer} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
+
+func (f *Finder) now() time.Time {
+	if f.Now == nil {
+		return time.Now()
+	}
+	return f.Now()
+}

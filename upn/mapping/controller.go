@@ -206,7 +206,7 @@ func (dc Controller) bySID(f *fields, a Account, weak Mapping) (Judgement, error
 	switch {
 	case j.SID.Value() == "":
 		j.Answer = dc.onlyWeak(f, a)
-	case a.SID != "" && j.SID.Value() == a.SID:
+	case j.SID.Value() == a.SID:
 		j.Answer, j.By = Strong, BySID
 	default:
 		j.Answer = Mismatch

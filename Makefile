@@ -1,0 +1,46 @@
+# make demo     sign in with a software card
+# make test     everything that needs Go only
+# make deps     Debian packages for the next one
+# make interop  the real PC/SC service, and foreign programs
+# make cross    build and vet for other systems
+# make fuzz     each fuzz target for FUZZTIME
+# make cover    how much of the code the tests run
+# make bench    benchmarks
+
+GO       ?= go
+FUZZTIME ?= 1m
+
+# Packages with tests for make interop.
+INTEROP = card/pcsc internal/interop
+
+DEBS = gcc libc6-dev pkg-config libpcsclite-dev pcscd vsmartcard-vpcd \
+       opensc opensc-pkcs11 pcsc-tools yubico-piv-tool openssl \
+       wine wine64 gcc-mingw-w64-x86-64
+
+.PHONY: demo test deps interop cross fuzz cover bench
+
+demo:
+	@CGO_ENABLED=0 DEMO_PIN=123456 $(GO) run ./examples/signin -pin-env DEMO_PIN
+
+test:
+	@GO="$(GO)" sh .ci/test
+
+deps:
+	@sh .ci/deps $(DEBS)
+
+# One package at a time, in its folder: so go test shows what passing tests say.
+interop: cross
+	@for dir in $(INTEROP); do (cd $$dir && SMARTLOGON_INTEROP=1 $(GO) test -count=1 -timeout 20m .) || exit; done
+
+cross:
+	@GO="$(GO)" sh .ci/cross
+
+fuzz:
+	@GO="$(GO)" FUZZTIME="$(FUZZTIME)" sh .ci/fuzz
+
+cover:
+	@$(GO) test -tags pcsclite_go -coverprofile=cover.out ./...
+	@$(GO) tool cover -func=cover.out | tail -n 1
+
+bench:
+	@$(GO) test -tags pcsclite_go -run '^$$' -bench . -benchmem ./...

@@ -4,7 +4,6 @@ package pcsc_test
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"os"
 	"testing"
@@ -26,26 +25,14 @@ const (
 	first = name + " 00 00"
 )
 
-// pcscd is one for all tests: libpcsclite looks for the socket once a process.
 var pcscd *interop.PCSCD
 
-func TestMain(m *testing.M) {
-	if !interop.On() {
-		os.Exit(m.Run())
-	}
-	p, err := interop.NewPCSCD(name)
-	if err != nil {
-		fmt.Println(err)
-		os.Exit(1)
-	}
-	pcscd = p
-	os.Setenv("PCSCLITE_CSOCK_NAME", p.Socket)
-	status := m.Run()
-	if err := p.Close(); err != nil {
-		fmt.Println(err)
-		status = 1
-	}
-	os.Exit(status)
+func TestMain(m *testing.M) { os.Exit(interop.Main(m, &pcscd, name)) }
+
+// driverOfSystem finds pcscd where the environment says.
+func driverOfSystem(t *testing.T) func() driver.Service {
+	t.Setenv("PCSCLITE_CSOCK_NAME", pcscd.Socket)
+	return pcsc.Driver
 }
 
 // bench is one on the real pcscd.
@@ -90,12 +77,12 @@ func settle(t *testing.T) {
 }
 
 func TestLibraryOnPCSCD(t *testing.T) {
-	interop.Require(t)
-	drivertest.Run(t, func(t *testing.T) *drivertest.Bench { return bench(t, pcsc.Driver) })
+	interop.Require(t, pcscd)
+	drivertest.Run(t, func(t *testing.T) *drivertest.Bench { return bench(t, driverOfSystem(t)) })
 }
 
 func TestGoClientOnPCSCD(t *testing.T) {
-	interop.Require(t)
+	interop.Require(t, pcscd)
 	drivertest.Run(t, func(t *testing.T) *drivertest.Bench {
 		return bench(t, func() driver.Service { return client.New(pcscd.Socket) })
 	})
@@ -103,7 +90,7 @@ func TestGoClientOnPCSCD(t *testing.T) {
 
 // TestLibraryOnOurServer has our server in the place of pcscd.
 func TestLibraryOnOurServer(t *testing.T) {
-	interop.Require(t)
+	interop.Require(t, pcscd)
 	require.NoError(t, pcscd.Stop())
 	t.Cleanup(func() { require.NoError(t, pcscd.Start()) })
 	drivertest.Run(t, func(t *testing.T) *drivertest.Bench {
@@ -123,7 +110,7 @@ func TestLibraryOnOurServer(t *testing.T) {
 		start()
 		t.Cleanup(func() { stop() })
 		return &drivertest.Bench{
-			Program: pcsc.Driver,
+			Program: driverOfSystem(t),
 			Reader:  first,
 			Insert:  func(c *drivertest.Card) { require.NoError(t, set.Insert(first, c)) },
 			Remove:  func() { require.NoError(t, set.Remove(first)) },

@@ -16,6 +16,7 @@ import (
 )
 
 const (
+	daemon     = "/usr/sbin/pcscd" // often not in PATH
 	driverFile = "/usr/lib/pcsc/drivers/serial/libifdvpcd.so"
 
 	// pcscd does not start without it, and only root can make it. Debian's
@@ -141,9 +142,8 @@ func (p *PCSCD) Start() error {
 	}
 	// The shell knows the number of the process that it becomes. Without
 	// clients pcscd leaves after a minute, should nobody stop it.
-	cmd := exec.Command("sh", "-c", `LISTEN_PID=$$ LISTEN_FDS=1 exec pcscd --foreground --info --auto-exit --config "$0"`,
-		filepath.Join(p.dir, "conf"))
-	cmd.Env = append(os.Environ(), "PATH="+os.Getenv("PATH")+":/usr/sbin:/sbin")
+	cmd := exec.Command("sh", "-c", `LISTEN_PID=$$ LISTEN_FDS=1 exec "$0" --foreground --info --auto-exit --config "$1"`,
+		daemon, filepath.Join(p.dir, "conf"))
 	cmd.ExtraFiles = []*os.File{socket}
 	cmd.Stdout, cmd.Stderr = p.log, p.log
 	if os.Geteuid() == 0 {

@@ -5,32 +5,38 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"testing"
 	"time"
 )
 
-var version = regexp.MustCompile(`\d+(\.\d+)+[-+~.\w]*`)
+var version = regexp.MustCompile(`\d+(\.[0-9A-Za-z][-+~0-9A-Za-z]*)+`)
 
-// Program finds a foreign program and prints that it ran, and in which version,
-// as its answer to args tells. A missing one skips the test, and fails it where
-// CI is set.
-func Program(t *testing.T, name string, args ...string) string {
+// Program finds a foreign program. If the test passes, it prints that the program
+// ran, and in which version, as the answer to another command tells. A missing one
+// skips the test, and fails it where CI is set.
+func Program(t *testing.T, name string, versionCommand ...string) string {
 	t.Helper()
 	path, err := exec.LookPath(name)
+	name = filepath.Base(name)
 	if err != nil {
 		missing(t, name)
 		return ""
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	// Some exit with an error after they told.
-	out, _ := exec.CommandContext(ctx, path, args...).CombinedOutput()
+	// Some programs exit with an error after they told.
+	out, _ := exec.CommandContext(ctx, versionCommand[0], versionCommand[1:]...).CombinedOutput()
 	number := version.Find(out)
 	if number == nil {
 		t.Fatalf("%s does not tell its version: %.200q", name, out)
 	}
-	fmt.Printf("ran %s %s\n", name, number)
+	t.Cleanup(func() {
+		if !t.Failed() {
+			fmt.Printf("ran %s %s\n", name, number)
+		}
+	})
 	return path
 }
 

@@ -1,0 +1,183 @@
+//go:build linux
+
+package interop_test
+
+import (
+	"context"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/smartlogon/smartlogon/card/cardtest"
+	"github.com/smartlogon/smartlogon/internal/interop"
+	"github.com/smartlogon/smartlogon/internal/pcsclite/client"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+const (
+	name  = "Virtual"
+	first = name + " 00 00"
+	empty = name + " 00 01"
+	who   = "alice@example.com"
+)
+
+var pcscd *interop.PCSCD
+
+func TestMain(m *testing.M) { os.Exit(interop.Main(m, &pcscd, name)) }
+
+// insert plugs a card in until the end of the test.
+func insert(t *testing.T, c *cardtest.Card) {
+	t.Helper()
+	plug := pcscd.Insert(first, c.ServeVPCD)
+	until(t, true)
+	t.Cleanup(func() {
+		plug.Pull()
+		until(t, false)
+	})
+}
+
+// until waits until pcscd has noticed.
+func until(t *testing.T, present bool) {
+	t.Helper()
+	s := client.New(pcscd.Socket)
+	defer s.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	list, err := s.Readers(ctx)
+	for err == nil && (len(list) != 2 || list[0].Present != present) {
+		list, err = s.Wait(ctx, list)
+	}
+	require.NoError(t, err)
+}
+
+// run runs a program on the readers of pcscd, and returns what it said.
+func run(t *testing.T, path string, args ...string) (string, error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, path, args...)
+	cmd.Env = append(os.Environ(), "PCSCLITE_CSOCK_NAME="+pcscd.Socket, "LC_ALL=C", "HOME="+t.TempDir(), "TEST_PIN="+cardtest.PIN)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		err = fmt.Errorf("%w: %s", err, out)
+	}
+	return string(out), err
+}
+
+func ran(t *testing.T, path string, args ...string) string {
+	t.Helper()
+	out, err := run(t, path, args...)
+	require.NoError(t, err)
+	return out
+}
+
+func TestPCSCD(t *testing.T) {
+	interop.Require(t, pcscd)
+	interop.Program(t, "/usr/sbin/pcscd", "/usr/sbin/pcscd", "--version")
+	s := client.New(pcscd.Socket)
+	defer s.Close()
+	list, err := s.Readers(t.Context())
+	require.NoError(t, err)
+	require.Len(t, list, 2)
+	assert.ElementsMatch(t, []string{first, empty}, []string{list[0].Name, list[1].Name})
+}
+
+func TestOpenSCTool(t *testing.T) {
+	interop.Require(t, pcscd)
+	tool := interop.Program(t, "opensc-tool", "opensc-tool", "-i")
+	c := cardtest.Logon(who)
+	insert(t, c)
+
+	out := ran(t, tool, "-l")
+	assert.Regexp(t, `Yes +`+first, out)
+	assert.Regexp(t, `No +`+empty, out)
+
+	out = ran(t, tool, "-a")
+	atr := regexp.MustCompile(`(?m)^[0-9a-f]{2}(:[0-9a-f]{2})+$`).FindString(out)
+	assert.Equal(t, hex.EncodeToString(c.ATR()), strings.ReplaceAll(atr, ":", ""))
+
+	out = ran(t, tool, "-n")
+	assert.Contains(t, out, "Personal Identity Verification")
+	assert.Zero(t, c.Spent())
+}
+
+func TestPKCS15Tool(t *testing.T) {
+	interop.Require(t, pcscd)
+	tool := interop.Program(t, "pkcs15-tool", "opensc-tool", "-i")
+	insert(t, cardtest.Logon(who))
+	out := ran(t, tool, "-D")
+	assert.Contains(t, out, "X.509 Certificate [Certificate for PIV Authentication]")
+	assert.Contains(t, out, "Private RSA Key [PIV AUTH key]")
+	// It lists every object that a PIV card can have.
+	out = strings.ReplaceAll(out, "Data object read failed: File not found\n", "")
+	assert.NotRegexp(t, `(?i)error|fail|invalid`, out)
+}
+
+func TestPKCS11Tool(t *testing.T) {
+	interop.Require(t, pcscd)
+	tool := interop.Program(t, "pkcs11-tool", "opensc-tool", "-i")
+	c := cardtest.Logon(who)
+	insert(t, c)
+	out := ran(t, tool, "--test", "--login", "--pin", "env:TEST_PIN")
+	assert.Contains(t, out, "No errors")
+	assert.Contains(t, out, "SHA256-RSA-PKCS: OK")
+	assert.Zero(t, c.Spent())
+}
+
+func TestPCSCScan(t *testing.T) {
+	interop.Require(t, pcscd)
+	tool := interop.Program(t, "pcsc_scan", "pcsc_scan", "-V")
+	out := ran(t, tool, "-r")
+	assert.Contains(t, out, first)
+	assert.Contains(t, out, empty)
+}
+
+func TestYubicoPIVTool(t *testing.T) {
+	interop.Require(t, pcscd)
+	tool := interop.Program(t, "yubico-piv-tool", "yubico-piv-tool", "--version")
+	c := cardtest.YubiKey("5.7.1")
+	key, certificate := cardtest.TestCA().Issue(cardtest.Leaf{UPNs: []string{who}})
+	insert(t, c.Put("9A", key, certificate))
+	out := ran(t, tool, "-r", first, "-a", "status")
+	assert.Regexp(t, `Version:\s+5\.7\.1`, out)
+	assert.Regexp(t, `Slot 9a:`, out)
+	assert.Contains(t, out, "CN=Test CA")
+	assert.Regexp(t, `PIN tries left:\s+3`, out)
+	assert.Zero(t, c.Spent())
+}
+
+// TestSignIn is the main job on the real service, through the C library and
+// without it.
+func TestSignIn(t *testing.T) {
+	interop.Require(t, pcscd)
+	for how, env := range map[string][]string{
+		"with libpcsclite": {"CGO_ENABLED=1"},
+		"without cgo":      {"CGO_ENABLED=0"},
+	} {
+		t.Run(how, func(t *testing.T) {
+			program := t.TempDir() + "/signin"
+			build := exec.CommandContext(t.Context(), "go", "build", "-o", program, "../../examples/signin")
+			build.Env = append(os.Environ(), env...)
+			out, err := build.CombinedOutput()
+			require.NoError(t, err, "%s", out)
+
+			c := cardtest.Logon(who)
+			insert(t, c)
+			said := ran(t, program, "-pcsc", "-pin-env", "TEST_PIN")
+			assert.Contains(t, said, first)
+			assert.Contains(t, said, "Challenge signed")
+			assert.Contains(t, said, "Name to send: "+who)
+			assert.Zero(t, c.Writes())
+			assert.False(t, c.Verified(), "the card was left unlocked")
+
+			_, err = run(t, program, "-pcsc", "-pin-env", "TEST_PIN", "-reader", empty)
+			assert.ErrorContains(t, err, "exit status 1")
+		})
+	}
+}

@@ -1,6 +1,7 @@
 package interop
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -11,7 +12,7 @@ import (
 	"time"
 )
 
-var version = regexp.MustCompile(`\d+(\.[0-9A-Za-z][-+~0-9A-Za-z]*)+`)
+var version = regexp.MustCompile(`\d[-+~0-9A-Za-z]*(\.[0-9A-Za-z][-+~0-9A-Za-z]*)*`)
 
 // Program finds a foreign program. If the test passes, it prints that the program
 // ran, and in which version, as the answer to another command tells. A missing one
@@ -26,11 +27,13 @@ func Program(t *testing.T, name string, versionCommand ...string) string {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	// Some programs exit with an error after they told.
-	out, _ := exec.CommandContext(ctx, versionCommand[0], versionCommand[1:]...).CombinedOutput()
-	number := version.Find(out)
+	var out, noise bytes.Buffer
+	cmd := exec.CommandContext(ctx, versionCommand[0], versionCommand[1:]...)
+	cmd.Stdout, cmd.Stderr = &out, &noise
+	_ = cmd.Run() // some programs exit with an error after they told
+	number := version.Find(append(out.Bytes(), noise.Bytes()...))
 	if number == nil {
-		t.Fatalf("%s does not tell its version: %.200q", name, out)
+		t.Fatalf("%s does not tell its version: %.200q", name, out.String()+noise.String())
 	}
 	t.Cleanup(func() {
 		if !t.Failed() {

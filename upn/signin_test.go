@@ -18,9 +18,9 @@ var (
 	broken     = upn.Names{Err: &upn.MalformedError{Field: "subjectAltName", Reason: "test"}}
 )
 
-// TestSignIn has one row for each cell and sentence of the sign-in document.
+// TestSignIn has one row for each cell and sentence of the sign-in document, and
+// those that are known by a number.
 func TestSignIn(t *testing.T) {
-	joined2025 := upn.SignIn{Revision: upn.Revision2025}
 	tests := []struct {
 		name     string
 		in       upn.SignIn
@@ -34,7 +34,7 @@ func TestSignIn(t *testing.T) {
 		{name: "joined: e-mail without UPN", names: emailOnly, want: "a@x.com", source: upn.FromRFC822, sentence: "sends the SAN RFC822 Name"},
 		{name: "joined: neither", names: noNames, source: upn.HintRequired, err: upn.ErrHintRequired, sentence: "With neither"},
 		{name: "joined: E= or CN= is never sent, revision 2022 says why", names: subjectAll, source: upn.HintRequired, err: upn.ErrHintRequired, sentence: "E= or CN= in the subject"},
-		{name: "joined: E= or CN= is never sent, revision 2025 does not speak of it", in: joined2025, names: subjectAll, source: upn.HintRequired, err: upn.ErrHintRequired, sentence: "With neither"},
+		{name: "joined: E= or CN= is never sent, revision 2025 does not speak of it", in: upn.SignIn{Revision: upn.Revision2025}, names: subjectAll, source: upn.HintRequired, err: upn.ErrHintRequired, sentence: "With neither"},
 		{name: "joined: malformed falls through to nothing", names: broken, source: upn.Malformed, err: broken.Err, sentence: "cannot be read"},
 		{name: "joined: a hint wins over UPN and e-mail", in: upn.SignIn{Hint: "c@x.com"}, names: bothNames, want: "c@x.com", source: upn.FromHint, sentence: "always sent"},
 		{name: "joined: a hint wins over malformed", in: upn.SignIn{Hint: "c@x.com"}, names: broken, want: "c@x.com", source: upn.FromHint, sentence: "always sent"},
@@ -64,6 +64,13 @@ func TestSignIn(t *testing.T) {
 		{name: "hybrid, later: a hint wins over the cached name", in: upn.SignIn{Hybrid: true, Subsequent: true, CachedUPN: "d@x.com", Hint: "c@x.com"}, names: bothNames, want: "c@x.com", source: upn.FromHint, sentence: "always sent"},
 		{name: "hybrid, later: without a cached name as the first", in: upn.SignIn{Hybrid: true, Subsequent: true, ADUPN: "e@x.com"}, names: bothNames, want: "e@x.com", source: upn.FromADUPN, sentence: "sends the UPN that it learns there"},
 		{name: "hybrid, later: nothing known", in: upn.SignIn{Hybrid: true, Subsequent: true}, names: bothNames, source: upn.HintRequired, err: upn.ErrHintRequired, sentence: "never a name of the certificate"},
+
+		{name: "30 joined device, SAN e-mail a@x and UPN b@x: sends b@x", names: upn.Names{UPNs: []string{"b@x"}, Emails: []string{"a@x"}}, want: "b@x", source: upn.FromUPN, sentence: "sends the SAN Principal Name"},
+		{name: "30 joined device, SAN e-mail a@x and UPN b@x, hint c@x: sends c@x", in: upn.SignIn{Hint: "c@x"}, names: upn.Names{UPNs: []string{"b@x"}, Emails: []string{"a@x"}}, want: "c@x", source: upn.FromHint, sentence: "always sent"},
+		{name: `31 hint CONTOSO\bob to Entra, revision 2025: error, hint must be a UPN`, in: upn.SignIn{Hint: `CONTOSO\bob`, Revision: upn.Revision2025}, source: upn.Refused, err: upn.ErrRefused, sentence: "must be a UPN"},
+		{name: `31 hint CONTOSO\bob to Entra, revision 2022: sent as given`, in: upn.SignIn{Hint: `CONTOSO\bob`, Revision: upn.Revision2022}, want: `CONTOSO\bob`, source: upn.FromHint, sentence: "always sent"},
+		{name: "32 hybrid, AD UPN user@woodgrove.local, revision 2025: compared with the Entra UPN, then onPremisesUserPrincipalName", in: upn.SignIn{Hybrid: true, ADUPN: "user@woodgrove.local", Revision: upn.Revision2025}, want: "user@woodgrove.local", source: upn.FromADUPN, sentence: "only if that fails, with onPremisesUserPrincipalName"},
+		{name: "32 hybrid, later: the Entra UPN that was cached", in: upn.SignIn{Hybrid: true, Subsequent: true, ADUPN: "user@woodgrove.local", CachedUPN: "user@woodgrove.com", Revision: upn.Revision2025}, want: "user@woodgrove.com", source: upn.FromCachedUPN, sentence: "has cached"},
 
 		{name: "a user in Staged Rollout is as a managed one", in: upn.SignIn{User: upn.StagedRollout}, names: bothNames, want: "b@x.com", source: upn.FromUPN, sentence: "sends the SAN Principal Name"},
 		{name: "a federated user is refused", in: upn.SignIn{User: upn.Federated}, names: bothNames, source: upn.Refused, err: upn.ErrRefused, sentence: "managed domain or in Staged Rollout"},

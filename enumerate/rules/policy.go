@@ -51,7 +51,8 @@ type Policy struct {
 	// supports it. No rule depends on it.
 	AllowIntegratedUnblock bool
 
-	// IntegratedUnblockPromptString is what is then shown of a blocked card.
+	// IntegratedUnblockPromptString is the text that is shown for a blocked
+	// card. It counts only with AllowIntegratedUnblock.
 	IntegratedUnblockPromptString string
 }
 

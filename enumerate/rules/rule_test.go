@@ -13,6 +13,7 @@ import (
 	"github.com/smartlogon/smartlogon/enumerate/rules"
 	"github.com/smartlogon/smartlogon/internal/ber"
 	"github.com/smartlogon/smartlogon/internal/cert/certtest"
+	"github.com/smartlogon/smartlogon/upn"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -191,6 +192,19 @@ func TestEveryRuleHasAStateOfEveryVerdict(t *testing.T) {
 			}
 		}
 		assert.Len(t, seen, 3, rule)
+	}
+}
+
+func TestTheNameCanBeReadWhicheverRuleDecides(t *testing.T) {
+	for _, s := range states {
+		switch s.rule {
+		case rules.Validity, rules.KeyUsage, rules.EKU, rules.ECC:
+			t.Run("K6 "+s.name, func(t *testing.T) {
+				c, err := rules.Read(s.cert.DER())
+				require.NoError(t, err)
+				assert.Equal(t, upn.Names{UPNs: []string{"alice@example.com"}}, c.Names())
+			})
+		}
 	}
 }
 

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"github.com/smartlogon/smartlogon/enumerate/rules"
+	"github.com/smartlogon/smartlogon/upn"
+)
+
+// An explanation is all that can be said of a certificate without its card.
+type explanation struct {
+	Source       string              `json:"source"` // a file, or a container in a reader
+	Subject      string              `json:"subject"`
+	NotBefore    rules.Date          `json:"notBefore"`
+	NotAfter     rules.Date          `json:"notAfter"`
+	UPN          []string            `json:"upn"`
+	RFC822       []string            `json:"rfc822"`
+	KeyUsage     []string            `json:"keyUsage"`
+	EKU          []string            `json:"eku"`
+	Offered      bool                `json:"offered"`
+	Name         string              `json:"signInName"`
+	NameSource   string              `json:"signInNameSource"`
+	Findings     rules.Findings      `json:"findings"`
+	Requirements []rules.Requirement `json:"requirements"`
+
+	needed []string // policies that would let it through; nil where none would
+}
+
+// explain judges a certificate. The error says why it cannot be read at all.
+func (e *explainer) explain(source string, der []byte, spec rules.KeySpec) (*explanation, error) {
+	cert, err := rules.Read(der)
+	if err != nil {
+		return nil, err
+	}
+	names := cert.Names()
+	usage, _ := cert.KeyUsage() // a fault in either is a finding
+	purposes, _ := cert.ExtendedKeyUsage()
+	findings := cert.Check(spec, e.policy, e.at)
+	x := &explanation{
+		Source:       source,
+		Subject:      cert.Subject(),
+		NotBefore:    cert.NotBefore(),
+		NotAfter:     cert.NotAfter(),
+		UPN:          list(names.UPNs),
+		RFC822:       list(names.Emails),
+		KeyUsage:     list(usage),
+		EKU:          list(purposes),
+		Offered:      findings.Offered(),
+		Findings:     findings,
+		Requirements: cert.Requirements(rules.Current, spec, e.policy),
+	}
+	// The name that an Azure AD joined machine sends. Its source says, too,
+	// why there is none.
+	name, _ := upn.SignIn{}.Name(names)
+	x.Name, x.NameSource = name.Value, string(name.Source)
+	if needed, ok := findings.PoliciesNeeded(); ok && !x.Offered {
+		x.needed = needed
+	}
+	return x, nil
+}
+
+// list is never nil, so that JSON has [] and not null.
+func list(s []string) []string {
+	if s == nil {
+		return []string{}
+	}
+	return s
+}

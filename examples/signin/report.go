@@ -1,0 +1,88 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+
+	"github.com/smartlogon/smartlogon/enumerate"
+	"github.com/smartlogon/smartlogon/enumerate/rules"
+)
+
+// A report is what the program found out, for a person or as JSON.
+type report struct {
+	Tiles      []tile   `json:"tiles"`
+	Unread     string   `json:"unread,omitempty"` // what could not be read of other cards
+	Chosen     int      `json:"chosen"`           // index of the tile
+	Name       string   `json:"signInName"`
+	Source     string   `json:"signInNameSource"`
+	Sentence   string   `json:"sentence"` // of the sign-in document
+	Answer     int      `json:"answerBytes"`
+	Verified   bool     `json:"verified"`
+	NotChecked []string `json:"notChecked,omitempty"`
+}
+
+// A tile is what Windows shows of a certificate, and where it is.
+type tile struct {
+	Title     string `json:"title"`
+	Issuer    string `json:"issuer"`
+	Reader    string `json:"reader"`
+	Container string `json:"container"`
+}
+
+func newReport(tiles []*enumerate.Credential, chosen *enumerate.Credential, unread error, p rules.Policy) *report {
+	r := &report{}
+	for i, c := range tiles {
+		t := tile{Title: c.Title(p), Reader: c.Reader, Container: c.Container}
+		if cert, err := rules.Read(c.Raw); err == nil {
+			t.Issuer = cert.Issuer()
+		}
+		r.Tiles = append(r.Tiles, t)
+		if c == chosen {
+			r.Chosen = i
+		}
+	}
+	if unread != nil {
+		r.Unread = unread.Error()
+	}
+	return r
+}
+
+func (r *report) print(w io.Writer, asJSON bool) error {
+	if asJSON {
+		out := json.NewEncoder(w)
+		out.SetEscapeHTML(false)
+		out.SetIndent("", "  ")
+		return out.Encode(r)
+	}
+	fmt.Fprintln(w, "Certificates to sign in with:")
+	for i, t := range r.Tiles {
+		mark := " "
+		if i == r.Chosen {
+			mark = "*"
+		}
+		fmt.Fprintf(w, "%s %s\n    issued by %q\n    in %q, container %s\n", mark, printable(t.Title), t.Issuer, t.Reader, t.Container)
+	}
+	if r.Unread != "" {
+		fmt.Fprintf(w, "Not read: %s\n", r.Unread)
+	}
+	fmt.Fprintf(w, "Challenge signed: answer of %d bytes.\n", r.Answer)
+	if r.Verified {
+		fmt.Fprintln(w, "Answer verified: signature, issuer and Windows' rules.")
+	} else {
+		fmt.Fprintln(w, "Signature verified with the certificate.")
+	}
+	for _, what := range r.NotChecked {
+		fmt.Fprintf(w, "Not checked: %s.\n", what)
+	}
+	fmt.Fprintf(w, "Name to send: %s\nSource: %s (%s)\n", printable(r.Name), r.Source, r.Sentence)
+	return nil
+}
+
+// printable quotes a name of foreign origin if it could do harm on a terminal.
+func printable(s string) string {
+	if q := fmt.Sprintf("%q", s); q != `"`+s+`"` {
+		return q
+	}
+	return s
+}

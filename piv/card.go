@@ -14,15 +14,24 @@ import (
 // What calls of this package wrap, beside the errors of package card.
 var (
 	// ErrNotPIV says that the card has no PIV application.
-	ErrNotPIV = errors.New("card has no PIV application")
+	ErrNotPIV error = remedy{"card has no PIV application", "Insert a PIV card: this one is of another kind."}
 
 	// ErrNotFound says that the card does not hold an object, or an empty one.
-	ErrNotFound = errors.New("not on the card")
+	ErrNotFound error = remedy{"not on the card", "The card does not hold what was asked for; another card or slot may."}
 
 	// ErrMismatch says that the key in a slot is not the one of the public
 	// key that it was opened with. What it made was not handed out.
-	ErrMismatch = errors.New("key on the card does not belong to the public key of the certificate")
+	ErrMismatch error = remedy{
+		"key on the card does not belong to the public key of the certificate",
+		"Have the certificate of the card renewed, or its key replaced: they do not belong together.",
+	}
 )
+
+// A remedy is an error with a text of its own for card.Hint.
+type remedy struct{ text, hint string }
+
+func (r remedy) Error() string { return r.text }
+func (r remedy) Hint() string  { return r.hint }
 
 // A Card is the PIV application on a card. It is safe for concurrent use.
 type Card struct {

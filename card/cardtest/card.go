@@ -73,7 +73,11 @@ func newCard(c config, options []Option) *Card {
 		app.SetTriesLeft(pinReference, *c.triesLeft)
 	}
 	writes := &writeCounter{Application: app, refuse: c.readOnly}
-	chip := iso.New(c.iso, append([]iso.Application{writes}, c.neighbours...)...)
+	applications := c.neighbours
+	if !c.noPIV {
+		applications = append([]iso.Application{writes}, applications...)
+	}
+	chip := iso.New(c.iso, applications...)
 	return &Card{chip: chip, app: app, writes: writes, encoding: c.encoding}
 }
 

@@ -18,6 +18,7 @@ type config struct {
 	encoding   piv.Encoding
 	triesLeft  *int
 	readOnly   bool
+	noPIV      bool // the card does not answer for its PIV application
 }
 
 type option func(*config)
@@ -126,6 +127,9 @@ const (
 
 	// NoLogout cannot be told to forget a verified PIN.
 	NoLogout
+
+	// NoPIV has no PIV application: a card of some other kind.
+	NoPIV
 )
 
 func (q Quirk) apply(c *config) {
@@ -167,6 +171,7 @@ func (c *config) flag(q Quirk) *bool {
 		EmptyVerifyCosts:   &quirks.EmptyVerifyCosts,
 		BadFormatCosts:     &quirks.BadFormatCosts,
 		NoLogout:           &quirks.NoLogout,
+		NoPIV:              &c.noPIV,
 	}[q]
 }
 

@@ -1,0 +1,93 @@
+package enumerate_test
+
+import (
+	"crypto/x509/pkix"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/smartlogon/smartlogon/card/cardtest"
+	"github.com/smartlogon/smartlogon/piv"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// full has certificates of usual size, 1.4 KB, in the first n containers, and a
+// key history that announces those that are retired. Its answer to reset does
+// not say whether it takes extended length.
+func full(n int, options ...cardtest.Option) *cardtest.Card {
+	c := cardtest.PIV(append(options, cardtest.ATR([]byte{0x3B, 0x80, 0x01, 0x81}))...)
+	rest := pkix.Extension{Id: []int{1, 2, 3}, Value: make([]byte, 550)}
+	containers := []string{"9A", "9C", "9D", "9E"}
+	for i := range 20 {
+		containers = append(containers, fmt.Sprintf("%02X", byte(piv.Retired(i+1))))
+	}
+	for i, name := range containers[:n] {
+		put(c, name, cardtest.Leaf{UPNs: []string{fmt.Sprintf("%d@example.com", i)}, Extensions: []pkix.Extension{rest}})
+	}
+	if n > 4 {
+		c.PutObject(0x5FC10C, []byte{0xC1, 1, byte(n - 4), 0xC2, 1, 0, 0xFE, 0})
+	}
+	return c
+}
+
+// What it costs to list a card that nobody has seen, the question for GIDS
+// included. More exchanges are more seconds at the logon screen.
+func TestCostOfAList(t *testing.T) {
+	for _, test := range []struct {
+		name            string
+		options         []cardtest.Option
+		n, first, later int
+	}{
+		{"extended length, 4 certificates", nil, 4, 8, 8},
+		{"extended length, 24 certificates", nil, 24, 28, 28},
+		{"short length, 4 certificates", []cardtest.Option{cardtest.ShortLengths}, 4, 29, 28},
+		{"short length, 24 certificates", []cardtest.Option{cardtest.ShortLengths}, 24, 149, 148},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			c := full(test.n, test.options...)
+			f := finder(t, c)
+			for pass, most := range []int{test.first, test.later} {
+				before := c.Exchanges().Commands
+				found, errs := all(t, f)
+				require.Empty(t, errs)
+				require.Len(t, found, test.n)
+				assert.LessOrEqual(t, c.Exchanges().Commands-before, most, "pass %d", pass+1)
+				t.Logf("pass %d: %d exchanges", pass+1, c.Exchanges().Commands-before)
+			}
+		})
+	}
+}
+
+func TestFirstCertificateComesAfterTwoExchanges(t *testing.T) {
+	readers := cardtest.NewReaders(full(24))
+	defer readers.Close() // which ends the delay
+	f := finderOf(t, readers, nil)
+	readers.Fault("Software Reader 00", 3, cardtest.Fault{Delay: time.Hour})
+	for c, err := range f.All(t.Context()) {
+		require.NoError(t, err)
+		assert.Equal(t, "9A", c.Container)
+		return
+	}
+	assert.Fail(t, "no certificate came")
+}
+
+func BenchmarkList(b *testing.B) {
+	for _, n := range []int{4, 24} {
+		b.Run(fmt.Sprintf("%d certificates", n), func(b *testing.B) {
+			readers := cardtest.NewReaders(full(n))
+			defer readers.Close()
+			service := readers.Service()
+			defer service.Close()
+			f := newFinder(service)
+			b.ReportAllocs()
+			for b.Loop() {
+				for _, err := range f.All(b.Context()) {
+					if err != nil {
+						b.Fatal(err)
+					}
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,98 @@
+package enumerate_test
+
+import (
+	"bytes"
+	"crypto"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/smartlogon/smartlogon/card"
+	"github.com/smartlogon/smartlogon/card/cardtest"
+	"github.com/smartlogon/smartlogon/enumerate"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func newFinder(s *card.Service) *enumerate.Finder { return &enumerate.Finder{Service: s} }
+
+// spellings are the ways in which a PIN could show up somewhere.
+func spellings(pin string) []string {
+	padded := append([]byte(pin), bytes.Repeat([]byte{0xFF}, 8-len(pin))...)
+	var list []string
+	for _, b := range [][]byte{[]byte(pin), padded} {
+		list = append(list, hex.EncodeToString(b), strings.ToUpper(hex.EncodeToString(b)),
+			fmt.Sprintf("% x", b), fmt.Sprintf("% X", b), fmt.Sprintf("%#v", b),
+			strings.Trim(fmt.Sprint(b), "[]"), base64.StdEncoding.EncodeToString(b))
+	}
+	return append(list, pin)
+}
+
+// A PIN is not in logs, traces, errors or anything that can be printed of what
+// the module hands out, whatever happens to the card.
+func TestPINShowsUpNowhere(t *testing.T) {
+	const right, wrong = cardtest.PIN, "86420975"
+	faults := []cardtest.Fault{{}}
+	for _, what := range []cardtest.Mishap{
+		cardtest.Removal, cardtest.OtherReset, cardtest.ServiceStop, cardtest.WrongStatus, cardtest.Empty,
+		cardtest.Truncated, cardtest.Garbage, cardtest.MoreData, cardtest.WrongLe, cardtest.NoAnswer, cardtest.Busy,
+	} {
+		faults = append(faults, cardtest.Fault{What: what}, cardtest.Fault{What: what, When: cardtest.After})
+	}
+	var everything bytes.Buffer
+	verified := 0
+	for _, fault := range faults {
+		for n := 1; n <= 24; n++ {
+			c := put(cardtest.Logon("alice@example.com"), "9C", cardtest.Leaf{UPNs: []string{"b@example.com"}})
+			readers := cardtest.NewReaders(c)
+			if fault.What != 0 {
+				readers.Fault("Software Reader 00", n, fault)
+			}
+			logger := slog.New(slog.NewTextHandler(&everything, &slog.HandlerOptions{Level: slog.LevelDebug}))
+			service := card.NewService(readers.Driver(), &card.Options{Logger: logger, BusyTimeout: 10 * time.Millisecond})
+			ctx := card.WithTrace(t.Context(), &card.Trace{
+				Busy: func(reader string) { fmt.Fprintln(&everything, reader) },
+				Command: func(reader string, c card.Command, answer []byte, took time.Duration) {
+					fmt.Fprintf(&everything, "%s %v %+v %x %v %x\n", reader, c, c, c.Data, answer, answer)
+				},
+			})
+			found, errs := all(t, newFinder(service))
+			fmt.Fprintln(&everything, errs)
+			for _, it := range found {
+				asJSON, err := json.Marshal(it)
+				require.NoError(t, err)
+				fmt.Fprintf(&everything, "%s\n", asJSON)
+				for _, pin := range []string{wrong, right} {
+					key, err := it.Unlock(ctx, card.FixedPIN(pin))
+					fmt.Fprintf(&everything, "%v %+v %#v\n", err, err, err)
+					if err != nil {
+						continue
+					}
+					verified++
+					signature, err := key.Sign(nil, make([]byte, 32), crypto.SHA256)
+					fmt.Fprintf(&everything, "%x %v %+v %#v\n", signature, err, err, err)
+					fmt.Fprintln(&everything, key.Close())
+				}
+			}
+			require.NoError(t, service.Close())
+			require.NoError(t, readers.Close())
+			if fault.What == 0 {
+				break
+			}
+		}
+	}
+	assert.NotZero(t, verified, "the PIN was used")
+	text := everything.String()
+	assert.Contains(t, text, "VERIFY")
+	for _, pin := range []string{right, wrong} {
+		for _, s := range spellings(pin) {
+			assert.False(t, strings.Contains(text, s), "%q is in the output", s)
+		}
+	}
+	t.Logf("%d bytes of output searched", len(text))
+}

@@ -1,0 +1,209 @@
+package enumerate_test
+
+import (
+	"context"
+	"crypto"
+	"crypto/rand"
+	"crypto/rsa"
+	"testing"
+
+	"github.com/smartlogon/smartlogon/card"
+	"github.com/smartlogon/smartlogon/card/cardtest"
+	"github.com/smartlogon/smartlogon/enumerate"
+	"github.com/smartlogon/smartlogon/enumerate/challenge"
+	"github.com/smartlogon/smartlogon/piv"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// assertSigns answers a challenge, which checks the signature under the
+// certificate that was listed.
+func assertSigns(t *testing.T, key crypto.Signer, c *enumerate.Credential) {
+	t.Helper()
+	const server = "https://example.com"
+	answer, err := challenge.Respond(key, c.Raw, challenge.New("test", server), server)
+	require.NoError(t, err)
+	assert.NotEmpty(t, answer)
+}
+
+// nobody is a PINFunc that must not be asked.
+func nobody(t *testing.T) card.PINFunc {
+	return func(context.Context, card.PINRequest) (card.PIN, error) {
+		t.Error("somebody was asked for a PIN")
+		return card.PIN{}, context.Canceled
+	}
+}
+
+// only is the one credential on a card.
+func only(t *testing.T, f *enumerate.Finder) *enumerate.Credential {
+	t.Helper()
+	found, errs := all(t, f)
+	require.Empty(t, errs)
+	require.Len(t, found, 1)
+	return found[0]
+}
+
+func TestKeysOfEveryKindAnswer(t *testing.T) {
+	for _, kind := range []cardtest.KeyKind{
+		cardtest.RSA2048, cardtest.RSA3072, cardtest.RSA4096,
+		cardtest.P256, cardtest.P384, cardtest.Ed25519,
+	} {
+		t.Run(string(kind), func(t *testing.T) {
+			signer := cardtest.Key(kind, 0)
+			c := put(cardtest.YubiKey("5.7.1"), "9A", cardtest.Leaf{Key: signer, UPNs: []string{"a@example.com"}})
+			credential := only(t, finder(t, c))
+			key, err := credential.Unlock(t.Context(), card.FixedPIN(cardtest.PIN))
+			require.NoError(t, err)
+			assert.Equal(t, signer.Public(), key.Public())
+			assertSigns(t, key, credential)
+			require.NoError(t, key.Close())
+			assert.False(t, c.Verified(), "logged out")
+		})
+	}
+}
+
+func TestDecryptAndAgree(t *testing.T) {
+	c := put(cardtest.PIV(), "9D", cardtest.Leaf{})
+	credential := only(t, finder(t, c))
+	key, err := credential.Unlock(t.Context(), card.FixedPIN(cardtest.PIN))
+	require.NoError(t, err)
+	defer key.Close()
+	sealed, err := rsa.EncryptPKCS1v15(rand.Reader, key.Public().(*rsa.PublicKey), []byte("text"))
+	require.NoError(t, err)
+	text, err := key.Decrypt(nil, sealed, nil)
+	require.NoError(t, err)
+	assert.Equal(t, "text", string(text))
+	_, err = key.ECDH(nil)
+	assert.Error(t, err, "RSA cannot")
+}
+
+func TestKeyThatIsNotTheCertificatesAnswersNothing(t *testing.T) {
+	_, certificate := cardtest.TestCA().Issue(cardtest.Leaf{UPNs: []string{"a@example.com"}})
+	c := cardtest.PIV().Put("9A", cardtest.Key(cardtest.RSA2048, 1), certificate)
+	credential := only(t, finder(t, c))
+	key, err := credential.Unlock(t.Context(), card.FixedPIN(cardtest.PIN))
+	if err == nil {
+		defer key.Close()
+		const server = "https://example.com"
+		var answer []byte
+		answer, err = challenge.Respond(key, credential.Raw, challenge.New("test", server), server)
+		assert.Nil(t, answer)
+	}
+	assert.ErrorIs(t, err, piv.ErrMismatch)
+	assert.NotEmpty(t, card.Hint(err))
+}
+
+func TestCertificateThatChangedSinceItWasListedAsksForNoPIN(t *testing.T) {
+	c := cardtest.Logon("alice@example.com")
+	credential := only(t, finder(t, c))
+	put(c, "9A", cardtest.Leaf{UPNs: []string{"mallory@example.com"}})
+	_, err := credential.Unlock(t.Context(), nobody(t))
+	assert.ErrorIs(t, err, card.ErrChanged)
+	assert.NotEmpty(t, card.Hint(err))
+
+	c.PutObject(0x5FC105, nil)
+	_, err = credential.Unlock(t.Context(), nobody(t))
+	assert.ErrorIs(t, err, piv.ErrNotFound)
+}
+
+func TestCardThatWasExchangedAsksForNoPIN(t *testing.T) {
+	first, second := cardtest.Logon("alice@example.com"), cardtest.Logon("alice@example.com")
+	readers := cardtest.NewReaders(first)
+	name := readers.Names()[0]
+	credential := only(t, finderOf(t, readers, nil))
+	readers.Remove(name)
+	_, err := credential.Unlock(t.Context(), nobody(t))
+	assert.ErrorIs(t, err, card.ErrNoCard)
+	readers.Insert(name, second)
+	_, err = credential.Unlock(t.Context(), nobody(t))
+	assert.ErrorIs(t, err, card.ErrChanged)
+	readers.Remove(name)
+	readers.Insert(name, first)
+	_, err = credential.Unlock(t.Context(), nobody(t))
+	assert.ErrorIs(t, err, card.ErrChanged, "it was out of sight")
+}
+
+func TestWrongPINCostsOneTry(t *testing.T) {
+	c := cardtest.Logon("alice@example.com")
+	credential := only(t, finder(t, c))
+	_, err := credential.Unlock(t.Context(), card.FixedPIN("000000"))
+	var refused *card.PINError
+	require.ErrorAs(t, err, &refused)
+	assert.ErrorIs(t, err, card.ErrWrongPIN)
+	assert.Equal(t, 2, refused.Retries)
+	assert.Equal(t, 1, c.Spent())
+	assert.ErrorContains(t, err, "9A")
+	assert.ErrorContains(t, err, "Software Reader 00")
+
+	_, err = credential.Unlock(t.Context(), card.FixedPIN("000000"))
+	assert.ErrorIs(t, err, card.ErrRefusedBefore)
+	assert.Equal(t, 1, c.Spent(), "not sent again")
+}
+
+func TestLastTryNeedsConsent(t *testing.T) {
+	c := cardtest.Logon("alice@example.com", cardtest.TriesLeft(1))
+	credential := only(t, finder(t, c))
+	_, err := credential.Unlock(t.Context(), card.FixedPIN(cardtest.PIN))
+	assert.ErrorIs(t, err, card.ErrLastTry)
+	assert.Equal(t, 1, c.Tries())
+
+	key, err := credential.Unlock(t.Context(), func(_ context.Context, r card.PINRequest) (card.PIN, error) {
+		assert.True(t, r.Last)
+		assert.Equal(t, 1, r.Retries)
+		return card.NewPIN([]byte(cardtest.PIN)).EvenLastTry(), nil
+	})
+	require.NoError(t, err)
+	require.NoError(t, key.Close())
+	assert.Equal(t, 3, c.Tries())
+}
+
+func TestBlockedPINIsSaidPlainly(t *testing.T) {
+	c := cardtest.Logon("alice@example.com", cardtest.TriesLeft(0))
+	credential := only(t, finder(t, c))
+	_, err := credential.Unlock(t.Context(), nobody(t))
+	assert.ErrorIs(t, err, card.ErrPINBlocked)
+	assert.Contains(t, card.Hint(err), "PUK")
+}
+
+func TestNeighbourApplicationKeepsItsTries(t *testing.T) {
+	neighbour := cardtest.NewNeighbour([]byte{0xF0, 1, 2, 3, 4, 5}, "999999")
+	c := cardtest.Logon("alice@example.com", neighbour)
+	readers := cardtest.NewReaders(c)
+	credential := only(t, finderOf(t, readers, nil))
+
+	// Between the question and the answer another program selects its own
+	// application, whose VERIFY is the same command.
+	other := readers.Service()
+	defer other.Close()
+	key, err := credential.Unlock(t.Context(), func(ctx context.Context, r card.PINRequest) (card.PIN, error) {
+		k, err := other.Card(ctx, r.Reader)
+		require.NoError(t, err)
+		require.NoError(t, k.Do(ctx, func(tx *card.Tx) error {
+			_, err := tx.Select(neighbour.AID())
+			return err
+		}))
+		return card.NewPIN([]byte(cardtest.PIN)), nil
+	})
+	require.NoError(t, err)
+	assertSigns(t, key, credential)
+	require.NoError(t, key.Close())
+	assert.Equal(t, 3, neighbour.Tries())
+	assert.Zero(t, neighbour.Spent())
+	assert.Zero(t, c.Spent())
+}
+
+func TestKeyThatIsClosedSignsNoMore(t *testing.T) {
+	credential := only(t, finder(t, cardtest.Logon("alice@example.com")))
+	ctx, cancel := context.WithCancel(t.Context())
+	key, err := credential.Unlock(ctx, card.FixedPIN(cardtest.PIN))
+	require.NoError(t, err)
+	digest := make([]byte, 32)
+	_, err = key.Sign(nil, digest, crypto.SHA256)
+	require.NoError(t, err)
+	cancel()
+	_, err = key.Sign(nil, digest, crypto.SHA256)
+	assert.ErrorIs(t, err, context.Canceled)
+	require.NoError(t, key.Close())
+	_, err = key.Sign(nil, digest, crypto.SHA256)
+	assert.Error(t, err)
+}

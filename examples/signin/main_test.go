@@ -1,0 +1,100 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"encoding/pem"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/smartlogon/smartlogon/card/cardtest"
+	"github.com/smartlogon/smartlogon/card/prompt"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// signin runs the program with nobody at a terminal.
+func signin(t *testing.T, args ...string) (string, error) {
+	t.Helper()
+	nobody, write, err := os.Pipe()
+	require.NoError(t, err)
+	defer nobody.Close()
+	defer write.Close()
+	var out bytes.Buffer
+	err = run(t.Context(), args, nobody, &out)
+	return out.String(), err
+}
+
+func TestSoftwareCard(t *testing.T) {
+	t.Setenv("TEST_PIN", cardtest.PIN)
+	out, err := signin(t, "-pin-env", "TEST_PIN")
+	require.NoError(t, err)
+	assert.Contains(t, out, "* alice@example.com\n")
+	assert.Contains(t, out, `issued by "CN=Test CA,O=cardtest"`)
+	assert.Contains(t, out, `in "Software Reader 00", container 9A`)
+	assert.Contains(t, out, "Answer verified")
+	assert.Contains(t, out, "Name to send: alice@example.com\nSource: upn")
+	assert.NotContains(t, out, cardtest.PIN)
+}
+
+func TestJSON(t *testing.T) {
+	t.Setenv("TEST_PIN", cardtest.PIN)
+	out, err := signin(t, "-json", "-pin-env", "TEST_PIN")
+	require.NoError(t, err)
+	var r report
+	require.NoError(t, json.Unmarshal([]byte(out), &r))
+	require.Len(t, r.Tiles, 1)
+	assert.Equal(t, tile{"alice@example.com", "CN=Test CA,O=cardtest", "Software Reader 00", "9A"}, r.Tiles[0])
+	assert.Equal(t, "alice@example.com", r.Name)
+	assert.Equal(t, "upn", r.Source)
+	assert.True(t, r.Verified)
+	assert.Empty(t, r.NotChecked)
+}
+
+func TestHintWins(t *testing.T) {
+	t.Setenv("TEST_PIN", cardtest.PIN)
+	out, err := signin(t, "-hint", "bob@example.com", "-pin-env", "TEST_PIN")
+	require.NoError(t, err)
+	assert.Contains(t, out, "Name to send: bob@example.com\nSource: hint")
+	assert.Contains(t, out, "Not checked: whether the account of the hint takes this certificate")
+}
+
+func TestNobodyToAskIsAnErrorAndNoWait(t *testing.T) {
+	_, err := signin(t)
+	assert.ErrorIs(t, err, prompt.ErrNoTerminal)
+}
+
+func TestWrongPINIsAnError(t *testing.T) {
+	t.Setenv("TEST_PIN", "999999")
+	out, err := signin(t, "-pin-env", "TEST_PIN")
+	assert.ErrorContains(t, err, "tries left: 2")
+	assert.NotContains(t, err.Error(), "999999")
+	assert.Empty(t, out)
+}
+
+func TestRoots(t *testing.T) {
+	t.Setenv("TEST_PIN", cardtest.PIN)
+	file := filepath.Join(t.TempDir(), "roots.pem")
+	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cardtest.TestCA().Certificate()})
+	require.NoError(t, os.WriteFile(file, text, 0o600))
+	out, err := signin(t, "-roots", file, "-pin-env", "TEST_PIN")
+	require.NoError(t, err)
+	assert.Contains(t, out, "Answer verified")
+
+	require.NoError(t, os.WriteFile(file, []byte("nothing"), 0o600))
+	_, err = signin(t, "-roots", file, "-pin-env", "TEST_PIN")
+	assert.ErrorContains(t, err, "no certificate")
+	_, err = signin(t, "-roots", file+".not", "-pin-env", "TEST_PIN")
+	assert.ErrorIs(t, err, os.ErrNotExist)
+}
+
+func TestReaderWithoutCertificate(t *testing.T) {
+	_, err := signin(t, "-reader", "another")
+	assert.ErrorContains(t, err, "no certificate to sign in with")
+}
+
+func TestUnknownFlag(t *testing.T) {
+	_, err := signin(t, "-no-such-flag")
+	assert.Error(t, err)
+}

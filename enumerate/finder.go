@@ -40,6 +40,12 @@ var (
 		"Insert a PIV card: this one has no PIV application.",
 	}
 
+	// ErrNotOffered says that Windows would not offer any of the certificates.
+	ErrNotOffered error = remedy{
+		"no certificate to sign in with",
+		"Look at the findings of each certificate; the program examples/explain prints them.",
+	}
+
 	// ErrGIDS says that a card is a virtual smart card, or one like it, whose
 	// certificates are not read yet.
 	ErrGIDS error = remedy{
@@ -94,8 +100,8 @@ func (f *Finder) All(ctx context.Context) iter.Seq2[*Credential, error] {
 
 // Offered returns what Windows would show, in its order: of each card the
 // default container first, and without the duplicates that the policy filters.
-// The error joins what could not be read; it does not mean that there is nothing
-// in the list.
+// The error joins what could not be read, and ErrNotOffered where nothing is
+// left; it does not mean that the list is empty, but an empty list has one.
 func (f *Finder) Offered(ctx context.Context) ([]*Credential, error) {
 	readers, err := f.occupied(ctx)
 	if err != nil {
@@ -119,6 +125,9 @@ func (f *Finder) Offered(ctx context.Context) ([]*Credential, error) {
 				offered = append(offered, it.credential)
 			}
 		}
+	}
+	if len(offered) == 0 {
+		errs = append(errs, fmt.Errorf("enumerate: %w", ErrNotOffered))
 	}
 	return rules.Arrange(offered, tile, f.Policy), errors.Join(errs...)
 }

@@ -11,6 +11,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
 	"errors"
@@ -135,10 +136,7 @@ func choose(tiles []*enumerate.Credential, reader string, unread error) (*enumer
 			return c, nil
 		}
 	}
-	if unread != nil {
-		return nil, fmt.Errorf("no certificate to sign in with: %w", unread)
-	}
-	return nil, errors.New("no certificate to sign in with; the program explain says why of each")
+	return nil, cmp.Or(unread, error(enumerate.ErrNotOffered))
 }
 
 // readRoots reads the trusted authorities. The software card comes with its own.

@@ -1,0 +1,26 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/smartlogon/smartlogon/card"
+	"github.com/smartlogon/smartlogon/card/cardtest"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestSignIn(t *testing.T) {
+	service := cardtest.NewService(cardtest.Logon("alice@example.com"))
+	defer service.Close()
+	name, answer, err := signIn(t.Context(), service, card.FixedPIN(cardtest.PIN))
+	require.NoError(t, err)
+	assert.Equal(t, "alice@example.com", name)
+	assert.NotEmpty(t, answer)
+}
+
+func TestNoCard(t *testing.T) {
+	service := cardtest.NewReaders(nil).Service()
+	defer service.Close()
+	_, _, err := signIn(t.Context(), service, card.FixedPIN(cardtest.PIN))
+	assert.ErrorIs(t, err, card.ErrNoCard)
+}

@@ -44,25 +44,37 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, args []string, stdin *os.File, stdout io.Writer) error {
+// options are what the flags say.
+type options struct {
+	system, json bool
+	reader, hint string
+	roots, pin   string
+}
+
+func parse(args []string) (o options, err error) {
 	flags := flag.NewFlagSet("signin", flag.ContinueOnError)
-	system := flags.Bool("pcsc", false, "use this machine's readers, not the software card")
-	reader := flags.String("reader", "", "sign in with the card in this reader")
-	hint := flags.String("hint", "", "user name hint; it is sent instead of the certificate's name")
-	roots := flags.String("roots", "", "PEM `file` with the authorities whose certificates are trusted")
-	pinEnv := flags.String("pin-env", "", "take the PIN from this environment `variable`")
-	asJSON := flags.Bool("json", false, "print JSON")
-	if err := flags.Parse(args); err != nil {
+	flags.BoolVar(&o.system, "pcsc", false, "use this machine's readers, not the software card")
+	flags.BoolVar(&o.json, "json", false, "print JSON")
+	flags.StringVar(&o.reader, "reader", "", "sign in with the card in this reader")
+	flags.StringVar(&o.hint, "hint", "", "user name hint; it is sent instead of the certificate's name")
+	flags.StringVar(&o.roots, "roots", "", "PEM `file` with the authorities whose certificates are trusted")
+	flags.StringVar(&o.pin, "pin-env", "", "take the PIN from this environment `variable`")
+	return o, flags.Parse(args)
+}
+
+func run(ctx context.Context, args []string, stdin *os.File, stdout io.Writer) error {
+	o, err := parse(args)
+	if err != nil {
 		return err
 	}
-	authorities, err := readRoots(*roots, *system)
+	authorities, err := readRoots(o.roots, o.system)
 	if err != nil {
 		return err
 	}
 
 	// The readers: software ones, or the machine's own.
 	service := cardtest.NewService(cardtest.Logon("alice@example.com"))
-	if *system {
+	if o.system {
 		service.Close()
 		service = pcsc.System(nil)
 	}
@@ -75,58 +87,68 @@ func run(ctx context.Context, args []string, stdin *os.File, stdout io.Writer) e
 	}
 	find := enumerate.Finder{Service: service, Policy: policy}
 	tiles, unread := find.Offered(ctx)
-	chosen, err := choose(tiles, *reader, unread)
+	chosen, err := choose(tiles, o.reader, unread)
 	if err != nil {
 		return err
 	}
 	report := newReport(tiles, chosen, unread, policy)
 
 	// The name that Windows would send. A hint wins over the certificate.
-	situation := upn.SignIn{Hint: *hint}
+	situation := upn.SignIn{Hint: o.hint}
 	name, err := situation.Name(chosen.Names)
 	if err != nil {
 		return fmt.Errorf("%w (-hint gives one)", err)
 	}
 	report.Name, report.Source, report.Sentence = name.Value, string(name.Source), name.Sentence()
 
-	// The PIN, from a variable or from the person.
-	ask := prompt.Terminal(stdin)
-	if *pinEnv != "" {
-		ask = prompt.Env(*pinEnv)
-	}
-	key, err := chosen.Unlock(ctx, ask)
-	if err != nil {
-		return err
-	}
-	defer key.Close()
-
 	// The server sends a challenge, the card answers it, the server verifies.
-	const server = "https://example.com"
+	ask := prompt.Terminal(stdin)
+	if o.pin != "" {
+		ask = prompt.Env(o.pin)
+	}
 	sent := challenge.New("sign-in", server)
-	answer, err := challenge.Respond(key, chosen.Raw, sent, server)
+	answer, err := respond(ctx, chosen, ask, sent)
 	if err != nil {
 		return err
 	}
 	report.Answer = len(answer)
-	if authorities != nil {
+	if authorities == nil {
+		report.NotChecked = append(report.NotChecked, "who issued the certificate: name the authorities with -roots")
+	} else {
 		verifier := challenge.Verifier{Roots: authorities, Policy: policy, SignIn: situation}
-		if *hint != "" {
-			// A server looks into its directory here, for example with
-			// package upn/mapping. This program has none, and says so.
-			verifier.Accept = func(context.Context, upn.Name, []*x509.Certificate) error { return nil }
-		}
-		if _, err := verifier.Verify(ctx, sent, answer); err != nil {
+		if err := verify(ctx, verifier, sent, answer); err != nil {
 			return err
 		}
 		report.Verified = true
 	}
-	if *hint != "" {
+	if o.hint != "" {
 		report.NotChecked = append(report.NotChecked, "whether the account of the hint takes this certificate: that is for the directory to say")
 	}
-	if authorities == nil {
-		report.NotChecked = append(report.NotChecked, "who issued the certificate: name the authorities with -roots")
+	return report.print(stdout, o.json)
+}
+
+// server is whom the program signs in to, as both sides know it.
+const server = "https://example.com"
+
+// respond is the client's side: the PIN, the key, the answer.
+func respond(ctx context.Context, c *enumerate.Credential, ask card.PINFunc, sent challenge.Challenge) ([]byte, error) {
+	key, err := c.Unlock(ctx, ask)
+	if err != nil {
+		return nil, err
 	}
-	return report.print(stdout, *asJSON)
+	defer key.Close()
+	return challenge.Respond(key, c.Raw, sent, server)
+}
+
+// verify is the server's side.
+func verify(ctx context.Context, v challenge.Verifier, sent challenge.Challenge, answer []byte) error {
+	if v.SignIn.Hint != "" {
+		// A server looks into its directory here, for example with package
+		// upn/mapping. This program has none, and says so.
+		v.Accept = func(context.Context, upn.Name, []*x509.Certificate) error { return nil }
+	}
+	_, err := v.Verify(ctx, sent, answer)
+	return err
 }
 
 // choose takes the first certificate, of the reader if one is named.

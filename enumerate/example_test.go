@@ -2,9 +2,13 @@ package enumerate_test
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"log"
+	"net/http"
+	"net/http/httptest"
 
 	"github.com/smartlogon/smartlogon/card"
 	"github.com/smartlogon/smartlogon/card/cardtest"
@@ -94,4 +98,45 @@ func ExampleCredential_Unlock() {
 	// Output:
 	// PIN is wrong (tries left: 2) sent: true
 	// Enter the PIN again; mind how many tries are left.
+}
+
+// A key is a [crypto.Signer], so it signs in to a server over TLS as well.
+func ExampleKey() {
+	service := cardtest.NewService(cardtest.Logon("alice@example.com"))
+	defer service.Close()
+	ctx := context.Background()
+	find := enumerate.Finder{Service: service}
+	tiles, err := find.Offered(ctx)
+	if len(tiles) == 0 {
+		log.Fatal(err)
+	}
+	key, err := tiles[0].Unlock(ctx, card.FixedPIN(cardtest.PIN))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer key.Close()
+
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		name, err := upn.SignIn{}.Name(upn.Read(r.TLS.PeerCertificates[0].Raw))
+		fmt.Fprintln(w, "hello", name.Value, err)
+	}))
+	server.TLS = &tls.Config{ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: cardtest.TestCA().Pool()}
+	server.StartTLS()
+	defer server.Close()
+
+	client := server.Client()
+	client.Transport.(*http.Transport).TLSClientConfig.Certificates = []tls.Certificate{{
+		Certificate: [][]byte{tiles[0].Raw},
+		PrivateKey:  key,
+	}}
+	response, err := client.Get(server.URL)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	fmt.Print(string(text), err)
+	// Output:
+	// hello alice@example.com <nil>
+	// <nil>
 }

@@ -14,7 +14,8 @@ type Scan int
 const (
 	// ScanUsual reads the four primary slots and the retired ones that the key
 	// history announces. YubiKeys announce none unless somebody wrote a key
-	// history, so all of their slots are read where there is none.
+	// history, so all of their slots are read where there is none; so are
+	// those of a card whose key history makes no sense.
 	ScanUsual Scan = iota
 
 	// ScanPrimary reads the four primary slots.
@@ -106,7 +107,7 @@ func (l *lister) expected(tx *card.Tx) (int, error) {
 		return h.OnCard, nil
 	case tx.Context().Err() != nil || !about(err):
 		return 0, err
-	case l.card.isYubiKey():
+	case l.card.isYubiKey(), errors.Is(err, card.ErrMalformed): // what it was to say is not known
 		return all + 1, nil
 	}
 	return 0, nil
@@ -124,7 +125,7 @@ func (l *lister) one(tx *card.Tx, s Slot) error {
 	l.done[s] = true
 	switch {
 	case err == nil:
-		if s.pinRule() == once && s != Authentication && s != KeyManagement {
+		if s.retired() {
 			l.count++
 		}
 		l.found <- listed{cert, nil}

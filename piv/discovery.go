@@ -47,7 +47,11 @@ func (c *Card) Discovery(ctx context.Context) (*Discovery, error) {
 	if err != nil {
 		return nil, err
 	}
-	return decodeDiscovery(content)
+	d, err := decodeDiscovery(content)
+	if err != nil {
+		return nil, fmt.Errorf("piv: object %v: %w", discoveryObject, err)
+	}
+	return d, nil
 }
 
 func decodeDiscovery(content []byte) (*Discovery, error) {
@@ -68,6 +72,21 @@ func decodeDiscovery(content []byte) (*Discovery, error) {
 		return nil, err
 	}
 	return d, nil
+}
+
+// pinReference is the PIN that the card wants.
+func (c *Card) pinReference(ctx context.Context) (ref card.Reference, err error) {
+	c.mu.Lock()
+	known, ref := c.learnt, c.reference
+	c.mu.Unlock()
+	if known {
+		return ref, nil
+	}
+	err = c.read(ctx, func(tx *card.Tx) (err error) {
+		ref, err = c.learn(tx)
+		return err
+	})
+	return ref, err
 }
 
 // learn reads, once, what has to be known of a card before its PIN is used: the

@@ -19,7 +19,6 @@ type Key struct {
 	slot      Slot
 	public    crypto.PublicKey
 	algorithm algorithm
-	reference card.Reference
 	ask       card.PINFunc
 	ctx       context.Context
 	release   func()
@@ -56,10 +55,7 @@ func (c *Card) openKey(ctx context.Context, s Slot, public crypto.PublicKey, ask
 		return nil, err
 	}
 	if s.pinRule() != never {
-		err = c.read(ctx, func(tx *card.Tx) (err error) {
-			k.reference, err = c.learn(tx)
-			return err
-		})
+		_, err = c.pinReference(ctx)
 	}
 	if err == nil && s.pinRule() == once && ask != nil {
 		err = k.verified(ctx, func(*card.Tx) error { return nil })
@@ -88,7 +84,11 @@ func (k *Key) Close() error {
 
 // verified runs f in a section in which the PIN has just been verified.
 func (k *Key) verified(ctx context.Context, f func(*card.Tx) error) error {
-	v := k.card.verification("use the key "+k.slot.String(), k.ask, k.reference)
+	ref, err := k.card.pinReference(ctx)
+	if err != nil {
+		return err
+	}
+	v := k.card.verification("use the key "+k.slot.String(), k.ask, ref)
 	v.Always = k.ask != nil
 	return k.card.card.DoVerified(ctx, v, f)
 }

@@ -34,6 +34,8 @@ var primary = [...]Slot{Authentication, Signature, KeyManagement, CardAuthentica
 // Valid reports whether SP 800-73-4 has such a slot.
 func (s Slot) Valid() bool { return s.object() != 0 }
 
+func (s Slot) retired() bool { return s >= firstRetired && s <= lastRetired }
+
 // String is the key reference and the name, as in "9A (PIV Authentication)".
 func (s Slot) String() string {
 	name := ""
@@ -46,7 +48,7 @@ func (s Slot) String() string {
 		name = "Key Management"
 	case s == CardAuthentication:
 		name = "Card Authentication"
-	case s >= firstRetired && s <= lastRetired:
+	case s.retired():
 		name = fmt.Sprintf("Retired Key Management %d", s-firstRetired+1)
 	default:
 		return fmt.Sprintf("%02X", byte(s))
@@ -66,7 +68,7 @@ func (s Slot) object() Object {
 		return 0x5FC10B
 	case s == CardAuthentication:
 		return 0x5FC101
-	case s >= firstRetired && s <= lastRetired:
+	case s.retired():
 		return 0x5FC10D + Object(s-firstRetired)
 	}
 	return 0

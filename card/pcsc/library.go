@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"errors"
 	"runtime"
+	"time"
 
 	"github.com/ebfe/scard"
 	"github.com/smartlogon/smartlogon/card/driver"
@@ -19,6 +20,19 @@ type library struct{}
 func (library) PlugAndPlay() bool { return runtime.GOOS != "darwin" }
 
 func (library) Watch() (winscard.Watcher, error) { return newWatcher() }
+
+// establish makes a context. To pcsc-lite's library a service that ends while
+// it is spoken to looks like one that denies access, so it is asked again: it
+// will be gone, or back, or deny access indeed.
+func establish() (*scard.Context, error) {
+	for pause := time.Millisecond; ; pause *= 2 {
+		c, err := scard.EstablishContext()
+		if err = errno(err); !errors.Is(err, driver.SecurityViolation) || pause > 64*time.Millisecond {
+			return c, err
+		}
+		time.Sleep(pause)
+	}
+}
 
 // names lists the readers of a context.
 func names(c *scard.Context) (list []string, err error) {
@@ -39,18 +53,23 @@ func names(c *scard.Context) (list []string, err error) {
 		}
 		list, err = c.ListReaders() // a reader came between two questions
 	}
-	return list, errno(err)
+	return list, lost(err)
 }
 
 func (library) Connect(reader string) (winscard.Handle, error) {
-	c, err := scard.EstablishContext()
+	c, err := establish()
 	if err != nil {
-		return nil, errno(err)
+		return nil, err
 	}
 	k, err := c.Connect(reader, scard.ShareShared, scard.ProtocolAny)
+	if err = errno(err); errors.Is(err, driver.SecurityViolation) {
+		if _, gone := names(c); gone != nil {
+			err = gone
+		}
+	}
 	if err != nil {
 		c.Release()
-		return nil, errno(err)
+		return nil, err
 	}
 	return &handle{c, k}, nil
 }
@@ -75,22 +94,22 @@ func (h *handle) Protocol() (driver.Protocol, bool) {
 func (h *handle) Transmit(command []byte) ([]byte, error) {
 	answer, err := h.card.Transmit(command)
 	if err != nil {
-		return nil, errno(err)
+		return nil, lost(err)
 	}
 	short := bytes.Clone(answer)
 	clear(answer)
 	return short, nil
 }
 
-func (h *handle) Begin() error { return errno(h.card.BeginTransaction()) }
+func (h *handle) Begin() error { return lost(h.card.BeginTransaction()) }
 
-func (h *handle) End(reset bool) error { return errno(h.card.EndTransaction(disposition(reset))) }
+func (h *handle) End(reset bool) error { return lost(h.card.EndTransaction(disposition(reset))) }
 
 func (h *handle) Reconnect() error {
-	return errno(h.card.Reconnect(scard.ShareShared, scard.ProtocolAny, scard.LeaveCard))
+	return lost(h.card.Reconnect(scard.ShareShared, scard.ProtocolAny, scard.LeaveCard))
 }
 
-func (h *handle) Disconnect(reset bool) error { return errno(h.card.Disconnect(disposition(reset))) }
+func (h *handle) Disconnect(reset bool) error { return lost(h.card.Disconnect(disposition(reset))) }
 
 func (h *handle) Release() error {
 	h.context.Cancel() // Windows ends with it what a release does not
@@ -102,6 +121,15 @@ func disposition(reset bool) scard.Disposition {
 		return scard.ResetCard
 	}
 	return scard.LeaveCard
+}
+
+// lost is errno for calls on a context that was granted. To pcsc-lite's library a
+// service that goes away looks like one that denies access.
+func lost(err error) error {
+	if err = errno(err); runtime.GOOS != "windows" && errors.Is(err, driver.SecurityViolation) {
+		return driver.ServiceStopped
+	}
+	return err
 }
 
 func errno(err error) error {

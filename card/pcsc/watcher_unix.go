@@ -14,9 +14,9 @@ import (
 type watcher struct{ *scard.Context }
 
 func newWatcher() (winscard.Watcher, error) {
-	c, err := scard.EstablishContext()
+	c, err := establish()
 	if err != nil {
-		return nil, errno(err)
+		return nil, err
 	}
 	return watcher{c}, nil
 }
@@ -36,7 +36,7 @@ func (w watcher) Status(states []winscard.State, timeout time.Duration) error {
 		list[i].CurrentState = scard.StateFlag(st.Known)
 	}
 	if err := w.GetStatusChange(list, timeout); err != nil {
-		return errno(err)
+		return lost(err)
 	}
 	for i := range list {
 		states[i].Now = winscard.Flags(list[i].EventState)

@@ -20,9 +20,9 @@ type watcher struct {
 }
 
 func newWatcher() (winscard.Watcher, error) {
-	list, err := scard.EstablishContext()
+	list, err := establish()
 	if err != nil {
-		return nil, errno(err)
+		return nil, err
 	}
 	w := &watcher{list: list, dll: windows.NewLazySystemDLL("winscard.dll")}
 	const scopeSystem = 2

@@ -70,7 +70,8 @@ func stopsAndReturns(b bench) {
 	})
 
 	b.Stop()
-	assert.True(b, gone(b.end(ended)))
+	err = b.end(ended)
+	assert.True(b, gone(err), "%v", err)
 	_, err = s.Readers(b.ctx)
 	assert.ErrorIs(b, err, driver.NoService)
 	_, err = s.Wait(b.ctx, nil)
@@ -125,7 +126,8 @@ func nothingIsLeft(b bench) {
 	require.NoError(b, k.Close(false))
 	require.NoError(b, s.Close())
 	for _, ended := range waits {
-		assert.True(b, closed(b.end(ended)))
+		err := b.end(ended)
+		assert.True(b, closed(err), "%v", err)
 	}
 
 	tick := time.NewTicker(5 * time.Millisecond)

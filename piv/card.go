@@ -27,6 +27,12 @@ var (
 	}
 )
 
+// errContactless says why a card does not take its PIN.
+var errContactless error = remedy{
+	"card takes no PIN over its contactless interface",
+	"Put the card into a reader with contacts.",
+}
+
 // A remedy is an error with a text of its own for card.Hint.
 type remedy struct{ text, hint string }
 
@@ -115,7 +121,7 @@ func (c *Card) selectIt(tx *card.Tx) error {
 	case err == nil && isOther(answer):
 		return ErrNotPIV
 	case errors.As(err, &status):
-		return fmt.Errorf("%w: %w", ErrNotPIV, err)
+		return fmt.Errorf("%w: %v", ErrNotPIV, err)
 	}
 	return err
 }
@@ -141,4 +147,12 @@ func isOther(answer []byte) bool {
 func (c *Card) isYubiKey() bool {
 	h := bytes.ToLower(c.card.ATR().Historical())
 	return bytes.Contains(h, []byte("yubikey"))
+}
+
+// isContactless reports whether the answer to reset is one that the reader made
+// up for a card without contacts (PC/SC part 3, 3.1.3.2.3). It explains refusals
+// and decides about nothing.
+func (c *Card) isContactless() bool {
+	atr := c.card.ATR()
+	return len(atr) > 4 && atr[0] == 0x3B && atr[1]&0xF0 == 0x80 && atr[2] == 0x80 && atr[3] == 0x01
 }

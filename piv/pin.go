@@ -17,7 +17,7 @@ func (c *Card) PINStatus(ctx context.Context) (card.PINStatus, error) {
 		if err != nil {
 			return err
 		}
-		status, err = pinStatus(tx, ref)
+		status, err = c.pinStatus(tx, ref)
 		return err
 	})
 	if err != nil {
@@ -27,7 +27,7 @@ func (c *Card) PINStatus(ctx context.Context) (card.PINStatus, error) {
 }
 
 // pinStatus sends VERIFY without a PIN (SP 800-73-4 part 2, 3.2.1).
-func pinStatus(tx *card.Tx, ref card.Reference) (card.PINStatus, error) {
+func (c *Card) pinStatus(tx *card.Tx, ref card.Reference) (card.PINStatus, error) {
 	_, err := tx.Command(card.Command{INS: 0x20, P2: byte(ref)})
 	var status card.Status
 	switch {
@@ -44,12 +44,15 @@ func pinStatus(tx *card.Tx, ref card.Reference) (card.PINStatus, error) {
 		return card.PINStatus{Retries: n}, nil
 	case status == card.ReferenceNotFound, status == card.DataUnusable:
 		return card.PINStatus{}, err // there is no such PIN, or it was never set
+	case c.isContactless() && (status == card.NotPermitted || status == card.NotSupported):
+		return card.PINStatus{}, fmt.Errorf("%w: %v", errContactless, err)
 	}
 	return card.PINStatus{Retries: -1}, nil // the card does not know the question
 }
 
 // verification is what the PIN guard has to know of this card's PIN.
 func (c *Card) verification(purpose string, ask card.PINFunc, ref card.Reference) card.Verification {
+	q := question{card: c, ref: ref, left: -1}
 	return card.Verification{
 		Purpose:   purpose,
 		Reference: ref,
@@ -57,8 +60,9 @@ func (c *Card) verification(purpose string, ask card.PINFunc, ref card.Reference
 		Format:   card.PINFormat{Min: 6, Max: 8, Digits: !c.isYubiKey(), Padded: true},
 		Select:   c.enter,
 		Identity: c.name,
-		Status:   func(tx *card.Tx) (card.PINStatus, error) { return pinStatus(tx, ref) },
+		Status:   q.ask,
 		Verify: func(pin []byte) card.Command {
+			q.left = -1 // it may cost a try, rightly
 			return card.Command{INS: 0x20, P2: byte(ref), Data: pin}
 		},
 		Logout: func(tx *card.Tx) error {
@@ -70,4 +74,26 @@ func (c *Card) verification(purpose string, ask card.PINFunc, ref card.Reference
 		},
 		PIN: ask,
 	}
+}
+
+// A question is the one for the tries left, as often as one use of the PIN asks
+// it. If the answer is less without a PIN having been sent, then on this card
+// the question itself may cost a try, and is not asked again.
+type question struct {
+	card  *Card
+	ref   card.Reference
+	left  int // by the last answer; negative where nothing follows from it
+	costs bool
+}
+
+func (q *question) ask(tx *card.Tx) (card.PINStatus, error) {
+	if q.costs {
+		return card.PINStatus{Retries: -1}, nil
+	}
+	s, err := q.card.pinStatus(tx, q.ref)
+	if err == nil && !s.Verified && !s.Blocked && s.Retries < q.left {
+		q.costs, s.Retries = true, -1
+	}
+	q.left = s.Retries
+	return s, err
 }

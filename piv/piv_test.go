@@ -137,7 +137,7 @@ func TestNotPIV(t *testing.T) {
 			_, err := p.CHUID(t.Context())
 			assert.ErrorIs(t, err, piv.ErrNotPIV)
 			assert.NotErrorIs(t, err, piv.ErrNotFound)
-			assert.NotEmpty(t, card.Hint(err))
+			assert.Contains(t, card.Hint(err), "Insert a PIV card")
 			_, err = p.Key(t.Context(), piv.Authentication, cardtest.Key(cardtest.P256, 0).Public(), noPIN(t))
 			assert.ErrorIs(t, err, piv.ErrNotPIV)
 			_, err = p.PINStatus(t.Context())

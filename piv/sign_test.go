@@ -215,6 +215,11 @@ func TestMismatch(t *testing.T) {
 			return k.Sign(nil, sum[:], opts)
 		}
 	}
+	// A ciphertext has to be one for the key in the slot, too.
+	small, large := cardtest.Key(cardtest.RSA2048, 0), cardtest.Key(cardtest.RSA2048, 1)
+	if small.Public().(*rsa.PublicKey).N.Cmp(large.Public().(*rsa.PublicKey).N) > 0 {
+		small, large = large, small
+	}
 	_, otherEd25519, err := ed25519.GenerateKey(rand.Reader)
 	require.NoError(t, err)
 	for _, test := range []struct {
@@ -227,7 +232,7 @@ func TestMismatch(t *testing.T) {
 		{"ECDSA P-256", cardtest.Key(cardtest.P256, 0), cardtest.Key(cardtest.P256, 1), sign(crypto.SHA256)},
 		{"ECDSA P-384", cardtest.Key(cardtest.P384, 0), cardtest.Key(cardtest.P384, 1), sign(crypto.SHA256)},
 		{"Ed25519", cardtest.Key(cardtest.Ed25519, 0), otherEd25519, sign(crypto.Hash(0))},
-		{"decryption", cardtest.Key(cardtest.RSA2048, 0), cardtest.Key(cardtest.RSA2048, 1), func(k *piv.Key) ([]byte, error) {
+		{"decryption", large, small, func(k *piv.Key) ([]byte, error) {
 			secret, err := rsa.EncryptPKCS1v15(rand.Reader, k.Public().(*rsa.PublicKey), []byte("secret"))
 			require.NoError(t, err)
 			return k.Decrypt(nil, secret, nil)

@@ -1,0 +1,23 @@
+package piv
+
+// What the fuzz targets reach beside the exported interface: each takes bytes
+// that come from the card.
+var (
+	DecodeCertificate = decodeCertificate
+	DecodeCHUID       = decodeCHUID
+	DecodeCCC         = decodeCCC
+	DecodeDiscovery   = decodeDiscovery
+	DecodeKeyHistory  = decodeKeyHistory
+	Unwrap            = unwrap
+	Inflate           = inflate
+	IsOther           = isOther
+
+	PadPKCS1        = padPKCS1
+	PadPSS          = padPSS
+	UnpadPKCS1      = unpadPKCS1
+	UnpadSessionKey = unpadSessionKey
+	UnpadOAEP       = unpadOAEP
+)
+
+// MaxCertificate bounds what Inflate returns.
+const MaxCertificate = maxCertificate

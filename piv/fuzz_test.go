@@ -1,0 +1,189 @@
+package piv_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/smartlogon/smartlogon/card"
+	"github.com/smartlogon/smartlogon/internal/ber"
+	"github.com/smartlogon/smartlogon/piv"
+)
+
+// What a parser of card data returns is a value or one of these errors.
+func assertCardsFault(t *testing.T, err error) {
+	t.Helper()
+	if !errors.Is(err, card.ErrMalformed) && !errors.Is(err, piv.ErrNotFound) {
+		t.Fatalf("not the card's fault: %v", err)
+	}
+}
+
+// An object that can be unwrapped is the same when its content is wrapped anew.
+func FuzzUnwrap(f *testing.F) {
+	f.Fuzz(func(t *testing.T, whole []byte, own bool) {
+		tag, outer := piv.Object(0x5FC105), ber.Tag(0x53)
+		if own {
+			tag, outer = 0x7E, 0x7E
+		}
+		content, err := piv.Unwrap(whole, tag)
+		if err != nil {
+			assertCardsFault(t, err)
+			assert.Nil(t, content)
+			return
+		}
+		assert.NotEmpty(t, content)
+		again, err := piv.Unwrap(ber.Append(nil, outer, content), tag)
+		require.NoError(t, err)
+		assert.Equal(t, content, again)
+	})
+}
+
+// A certificate that comes out of a container is one element, not too long, and
+// the same out of a container that has it as it is.
+func FuzzCertificate(f *testing.F) {
+	f.Fuzz(func(t *testing.T, content []byte) {
+		der, err := piv.DecodeCertificate(content)
+		if err != nil {
+			assertCardsFault(t, err)
+			assert.Nil(t, der)
+			return
+		}
+		assert.LessOrEqual(t, len(der), max(len(content), piv.MaxCertificate))
+		r := ber.BER(der)
+		_, ok := r.Take(ber.Sequence)
+		assert.True(t, ok)
+		require.NoError(t, r.Close())
+		again, err := piv.DecodeCertificate(tlv(0x70, der...))
+		require.NoError(t, err)
+		assert.Equal(t, der, again)
+	})
+}
+
+// What was inflated is bounded, and survives being compressed.
+func FuzzInflate(f *testing.F) {
+	f.Fuzz(func(t *testing.T, packed []byte) {
+		out, err := piv.Inflate(packed)
+		if err != nil {
+			assert.Nil(t, out)
+			return
+		}
+		assert.LessOrEqual(t, len(out), piv.MaxCertificate)
+		var b bytes.Buffer
+		z := gzip.NewWriter(&b)
+		compressFuzzed(t, z, out)
+		again, err := piv.Inflate(b.Bytes())
+		require.NoError(t, err)
+		assert.True(t, bytes.Equal(out, again))
+	})
+}
+
+func compressFuzzed(t *testing.T, z *gzip.Writer, b []byte) {
+	t.Helper()
+	_, err := z.Write(b)
+	require.NoError(t, err)
+	require.NoError(t, z.Close())
+}
+
+// An application that names itself as PIV does, from the front, is not another.
+func FuzzProperties(f *testing.F) {
+	f.Fuzz(func(t *testing.T, answer []byte) {
+		other := piv.IsOther(answer)
+		template, ok, _ := ber.Find(answer, 0x61)
+		id, named, _ := ber.Find(template, 0x4F)
+		if !ok || !named || len(id) == 0 {
+			assert.False(t, other, "nothing is named")
+			return
+		}
+		if bytes.HasPrefix(fullAID, id) || bytes.HasPrefix(id, fullAID[:9]) {
+			assert.False(t, other)
+		}
+		if id[0] != 0xA0 && id[0] != 0x00 {
+			assert.True(t, other)
+		}
+	})
+}
+
+// Discovery, key history, CHUID and CCC are the same when what was read of them
+// is written and read again.
+func FuzzDiscovery(f *testing.F) {
+	f.Fuzz(func(t *testing.T, content []byte) {
+		d, err := piv.DecodeDiscovery(content)
+		if err != nil {
+			assertCardsFault(t, err)
+			assert.Nil(t, d)
+			return
+		}
+		if d.PIN() == piv.GlobalPIN {
+			assert.NotZero(t, d.Policy&0x2000, "never the global PIN where it does not count")
+		} else {
+			assert.Equal(t, piv.ApplicationPIN, d.PIN())
+		}
+		again, err := piv.DecodeDiscovery(join(known(0x4F, d.AID), tlv(0x5F2F, byte(d.Policy>>8), byte(d.Policy))))
+		require.NoError(t, err)
+		assert.Equal(t, d, again)
+	})
+}
+
+// known is an element, or nothing where there is no value.
+func known(tag ber.Tag, value []byte) []byte {
+	if value == nil {
+		return nil
+	}
+	return tlv(tag, value...)
+}
+
+func FuzzKeyHistory(f *testing.F) {
+	f.Fuzz(func(t *testing.T, content []byte) {
+		h, err := piv.DecodeKeyHistory(content)
+		if err != nil {
+			assertCardsFault(t, err)
+			assert.Nil(t, h)
+			return
+		}
+		assert.True(t, h.OnCard >= 0 && h.OnCard <= 20)
+		assert.True(t, h.OffCard >= 0 && h.OffCard <= 20)
+		assert.LessOrEqual(t, len(h.URL), 118)
+		again, err := piv.DecodeKeyHistory(join(tlv(0xC1, byte(h.OnCard)), tlv(0xC2, byte(h.OffCard)), tlv(0xF3, []byte(h.URL)...)))
+		require.NoError(t, err)
+		assert.Equal(t, h, again)
+	})
+}
+
+func FuzzCHUID(f *testing.F) {
+	f.Fuzz(func(t *testing.T, content []byte) {
+		h, err := piv.DecodeCHUID(content)
+		if err != nil {
+			assertCardsFault(t, err)
+			assert.Nil(t, h)
+			return
+		}
+		assert.Contains(t, []int{0, 25}, len(h.FASCN))
+		assert.Contains(t, []int{0, 8}, len(h.Expires))
+		assert.Contains(t, []int{0, 16}, len(h.CardholderUUID))
+		written := join(known(0x30, h.FASCN), tlv(0x34, h.GUID[:]...), known(0x36, h.CardholderUUID), known(0x3E, h.Signature), tlv(0xFE))
+		if h.Expires != "" {
+			written = append(written, tlv(0x35, []byte(h.Expires)...)...)
+		}
+		again, err := piv.DecodeCHUID(written)
+		require.NoError(t, err)
+		assert.Equal(t, h, again)
+	})
+}
+
+func FuzzCCC(f *testing.F) {
+	f.Fuzz(func(t *testing.T, content []byte) {
+		c, err := piv.DecodeCCC(content)
+		if err != nil {
+			assertCardsFault(t, err)
+			assert.Nil(t, c)
+			return
+		}
+		again, err := piv.DecodeCCC(join(known(0xF0, c.CardIdentifier), tlv(0xF5, c.DataModel)))
+		require.NoError(t, err)
+		assert.Equal(t, c, again)
+	})
+}

@@ -1,0 +1,100 @@
+package piv_test
+
+import (
+	"context"
+	"crypto"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/smartlogon/smartlogon/card"
+	"github.com/smartlogon/smartlogon/card/cardtest"
+	"github.com/smartlogon/smartlogon/piv"
+)
+
+// Another program selects another application, with a PIN of its own under the
+// same instruction and reference, whenever no section of ours runs. Its tries
+// stay, and so do ours.
+func TestNeighbour(t *testing.T) {
+	private := cardtest.Key(cardtest.P256, 0)
+	for _, test := range []struct {
+		name    string
+		options []cardtest.Option
+	}{
+		{"of a plain card", nil},
+		{"of a card without discovery object", []cardtest.Option{cardtest.NoDiscovery}},
+		{"of a card that forgets the PIN at each SELECT", []cardtest.Option{cardtest.SelectClears}},
+		{"of a card that is PIV after a reset", []cardtest.Option{cardtest.Implicit}},
+		{"of a card that cannot log out", []cardtest.Option{cardtest.NoLogout}},
+	} {
+		for _, s := range []piv.Slot{piv.Authentication, piv.Signature, piv.CardAuthentication} {
+			t.Run(test.name+", "+s.String(), func(t *testing.T) {
+				neighbour := cardtest.NewNeighbour([]byte{0xF0, 1, 2, 3, 4, 5}, "99999999")
+				soft := cardtest.PIV(append(test.options, neighbour)...).Put(container(s), private, nil)
+				readers := cardtest.NewReaders(soft)
+				other := readers.Service()
+				defer other.Close()
+				intrude := func() {
+					c, err := other.Card(t.Context(), reader)
+					require.NoError(t, err)
+					require.NoError(t, c.Do(t.Context(), func(tx *card.Tx) error {
+						_, err := tx.Select(neighbour.AID())
+						return err
+					}))
+				}
+				p := openIn(t, readers)
+				_, err := p.PINStatus(t.Context())
+				require.NoError(t, err)
+				intrude()
+				key, err := p.Key(t.Context(), s, private.Public(), func(context.Context, card.PINRequest) (card.PIN, error) {
+					intrude() // while the person types
+					return card.NewPIN([]byte(cardtest.PIN)), nil
+				})
+				require.NoError(t, err)
+				for range 3 {
+					intrude()
+					_, err := key.Sign(nil, digest(crypto.SHA256), crypto.SHA256)
+					require.NoError(t, err)
+				}
+				intrude()
+				require.NoError(t, key.Close())
+				_, err = p.PINStatus(t.Context())
+				require.NoError(t, err)
+
+				assert.Equal(t, 3, neighbour.Tries())
+				assert.Zero(t, neighbour.Spent())
+				assert.Equal(t, 3, soft.Tries())
+				assert.Zero(t, soft.Spent())
+				assert.False(t, soft.Verified())
+			})
+		}
+	}
+}
+
+// The neighbour's PIN status is not taken for ours.
+func TestNeighbourIsNotAskedForItsTries(t *testing.T) {
+	neighbour := cardtest.NewNeighbour([]byte{0xF0, 1, 2, 3, 4, 5}, "99999999")
+	soft := cardtest.PIV(neighbour, cardtest.PINTries(7))
+	readers := cardtest.NewReaders(soft)
+	p := openIn(t, readers)
+	for range 2 {
+		status, err := p.PINStatus(t.Context())
+		require.NoError(t, err)
+		assert.Equal(t, 7, status.Retries)
+		other := readers.Service()
+		c, err := other.Card(t.Context(), reader)
+		require.NoError(t, err)
+		release, err := c.Hold(t.Context())
+		require.NoError(t, err)
+		require.NoError(t, c.Do(t.Context(), func(tx *card.Tx) error {
+			_, err := tx.Select(neighbour.AID())
+			return err
+		}))
+		defer other.Close()
+		defer release()
+	}
+	status, err := p.PINStatus(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, 7, status.Retries)
+}

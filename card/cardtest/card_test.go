@@ -1,0 +1,97 @@
+package cardtest_test
+
+import (
+	"crypto"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/smartlogon/smartlogon/card"
+	"github.com/smartlogon/smartlogon/card/cardtest"
+)
+
+const first = "Software Reader 00"
+
+// Commands that tests send by hand.
+var (
+	selectPIV   = []byte{0x00, 0xA4, 0x04, 0x00, 0x05, 0xA0, 0x00, 0x00, 0x03, 0x08, 0x00}
+	askTries    = []byte{0x00, 0x20, 0x00, 0x80}
+	rightPIN    = []byte("\x00\x20\x00\x80\x08123456\xFF\xFF")
+	wrongPIN    = []byte("\x00\x20\x00\x80\x08654321\xFF\xFF")
+	certificate = []byte{0x00, 0xCB, 0x3F, 0xFF, 0x05, 0x5C, 0x03, 0x5F, 0xC1, 0x05, 0x00}
+	generate    = []byte{0x00, 0x47, 0x00, 0x9A, 0x05, 0xAC, 0x03, 0x80, 0x01, 0x11, 0x00}
+)
+
+// send returns the status word of the answer.
+func send(t *testing.T, c card.Transmitter, command []byte) uint16 {
+	t.Helper()
+	answer, err := c.Transmit(command)
+	require.NoError(t, err)
+	require.GreaterOrEqual(t, len(answer), 2)
+	return uint16(answer[len(answer)-2])<<8 | uint16(answer[len(answer)-1])
+}
+
+func TestACardCountsWhatIsDoneToIt(t *testing.T) {
+	c := cardtest.PIV()
+	before := c.Exchanges()
+	assert.Equal(t, uint16(0x9000), send(t, c, selectPIV))
+	assert.Equal(t, uint16(0x63C2), send(t, c, wrongPIN))
+	assert.Equal(t, 2, c.Tries())
+	assert.Equal(t, 1, c.Spent())
+	assert.False(t, c.Verified())
+	assert.Equal(t, uint16(0x9000), send(t, c, rightPIN))
+	assert.Equal(t, 3, c.Tries())
+	assert.Equal(t, 1, c.Spent())
+	assert.True(t, c.Verified())
+	assert.Zero(t, c.Writes())
+
+	after := c.Exchanges()
+	assert.Equal(t, before.Commands+3, after.Commands)
+	assert.Equal(t, before.BytesIn+len(selectPIV)+len(wrongPIN)+len(rightPIN), after.BytesIn)
+	assert.Greater(t, after.BytesOut, before.BytesOut+6)
+	c.Reset()
+	assert.Equal(t, before.Resets+1, c.Exchanges().Resets)
+	assert.False(t, c.Verified())
+}
+
+func TestPutPanicsOverWhatNoCardTakes(t *testing.T) {
+	for what, put := range map[string]func(){
+		"no such container":  func() { cardtest.PIV().Put("99", nil, []byte{1}) },
+		"not a number":       func() { cardtest.PIV().Put("nine", nil, nil) },
+		"not a key":          func() { cardtest.PIV().Put("9A", "key", nil) },
+		"no such key":        func() { cardtest.Key(cardtest.P256, 3) },
+		"no such kind":       func() { cardtest.Key("DSA", 0) },
+		"second Ed25519 key": func() { cardtest.Key(cardtest.Ed25519, 1) },
+		"no such firmware":   func() { cardtest.YubiKey("new") },
+	} {
+		assert.Panics(t, put, what)
+	}
+}
+
+func TestObjectsAreStoredAsTheyAre(t *testing.T) {
+	c := cardtest.PIV().PutObject(0x5FC109, []byte("anything"))
+	assert.Equal(t, []byte("anything"), c.Object(0x5FC109))
+	assert.Nil(t, c.PutObject(0x5FC109, nil).Object(0x5FC109))
+}
+
+func TestEveryKindOfKeySigns(t *testing.T) {
+	for _, kind := range []cardtest.KeyKind{cardtest.RSA1024, cardtest.RSA2048, cardtest.RSA3072, cardtest.RSA4096,
+		cardtest.P256, cardtest.P384, cardtest.P521, cardtest.Ed25519} {
+		key, hash := cardtest.Key(kind, 0), crypto.SHA256
+		digest := make([]byte, 32)
+		if kind == cardtest.Ed25519 {
+			hash = 0
+		}
+		_, err := key.Sign(nil, digest, hash)
+		assert.NoError(t, err, kind)
+	}
+}
+
+func TestAYubiKeyKnowsItsVersion(t *testing.T) {
+	c := cardtest.YubiKey("5.4.3")
+	assert.Equal(t, uint16(0x9000), send(t, c, selectPIV))
+	answer, err := c.Transmit([]byte{0x00, 0xFD, 0x00, 0x00, 0x00})
+	require.NoError(t, err)
+	assert.Equal(t, []byte{5, 4, 3, 0x90, 0x00}, answer)
+}

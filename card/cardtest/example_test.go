@@ -1,0 +1,141 @@
+package cardtest_test
+
+import (
+	"context"
+	"crypto"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/smartlogon/smartlogon/card"
+	"github.com/smartlogon/smartlogon/card/cardtest"
+	"github.com/smartlogon/smartlogon/piv"
+)
+
+// Login is the program under test: it signs with the first card that it finds,
+// and says whose certificate is on it.
+func Login(ctx context.Context, svc *card.Service, pin card.PINFunc) (string, error) {
+	readers, err := svc.Readers(ctx)
+	if err != nil || len(readers) == 0 {
+		return "", errors.Join(err, card.ErrNoReader)
+	}
+	c, err := svc.Card(ctx, readers[0].Name)
+	if err != nil {
+		return "", err
+	}
+	found, err := piv.New(c).Certificate(ctx, piv.Authentication)
+	if err != nil {
+		return "", err
+	}
+	certificate, err := x509.ParseCertificate(found.Raw)
+	if err != nil {
+		return "", err
+	}
+	key, err := piv.New(c).Key(ctx, piv.Authentication, certificate.PublicKey, pin)
+	if err != nil {
+		return "", err
+	}
+	defer key.Close()
+	digest := sha256.Sum256([]byte("a challenge"))
+	signature, err := key.Sign(nil, digest[:], crypto.SHA256)
+	if err != nil {
+		return "", err
+	}
+	err = rsa.VerifyPKCS1v15(certificate.PublicKey.(*rsa.PublicKey), crypto.SHA256, digest[:], signature)
+	return certificate.Subject.CommonName, err
+}
+
+// The test of a program that signs in with a card, whole: in a test function
+// the context is t.Context(), and what is printed here is compared.
+func Example() {
+	svc := cardtest.NewService(cardtest.Logon("alice@example.com"))
+	defer svc.Close()
+	who, err := Login(context.Background(), svc, card.FixedPIN(cardtest.PIN))
+	fmt.Println(who, err)
+	// Output: alice <nil>
+}
+
+// What a program did to the card: here it was given a wrong PIN, and the test
+// wants no more than one try to be spent on it.
+func ExampleCard_Tries() {
+	alice := cardtest.Logon("alice@example.com")
+	svc := cardtest.NewService(alice)
+	defer svc.Close()
+	_, err := Login(context.Background(), svc, card.FixedPIN("654321"))
+	fmt.Println("refused:", errors.Is(err, card.ErrWrongPIN))
+	fmt.Println("tries left:", alice.Tries())
+	fmt.Println("writes:", alice.Writes())
+	// Output:
+	// refused: true
+	// tries left: 2
+	// writes: 0
+}
+
+// The card is pulled out at the third command.
+func ExampleReaders_Fault() {
+	readers := cardtest.NewReaders(cardtest.Logon("alice@example.com"))
+	defer readers.Close()
+	readers.Fault("Software Reader 00", 3, cardtest.Fault{What: cardtest.Removal})
+
+	svc := readers.Service()
+	defer svc.Close()
+	_, err := Login(context.Background(), svc, card.FixedPIN(cardtest.PIN))
+	fmt.Println(errors.Is(err, card.ErrRemoved))
+	fmt.Println(card.Hint(err) != "")
+	// Output:
+	// true
+	// true
+}
+
+// A certificate that Windows does not take, and the key that belongs to it, on
+// a card that does as little as many do.
+func ExampleCA_Issue() {
+	key, certificate := cardtest.TestCA().Issue(cardtest.Leaf{
+		Key:    cardtest.Key(cardtest.P256, 0),
+		UPNs:   []string{"bob@example.com"},
+		Emails: []string{"bob@mail.example"},
+		EKUs:   []string{cardtest.ClientAuth},
+	})
+	bob := cardtest.PIV(cardtest.ShortLengths, cardtest.NoDiscovery, cardtest.PINTries(5))
+	bob.Put("9A", key, certificate)
+
+	parsed, err := x509.ParseCertificate(certificate)
+	fmt.Println(parsed.Subject, parsed.EmailAddresses, parsed.PublicKeyAlgorithm, err)
+	fmt.Println("tries:", bob.Tries())
+	// Output:
+	// CN=bob [bob@mail.example] ECDSA <nil>
+	// tries: 5
+}
+
+func ExampleReaders_Trace() {
+	neighbour := cardtest.NewNeighbour([]byte{0xF0, 1, 2, 3, 4, 5}, "9999")
+	readers := cardtest.NewReaders(cardtest.PIV(neighbour))
+	defer readers.Close()
+	readers.Trace(os.Stdout)
+
+	svc := readers.Service()
+	defer svc.Close()
+	ctx := context.Background()
+	c, err := svc.Card(ctx, "Software Reader 00")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	err = c.Do(ctx, func(tx *card.Tx) error {
+		if _, err := tx.Select(neighbour.AID()); err != nil {
+			return err
+		}
+		_, err := tx.Command(card.Command{INS: 0x20, P2: 0x80, Data: []byte("1234\xFF\xFF\xFF\xFF")})
+		return err
+	})
+	fmt.Println(err != nil, neighbour.Tries())
+	// Output:
+	// > 00A4040006F0010203040500  SELECT F00102030405
+	// < 6F088406F001020304059000  10 bytes, done
+	// > 0020008008****************  VERIFY 80: PIN
+	// < 63C2  2 tries left
+	// true 2
+}

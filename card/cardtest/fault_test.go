@@ -1,0 +1,125 @@
+package cardtest_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/smartlogon/smartlogon/card/cardtest"
+	"github.com/smartlogon/smartlogon/card/driver"
+)
+
+// connect connects a program to the first reader.
+func connect(t *testing.T, r *cardtest.Readers) driver.Card {
+	t.Helper()
+	s := r.Driver()
+	k, err := s.Connect(t.Context(), first)
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		assert.NoError(t, k.Close(false))
+		assert.NoError(t, s.Close())
+		assert.NoError(t, r.Close())
+	})
+	return k
+}
+
+// What a program sees of each fault at its second command, and whether the card
+// got the command.
+func TestFaults(t *testing.T) {
+	right := []byte{0x63, 0xC2} // what the card says of a wrong PIN
+	for _, test := range []struct {
+		name   string
+		fault  cardtest.Fault
+		answer []byte
+		err    error
+		spent  int
+	}{
+		{"none", cardtest.Fault{}, right, nil, 1},
+		{"delay", cardtest.Fault{Delay: time.Millisecond}, right, nil, 1},
+		{"removal instead", cardtest.Fault{What: cardtest.Removal}, nil, nil, 0},
+		{"removal before", cardtest.Fault{What: cardtest.Removal, When: cardtest.Before}, nil, driver.RemovedCard, 0},
+		{"removal after", cardtest.Fault{What: cardtest.Removal, When: cardtest.After}, nil, driver.RemovedCard, 1},
+		{"reset instead", cardtest.Fault{What: cardtest.OtherReset}, nil, nil, 0},
+		{"reset before", cardtest.Fault{What: cardtest.OtherReset, When: cardtest.Before}, nil, driver.ResetCard, 0},
+		{"reset after", cardtest.Fault{What: cardtest.OtherReset, When: cardtest.After}, nil, driver.ResetCard, 1},
+		{"service gone before", cardtest.Fault{What: cardtest.ServiceStop, When: cardtest.Before}, nil, driver.ServiceStopped, 0},
+		{"status", cardtest.Fault{What: cardtest.WrongStatus}, []byte{0x6F, 0x00}, nil, 0},
+		{"chosen status after", cardtest.Fault{What: cardtest.WrongStatus, Status: 0x6985, When: cardtest.After}, []byte{0x69, 0x85}, nil, 1},
+		{"empty", cardtest.Fault{What: cardtest.Empty}, nil, nil, 0},
+		{"truncated", cardtest.Fault{What: cardtest.Truncated}, right[:1], nil, 1},
+		{"wrong Le", cardtest.Fault{What: cardtest.WrongLe}, []byte{0x6C, 0x00}, nil, 0},
+		{"no answer", cardtest.Fault{What: cardtest.NoAnswer}, nil, driver.NotTransacted, 0},
+		{"no answer after", cardtest.Fault{What: cardtest.NoAnswer, When: cardtest.After}, nil, driver.NotTransacted, 1},
+		{"busy", cardtest.Fault{What: cardtest.Busy}, nil, driver.SharingViolation, 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			c := cardtest.PIV()
+			r := cardtest.NewReaders(c)
+			k := connect(t, r)
+			r.Fault(first, 2, test.fault)
+			answer, err := k.Transmit(selectPIV)
+			require.NoError(t, err)
+			assert.Equal(t, []byte{0x90, 0x00}, answer[len(answer)-2:], "the first command is not hit")
+
+			answer, err = k.Transmit(wrongPIN)
+			if test.err == nil && test.answer == nil {
+				assert.True(t, err != nil || len(answer) == 0, "%X", answer)
+			} else {
+				assert.ErrorIs(t, err, test.err)
+				assert.Equal(t, string(test.answer), string(answer))
+			}
+			assert.Equal(t, test.spent, c.Spent())
+		})
+	}
+}
+
+func TestStormsGoOnAndEnd(t *testing.T) {
+	c := cardtest.PIV()
+	r := cardtest.NewReaders(c)
+	k := connect(t, r)
+	r.Fault(first, 1, cardtest.Fault{What: cardtest.MoreData, Times: 3})
+	for range 3 {
+		answer, err := k.Transmit(selectPIV)
+		require.NoError(t, err)
+		assert.Len(t, answer, 18)
+		assert.Equal(t, []byte{0x61, 0x10}, answer[16:])
+	}
+	answer, err := k.Transmit(selectPIV)
+	require.NoError(t, err)
+	assert.Equal(t, []byte{0x90, 0x00}, answer[len(answer)-2:])
+
+	r.Fault(first, 1, cardtest.Fault{What: cardtest.WrongLe, Times: -1})
+	for range 100 {
+		answer, err := k.Transmit(selectPIV)
+		require.NoError(t, err)
+		assert.Equal(t, []byte{0x6C, 0x01}, answer)
+	}
+}
+
+func TestGarbageIsNotTheAnswer(t *testing.T) {
+	r := cardtest.NewReaders(cardtest.PIV())
+	k := connect(t, r)
+	r.Fault(first, 1, cardtest.Fault{What: cardtest.Garbage})
+	garbage, err := k.Transmit(selectPIV)
+	require.NoError(t, err)
+	answer, err := k.Transmit(selectPIV)
+	require.NoError(t, err)
+	assert.NotEqual(t, garbage, answer)
+	assert.Equal(t, []byte{0x90, 0x00}, garbage[len(garbage)-2:])
+}
+
+func TestDelayEndsWithTheReaders(t *testing.T) {
+	r := cardtest.NewReaders(cardtest.PIV())
+	k := connect(t, r)
+	r.Fault(first, 1, cardtest.Fault{Delay: time.Hour})
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_, _ = k.Transmit(selectPIV)
+	}()
+	require.NoError(t, r.Close())
+	<-done
+	assert.NoError(t, r.Close(), "again")
+}

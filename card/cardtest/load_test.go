@@ -1,0 +1,77 @@
+package cardtest_test
+
+import (
+	"encoding/pem"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/smartlogon/smartlogon/card/cardtest"
+	"github.com/smartlogon/smartlogon/internal/vectors"
+)
+
+// folder writes a card folder.
+func folder(t *testing.T, files map[string]string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, content := range files {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600))
+	}
+	return dir
+}
+
+func TestLoad(t *testing.T) {
+	_, der := cardtest.TestCA().Issue(cardtest.Leaf{UPNs: []string{"alice@example.com"}})
+	text := string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
+	c, err := cardtest.Load(folder(t, map[string]string{
+		"card.json": `{"objects": [
+			{"tag": "5FC102", "file": "chuid"},
+			{"tag": "5FC109", "file": "printed", "wrapped": true},
+			{"tag": "5FC105", "file": "pem", "certificate": true, "key_reference": "9a"},
+			{"tag": "5FC10A", "file": "der", "certificate": true, "key_reference": "9C"}], "other": 1}`,
+		"chuid": "anything", "printed": "\x53\x03abc", "pem": text, "der": string(der),
+	}))
+	require.NoError(t, err)
+	assert.Equal(t, "anything", string(c.Object(0x5FC102)))
+	assert.Equal(t, "abc", string(c.Object(0x5FC109)))
+	plain := cardtest.PIV().Put("9A", nil, der)
+	assert.Equal(t, plain.Object(0x5FC105), c.Object(0x5FC105))
+	assert.Equal(t, plain.Object(0x5FC105), c.Object(0x5FC10A))
+}
+
+func TestLoadSaysWhatIsWrong(t *testing.T) {
+	one := func(object string) map[string]string {
+		return map[string]string{"card.json": `{"objects": [` + object + `]}`, "f": "x"}
+	}
+	for want, files := range map[string]map[string]string{
+		"card.json":            {},
+		"invalid character":    {"card.json": "{x"},
+		"lists no objects":     {"card.json": "{}"},
+		`object "5FC102"`:      one(`{"tag": "5FC102", "file": "not"}`),
+		"escapes":              one(`{"tag": "5FC102", "file": "../f"}`),
+		`object "none"`:        one(`{"tag": "none", "file": "f"}`),
+		`object "5FC109"`:      one(`{"tag": "5FC109", "file": "f", "wrapped": true}`),
+		`object "5FC105"`:      one(`{"tag": "5FC105", "file": "f", "certificate": true, "key_reference": "99"}`),
+		`object "5FC101": p12`: one(`{"tag": "5FC101", "file": "f", "certificate": true, "key_reference": "9E", "p12": "f"}`),
+	} {
+		_, err := cardtest.Load(folder(t, files))
+		if want == `object "5FC101": p12` {
+			assert.Error(t, err, "f is no PKCS #12 file")
+			continue
+		}
+		assert.ErrorContains(t, err, want)
+	}
+	_, err := cardtest.Load(filepath.Join(t.TempDir(), "not"))
+	assert.ErrorIs(t, err, os.ErrNotExist)
+}
+
+func TestLoadPublishedCards(t *testing.T) {
+	for _, dir := range vectors.Cards(t) {
+		c, err := cardtest.Load(dir)
+		require.NoError(t, err, dir)
+		assert.NotEmpty(t, c.Object(0x5FC105), dir)
+	}
+}

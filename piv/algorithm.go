@@ -11,54 +11,91 @@ import (
 	"fmt"
 )
 
-// An algorithm identifier, P1 of GENERAL AUTHENTICATE (SP 800-78-5, table 9; the
-// last three are Yubico's).
-type algorithm byte
+// An Algorithm is an algorithm identifier (SP 800-78-5, table 9).
+type Algorithm byte
 
+// Algorithms of keys in slots. RSA4096, Ed25519 and X25519 are Yubico's.
 const (
-	rsa3072   algorithm = 0x05
-	rsa1024   algorithm = 0x06
-	rsa2048   algorithm = 0x07
-	eccP256   algorithm = 0x11
-	eccP384   algorithm = 0x14
-	rsa4096   algorithm = 0x16
-	edwards25 algorithm = 0xE0
-	x25519    algorithm = 0xE1
+	RSA1024 Algorithm = 0x06
+	RSA2048 Algorithm = 0x07
+	RSA3072 Algorithm = 0x05
+	RSA4096 Algorithm = 0x16
+	P256    Algorithm = 0x11
+	P384    Algorithm = 0x14
+	Ed25519 Algorithm = 0xE0
+	X25519  Algorithm = 0xE1
 )
 
+// Algorithms of management keys.
+const (
+	TripleDES Algorithm = 0x03
+	AES128    Algorithm = 0x08
+	AES192    Algorithm = 0x0A
+	AES256    Algorithm = 0x0C
+)
+
+var algorithmNames = map[Algorithm]string{
+	RSA1024: "RSA 1024", RSA2048: "RSA 2048", RSA3072: "RSA 3072", RSA4096: "RSA 4096",
+	P256: "P-256", P384: "P-384", Ed25519: "Ed25519", X25519: "X25519",
+	TripleDES: "3DES", AES128: "AES-128", AES192: "AES-192", AES256: "AES-256",
+}
+
+// String is the name, or the identifier in hexadecimal.
+func (a Algorithm) String() string {
+	if name, ok := algorithmNames[a]; ok {
+		return name
+	}
+	return fmt.Sprintf("%02X", byte(a))
+}
+
+// rsaBits is the length of the modulus, 0 of what is not RSA.
+func (a Algorithm) rsaBits() int {
+	switch a {
+	case RSA1024:
+		return 1024
+	case RSA2048:
+		return 2048
+	case RSA3072:
+		return 3072
+	case RSA4096:
+		return 4096
+	}
+	return 0
+}
+
 // algorithmOf is the identifier for a key, by its public half.
-func algorithmOf(public crypto.PublicKey) (algorithm, error) {
+func algorithmOf(public crypto.PublicKey) (Algorithm, error) {
 	switch k := public.(type) {
 	case *rsa.PublicKey:
 		switch k.N.BitLen() {
 		case 1024:
-			return rsa1024, nil
+			return RSA1024, nil
 		case 2048:
-			return rsa2048, nil
+			return RSA2048, nil
 		case 3072:
-			return rsa3072, nil
+			return RSA3072, nil
 		case 4096:
-			return rsa4096, nil
+			return RSA4096, nil
 		}
 		return 0, fmt.Errorf("%w: PIV has no RSA keys of %d bits", errors.ErrUnsupported, k.N.BitLen())
 	case *ecdsa.PublicKey:
 		switch k.Curve {
 		case elliptic.P256():
-			return eccP256, nil
+			return P256, nil
 		case elliptic.P384():
-			return eccP384, nil
+			return P384, nil
 		}
 		return 0, fmt.Errorf("%w: PIV has no keys on curve %s", errors.ErrUnsupported, k.Curve.Params().Name)
 	case ed25519.PublicKey:
-		return edwards25, nil
+		return Ed25519, nil
 	case *ecdh.PublicKey:
 		switch k.Curve() {
 		case ecdh.X25519():
-			return x25519, nil
+			return X25519, nil
 		case ecdh.P256():
-			return eccP256, nil
+			return P256, nil
 		case ecdh.P384():
-			return eccP384, nil
+			return P384, nil
 		}
 	}
 	return 0, fmt.Errorf("%w: PIV has no keys of type %T", errors.ErrUnsupported, public)

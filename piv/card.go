@@ -86,7 +86,7 @@ func (c *Card) enter(tx *card.Tx) error {
 	want := c.discovery
 	c.mu.Unlock()
 	if want != nil {
-		got, err := getData(tx, discoveryObject)
+		got, err := getData(tx, ObjectDiscovery)
 		if err == nil && bytes.Equal(got, want) {
 			return nil
 		}

@@ -15,13 +15,13 @@ type CCC struct {
 
 // CCC reads the Card Capability Container.
 func (c *Card) CCC(ctx context.Context) (*CCC, error) {
-	content, err := c.Object(ctx, cccObject)
+	content, err := c.Object(ctx, ObjectCCC)
 	if err != nil {
 		return nil, err
 	}
 	d, err := decodeCCC(content)
 	if err != nil {
-		return nil, fmt.Errorf("piv: object %v: %w", cccObject, err)
+		return nil, fmt.Errorf("piv: object %v: %w", ObjectCCC, err)
 	}
 	return d, nil
 }

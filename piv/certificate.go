@@ -37,11 +37,11 @@ func (c *Card) Certificate(ctx context.Context, s Slot) (*Certificate, error) {
 }
 
 func certificateError(s Slot, err error) error {
-	return fmt.Errorf("piv: certificate %v, object %v: %w", s, s.object(), err)
+	return fmt.Errorf("piv: certificate %v, object %v: %w", s, s.Object(), err)
 }
 
 func readCertificate(tx *card.Tx, s Slot) (*Certificate, error) {
-	content, err := readObject(tx, s.object())
+	content, err := readObject(tx, s.Object())
 	if err != nil {
 		return nil, err
 	}

@@ -21,13 +21,13 @@ type CHUID struct {
 
 // CHUID reads the Card Holder Unique Identifier.
 func (c *Card) CHUID(ctx context.Context) (*CHUID, error) {
-	content, err := c.Object(ctx, chuidObject)
+	content, err := c.Object(ctx, ObjectCHUID)
 	if err != nil {
 		return nil, err
 	}
 	h, err := decodeCHUID(content)
 	if err != nil {
-		return nil, fmt.Errorf("piv: object %v: %w", chuidObject, err)
+		return nil, fmt.Errorf("piv: object %v: %w", ObjectCHUID, err)
 	}
 	return h, nil
 }
@@ -69,7 +69,7 @@ func (c *Card) name(tx *card.Tx) (string, error) {
 	if name != "" {
 		return name, nil
 	}
-	content, err := readObject(tx, chuidObject)
+	content, err := readObject(tx, ObjectCHUID)
 	if err != nil && !about(err) {
 		return "", err
 	}

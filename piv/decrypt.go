@@ -177,7 +177,7 @@ func (k *Key) agree(peer *ecdh.PublicKey) ([]byte, error) {
 		return nil, err
 	}
 	want := len(peer.Bytes()) // of X25519; a point is 04, X and Y, the secret X
-	if k.algorithm != x25519 {
+	if k.algorithm != X25519 {
 		want = (want - 1) / 2
 	}
 	if len(secret) != want {

@@ -43,13 +43,13 @@ func (d *Discovery) PIN() card.Reference {
 // Discovery reads the discovery object. Cards that have only the application PIN
 // need none.
 func (c *Card) Discovery(ctx context.Context) (*Discovery, error) {
-	content, err := c.Object(ctx, discoveryObject)
+	content, err := c.Object(ctx, ObjectDiscovery)
 	if err != nil {
 		return nil, err
 	}
 	d, err := decodeDiscovery(content)
 	if err != nil {
-		return nil, fmt.Errorf("piv: object %v: %w", discoveryObject, err)
+		return nil, fmt.Errorf("piv: object %v: %w", ObjectDiscovery, err)
 	}
 	return d, nil
 }
@@ -99,7 +99,7 @@ func (c *Card) learn(tx *card.Tx) (card.Reference, error) {
 		return ref, nil
 	}
 	ref = ApplicationPIN
-	whole, err := getData(tx, discoveryObject)
+	whole, err := getData(tx, ObjectDiscovery)
 	var status card.Status
 	switch {
 	case errors.As(err, &status):
@@ -107,7 +107,7 @@ func (c *Card) learn(tx *card.Tx) (card.Reference, error) {
 	case err != nil:
 		return 0, err
 	}
-	content, err := unwrap(whole, discoveryObject)
+	content, err := unwrap(whole, ObjectDiscovery)
 	if err == nil {
 		var d *Discovery
 		if d, err = decodeDiscovery(content); err == nil {

@@ -24,13 +24,13 @@ func (c *Card) KeyHistory(ctx context.Context) (*KeyHistory, error) {
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("piv: key history, object %v: %w", keyHistoryObject, err)
+		return nil, fmt.Errorf("piv: key history, object %v: %w", ObjectKeyHistory, err)
 	}
 	return h, nil
 }
 
 func readKeyHistory(tx *card.Tx) (*KeyHistory, error) {
-	content, err := readObject(tx, keyHistoryObject)
+	content, err := readObject(tx, ObjectKeyHistory)
 	if err != nil {
 		return nil, err
 	}

@@ -18,7 +18,7 @@ type Key struct {
 	card      *Card
 	slot      Slot
 	public    crypto.PublicKey
-	algorithm algorithm
+	algorithm Algorithm
 	ask       card.PINFunc
 	ctx       context.Context
 	release   func()

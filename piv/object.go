@@ -13,13 +13,15 @@ import (
 // table 3).
 type Object uint32
 
-// Objects that this package has more to say about than their bytes.
+// Objects that this package has more to say about than their bytes. Those of
+// certificates are what [Slot.Object] returns.
 const (
-	chuidObject      Object = 0x5FC102
-	cccObject        Object = 0x5FC107
-	keyHistoryObject Object = 0x5FC10C
-	discoveryObject  Object = 0x7E
-	bitGroupObject   Object = 0x7F61
+	ObjectCHUID      Object = 0x5FC102
+	ObjectCCC        Object = 0x5FC107
+	ObjectKeyHistory Object = 0x5FC10C
+	ObjectDiscovery  Object = 0x7E
+
+	bitGroupObject Object = 0x7F61
 )
 
 // String is the tag in hexadecimal.
@@ -70,7 +72,7 @@ func unwrap(whole []byte, tag Object) ([]byte, error) {
 		return nil, ErrNotFound
 	}
 	outer := ber.Tag(0x53)
-	if tag == discoveryObject || tag == bitGroupObject {
+	if tag == ObjectDiscovery || tag == bitGroupObject {
 		outer = ber.Tag(tag)
 	}
 	r := ber.BER(whole)

@@ -32,7 +32,7 @@ func Retired(n int) Slot {
 var primary = [...]Slot{Authentication, Signature, KeyManagement, CardAuthentication}
 
 // Valid reports whether SP 800-73-4 has such a slot.
-func (s Slot) Valid() bool { return s.object() != 0 }
+func (s Slot) Valid() bool { return s.Object() != 0 }
 
 func (s Slot) retired() bool { return s >= firstRetired && s <= lastRetired }
 
@@ -56,9 +56,9 @@ func (s Slot) String() string {
 	return fmt.Sprintf("%02X (%s)", byte(s), name)
 }
 
-// object is the tag of the container of the slot's certificate, 0 where there
+// Object is the tag of the container of the slot's certificate, 0 where there
 // is none (SP 800-73-4 part 1, table 3).
-func (s Slot) object() Object {
+func (s Slot) Object() Object {
 	switch {
 	case s == Authentication:
 		return 0x5FC105

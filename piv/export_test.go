@@ -8,6 +8,8 @@ var (
 	DecodeCCC         = decodeCCC
 	DecodeDiscovery   = decodeDiscovery
 	DecodeKeyHistory  = decodeKeyHistory
+	DecodeContainers  = decodeContainers
+	DecodeRoots       = decodeRoots
 	Unwrap            = unwrap
 	Inflate           = inflate
 	IsOther           = isOther

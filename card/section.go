@@ -165,6 +165,7 @@ func (tx *Tx) take() error {
 		if err := k.card.Reconnect(patience); err != nil {
 			return tx.impatient(patience, err)
 		}
+		s.noteReset(tx.card)
 	}
 	return ErrReset
 }

@@ -33,11 +33,12 @@ type Service struct {
 	close   context.CancelCauseFunc
 	running sync.WaitGroup // sections, and commands that a section left behind
 
-	mu     sync.Mutex // guards what follows
-	closed bool
-	lanes  map[string]*lane
-	limits map[limitKey]limit
-	epochs uint64
+	mu      sync.Mutex // guards what follows
+	closed  bool
+	lanes   map[string]*lane
+	limits  map[limitKey]limit
+	epochs  uint64
+	watches map[*watch]struct{}
 }
 
 // NewService makes a Service of a driver, which it then owns. It contacts

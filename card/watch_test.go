@@ -1,0 +1,502 @@
+package card_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/smartlogon/smartlogon/card"
+	"github.com/smartlogon/smartlogon/card/cardtest"
+	"github.com/smartlogon/smartlogon/card/driver"
+	"github.com/smartlogon/smartlogon/internal/pcsclite/client"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+const (
+	zero = "Software Reader 00"
+	one  = "Software Reader 01"
+)
+
+// A watcher collects what a watch tells.
+type watcher struct {
+	t     *testing.T
+	all   chan told
+	stop  context.CancelFunc
+	ended chan struct{}
+}
+
+type told struct {
+	event card.Event
+	err   error
+}
+
+func watch(t *testing.T, s *card.Service) *watcher {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	w := &watcher{t, make(chan told, 100), cancel, make(chan struct{})}
+	go func() {
+		defer close(w.ended)
+		for e, err := range s.Watch(ctx) {
+			w.all <- told{e, err}
+		}
+	}()
+	return w
+}
+
+// next waits for as many events and errors, and gives them as text.
+func (w *watcher) next(n int) []string {
+	w.t.Helper()
+	var list []string
+	for range n {
+		select {
+		case it := <-w.all:
+			list = append(list, it.String())
+		case <-time.After(20 * time.Second):
+			w.t.Fatalf("only %d of %d events: %q", len(list), n, list)
+		}
+	}
+	return list
+}
+
+// quiet makes sure that nothing more is told, in a synctest bubble.
+func (w *watcher) quiet() {
+	w.t.Helper()
+	synctest.Wait()
+	assert.Empty(w.t, w.all)
+}
+
+// end stops the watch and makes sure that it ends without another word.
+func (w *watcher) end() {
+	w.t.Helper()
+	w.stop()
+	<-w.ended
+	assert.Empty(w.t, w.all)
+}
+
+func (it told) String() string {
+	if it.err != nil {
+		return it.err.Error()
+	}
+	return fmt.Sprintf("%v: %s", it.event.Kind, it.event.Reader)
+}
+
+// bubble runs a test with readers in a synctest bubble.
+func bubble(t *testing.T, cards []*cardtest.Card, test func(*testing.T, *cardtest.Readers, *card.Service)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		readers := cardtest.NewReaders(cards...)
+		s := readers.Service()
+		test(t, readers, s)
+		require.NoError(t, s.Close())
+		require.NoError(t, readers.Close())
+	})
+}
+
+func TestWatchTellsWhatIsThereAndThenEachChange(t *testing.T) {
+	soft := cardtest.PIV()
+	bubble(t, []*cardtest.Card{soft, nil}, func(t *testing.T, readers *cardtest.Readers, s *card.Service) {
+		w := watch(t, s)
+		first := <-w.all
+		require.NoError(t, first.err)
+		assert.Equal(t, card.Event{Kind: card.ReaderAdded, Reader: zero}, first.event)
+		inserted := (<-w.all).event
+		assert.Equal(t, card.CardInserted, inserted.Kind)
+		assert.Equal(t, zero, inserted.Reader)
+		assert.Equal(t, card.ATR(soft.ATR()), inserted.ATR)
+		assert.Equal(t, card.ATR(soft.ATR()), inserted.Card.ATR())
+		assert.Equal(t, zero, inserted.Card.Reader())
+		require.NoError(t, inserted.Card.Do(t.Context(), func(*card.Tx) error { return nil }))
+		assert.Equal(t, []string{"reader added: " + one}, w.next(1))
+		w.quiet()
+
+		readers.Remove(zero)
+		removed := (<-w.all).event
+		assert.Equal(t, card.Event{Kind: card.CardRemoved, Reader: zero, Card: inserted.Card, ATR: soft.ATR()}, removed)
+		readers.Insert(one, soft)
+		assert.Equal(t, []string{"card inserted: " + one}, w.next(1))
+		readers.Add("Another")
+		assert.Equal(t, []string{"reader added: Another"}, w.next(1))
+		readers.Unplug(one)
+		assert.Equal(t, []string{"card removed: " + one, "reader removed: " + one}, w.next(2))
+		w.quiet()
+		w.end()
+	})
+}
+
+func TestWatchWithoutReadersWaitsForOne(t *testing.T) {
+	bubble(t, nil, func(t *testing.T, readers *cardtest.Readers, s *card.Service) {
+		w := watch(t, s)
+		w.quiet()
+		readers.Add("First")
+		assert.Equal(t, []string{"reader added: First"}, w.next(1))
+		w.end()
+	})
+}
+
+func TestSwappedCardIsRemovedAndInserted(t *testing.T) {
+	a, b := cardtest.PIV(), cardtest.PIV()
+	bubble(t, []*cardtest.Card{a}, func(t *testing.T, readers *cardtest.Readers, s *card.Service) {
+		var list []string
+		var cards []*card.Card
+		for e, err := range s.Watch(t.Context()) {
+			require.NoError(t, err)
+			list = append(list, told{event: e}.String())
+			cards = append(cards, e.Card)
+			if len(list) == 2 { // nobody looks meanwhile
+				readers.Remove(zero)
+				readers.Insert(zero, b)
+			}
+			if len(list) == 4 {
+				break
+			}
+		}
+		assert.Equal(t, []string{"reader added: " + zero, "card inserted: " + zero, "card removed: " + zero, "card inserted: " + zero}, list)
+		assert.Same(t, cards[1], cards[2])
+		nothing := func(*card.Tx) error { return nil }
+		assert.ErrorIs(t, cards[1].Do(t.Context(), nothing), card.ErrChanged)
+		assert.NoError(t, cards[3].Do(t.Context(), nothing))
+	})
+}
+
+func TestCardThatCameAndWentIsNotTold(t *testing.T) {
+	soft := cardtest.PIV()
+	bubble(t, []*cardtest.Card{nil}, func(t *testing.T, readers *cardtest.Readers, s *card.Service) {
+		var list []string
+		for e, err := range s.Watch(t.Context()) {
+			require.NoError(t, err)
+			list = append(list, told{event: e}.String())
+			readers.Insert(zero, soft)
+			readers.Remove(zero)
+			readers.Add(fmt.Sprint("Another ", len(list)))
+			if len(list) == 3 {
+				break
+			}
+		}
+		assert.Equal(t, []string{"reader added: " + zero, "reader added: Another 1", "reader added: Another 2"}, list)
+	})
+}
+
+func TestWatchOutlivesTheService(t *testing.T) {
+	soft := cardtest.PIV()
+	bubble(t, []*cardtest.Card{soft}, func(t *testing.T, readers *cardtest.Readers, s *card.Service) {
+		there := []string{"reader added: " + zero, "card inserted: " + zero}
+		w := watch(t, s)
+		require.Equal(t, there, w.next(2))
+		for range 3 {
+			readers.Stop()
+			assert.Equal(t, []string{"card removed: " + zero, "reader removed: " + zero}, w.next(2))
+			it := <-w.all
+			assert.ErrorIs(t, it.err, card.ErrNoService)
+			assert.NotEmpty(t, card.Hint(it.err))
+			time.Sleep(time.Hour) // of the bubble: the error is told once
+			w.quiet()
+			start := time.Now()
+			readers.Start()
+			assert.Equal(t, there, w.next(2))
+			assert.LessOrEqual(t, time.Since(start), 2*time.Second)
+			w.quiet()
+		}
+		w.end()
+	})
+}
+
+func TestWatchBeginsBeforeTheService(t *testing.T) {
+	bubble(t, []*cardtest.Card{nil}, func(t *testing.T, readers *cardtest.Readers, s *card.Service) {
+		readers.Stop()
+		w := watch(t, s)
+		assert.ErrorIs(t, (<-w.all).err, card.ErrNoService)
+		w.quiet()
+		readers.Start()
+		assert.Equal(t, []string{"reader added: " + zero}, w.next(1))
+		w.end()
+	})
+}
+
+func TestWatchEndsWithItsContextEvenWithoutAService(t *testing.T) {
+	bubble(t, nil, func(t *testing.T, readers *cardtest.Readers, s *card.Service) {
+		readers.Stop()
+		w := watch(t, s)
+		assert.ErrorIs(t, (<-w.all).err, card.ErrNoService)
+		w.quiet()
+		w.end()
+		ended, cancel := context.WithCancel(t.Context())
+		cancel()
+		for range s.Watch(ended) {
+			t.Error("an ended watch yields")
+		}
+	})
+}
+
+func TestWatchEndsWithTheService(t *testing.T) {
+	bubble(t, []*cardtest.Card{nil}, func(t *testing.T, readers *cardtest.Readers, s *card.Service) {
+		w := watch(t, s)
+		w.next(1)
+		w.quiet()
+		require.NoError(t, s.Close())
+		assert.ErrorIs(t, (<-w.all).err, card.ErrClosed)
+		<-w.ended
+		w = watch(t, s)
+		assert.ErrorIs(t, (<-w.all).err, card.ErrClosed)
+		<-w.ended
+	})
+}
+
+func TestServiceCanBeClosedByWhoWatches(t *testing.T) {
+	bubble(t, []*cardtest.Card{nil}, func(t *testing.T, readers *cardtest.Readers, s *card.Service) {
+		var list []error
+		for _, err := range s.Watch(t.Context()) {
+			list = append(list, err)
+			require.NoError(t, s.Close())
+		}
+		require.Len(t, list, 2)
+		assert.NoError(t, list[0])
+		assert.ErrorIs(t, list[1], card.ErrClosed)
+	})
+}
+
+// PC/SC tells nobody of a reset, but for the programs that are connected, and
+// them at their next command.
+func TestResetOfACardThatIsHeldIsTold(t *testing.T) {
+	bubble(t, []*cardtest.Card{cardtest.PIV()}, func(t *testing.T, readers *cardtest.Readers, s *card.Service) {
+		w, other := watch(t, s), watch(t, s)
+		w.next(1)
+		c := (<-w.all).event.Card
+		other.next(2)
+		release, err := c.Hold(t.Context())
+		require.NoError(t, err)
+		defer release()
+		readers.Reset(zero)
+		w.quiet()
+		require.NoError(t, c.Do(t.Context(), func(*card.Tx) error { return nil }))
+		assert.Equal(t, card.Event{Kind: card.CardReset, Reader: zero, Card: c, ATR: c.ATR()}, (<-w.all).event)
+		assert.Equal(t, []string{"card reset: " + zero}, other.next(1))
+		w.quiet()
+		w.end()
+		other.end()
+	})
+}
+
+// A script is a driver that goes through states.
+type script struct {
+	driver.Service
+	steps chan step
+}
+
+type step struct {
+	readers []driver.Reader
+	err     error
+}
+
+func (s script) Wait(ctx context.Context, known []driver.Reader) ([]driver.Reader, error) {
+	select {
+	case st := <-s.steps:
+		return st.readers, st.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func (script) Close() error { return nil }
+
+func TestChangesThatOnlyDriversShow(t *testing.T) {
+	with := func(r ...driver.Reader) step { return step{readers: r} }
+	r := func(events uint32, present, mute bool, atr ...byte) driver.Reader {
+		return driver.Reader{Name: "R", Events: events, Present: present, Mute: mute, ATR: atr}
+	}
+	boom := errors.New("boom")
+	cases := []struct {
+		name  string
+		steps []step
+		want  []string
+	}{
+		{"another answer to reset",
+			[]step{with(r(1, true, false, 0x3B, 0)), with(r(1, true, false, 0x3B, 1))},
+			[]string{"reader added: R", "card inserted: R", "card reset: R"}},
+		{"a mute card that answers at last",
+			[]step{with(r(1, true, true)), with(r(1, true, false, 0x3B, 1))},
+			[]string{"reader added: R", "card inserted: R", "card reset: R"}},
+		{"a removal that is not counted",
+			[]step{with(r(0, true, false, 0x3B, 0)), with(r(0, false, false)), with(r(0, true, false, 0x3B, 0))},
+			[]string{"reader added: R", "card inserted: R", "card removed: R", "card inserted: R"}},
+		{"a service that was replaced while no card was in",
+			[]step{with(r(1, false, false)), with(r(1<<16, false, false)), with(r(1<<16+1, true, false, 0x3B, 0))},
+			[]string{"reader added: R", "card inserted: R"}},
+		{"a service that was replaced under a card",
+			[]step{with(r(1, true, false, 0x3B, 0)), with(r(1<<16, true, false, 0x3B, 0))},
+			[]string{"reader added: R", "card inserted: R", "card removed: R", "card inserted: R"}},
+		{"one reader in the place of another",
+			[]step{with(r(1, true, false, 0x3B, 0)), with(driver.Reader{Name: "S"})},
+			[]string{"reader added: R", "card inserted: R", "card removed: R", "reader removed: R", "reader added: S"}},
+		{"Windows without a reader has no service",
+			[]step{{err: driver.NoService}, {err: driver.NoService}, with(r(0, false, false)), {err: driver.ServiceStopped}, {err: driver.NoService}},
+			[]string{"card: watch readers: smart card service is not running (8010001D)", "reader added: R",
+				"reader removed: R", "card: watch readers: smart card service is not running (8010001E)"}},
+		{"an error that is about nothing in particular takes nothing away",
+			[]step{with(r(1, true, false, 0x3B, 0)), {err: boom}, {err: boom}, {err: driver.NoMemory}, with(r(2, false, false)), {err: boom}},
+			[]string{"reader added: R", "card inserted: R", "card: watch readers: boom",
+				"card: watch readers: smart card service is out of memory", "card removed: R", "card: watch readers: boom"}},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				d := script{steps: make(chan step)}
+				s := card.NewService(d, nil)
+				w := watch(t, s)
+				for _, st := range c.steps {
+					d.steps <- st
+				}
+				assert.Equal(t, c.want, w.next(len(c.want)))
+				w.quiet()
+				w.end()
+				require.NoError(t, s.Close())
+			})
+		})
+	}
+}
+
+func TestMuteCardIsNoCardToUse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := script{steps: make(chan step, 1)}
+		s := card.NewService(d, nil)
+		w := watch(t, s)
+		d.steps <- step{readers: []driver.Reader{{Name: "R", Present: true, Mute: true}}}
+		w.next(1)
+		assert.Equal(t, card.Event{Kind: card.CardInserted, Reader: "R", Mute: true}, (<-w.all).event)
+		w.end()
+		require.NoError(t, s.Close())
+	})
+}
+
+// A storm of changes, and at the end the sum of all events is what is there.
+// Each event fits what was told before it.
+func TestSumOfEventsIsTheTruth(t *testing.T) {
+	for name, open := range map[string]func(*testing.T, *cardtest.Readers) driver.Service{
+		"in process": func(_ *testing.T, r *cardtest.Readers) driver.Service { return r.Driver() },
+		"on a socket": func(t *testing.T, r *cardtest.Readers) driver.Service {
+			path := filepath.Join(t.TempDir(), "s")
+			l, err := net.Listen("unix", path)
+			require.NoError(t, err)
+			served := make(chan error, 1)
+			go func() { served <- r.Serve(l) }()
+			t.Cleanup(func() { require.NoError(t, <-served) })
+			t.Cleanup(func() { require.NoError(t, r.Close()) })
+			return client.New(path)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			before := runtime.NumGoroutine()
+			t.Run("storm", func(t *testing.T) { storm(t, open) })
+			noneLeft(t, before)
+		})
+	}
+}
+
+// noneLeft waits until there are no more goroutines than before.
+func noneLeft(t *testing.T, before int) {
+	t.Helper()
+	tick, late := time.NewTicker(time.Millisecond), time.After(10*time.Second)
+	defer tick.Stop()
+	for runtime.NumGoroutine() > before {
+		select {
+		case <-tick.C:
+		case <-late:
+			all := make([]byte, 1<<16)
+			t.Fatalf("goroutines are left: %s", all[:runtime.Stack(all, true)])
+		}
+	}
+}
+
+func storm(t *testing.T, open func(*testing.T, *cardtest.Readers) driver.Service) {
+	readers := cardtest.NewReaders(nil, nil, nil)
+	s := card.NewService(open(t, readers), nil)
+	defer s.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var mu sync.Mutex
+	state := map[string]bool{} // whether a card is in it
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		for e, err := range s.Watch(ctx) {
+			mu.Lock()
+			present, there := state[e.Reader]
+			switch {
+			case err != nil:
+				assert.ErrorIs(t, err, card.ErrNoService)
+				assert.Empty(t, state)
+			case e.Kind == card.ReaderAdded:
+				assert.False(t, there)
+				state[e.Reader] = false
+			case e.Kind == card.ReaderRemoved:
+				assert.True(t, there && !present)
+				delete(state, e.Reader)
+			case e.Kind == card.CardInserted:
+				assert.True(t, there && !present)
+				state[e.Reader] = true
+			case e.Kind == card.CardRemoved:
+				assert.True(t, present)
+				state[e.Reader] = false
+			}
+			mu.Unlock()
+		}
+	})
+	var storms sync.WaitGroup
+	for i, name := range readers.Names() {
+		soft, random := cardtest.PIV(), rand.New(rand.NewPCG(1, uint64(i)))
+		storms.Go(func() {
+			for range 100 {
+				readers.Insert(name, soft)
+				for range random.IntN(20) {
+					runtime.Gosched()
+				}
+				readers.Remove(name)
+				if random.IntN(10) == 0 {
+					readers.Unplug(name)
+					readers.Add(name)
+				}
+			}
+			if i == 0 {
+				readers.Insert(name, soft)
+			}
+		})
+	}
+	storms.Go(func() {
+		for range 2 {
+			readers.Stop()
+			readers.Start()
+		}
+	})
+	storms.Wait()
+	readers.Add("The last")
+	require.Eventually(t, func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		_, last := state["The last"]
+		return last && len(state) == 4
+	}, 20*time.Second, time.Millisecond)
+	list, err := s.Readers(t.Context())
+	require.NoError(t, err)
+	mu.Lock()
+	for _, r := range list {
+		assert.Equal(t, r.Present, state[r.Name], r.Name)
+	}
+	mu.Unlock()
+	cancel()
+	watching.Wait()
+}
+
+func TestEventKindsHaveNames(t *testing.T) {
+	for k := card.ReaderAdded; k <= card.CardReset; k++ {
+		assert.Regexp(t, `^(reader|card) `, k.String())
+	}
+	assert.Equal(t, "event 0", card.EventKind(0).String())
+	assert.Equal(t, "event 99", card.EventKind(99).String())
+}

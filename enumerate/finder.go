@@ -170,18 +170,25 @@ func (f *Finder) occupied(ctx context.Context) ([]string, error) {
 	return names, nil
 }
 
-// reader hands over what is on the card in one reader: the certificates of its
-// PIV application, then whether it has another. The second question comes last
-// because to ask it can end a login of the first.
+// reader hands over what is on the card in one reader.
 func (f *Finder) reader(ctx context.Context, name string, found func(result)) {
-	fail := func(err error) {
-		found(result{err: fmt.Errorf("enumerate: reader %q: %w", name, err)})
-	}
 	c, err := f.Service.Card(ctx, name)
 	if err != nil {
-		fail(err)
+		found(result{err: inReader(name, err)})
 		return
 	}
+	f.read(ctx, c, found)
+}
+
+func inReader(name string, err error) error {
+	return fmt.Errorf("enumerate: reader %q: %w", name, err)
+}
+
+// read hands over what is on a card: the certificates of its PIV application,
+// then whether it has another. The second question comes last because to ask it
+// can end a login of the first.
+func (f *Finder) read(ctx context.Context, c *card.Card, found func(result)) {
+	fail := func(err error) { found(result{err: inReader(c.Reader(), err)}) }
 	known, first := true, true
 	for cert, err := range piv.New(c).Certificates(ctx, f.Scan) {
 		switch {

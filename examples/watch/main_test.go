@@ -1,0 +1,77 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"testing"
+
+	"github.com/smartlogon/smartlogon/card"
+	"github.com/smartlogon/smartlogon/card/cardtest"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// start runs the program and returns its next line, and how to interrupt it.
+func start(t *testing.T, readers *cardtest.Readers, args ...string) (next func() string, interrupt func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	r, w := io.Pipe()
+	done := make(chan error, 1)
+	go func() {
+		done <- run(ctx, args, readers.Service(), w)
+		w.Close()
+	}()
+	lines := bufio.NewScanner(r)
+	next = func() string {
+		require.True(t, lines.Scan())
+		return lines.Text()
+	}
+	return next, func() {
+		cancel()
+		assert.False(t, lines.Scan(), "%q", lines.Text())
+		assert.NoError(t, <-done)
+	}
+}
+
+const first, second = "Software Reader 00", "Software Reader 01"
+
+func TestCertificatesComeAndGo(t *testing.T) {
+	alice := cardtest.Logon("alice@example.com")
+	readers := cardtest.NewReaders(alice, nil)
+	defer readers.Close()
+	next, interrupt := start(t, readers)
+	assert.Equal(t, `+ "alice@example.com" in "Software Reader 00", PIV 9A`, next())
+	readers.Remove(first)
+	assert.Equal(t, `- "alice@example.com" in "Software Reader 00", PIV 9A`, next())
+
+	key, certificate := cardtest.TestCA().Issue(cardtest.Leaf{UPNs: []string{"bob@example.com"}, EKUs: []string{"1.3.6.1.5.5.7.3.4"}})
+	readers.Insert(second, cardtest.PIV().Put("9D", key, certificate))
+	assert.Equal(t, `+ "bob@example.com" in "Software Reader 01", PIV 9D (not offered by Windows)`, next())
+	readers.Stop()
+	assert.Equal(t, `- "bob@example.com" in "Software Reader 01", PIV 9D (not offered by Windows)`, next())
+	assert.Contains(t, next(), "! enumerate: card: watch readers: smart card service is not running")
+	assert.Equal(t, "  "+card.Hint(card.ErrNoService), next())
+	readers.Start()
+	assert.Contains(t, next(), `+ "bob@example.com"`)
+	interrupt()
+	assert.Zero(t, alice.Writes())
+}
+
+func TestReadersAndCardsComeAndGo(t *testing.T) {
+	soft := cardtest.Logon("alice@example.com", cardtest.ATR([]byte{0x3B, 0x80, 0x01, 0x81}))
+	readers := cardtest.NewReaders(soft)
+	defer readers.Close()
+	next, interrupt := start(t, readers, "-readers")
+	assert.Equal(t, `"Software Reader 00": reader added`, next())
+	assert.Equal(t, `"Software Reader 00": card inserted, ATR 3B800181`, next())
+	readers.Remove(first)
+	assert.Equal(t, `"Software Reader 00": card removed, ATR 3B800181`, next())
+	readers.Add("Another")
+	assert.Equal(t, `"Another": reader added`, next())
+	readers.Unplug("Another")
+	assert.Equal(t, `"Another": reader removed`, next())
+	readers.Insert(first, cardtest.PIV(cardtest.ATR([]byte{0})))
+	assert.Equal(t, `"Software Reader 00": card inserted, but it does not answer`, next())
+	interrupt()
+}

@@ -49,6 +49,8 @@ type Card struct {
 	learnt    bool           // whether the discovery object was read, for the next two
 	reference card.Reference // the PIN that the card wants
 	discovery []byte         // the object as the card gives it; nil where there is none
+	probed    bool           // whether it is known to be a YubiKey, or none
+	version   Version        // of its firmware; zero of other cards
 }
 
 // New makes the PIV application of a card, without asking whether there is one.

@@ -37,6 +37,9 @@ func readKeyHistory(tx *card.Tx) (*KeyHistory, error) {
 	return decodeKeyHistory(content)
 }
 
+// maxHistoryURL is the length of the longest URL, in bytes.
+const maxHistoryURL = 118
+
 func decodeKeyHistory(content []byte) (*KeyHistory, error) {
 	const most = int(lastRetired-firstRetired) + 1
 	h := &KeyHistory{}
@@ -52,7 +55,7 @@ func decodeKeyHistory(content []byte) (*KeyHistory, error) {
 				h.OffCard = int(e.Value[0])
 			}
 		case 0xF3:
-			if len(e.Value) > 118 {
+			if len(e.Value) > maxHistoryURL {
 				return malformed(fmt.Sprintf("byte %d: URL of %d bytes", e.Offset, len(e.Value)))
 			}
 			h.URL = string(e.Value)

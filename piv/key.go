@@ -148,13 +148,18 @@ func (k *Key) authenticate(tag ber.Tag, data []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	return inTemplate(answer, tagResponse)
+}
+
+// inTemplate takes an element out of the answer of GENERAL AUTHENTICATE.
+func inTemplate(answer []byte, want ber.Tag) ([]byte, error) {
 	template, ok, err := ber.Find(answer, tagTemplate)
 	if err != nil || !ok {
-		return nil, malformed("answer of GENERAL AUTHENTICATE has no template 7C")
+		return nil, malformed(fmt.Sprintf("answer of GENERAL AUTHENTICATE has no template %v", tagTemplate))
 	}
-	response, ok, err := ber.Find(template, tagResponse)
+	value, ok, err := ber.Find(template, want)
 	if err != nil || !ok {
-		return nil, malformed("answer of GENERAL AUTHENTICATE has no response 82")
+		return nil, malformed(fmt.Sprintf("answer of GENERAL AUTHENTICATE has no element %v", want))
 	}
-	return response, nil
+	return value, nil
 }

@@ -56,13 +56,13 @@ func readObject(tx *card.Tx, tag Object) ([]byte, error) {
 
 // getData sends GET DATA (SP 800-73-4 part 2, 3.1.2).
 func getData(tx *card.Tx, tag Object) ([]byte, error) {
-	want := ber.AppendHeader(nil, ber.Tag(tag), 0)
-	want = want[:len(want)-1] // the tag alone
-	return tx.Command(card.Command{
-		INS: 0xCB, P1: 0x3F, P2: 0xFF,
-		Data: ber.Append(nil, 0x5C, want),
-		Ne:   card.MaxAnswer,
-	})
+	return tx.Command(card.Command{INS: 0xCB, P1: 0x3F, P2: 0xFF, Data: tagList(tag), Ne: card.MaxAnswer})
+}
+
+// tagList names the object that GET DATA and PUT DATA mean.
+func tagList(tag Object) []byte {
+	alone := ber.AppendHeader(nil, ber.Tag(tag), 0)
+	return ber.Append(nil, 0x5C, alone[:len(alone)-1])
 }
 
 // unwrap takes the content out of an object as the card gives it: tag 53 round

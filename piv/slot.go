@@ -1,6 +1,9 @@
 package piv
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
 
 // A Slot is a key on the card, and the container of its certificate. Its value
 // is the key reference (SP 800-73-4 part 1, table 4b).
@@ -73,6 +76,9 @@ func (s Slot) Object() Object {
 	}
 	return 0
 }
+
+// errNoSlot refuses a slot that is none.
+var errNoSlot = errors.New("there is no such slot")
 
 // A pinRule says when a key wants the PIN (SP 800-73-4 part 1, table 5).
 type pinRule int

@@ -1,0 +1,282 @@
+package piv
+
+import (
+	"context"
+	"crypto"
+	"crypto/ecdh"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/rsa"
+	"errors"
+	"fmt"
+	"math/big"
+
+	"github.com/smartlogon/smartlogon/card"
+	"github.com/smartlogon/smartlogon/internal/ber"
+)
+
+// KeyOptions say how a new key may be used. Nil, and the zero value, are as the
+// standard has it for the slot; anything else only YubiKeys take.
+type KeyOptions struct {
+	PIN   PINPolicy
+	Touch TouchPolicy
+}
+
+// The elements of a key's policies in GENERATE and IMPORT.
+const (
+	tagPINPolicy   ber.Tag = 0xAA
+	tagTouchPolicy ber.Tag = 0xAB
+)
+
+// append adds the policies that are not the default.
+func (o *KeyOptions) append(dst []byte) []byte {
+	if o != nil && o.PIN != PINDefault {
+		dst = ber.Append(dst, tagPINPolicy, []byte{byte(o.PIN)})
+	}
+	if o != nil && o.Touch != TouchDefault {
+		dst = ber.Append(dst, tagTouchPolicy, []byte{byte(o.Touch)})
+	}
+	return dst
+}
+
+// check is about the arguments alone.
+func (o *KeyOptions) check() error {
+	if o != nil && (o.PIN > PINMatchAlways || o.Touch > TouchCached) {
+		return fmt.Errorf("there is no PIN policy %d or no touch policy %d", o.PIN, o.Touch)
+	}
+	return nil
+}
+
+// asks reports whether there is anything that only a YubiKey takes.
+func (o *KeyOptions) asks() bool { return len(o.append(nil)) > 0 }
+
+// holds refuses a key that firmware has no place for, or has not the policies.
+func (v Version) holds(s Slot, a Algorithm, o *KeyOptions) error {
+	var needs []error
+	if s.retired() {
+		needs = append(needs, v.needs(firmware4, "a retired slot"))
+	}
+	switch a {
+	case P384:
+		needs = append(needs, v.needs(firmware4, a.String()))
+	case RSA3072, RSA4096, Ed25519, X25519:
+		needs = append(needs, v.needs(firmware57, a.String()))
+	}
+	if o.asks() {
+		needs = append(needs, v.needs(firmware4, "a policy"))
+	}
+	if o != nil && o.Touch == TouchCached {
+		needs = append(needs, v.needs(firmwareAttest, "a cached touch"))
+	}
+	return errors.Join(needs...)
+}
+
+// Generate has the card make a key in a slot, and returns its public half. What
+// was in the slot is lost; its certificate stays, and belongs to nothing.
+//
+// All YubiKeys of firmware 4.2.0 to 4.3.4 make weak RSA keys (CVE-2017-15361),
+// so none is made there. RSA may take the card half a minute.
+func (a *Admin) Generate(ctx context.Context, s Slot, alg Algorithm, o *KeyOptions) (crypto.PublicKey, error) {
+	key, err := a.generate(ctx, s, alg, o)
+	if err != nil {
+		return nil, fmt.Errorf("piv: generate %v in %v: %w", alg, s, err)
+	}
+	return key, nil
+}
+
+func (a *Admin) generate(ctx context.Context, s Slot, alg Algorithm, o *KeyOptions) (crypto.PublicKey, error) {
+	if err := checkKey(s, alg, o); err != nil {
+		return nil, err
+	}
+	control := o.append(ber.Append(nil, 0x80, []byte{byte(alg)}))
+	answer, err := a.do(ctx, change{
+		check: func(tx *card.Tx) error {
+			v, is, err := a.card.yubiKey(tx)
+			switch {
+			case err != nil:
+				return err
+			case !is && o.asks():
+				return fmt.Errorf("%w: policies of keys need a YubiKey", errors.ErrUnsupported)
+			case !is:
+				return nil // what it makes, it knows best
+			case alg.rsaBits() > 0 && !v.Less(firmwareROCA) && v.Less(firmwareSoundRSA):
+				return fmt.Errorf("%w: RSA keys that firmware %v makes are weak (CVE-2017-15361)", errors.ErrUnsupported, v)
+			}
+			return v.holds(s, alg, o)
+		},
+		// Ne is small so that nobody tries whether the card takes more, which
+		// could make the key twice.
+		command: card.Command{INS: 0x47, P2: byte(s), Data: ber.Append(nil, 0xAC, control), Ne: 256},
+	})
+	if err != nil {
+		return nil, err
+	}
+	template, ok, err := ber.Find(answer, 0x7F49)
+	if err == nil && !ok {
+		err = errors.New("there is no template 7F49")
+	}
+	if err != nil {
+		err = malformed(fmt.Errorf("answer of GENERATE ASYMMETRIC KEY PAIR: %w", err))
+	}
+	var key crypto.PublicKey
+	if err == nil {
+		key, err = decodePublicKey(alg, template)
+	}
+	if err != nil {
+		return nil, &InterruptedError{Changed, err}
+	}
+	return key, nil
+}
+
+// checkKey is about the arguments alone.
+func checkKey(s Slot, a Algorithm, o *KeyOptions) error {
+	switch a {
+	case P256, P384, Ed25519, X25519:
+	default:
+		if a.rsaBits() == 0 {
+			return fmt.Errorf("%v is no algorithm of keys in slots", a)
+		}
+	}
+	if !s.Valid() {
+		return errNoSlot
+	}
+	return o.check()
+}
+
+// Import puts a private key into a slot, as YubiKeys can: *[rsa.PrivateKey] of
+// two primes and the exponent 65537, *[ecdsa.PrivateKey], [ed25519.PrivateKey] or
+// *[ecdh.PrivateKey] on X25519. What was in the slot is lost; its certificate
+// stays. The key was outside the card, so others may have it.
+func (a *Admin) Import(ctx context.Context, s Slot, key crypto.PrivateKey, o *KeyOptions) error {
+	if err := a.importKey(ctx, s, key, o); err != nil {
+		return fmt.Errorf("piv: import into %v: %w", s, err)
+	}
+	return nil
+}
+
+func (a *Admin) importKey(ctx context.Context, s Slot, key crypto.PrivateKey, o *KeyOptions) error {
+	alg, data, err := encodePrivateKey(key)
+	if err != nil {
+		return err
+	}
+	defer clear(data)
+	if err := checkKey(s, alg, o); err != nil {
+		return err
+	}
+	public := publicOf(key)
+	sent := o.append(data)
+	defer clear(sent)
+	_, err = a.do(ctx, change{
+		check: func(tx *card.Tx) error {
+			v, err := a.card.firmware(tx)
+			if err != nil {
+				return err
+			}
+			return v.holds(s, alg, o)
+		},
+		command: card.Command{INS: 0xFE, P1: byte(alg), P2: byte(s), Data: sent, Secret: true},
+		look: func(ctx context.Context) State {
+			return a.card.lookAtKey(ctx, s, func(m *Metadata) bool {
+				return m != nil && samePublicKey(public, m.PublicKey)
+			})
+		},
+	})
+	return err
+}
+
+// lookAtKey says, by metadata of the key in a slot, whether a change was made.
+func (c *Card) lookAtKey(ctx context.Context, s Slot, changed func(*Metadata) bool) State {
+	y, err := c.Yubico(ctx)
+	if err != nil {
+		return Unknown
+	}
+	m, err := y.Metadata(ctx, byte(s))
+	switch {
+	case err != nil && !errors.Is(err, ErrNotFound):
+		return Unknown
+	case changed(m):
+		return Changed
+	}
+	return Unchanged
+}
+
+func samePublicKey(a, b crypto.PublicKey) bool {
+	k, ok := a.(interface{ Equal(crypto.PublicKey) bool })
+	return ok && k.Equal(b)
+}
+
+func publicOf(key crypto.PrivateKey) crypto.PublicKey {
+	switch k := key.(type) {
+	case *ecdh.PrivateKey:
+		return k.PublicKey()
+	case crypto.Signer:
+		return k.Public()
+	}
+	return nil
+}
+
+// encodePrivateKey writes a private key as IMPORT ASYMMETRIC KEY takes it: for
+// RSA the numbers of the Chinese remainder theorem, else one string of bytes,
+// each as long as the algorithm wants it.
+func encodePrivateKey(key crypto.PrivateKey) (Algorithm, []byte, error) {
+	var tag ber.Tag
+	var secret []byte
+	var err error
+	switch k := key.(type) {
+	case *rsa.PrivateKey:
+		return encodeRSA(k)
+	case *ecdsa.PrivateKey:
+		tag = 0x06
+		secret, err = k.Bytes()
+	case ed25519.PrivateKey:
+		if len(k) != ed25519.PrivateKeySize {
+			return 0, nil, fmt.Errorf("Ed25519 key of %d bytes", len(k))
+		}
+		tag, secret = 0x07, k.Seed()
+	case *ecdh.PrivateKey:
+		if k.Curve() != ecdh.X25519() {
+			return 0, nil, fmt.Errorf("%w: import of a key for ECDH on %v; give it as one for ECDSA", errors.ErrUnsupported, k.Curve())
+		}
+		tag, secret = 0x08, k.Bytes()
+	default:
+		return 0, nil, fmt.Errorf("%w: import of a %T", errors.ErrUnsupported, key)
+	}
+	if err != nil {
+		return 0, nil, err
+	}
+	defer clear(secret)
+	alg, err := algorithmOf(publicOf(key))
+	if err != nil {
+		return 0, nil, err
+	}
+	return alg, ber.Append(nil, tag, secret), nil
+}
+
+func encodeRSA(k *rsa.PrivateKey) (Algorithm, []byte, error) {
+	alg, err := algorithmOf(&k.PublicKey)
+	if err != nil {
+		return 0, nil, err
+	}
+	if err := k.Validate(); err != nil {
+		return 0, nil, err
+	}
+	half := alg.rsaBits() / 16
+	if k.E != 65537 || len(k.Primes) != 2 || k.Primes[0].BitLen() != 8*half || k.Primes[1].BitLen() != 8*half {
+		return 0, nil, fmt.Errorf("%w: RSA keys with another exponent than 65537, or other than two primes of %d bits", errors.ErrUnsupported, 8*half)
+	}
+	one := big.NewInt(1)
+	p, q := k.Primes[0], k.Primes[1]
+	numbers := []*big.Int{
+		p, q,
+		new(big.Int).Mod(k.D, new(big.Int).Sub(p, one)),
+		new(big.Int).Mod(k.D, new(big.Int).Sub(q, one)),
+		new(big.Int).ModInverse(q, p),
+	}
+	data := make([]byte, 0, 5*(half+4)+6) // so that no copy of it is left behind
+	for i, n := range numbers {
+		value := n.FillBytes(make([]byte, half))
+		data = ber.Append(data, ber.Tag(i+1), value)
+		clear(value)
+	}
+	return alg, data, nil
+}

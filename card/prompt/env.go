@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"sync"
 
 	"github.com/smartlogon/smartlogon/card"
 )
@@ -12,14 +13,17 @@ import (
 // PIN is needed. As with [card.FixedPIN], at most one wrong try is ever spent on
 // it, and never the last.
 func Env(name string) card.PINFunc {
-	ask := card.PINFunc(nil)
+	fixed := sync.OnceValues(func() (card.PINFunc, error) {
+		pin := os.Getenv(name)
+		if pin == "" {
+			return nil, fmt.Errorf("prompt: variable %s holds no PIN", name)
+		}
+		return card.FixedPIN(pin), nil
+	})
 	return func(ctx context.Context, r card.PINRequest) (card.PIN, error) {
-		if ask == nil {
-			pin, ok := os.LookupEnv(name)
-			if !ok || pin == "" {
-				return card.PIN{}, fmt.Errorf("prompt: variable %s holds no PIN", name)
-			}
-			ask = card.FixedPIN(pin)
+		ask, err := fixed()
+		if err != nil {
+			return card.PIN{}, err
 		}
 		return ask(ctx, r)
 	}

@@ -2,7 +2,9 @@ package prompt
 
 import (
 	"context"
+	"io"
 	"os"
+	"strings"
 
 	"golang.org/x/term"
 )
@@ -10,14 +12,17 @@ import (
 // maxLine bounds what is read as one line.
 const maxLine = 256
 
-// readLine reads a line from a terminal in raw mode, so that nothing is echoed
-// that should not be, and so that the wait for each key can end with ctx.
-func readLine(ctx context.Context, in *os.File, echo bool) (line []byte, err error) {
+// readLine asks a question and reads a line from a terminal in raw mode, so that
+// nothing is echoed that should not be, and so that the wait for each key can end
+// with ctx. The terminal is in raw mode before anybody can answer.
+func readLine(ctx context.Context, in *os.File, question string, echo bool) (line []byte, err error) {
 	state, err := term.MakeRaw(int(in.Fd()))
 	if err != nil {
 		return nil, err
 	}
 	defer term.Restore(int(in.Fd()), state)
+	say(question)
+	defer say("\n")
 	line = make([]byte, 0, maxLine) // never grown: no copy of a PIN is left behind
 	defer func() {
 		if err != nil {
@@ -26,6 +31,7 @@ func readLine(ctx context.Context, in *os.File, echo bool) (line []byte, err err
 		}
 	}()
 	key := make([]byte, 1)
+	defer clear(key)
 	for {
 		if err := readable(ctx, in); err != nil {
 			return line, err
@@ -41,8 +47,9 @@ func readLine(ctx context.Context, in *os.File, echo bool) (line []byte, err err
 		case c == ctrlC || c == ctrlD:
 			return line, ErrGivenUp
 		case c == backspace || c == del:
-			if len(line) > 0 {
-				line = line[:len(line)-1]
+			if last := len(line) - 1; last >= 0 {
+				line[last] = 0
+				line = line[:last]
 			}
 		case len(line) == maxLine:
 			return line, ErrGivenUp
@@ -53,6 +60,11 @@ func readLine(ctx context.Context, in *os.File, echo bool) (line []byte, err err
 			}
 		}
 	}
+}
+
+// say writes to a terminal in raw mode.
+func say(text string) {
+	io.WriteString(os.Stderr, strings.ReplaceAll(text, "\n", "\r\n"))
 }
 
 const (

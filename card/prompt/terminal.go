@@ -24,9 +24,7 @@ func Terminal(in *os.File) card.PINFunc {
 		if !term.IsTerminal(int(in.Fd())) {
 			return card.PIN{}, ErrNoTerminal
 		}
-		ask(r)
-		digits, err := readLine(ctx, in, false)
-		fmt.Fprintln(os.Stderr)
+		digits, err := readLine(ctx, in, question(r), false)
 		if err == nil && len(digits) == 0 {
 			err = ErrGivenUp
 		}
@@ -37,9 +35,7 @@ func Terminal(in *os.File) card.PINFunc {
 		if !r.Last {
 			return pin, nil
 		}
-		fmt.Fprint(os.Stderr, "This may be the last try: a wrong PIN blocks the card. Use it? Type yes: ")
-		word, err := readLine(ctx, in, true)
-		fmt.Fprintln(os.Stderr)
+		word, err := readLine(ctx, in, "This may be the last try: a wrong PIN blocks the card. Use it? Type yes: ", true)
 		if err == nil && string(word) != "yes" {
 			err = ErrGivenUp
 		}
@@ -54,13 +50,14 @@ func Terminal(in *os.File) card.PINFunc {
 // ErrGivenUp says that the person does not want to enter a PIN.
 var ErrGivenUp = errors.New("prompt: no PIN entered")
 
-func ask(r card.PINRequest) {
+func question(r card.PINRequest) string {
+	why := ""
 	if r.Refused != nil {
-		fmt.Fprintf(os.Stderr, "%v. %s\n", r.Refused, card.Hint(r.Refused))
+		why = fmt.Sprintf("%v. %s\n", r.Refused, card.Hint(r.Refused))
 	}
-	tries := fmt.Sprintf("%d tries left", r.Retries)
+	tries := fmt.Sprintf("tries left: %d", r.Retries)
 	if r.Retries < 0 {
 		tries = "the card does not say how many tries are left"
 	}
-	fmt.Fprintf(os.Stderr, "%s in %q\nPIN to %s (%s): ", r.Card, r.Reader, r.Purpose, tries)
+	return fmt.Sprintf("%s%s in %q\nPIN to %s (%s): ", why, r.Card, r.Reader, r.Purpose, tries)
 }

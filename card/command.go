@@ -1,6 +1,7 @@
 package card
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"time"
@@ -55,20 +56,23 @@ func (tx *Tx) command(c Command) ([]byte, error) {
 	}
 	// No PC/SC call that talks to a card can be cancelled. Where the context
 	// ends first, the exchange is left behind to finish, with answer chains
-	// drained, and the section ends after it.
+	// drained, and the section ends after it. The caller may do with its data
+	// what it likes by then.
+	x.command.Data = bytes.Clone(c.Data)
 	var answer []byte
 	var err error
 	done := make(chan struct{})
 	go func() {
 		answer, err = x.run()
+		clear(x.command.Data)
 		close(done)
 	}()
 	select {
 	case <-done:
 		return answer, err
 	case <-tx.ctx.Done():
-		tx.pending, tx.lost = done, ended(tx.ctx)
-		return nil, tx.lost
+		tx.pending = done
+		return nil, ended(tx.ctx)
 	}
 }
 
@@ -77,6 +81,8 @@ func (tx *Tx) usable() error {
 	switch {
 	case tx.over:
 		return ErrOver
+	case tx.pending != nil: // and uses the other fields
+		return ended(tx.ctx)
 	case tx.lost != nil:
 		return tx.lost
 	case tx.ctx.Err() != nil:

@@ -16,9 +16,9 @@ type Tx struct {
 	ctx  context.Context
 
 	over    bool          // the section has ended
+	pending chan struct{} // closed when a command that was left behind is done; it may change what follows
 	lost    error         // why no further command is sent
 	reset   bool          // the card is left in a state that only a reset mends
-	pending chan struct{} // closed when a command that was left behind is done
 }
 
 // Context is the one that the section runs under. It also ends when the service
@@ -216,19 +216,17 @@ func (tx *Tx) end() {
 	<-l.turn
 }
 
-// logout ends what was verified over the connection.
+// logout ends what was verified over the connection. The section's own context
+// may have ended; the PIN must not stay verified for that. A command takes its
+// time, and no more.
 func (tx *Tx) logout() {
-	if len(tx.link.logouts) == 0 {
-		return
-	}
-	// The section's own context may have ended; the PIN must not stay verified
-	// for that. A command takes its time, and no more.
-	tx.over, tx.ctx = false, context.Background()
+	out := &Tx{card: tx.card, lane: tx.lane, link: tx.link, ctx: context.Background(), lost: tx.lost}
 	for name, logout := range tx.link.logouts {
-		if tx.lost != nil || logout(tx) != nil {
+		if out.lost != nil || logout(out) != nil {
 			tx.reset = true
 		}
 		delete(tx.link.logouts, name)
 	}
-	tx.over = true
+	out.over = true
+	tx.reset = tx.reset || out.reset
 }

@@ -85,10 +85,13 @@ func (c *Credential) Title(p rules.Policy) string {
 func (c *Credential) Unlock(ctx context.Context, ask card.PINFunc) (*Key, error) {
 	key, err := c.unlock(ctx, ask)
 	if err != nil {
-		return nil, fmt.Errorf("enumerate: unlock %s in %q: %w", c.Container, c.Reader, err)
+		return nil, fmt.Errorf("enumerate: unlock %s: %w", c.place(), err)
 	}
 	return key, nil
 }
+
+// place says where the credential is, for errors.
+func (c *Credential) place() string { return fmt.Sprintf("%s in %q", c.Container, c.Reader) }
 
 func (c *Credential) unlock(ctx context.Context, ask card.PINFunc) (*Key, error) {
 	public, err := cert.PublicKey(c.Raw)
@@ -107,5 +110,5 @@ func (c *Credential) unlock(ctx context.Context, ask card.PINFunc) (*Key, error)
 	if err != nil {
 		return nil, err
 	}
-	return &Key{key}, nil
+	return &Key{key, c.place()}, nil
 }

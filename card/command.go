@@ -172,9 +172,10 @@ func (x *exchange) fetch(c Command, answer []byte, status Status) ([]byte, error
 }
 
 // apdu sends one APDU, and once more where the card says which length is right.
+// Where no answer was expected none can be wrong: a PIN is not sent twice.
 func (x *exchange) apdu(c Command, encode encoder) ([]byte, error) {
 	answer, status, err := x.transmit(c, encode)
-	if err == nil && status.corrects() {
+	if err == nil && status.corrects() && c.Ne > 0 {
 		c.Ne = status.length()
 		answer, status, err = x.transmit(c, encode)
 	}

@@ -23,3 +23,12 @@ var (
 
 // MaxCertificate bounds what Inflate returns.
 const MaxCertificate = maxCertificate
+
+// Authenticate proves the management key in a section of a test.
+var Authenticate = ManagementKey.authenticate
+
+// What the administration reads of a card's answers.
+var (
+	DecodeMetadata  = decodeMetadata
+	DecodePublicKey = decodePublicKey
+)

@@ -125,7 +125,12 @@ func (a *Attestation) verify(o x509.VerifyOptions) (*Attested, error) {
 // attested reads what Yubico put into the certificate: the slot at the end of the
 // subject, the rest in extensions of mostly bare bytes.
 func attested(leaf *x509.Certificate) (*Attested, error) {
-	told := &Attested{PublicKey: leaf.PublicKey}
+	// The certificate itself has no key where it is one for X25519.
+	public, err := x509.ParsePKIXPublicKey(leaf.RawSubjectPublicKeyInfo)
+	if err != nil {
+		return nil, fmt.Errorf("attested key: %w", err)
+	}
+	told := &Attested{PublicKey: public}
 	words := strings.Fields(leaf.Subject.CommonName)
 	if len(words) == 0 {
 		return nil, errors.New("attestation names no slot")

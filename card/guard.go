@@ -1,6 +1,7 @@
 package card
 
 import (
+	"bytes"
 	"context"
 	"errors"
 )
@@ -26,7 +27,7 @@ type Verification struct {
 	// Verify is the command that carries the PIN in its format.
 	Verify func(pin []byte) Command
 
-	// Logout ends the verification.
+	// Logout ends the verification. Nil: the card is reset for it.
 	Logout func(*Tx) error
 
 	// Always asks for the PIN and verifies it even if it is verified already.
@@ -42,14 +43,15 @@ type Verification struct {
 // runs f, which can rely on its application being selected. A PIN that was
 // verified is logged out again at the end, unless the card is held.
 func (c *Card) DoVerified(ctx context.Context, v Verification, f func(*Tx) error) error {
-	g := guard{card: c, v: v}
+	g := &guard{card: c, v: v}
 	return wrap(c.reader, "verify the PIN", g.run(ctx, f))
 }
 
-// A guard is one run of DoVerified.
+// A guard is one run of DoVerified or DoChange.
 type guard struct {
 	card     *Card
 	v        Verification
+	change   *Change // nil where the PIN is only verified
 	identity string
 }
 
@@ -65,30 +67,16 @@ func (g *guard) run(ctx context.Context, f func(*Tx) error) error {
 		case g.v.PIN == nil:
 			return &PINError{g.v.Reference, status.Retries, false, ErrPINRequired}
 		}
-		pin, err := g.v.PIN(ctx, PINRequest{
-			Reader:    g.card.reader,
-			Card:      g.identity,
-			Purpose:   g.v.Purpose,
-			Reference: g.v.Reference,
-			Format:    g.v.Format,
-			Retries:   status.Retries,
-			Last:      status.last(),
-			Refused:   refused,
-		})
+		given, err := g.ask(ctx, status, refused)
 		if err == nil {
-			err = ctx.Err()
+			err = g.card.section(ctx, func(tx *Tx) error {
+				if err := g.verify(tx, given); err != nil {
+					return err
+				}
+				return f(tx)
+			})
 		}
-		if err != nil {
-			pin.Destroy()
-			return err
-		}
-		err = g.card.section(ctx, func(tx *Tx) error {
-			if err := g.verify(tx, pin); err != nil {
-				return err
-			}
-			return f(tx)
-		})
-		pin.Destroy()
+		given.destroy()
 		if !askAgain(err) {
 			return err
 		}
@@ -109,10 +97,47 @@ func askAgain(err error) bool {
 		return false
 	}
 	switch e.Err {
-	case ErrWrongPIN, ErrLastTry, ErrRefusedBefore, ErrPINFormat:
+	case ErrWrongPIN, ErrLastTry, ErrRefusedBefore, ErrPINFormat, ErrNewPIN:
 		return true
 	}
 	return false
+}
+
+// An answer is what was given for one use of the guard.
+type answer struct {
+	pin PIN
+	new PIN // the one to set, where one is set
+}
+
+func (a answer) destroy() {
+	a.pin.Destroy()
+	a.new.Destroy()
+}
+
+// ask asks for the PIN, and for the new one where one is to be set.
+func (g *guard) ask(ctx context.Context, status PINStatus, refused error) (a answer, err error) {
+	r := PINRequest{
+		Reader:    g.card.reader,
+		Card:      g.identity,
+		Purpose:   g.v.Purpose,
+		Reference: g.v.Reference,
+		Format:    g.v.Format,
+		Retries:   status.Retries,
+		Last:      status.last(),
+	}
+	if !errors.Is(refused, ErrNewPIN) {
+		r.Refused, refused = refused, nil
+	}
+	a.pin, err = g.v.PIN(ctx, r)
+	if err == nil && g.change != nil {
+		r.Reference, r.Format, r.New = g.change.New, g.change.NewFormat, true
+		r.Retries, r.Last, r.Refused = -1, false, refused
+		a.new, err = g.v.PIN(ctx, r)
+	}
+	if err == nil {
+		err = ctx.Err()
+	}
+	return a, err
 }
 
 // look finds out how the PIN stands. If it is verified, and that is enough, it
@@ -125,7 +150,7 @@ func (g *guard) look(ctx context.Context, f func(*Tx) error) (status PINStatus, 
 		if g.identity, err = g.v.Identity(tx); err != nil {
 			return err
 		}
-		if status.Verified && !g.v.Always {
+		if status.Verified && !g.v.Always && g.change == nil {
 			done = true
 			return f(tx)
 		}
@@ -142,14 +167,14 @@ func (g *guard) status(tx *Tx) (PINStatus, error) {
 }
 
 // verify sends the PIN, if nothing speaks against it in this very section.
-func (g *guard) verify(tx *Tx, pin PIN) error {
+func (g *guard) verify(tx *Tx, given answer) error {
 	v, memory := g.v, &g.card.service.refused
 	status, err := g.status(tx)
 	if err != nil {
 		return err
 	}
 	not := func(why error) error { return &PINError{v.Reference, status.Retries, false, why} }
-	coded, err := v.Format.encode(pin)
+	coded, err := v.Format.encode(given.pin)
 	if err != nil {
 		return not(err)
 	}
@@ -160,37 +185,60 @@ func (g *guard) verify(tx *Tx, pin PIN) error {
 		return not(ErrPINBlocked)
 	case memory.has(it, status):
 		return not(ErrRefusedBefore)
-	case status.last() && !pin.evenLast:
+	case status.last() && !given.pin.evenLast:
 		return not(ErrLastTry)
 	}
-
+	command, done, err := g.command(coded, given.new)
+	if err != nil {
+		return err
+	}
+	defer clear(command.Data)
 	if err := tx.usable(); err != nil {
 		return err
 	}
 	// The answer may be lost: from here on the PIN counts as verified until
 	// it was logged out, and the try as spent until the card says otherwise.
-	tx.verified(g.key(), v.Logout)
+	restore := tx.verified(g.key(), v.Logout)
 	memory.lost(it, status)
-	command := v.Verify(coded)
-	command.Secret = true
-	_, err = tx.Command(command)
-	clear(command.Data)
-	if err == nil {
+	if _, err = tx.Command(command); err == nil {
 		memory.taken(it)
+		done()
 		return nil
 	}
-	return g.refusal(tx, err, it, status)
+	var answered Status
+	if !errors.As(err, &answered) {
+		done() // it may have been
+		return &PINError{v.Reference, max(status.Retries, 0) - 1, true, err}
+	}
+	restore()
+	return g.refusal(answered, err, it, status)
 }
 
-// refusal says what an error of VERIFY means.
-func (g *guard) refusal(tx *Tx, err error, it refusal, before PINStatus) error {
-	v, memory := g.v, &g.card.service.refused
-	var status Status
-	if !errors.As(err, &status) { // no answer: the try counts as spent
-		return &PINError{v.Reference, max(before.Retries, 0) - 1, true, err}
+// command is what carries the PIN, and what follows from its success.
+func (g *guard) command(coded []byte, replacement PIN) (c Command, done func(), err error) {
+	done = func() {}
+	if g.change == nil {
+		c = g.v.Verify(coded)
+	} else {
+		ch, memory := g.change, &g.card.service.refused
+		set, err := ch.NewFormat.encode(replacement)
+		if err != nil {
+			return c, nil, &PINError{ch.New, -1, false, ErrNewPIN}
+		}
+		defer clear(set)
+		c = ch.Replace(coded, set)
+		valid := memory.of(g.identity, ch.New, set)
+		done = func() { memory.forget(valid) }
 	}
+	c.Secret = true
+	c.Data = bytes.Clone(c.Data) // it may be coded itself
+	return c, done, nil
+}
+
+// refusal says what the status means that refused the PIN.
+func (g *guard) refusal(status Status, err error, it refusal, before PINStatus) error {
+	v, memory := g.v, &g.card.service.refused
 	left, failed := status.Retries()
-	delete(tx.link.logouts, g.key())
 	switch {
 	case failed && left == 0, status == MethodBlocked:
 		memory.add(it)
@@ -198,6 +246,9 @@ func (g *guard) refusal(tx *Tx, err error, it refusal, before PINStatus) error {
 	case failed:
 		memory.add(it)
 		return &PINError{v.Reference, left, true, ErrWrongPIN}
+	case g.change != nil && (status == WrongData || status == ConditionsNotMet):
+		memory.taken(it)
+		return &PINError{g.change.New, before.Retries, true, ErrNewPIN}
 	case status == WrongData || status == WrongLength:
 		memory.add(it)
 		return &PINError{v.Reference, -1, true, ErrPINFormat}
@@ -206,12 +257,17 @@ func (g *guard) refusal(tx *Tx, err error, it refusal, before PINStatus) error {
 	return err // not about the PIN: the card does not verify it here and now
 }
 
-// verified notes what ends the verification of a PIN.
-func (tx *Tx) verified(key string, logout func(*Tx) error) {
-	if tx.link.logouts == nil {
-		tx.link.logouts = make(map[string]func(*Tx) error)
+// verified notes what ends the verification of a PIN; restore takes it back.
+func (tx *Tx) verified(key string, logout func(*Tx) error) (restore func()) {
+	k := tx.link
+	if k.logouts == nil {
+		k.logouts = make(map[string]func(*Tx) error)
 	}
-	tx.link.logouts[key] = logout
+	if _, before := k.logouts[key]; before {
+		return func() {} // cards differ in whether a refusal ends it
+	}
+	k.logouts[key] = logout
+	return func() { delete(k.logouts, key) }
 }
 
 // key names the PIN among all of this card.

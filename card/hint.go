@@ -18,6 +18,7 @@ var hints = []struct {
 	{ErrRefusedBefore, "Enter another PIN: the card refused this one. If the PIN was changed meanwhile, start the program again."},
 	{ErrWrongPIN, "Enter the PIN again; mind how many tries are left."},
 	{ErrPINFormat, "Enter the PIN as the card takes it; most take 6 to 8 digits."},
+	{ErrNewPIN, "Choose another new PIN: the card wants a certain length, mostly digits, and may refuse what is easy to guess."},
 	{ErrPINRequired, "Give the program a way to ask for the PIN."},
 	{driver.NoAccess, "Ask for the right to use smart cards: on Linux, polkit rules of pcscd decide."},
 	{driver.SecurityViolation, "Ask for the right to use smart cards: a policy of this machine denies it."},

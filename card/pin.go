@@ -76,7 +76,7 @@ func (f PINFormat) encode(p PIN) ([]byte, error) {
 		return nil, ErrPINFormat
 	}
 	for _, c := range p.secret.digits {
-		if f.Digits && (c < '0' || c > '9') || c == 0xFF {
+		if f.Digits && (c < '0' || c > '9') || f.Padded && c == 0xFF {
 			return nil, ErrPINFormat
 		}
 	}
@@ -108,6 +108,7 @@ type PINRequest struct {
 
 	Retries int  // tries left; negative where the card does not say
 	Last    bool // the next wrong try is the last, or may be
+	New     bool // a PIN to set is asked for (see Change), which costs no try
 
 	// Refused says why the previous answer was not taken, nil the first time.
 	// It is a *[PINError], which says whether a try was spent on it.
@@ -122,6 +123,7 @@ type PINFunc func(context.Context, PINRequest) (PIN, error)
 
 // FixedPIN answers with a PIN that the program knows. At most one wrong try is
 // ever spent on it: once it was not taken, it is not given again, to any card.
+// It is never given as a new PIN.
 func FixedPIN(pin string) PINFunc {
 	var mu sync.Mutex
 	var refused error
@@ -131,7 +133,10 @@ func FixedPIN(pin string) PINFunc {
 		if r.Refused != nil {
 			refused = r.Refused
 		}
-		if refused != nil {
+		switch {
+		case r.New:
+			return PIN{}, ErrPINRequired
+		case refused != nil:
 			return PIN{}, refused
 		}
 		return NewPIN([]byte(pin)), nil
@@ -145,6 +150,7 @@ var (
 	ErrLastTry       = errors.New("PIN not sent: it would be the last try, and nobody agreed to that")
 	ErrRefusedBefore = errors.New("PIN not sent: this card has refused it before")
 	ErrPINFormat     = errors.New("PIN does not have the form that this card takes")
+	ErrNewPIN        = errors.New("new PIN is not one that this card takes")
 	ErrPINRequired   = errors.New("PIN is required, and there is nobody to ask")
 )
 

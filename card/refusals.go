@@ -69,3 +69,11 @@ func (r *refusals) taken(it refusal) {
 	defer r.mu.Unlock()
 	delete(r.unanswered, it)
 }
+
+// forget is for a PIN that was set, and so may be right now.
+func (r *refusals) forget(it refusal) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.refused, it)
+	delete(r.unanswered, it)
+}

@@ -222,7 +222,7 @@ func (tx *Tx) end() {
 func (tx *Tx) logout() {
 	out := &Tx{card: tx.card, lane: tx.lane, link: tx.link, ctx: context.Background(), lost: tx.lost}
 	for name, logout := range tx.link.logouts {
-		if out.lost != nil || logout(out) != nil {
+		if logout == nil || out.lost != nil || logout(out) != nil {
 			tx.reset = true
 		}
 		delete(tx.link.logouts, name)

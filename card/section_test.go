@@ -1,0 +1,449 @@
+package card_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/smartlogon/smartlogon/card"
+	"github.com/smartlogon/smartlogon/card/cardtest"
+	"github.com/smartlogon/smartlogon/card/driver"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// A desk has a reader with a card, and a program that uses it.
+type desk struct {
+	t       *testing.T
+	soft    *cardtest.Card
+	readers *cardtest.Readers
+	service *card.Service
+	card    *card.Card
+}
+
+func newDesk(t *testing.T, soft *cardtest.Card, o *card.Options) *desk {
+	t.Helper()
+	d := &desk{t: t, soft: soft, readers: cardtest.NewReaders(soft)}
+	d.service = card.NewService(d.readers.Driver(), o)
+	t.Cleanup(d.close)
+	var err error
+	d.card, err = d.service.Card(t.Context(), zero)
+	require.NoError(t, err)
+	return d
+}
+
+func (d *desk) close() {
+	assert.NoError(d.t, d.readers.Close()) // which ends delays
+	assert.NoError(d.t, d.service.Close())
+}
+
+// neighbour is a connection of another program.
+func (d *desk) neighbour() driver.Card {
+	d.t.Helper()
+	s := d.readers.Driver()
+	k, err := s.Connect(d.t.Context(), zero)
+	require.NoError(d.t, err)
+	d.t.Cleanup(func() {
+		assert.NoError(d.t, k.Close(false))
+		assert.NoError(d.t, s.Close())
+	})
+	return k
+}
+
+var (
+	pivAID     = []byte{0xA0, 0, 0, 3, 8, 0, 0, 0x10, 0}
+	readChuid  = card.Command{INS: 0xCB, P1: 0x3F, P2: 0xFF, Data: []byte{0x5C, 3, 0x5F, 0xC1, 2}, Ne: card.MaxAnswer}
+	readCert   = card.Command{INS: 0xCB, P1: 0x3F, P2: 0xFF, Data: []byte{0x5C, 3, 0x5F, 0xC1, 5}, Ne: card.MaxAnswer}
+	countTries = card.Command{INS: 0x20, P2: 0x80}
+)
+
+// chuid reads an object, to see that the card is there.
+func chuid(tx *card.Tx) error {
+	if _, err := tx.Select(pivAID); err != nil {
+		return err
+	}
+	_, err := tx.Command(readChuid)
+	return err
+}
+
+func TestSectionKeepsOthersOutAndLetsGo(t *testing.T) {
+	d := newDesk(t, cardtest.PIV(), nil)
+	other := d.neighbour()
+	held := make(chan error, 1)
+	err := d.card.Do(t.Context(), func(tx *card.Tx) error {
+		go func() { held <- other.Begin(t.Context()) }()
+		for range 3 {
+			if err := chuid(tx); err != nil {
+				return err
+			}
+		}
+		select {
+		case <-held:
+			return errors.New("another program got in")
+		default:
+			return nil
+		}
+	})
+	require.NoError(t, err)
+	require.NoError(t, <-held)
+	require.NoError(t, other.End(false))
+}
+
+func TestTxAfterItsSectionSendsNothing(t *testing.T) {
+	d := newDesk(t, cardtest.PIV(), nil)
+	var kept *card.Tx
+	require.NoError(t, d.card.Do(t.Context(), func(tx *card.Tx) error {
+		kept = tx
+		return chuid(tx)
+	}))
+	before := d.soft.Exchanges()
+	_, err := kept.Command(readChuid)
+	assert.ErrorIs(t, err, card.ErrOver)
+	_, err = kept.Select(pivAID)
+	assert.ErrorIs(t, err, card.ErrOver)
+	assert.Equal(t, before, d.soft.Exchanges())
+}
+
+func TestSectionReturnsWhatItsFunctionReturns(t *testing.T) {
+	d := newDesk(t, cardtest.PIV(), nil)
+	mine := errors.New("mine")
+	err := d.card.Do(t.Context(), func(*card.Tx) error { return mine })
+	assert.ErrorIs(t, err, mine)
+	var e *card.Error
+	require.ErrorAs(t, err, &e)
+	assert.Equal(t, zero, e.Reader)
+}
+
+func TestSectionOfAFunctionThatPanicsIsOver(t *testing.T) {
+	d := newDesk(t, cardtest.PIV(), nil)
+	assert.PanicsWithValue(t, "oh", func() {
+		_ = d.card.Do(t.Context(), func(*card.Tx) error { panic("oh") })
+	})
+	assert.NoError(t, d.card.Do(t.Context(), chuid))
+}
+
+func TestSectionsOfOneReaderTakeTurns(t *testing.T) {
+	d := newDesk(t, cardtest.PIV(), nil)
+	var inside, most int
+	var mu sync.Mutex
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			assert.NoError(t, d.card.Do(t.Context(), func(tx *card.Tx) error {
+				mu.Lock()
+				inside++
+				most = max(most, inside)
+				mu.Unlock()
+				err := chuid(tx)
+				mu.Lock()
+				inside--
+				mu.Unlock()
+				return err
+			}))
+		})
+	}
+	all.Wait()
+	assert.Equal(t, 1, most)
+}
+
+func TestBusyReader(t *testing.T) {
+	t.Run("a transaction of another program", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			d := newDesk(t, cardtest.PIV(), &card.Options{BusyTimeout: time.Minute})
+			other := d.neighbour()
+			require.NoError(t, other.Begin(t.Context()))
+			told := 0
+			ctx := card.WithTrace(t.Context(), &card.Trace{Busy: func(reader string) {
+				assert.Equal(t, zero, reader)
+				told++
+			}})
+			began := time.Now()
+			err := d.card.Do(ctx, chuid)
+			assert.ErrorIs(t, err, card.ErrBusy)
+			assert.Equal(t, time.Minute, time.Since(began))
+			synctest.Wait()
+			assert.Equal(t, 1, told)
+
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			err = d.card.Do(ctx, chuid)
+			assert.ErrorIs(t, err, context.DeadlineExceeded, "the caller's patience, not ours")
+			assert.NotErrorIs(t, err, card.ErrBusy)
+
+			go func() {
+				time.Sleep(time.Second)
+				assert.NoError(t, other.End(false))
+			}()
+			assert.NoError(t, d.card.Do(t.Context(), chuid))
+		})
+	})
+	t.Run("a program that shares with nobody", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			exclusive := &jealous{failures: 5}
+			d := newDesk(t, cardtest.PIV(), nil)
+			exclusive.Service = d.readers.Driver()
+			s := card.NewService(exclusive, &card.Options{BusyTimeout: time.Second})
+			defer s.Close()
+			told := 0
+			ctx := card.WithTrace(t.Context(), &card.Trace{Busy: func(string) { told++ }})
+			c, err := s.Card(ctx, zero)
+			require.NoError(t, err)
+			assert.NoError(t, c.Do(ctx, chuid), "it lets go in time")
+			assert.Equal(t, 5, told)
+
+			exclusive.failures = 1000
+			assert.ErrorIs(t, c.Do(ctx, chuid), card.ErrBusy)
+		})
+	})
+}
+
+// A jealous service has a card that another program has to itself, for as many
+// tries.
+type jealous struct {
+	driver.Service
+	failures int
+}
+
+func (j *jealous) Connect(ctx context.Context, reader string) (driver.Card, error) {
+	if j.failures > 0 {
+		j.failures--
+		return nil, driver.SharingViolation
+	}
+	return j.Service.Connect(ctx, reader)
+}
+
+func TestCardIsTheOneThatWasThere(t *testing.T) {
+	d := newDesk(t, cardtest.PIV(), nil)
+	d.readers.Remove(zero)
+	assert.ErrorIs(t, d.card.Do(t.Context(), chuid), card.ErrNoCard)
+	d.readers.Insert(zero, d.soft)
+	assert.ErrorIs(t, d.card.Do(t.Context(), chuid), card.ErrChanged)
+	again, err := d.service.Card(t.Context(), zero)
+	require.NoError(t, err)
+	assert.NoError(t, again.Do(t.Context(), chuid))
+	d.readers.Unplug(zero)
+	assert.ErrorIs(t, again.Do(t.Context(), chuid), card.ErrNoReader)
+}
+
+func TestRemovalInASectionIsSaid(t *testing.T) {
+	for _, when := range []cardtest.When{cardtest.Instead, cardtest.Before, cardtest.After} {
+		d := newDesk(t, cardtest.PIV(), nil)
+		d.readers.Fault(zero, 2, cardtest.Fault{What: cardtest.Removal, When: when})
+		err := d.card.Do(t.Context(), func(tx *card.Tx) error {
+			err := chuid(tx)
+			before := d.soft.Exchanges()
+			_, again := tx.Command(readChuid)
+			assert.ErrorIs(t, again, card.ErrRemoved)
+			assert.Equal(t, before, d.soft.Exchanges(), "nothing more is sent")
+			return err
+		})
+		assert.ErrorIs(t, err, card.ErrRemoved)
+	}
+}
+
+func TestResetByAnotherIsNoticed(t *testing.T) {
+	d := newDesk(t, cardtest.PIV(), nil)
+	release, err := d.card.Hold(t.Context())
+	require.NoError(t, err)
+	defer release()
+	epoch := func() (n uint64) {
+		require.NoError(t, d.card.Do(t.Context(), func(tx *card.Tx) error {
+			n = tx.Epoch()
+			return chuid(tx)
+		}))
+		return n
+	}
+	first := epoch()
+	assert.Equal(t, first, epoch(), "held and left alone")
+	d.readers.Reset(zero)
+	second := epoch()
+	assert.NotEqual(t, first, second)
+
+	d.readers.Fault(zero, 2, cardtest.Fault{What: cardtest.OtherReset, When: cardtest.Before})
+	assert.ErrorIs(t, d.card.Do(t.Context(), chuid), card.ErrReset, "in the middle")
+	assert.NotEqual(t, second, epoch())
+}
+
+func TestEpochOfACardThatIsNotHeldIsNew(t *testing.T) {
+	d := newDesk(t, cardtest.PIV(), nil)
+	var seen []uint64
+	for range 2 {
+		require.NoError(t, d.card.Do(t.Context(), func(tx *card.Tx) error {
+			seen = append(seen, tx.Epoch())
+			return nil
+		}))
+	}
+	assert.NotEqual(t, seen[0], seen[1])
+}
+
+func TestServiceThatStopsAndReturns(t *testing.T) {
+	d := newDesk(t, cardtest.PIV(), nil)
+	release, err := d.card.Hold(t.Context())
+	require.NoError(t, err)
+	defer release()
+	d.readers.Stop()
+	assert.ErrorIs(t, d.card.Do(t.Context(), chuid), card.ErrNoService)
+	_, err = d.service.Card(t.Context(), zero)
+	assert.ErrorIs(t, err, card.ErrNoService)
+	d.readers.Start()
+	assert.ErrorIs(t, d.card.Do(t.Context(), chuid), card.ErrChanged, "nobody knows what happened meanwhile")
+	again, err := d.service.Card(t.Context(), zero)
+	require.NoError(t, err)
+	assert.NoError(t, again.Do(t.Context(), chuid))
+
+	d.readers.Fault(zero, 2, cardtest.Fault{What: cardtest.ServiceStop, When: cardtest.Before})
+	assert.ErrorIs(t, again.Do(t.Context(), chuid), card.ErrNoService)
+	d.readers.Start()
+	again, err = d.service.Card(t.Context(), zero)
+	require.NoError(t, err)
+	assert.NoError(t, again.Do(t.Context(), chuid))
+}
+
+func TestCancelLeavesTheCommandBehind(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t, cardtest.PIV(), nil)
+		d.readers.Fault(zero, 2, cardtest.Fault{Delay: time.Hour})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		began := time.Now()
+		err := d.card.Do(ctx, func(tx *card.Tx) error {
+			err := chuid(tx)
+			_, again := tx.Command(readChuid)
+			assert.ErrorIs(t, again, context.DeadlineExceeded)
+			return err
+		})
+		assert.ErrorIs(t, err, context.DeadlineExceeded)
+		assert.Equal(t, time.Second, time.Since(began), "Do does not wait for the command")
+		assert.NoError(t, d.card.Do(t.Context(), chuid), "the next section does")
+		assert.Equal(t, time.Hour, time.Since(began))
+	})
+}
+
+func TestContextOfASectionEndsWithTheService(t *testing.T) {
+	d := newDesk(t, cardtest.PIV(), nil)
+	inside, closed := make(chan struct{}), make(chan error, 1)
+	done := make(chan error, 1)
+	go func() {
+		done <- d.card.Do(t.Context(), func(tx *card.Tx) error {
+			close(inside)
+			<-tx.Context().Done()
+			_, err := tx.Command(readChuid)
+			return err
+		})
+	}()
+	<-inside
+	go func() { closed <- d.service.Close() }()
+	assert.ErrorIs(t, <-done, card.ErrClosed)
+	assert.NoError(t, <-closed)
+
+	assert.ErrorIs(t, d.card.Do(t.Context(), chuid), card.ErrClosed)
+	_, err := d.card.Hold(t.Context())
+	assert.ErrorIs(t, err, card.ErrClosed)
+	_, err = d.service.Card(t.Context(), zero)
+	assert.ErrorIs(t, err, card.ErrClosed)
+	_, err = d.service.Readers(t.Context())
+	assert.ErrorIs(t, err, card.ErrClosed)
+	assert.NoError(t, d.service.Close(), "again")
+}
+
+func TestCloseAtAnyMoment(t *testing.T) {
+	for range 200 {
+		readers := cardtest.NewReaders(cardtest.PIV())
+		s := readers.Service()
+		c, err := s.Card(t.Context(), zero)
+		require.NoError(t, err)
+		var all sync.WaitGroup
+		for range 3 {
+			all.Go(func() {
+				release, err := c.Hold(t.Context())
+				if err == nil {
+					err = c.Do(t.Context(), chuid)
+					release()
+				}
+				if err != nil {
+					assert.ErrorIs(t, err, card.ErrClosed)
+				}
+			})
+		}
+		assert.NoError(t, s.Close())
+		all.Wait()
+		k, err := readers.Driver().Connect(t.Context(), zero)
+		require.NoError(t, err)
+		assert.NoError(t, k.Begin(t.Context()), "nothing is held")
+		assert.NoError(t, k.Close(false))
+		assert.NoError(t, readers.Close())
+	}
+}
+
+func TestHold(t *testing.T) {
+	d := newDesk(t, cardtest.PIV(), nil)
+	first, err := d.card.Hold(t.Context())
+	require.NoError(t, err)
+	second, err := d.card.Hold(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, d.card.Do(t.Context(), func(tx *card.Tx) error { return verifyByHand(tx) }))
+	assert.True(t, d.soft.Verified(), "the card kept its power")
+	first()
+	first()
+	assert.True(t, d.soft.Verified(), "somebody holds it still")
+	k := d.neighbour()
+	assert.NoError(t, k.Begin(t.Context()), "others can use it")
+	assert.NoError(t, k.End(false))
+	assert.NoError(t, k.Close(false))
+	second()
+	assert.False(t, d.soft.Verified(), "it lost its power")
+}
+
+// verifyByHand verifies the PIN past the guard, which knows nothing of it then.
+func verifyByHand(tx *card.Tx) error {
+	if _, err := tx.Select(pivAID); err != nil {
+		return err
+	}
+	_, err := tx.Command(card.Command{INS: 0x20, P2: 0x80, Data: []byte("123456\xFF\xFF")})
+	return err
+}
+
+func TestCardByNameSaysWhyNot(t *testing.T) {
+	readers := cardtest.NewReaders(nil)
+	defer readers.Close()
+	s := readers.Service()
+	defer s.Close()
+	_, err := s.Card(t.Context(), zero)
+	assert.ErrorIs(t, err, card.ErrNoCard)
+	_, err = s.Card(t.Context(), "another")
+	assert.ErrorIs(t, err, card.ErrNoReader)
+	assert.ErrorContains(t, err, `"another"`)
+
+	mute := card.NewService(listed{{Name: zero, Present: true, Mute: true}}, nil)
+	defer mute.Close()
+	_, err = mute.Card(t.Context(), zero)
+	assert.ErrorIs(t, err, card.ErrMute)
+}
+
+func TestReadersAreAsTheServiceSays(t *testing.T) {
+	s := card.NewService(listed{{Name: "a", Present: true, InUse: true, ATR: []byte{0x3B, 0x00}, Events: 7}, {Name: "b"}}, nil)
+	defer s.Close()
+	list, err := s.Readers(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, []card.Reader{{Name: "a", Present: true, InUse: true, ATR: card.ATR{0x3B, 0x00}}, {Name: "b"}}, list)
+	c, err := s.Card(t.Context(), "a")
+	require.NoError(t, err)
+	assert.Equal(t, "a", c.Reader())
+	assert.Equal(t, "3B00", c.ATR().String())
+}
+
+// listed is a service that has nothing but a list of readers.
+type listed []driver.Reader
+
+func (l listed) Readers(context.Context) ([]driver.Reader, error) { return l, nil }
+func (l listed) Close() error                                     { return nil }
+func (l listed) Wait(ctx context.Context, _ []driver.Reader) ([]driver.Reader, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+func (l listed) Connect(context.Context, string) (driver.Card, error) {
+	return nil, driver.UnresponsiveCard
+}

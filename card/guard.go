@@ -68,14 +68,16 @@ func (g *guard) run(ctx context.Context, f func(*Tx) error) error {
 			return &PINError{g.v.Reference, status.Retries, false, ErrPINRequired}
 		}
 		given, err := g.ask(ctx, status, refused)
-		if err == nil {
-			err = g.card.section(ctx, func(tx *Tx) error {
-				if err := g.verify(tx, given); err != nil {
-					return err
-				}
-				return f(tx)
-			})
+		if err != nil { // whoever gives up may say so with why the last answer was not taken
+			given.destroy()
+			return err
 		}
+		err = g.card.section(ctx, func(tx *Tx) error {
+			if err := g.verify(tx, given); err != nil {
+				return err
+			}
+			return f(tx)
+		})
 		given.destroy()
 		if !askAgain(err) {
 			return err

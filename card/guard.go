@@ -176,70 +176,78 @@ func (g *guard) verify(tx *Tx, given answer) error {
 		return err
 	}
 	not := func(why error) error { return &PINError{v.Reference, status.Retries, false, why} }
-	coded, err := v.Format.encode(given.pin)
+	out, err := g.prepare(given)
 	if err != nil {
 		return not(err)
 	}
-	defer clear(coded)
-	it := memory.of(g.identity, v.Reference, coded)
+	defer clear(out.command.Data)
 	switch {
 	case status.Blocked:
 		return not(ErrPINBlocked)
-	case memory.has(it, status):
+	case memory.has(out.pin, status):
 		return not(ErrRefusedBefore)
 	case status.last() && !given.pin.evenLast:
 		return not(ErrLastTry)
 	}
-	command, done, err := g.command(coded, given.new)
-	if err != nil {
-		return err
-	}
-	defer clear(command.Data)
 	if err := tx.usable(); err != nil {
 		return err
 	}
 	// The answer may be lost: from here on the PIN counts as verified until
 	// it was logged out, and the try as spent until the card says otherwise.
 	restore := tx.verified(g.key(), v.Logout)
-	memory.lost(it, status)
-	if _, err = tx.Command(command); err == nil {
-		memory.taken(it)
-		done()
+	memory.lost(out.pin, status)
+	if _, err = tx.Command(out.command); err == nil {
+		memory.taken(out.pin)
+		memory.forget(out.set)
 		return nil
 	}
 	var answered Status
 	if !errors.As(err, &answered) {
-		done() // it may have been
+		memory.forget(out.set) // it may have been set
 		return &PINError{v.Reference, max(status.Retries, 0) - 1, true, err}
 	}
 	restore()
-	return g.refusal(answered, err, it, status)
+	return g.refusal(answered, err, out, status)
 }
 
-// command is what carries the PIN, and what follows from its success.
-func (g *guard) command(coded []byte, replacement PIN) (c Command, done func(), err error) {
-	done = func() {}
-	if g.change == nil {
+// A sending is a PIN on its way to the card.
+type sending struct {
+	command Command
+	pin     refusal // the PIN in it, to know it again
+	set     refusal // the PIN that it sets
+}
+
+// prepare makes the command that carries what was given.
+func (g *guard) prepare(given answer) (out sending, err error) {
+	memory := &g.card.service.refused
+	coded, err := g.v.Format.encode(given.pin)
+	if err != nil {
+		return out, err
+	}
+	defer clear(coded)
+	out.pin = memory.of(g.identity, g.v.Reference, coded)
+	var c Command
+	if ch := g.change; ch == nil {
 		c = g.v.Verify(coded)
 	} else {
-		ch, memory := g.change, &g.card.service.refused
-		set, err := ch.NewFormat.encode(replacement)
+		set, err := ch.NewFormat.encode(given.new)
 		if err != nil {
-			return c, nil, &PINError{ch.New, -1, false, ErrNewPIN}
+			return out, ErrNewPIN
 		}
 		defer clear(set)
+		out.set = memory.of(g.identity, ch.New, set)
 		c = ch.Replace(coded, set)
-		valid := memory.of(g.identity, ch.New, set)
-		done = func() { memory.forget(valid) }
 	}
+	defer clear(c.Data) // it may be coded itself
 	c.Secret = true
-	c.Data = bytes.Clone(c.Data) // it may be coded itself
-	return c, done, nil
+	out.command = c
+	out.command.Data = bytes.Clone(c.Data)
+	return out, nil
 }
 
 // refusal says what the status means that refused the PIN.
-func (g *guard) refusal(status Status, err error, it refusal, before PINStatus) error {
-	v, memory := g.v, &g.card.service.refused
+func (g *guard) refusal(status Status, err error, out sending, before PINStatus) error {
+	v, memory, it := g.v, &g.card.service.refused, out.pin
 	left, failed := status.Retries()
 	switch {
 	case failed && left == 0, status == MethodBlocked:

@@ -18,7 +18,8 @@ type refusals struct {
 	unanswered map[refusal]int
 }
 
-// A refusal names a PIN, and one reference of one card.
+// A refusal names a PIN, and one reference of one card. The zero value names
+// none, and nothing is remembered of it.
 type refusal [sha256.Size]byte
 
 func (r *refusals) of(identity string, ref Reference, pin []byte) refusal {
@@ -40,7 +41,9 @@ func (r *refusals) of(identity string, ref Reference, pin []byte) refusal {
 func (r *refusals) add(it refusal) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.refused[it] = true
+	if it != (refusal{}) {
+		r.refused[it] = true
+	}
 	delete(r.unanswered, it)
 }
 
@@ -48,7 +51,9 @@ func (r *refusals) add(it refusal) {
 func (r *refusals) lost(it refusal, before PINStatus) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.unanswered[it] = before.Retries
+	if it != (refusal{}) {
+		r.unanswered[it] = before.Retries
+	}
 }
 
 // has reports whether the card refused the PIN, now that its status is known.

@@ -1,0 +1,69 @@
+package card_test
+
+import (
+	"bytes"
+	"encoding/hex"
+	"testing"
+
+	"github.com/smartlogon/smartlogon/card"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestATR(t *testing.T) {
+	for _, test := range []struct{ name, atr, historical string }{
+		{"empty", "", ""},
+		{"no historical bytes", "3B00", ""},
+		{"historical bytes alone", "3B02ABCD", "abcd"},
+		{"behind one group", "3B1211ABCD", "abcd"},
+		{"behind two groups, and a check byte", "3B82800112AB13", "12ab"},
+		{"a YubiKey", "3BFD1300008131FE158073C021C057597562694B657940", "8073c021c057597562694b6579"},
+		{"fewer than announced", "3B05ABCD", ""},
+		{"groups without end", "3BF0FFFFFFFF", ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			b, err := hex.DecodeString(test.atr)
+			require.NoError(t, err)
+			assert.Equal(t, test.historical, hex.EncodeToString(card.ATR(b).Historical()))
+			assert.Equal(t, test.atr, card.ATR(b).String())
+		})
+	}
+}
+
+// A card that says in its answer to reset that it takes short lengths only is
+// never sent others, and one that says that it takes them is not chained to.
+func TestLengthsThatTheATRSpeaksOf(t *testing.T) {
+	for atr, extended := range map[string]bool{
+		"3B8A80010080317300C0407300": true,
+		"3B078073C021C0":             true, // wrong number of bytes: nothing is known
+		"3B05807300000000":           false,
+		"3B0580730000C000":           true,
+	} {
+		b, err := hex.DecodeString(atr)
+		require.NoError(t, err)
+		s := card.NewService(fixed{atr: b}, nil)
+		k, err := s.Card(t.Context(), zero)
+		require.NoError(t, err)
+		var sent []byte
+		require.NoError(t, k.Do(withCommands(t.Context(), &sent), func(tx *card.Tx) error {
+			_, err := tx.Command(card.Command{INS: 0xCB, Ne: card.MaxAnswer})
+			return err
+		}), atr)
+		require.NoError(t, s.Close())
+		assert.Equal(t, extended, bytes.Equal(sent, []byte{0, 0xCB, 0, 0, 0, 0, 0}), "%s: % X", atr, sent)
+	}
+}
+
+// FuzzATR holds that historical bytes are a part of the answer to reset, as long
+// as it says.
+func FuzzATR(f *testing.F) {
+	f.Fuzz(func(t *testing.T, b []byte) {
+		h := card.ATR(b).Historical()
+		if h == nil {
+			return
+		}
+		if len(h) != int(b[1]&0x0F) || !bytes.Contains(b[2:], h) {
+			t.Fatalf("% X are not the historical bytes of % X", h, b)
+		}
+	})
+}

@@ -1,0 +1,379 @@
+package card_test
+
+import (
+	"bytes"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/smartlogon/smartlogon/card"
+	"github.com/smartlogon/smartlogon/card/cardtest"
+	"github.com/smartlogon/smartlogon/card/driver"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// A scripted card answers APDUs one after the other, and keeps what it got.
+type scripted struct {
+	answers []string // hexadecimal would be too long to read: plain bytes
+	got     []string
+	resets  int
+	err     error // in place of an answer, when they are used up
+}
+
+func (s *scripted) Transmit(command []byte) ([]byte, error) {
+	s.got = append(s.got, string(command))
+	if len(s.answers) == 0 {
+		return nil, s.err
+	}
+	answer := s.answers[0]
+	s.answers = s.answers[1:]
+	return []byte(answer), nil
+}
+
+func (s *scripted) Reset() { s.resets++ }
+
+// command runs one command on a card that plays the script.
+func command(t *testing.T, s *scripted, c card.Command) (answer []byte, err error) {
+	t.Helper()
+	k := card.New("a card", s)
+	doErr := k.Do(t.Context(), func(tx *card.Tx) error {
+		answer, err = tx.Command(c)
+		return err
+	})
+	assert.Equal(t, err, doErr)
+	return answer, err
+}
+
+const done = "\x90\x00"
+
+func long(n int) string { return string(bytes.Repeat([]byte{0xAB}, n)) }
+
+func TestFormOfCommands(t *testing.T) {
+	data := func(n int) []byte { return []byte(long(n)) }
+	for _, test := range []struct {
+		name    string
+		command card.Command
+		want    []string // what the card gets
+	}{
+		{"case 1", card.Command{CLA: 0x80, INS: 1, P1: 2, P2: 3}, []string{"\x80\x01\x02\x03"}},
+		{"case 2", card.Command{INS: 1, Ne: 16}, []string{"\x00\x01\x00\x00\x10"}},
+		{"case 2, 256 bytes", card.Command{INS: 1, Ne: 256}, []string{"\x00\x01\x00\x00\x00"}},
+		{"case 2, more", card.Command{INS: 1, Ne: 257}, []string{"\x00\x01\x00\x00\x00\x01\x01"}},
+		{"case 2, any length", card.Command{INS: 1, Ne: card.MaxAnswer}, []string{"\x00\x01\x00\x00\x00\x00\x00"}},
+		{"case 3", card.Command{INS: 1, Data: []byte{7, 8}}, []string{"\x00\x01\x00\x00\x02\x07\x08"}},
+		{"case 3, 255 bytes", card.Command{INS: 1, Data: data(255)}, []string{"\x00\x01\x00\x00\xFF" + long(255)}},
+		{"case 4", card.Command{INS: 1, Data: []byte{7}, Ne: 5}, []string{"\x00\x01\x00\x00\x01\x07\x05"}},
+		{"case 4, any length", card.Command{INS: 1, Data: []byte{7}, Ne: card.MaxAnswer}, []string{"\x00\x01\x00\x00\x00\x00\x01\x07\x00\x00"}},
+		{"data that is too long is chained until the card is known", card.Command{INS: 1, Data: data(511), Ne: 4}, []string{
+			"\x10\x01\x00\x00\xFF" + long(255), "\x10\x01\x00\x00\xFF" + long(255), "\x00\x01\x00\x00\x01\xAB\x04"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s := &scripted{}
+			for range test.want {
+				s.answers = append(s.answers, done)
+			}
+			_, err := command(t, s, test.command)
+			require.NoError(t, err)
+			assert.Equal(t, test.want, s.got)
+		})
+	}
+}
+
+func TestAnswers(t *testing.T) {
+	get := card.Command{INS: 0xCB, Ne: 256}
+	short := "\x00\xCB\x00\x00\x00"
+	more := func(le string) string { return "\x00\xC0\x00\x00" + le }
+	for _, test := range []struct {
+		name    string
+		answers []string
+		got     []string
+		answer  string
+		err     error
+	}{
+		{"whole", []string{"abc" + done}, []string{short}, "abc", nil},
+		{"in parts", []string{"ab\x61\x02", "cd\x61\x00", "ef" + done}, []string{short, more("\x02"), more("\x00")}, "abcdef", nil},
+		{"of another length", []string{"\x6C\x03", "abc" + done}, []string{short, "\x00\xCB\x00\x00\x03"}, "abc", nil},
+		{"of another length, in parts", []string{"\x6C\x03", "abc\x61\x01", "\x6C\x02", "de" + done}, []string{short, "\x00\xCB\x00\x00\x03", more("\x01"), more("\x02")}, "abcde", nil},
+		{"a status with data", []string{"ab\x62\x82"}, []string{short}, "ab", card.Status(0x6282)},
+		{"a status in the middle", []string{"ab\x61\x02", "\x69\x82"}, []string{short, more("\x02")}, "ab", card.NotPermitted},
+		{"corrected twice", []string{"\x6C\x03", "\x6C\x04"}, []string{short, "\x00\xCB\x00\x00\x03"}, "", card.Status(0x6C04)},
+		{"no byte", []string{""}, []string{short}, "", card.ErrNoAnswer},
+		{"one byte", []string{"\x90"}, []string{short}, "", card.ErrNoAnswer},
+		{"more that is nothing", []string{"ab\x61\x02", "\x61\x02"}, []string{short, more("\x02")}, "", card.ErrMalformed},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s := &scripted{answers: test.answers}
+			answer, err := command(t, s, get)
+			assert.ErrorIs(t, err, test.err)
+			assert.Equal(t, test.answer, string(answer))
+			assert.Equal(t, test.got, s.got)
+			var e *card.Error
+			if err != nil && assert.ErrorAs(t, err, &e) {
+				assert.Equal(t, "a card", e.Reader)
+				assert.Equal(t, "GET DATA", e.Op)
+			}
+		})
+	}
+}
+
+// An answer without end is broken off, and the card reset: it would go on with it.
+func TestEndlessAnswersEnd(t *testing.T) {
+	for name, answer := range map[string]func(n int) string{
+		"full parts":  func(int) string { return long(256) + "\x61\x00" },
+		"single byte": func(int) string { return "a\x61\x01" },
+		"corrections": func(n int) string {
+			if n%2 == 0 {
+				return "\x6C\x10"
+			}
+			return "a\x61\x01"
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := &endless{answer: answer}
+			k := card.New("a card", e)
+			err := k.Do(t.Context(), func(tx *card.Tx) error {
+				_, err := tx.Command(card.Command{INS: 0xCB, Ne: 256})
+				_, again := tx.Command(card.Command{INS: 0xCB, Ne: 256})
+				assert.Error(t, again, "the section is lost")
+				return err
+			})
+			assert.ErrorIs(t, err, card.ErrMalformed)
+			assert.LessOrEqual(t, e.n, 700)
+			assert.Equal(t, 1, e.resets)
+		})
+	}
+}
+
+type endless struct {
+	answer    func(n int) string
+	n, resets int
+}
+
+func (e *endless) Transmit([]byte) ([]byte, error) {
+	e.n++
+	return []byte(e.answer(e.n)), nil
+}
+
+func (e *endless) Reset() { e.resets++ }
+
+func TestTooMuchDataIsNotSent(t *testing.T) {
+	s := &scripted{}
+	_, err := command(t, s, card.Command{INS: 1, Data: make([]byte, 65536)})
+	assert.ErrorContains(t, err, "65536 bytes")
+	assert.Empty(t, s.got)
+}
+
+func TestErrorOfTheTransportIsPassedOn(t *testing.T) {
+	broken := errors.New("cable is broken")
+	_, err := command(t, &scripted{err: broken}, card.Command{INS: 0xCB})
+	assert.ErrorIs(t, err, broken)
+}
+
+// What is learnt about length: from which answers, and whether the command is
+// sent again.
+func TestLengthsAreLearnt(t *testing.T) {
+	read := card.Command{INS: 0xCB, Data: []byte{7}, Ne: card.MaxAnswer}
+	write := card.Command{INS: 0xDB, Data: []byte(long(300))}
+	const readLong, readShort = "\x00\xCB\x00\x00\x00\x00\x01\x07\x00\x00", "\x00\xCB\x00\x00\x01\x07\x00"
+	writeLong := "\x00\xDB\x00\x00\x00\x01\x2C" + long(300)
+	writeShort := []string{"\x10\xDB\x00\x00\xFF" + long(255), "\x00\xDB\x00\x00\x2D" + long(45)}
+	type step struct {
+		command card.Command
+		answers []string
+		got     []string
+		err     error
+	}
+	for _, test := range []struct {
+		name  string
+		steps []step
+	}{
+		{"a read that works shows that both work", []step{
+			{write, []string{done, done}, writeShort, nil},
+			{read, []string{done}, []string{readLong}, nil},
+			{write, []string{done}, []string{writeLong}, nil},
+		}},
+		{"a read that is not understood is sent again, short, and so are all", []step{
+			{read, []string{"\x67\x00", done}, []string{readLong, readShort}, nil},
+			{read, []string{done}, []string{readShort}, nil},
+			{write, []string{done, done}, writeShort, nil},
+		}},
+		{"a status that comes again was about something else", []step{
+			{read, []string{"\x6D\x00", "\x6D\x00"}, []string{readLong, readShort}, card.UnknownINS},
+			{read, []string{done}, []string{readLong}, nil},
+		}},
+		{"what is not there says nothing against length", []step{
+			{read, []string{"\x6A\x82"}, []string{readLong}, card.NotFound},
+			{read, []string{done}, []string{readLong}, nil},
+		}},
+		{"a long command that is too long is chained, and reads go on", []step{
+			{read, []string{done}, []string{readLong}, nil},
+			{write, []string{"\x67\x00", done, done}, append([]string{writeLong}, writeShort...), nil},
+			{write, []string{done, done}, writeShort, nil},
+			{read, []string{done}, []string{readLong}, nil},
+		}},
+		{"a long command that is refused is not sent again", []step{
+			{read, []string{done}, []string{readLong}, nil},
+			{write, []string{"\x69\x82"}, []string{writeLong}, card.NotPermitted},
+			{write, []string{done}, []string{writeLong}, nil},
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s := &scripted{}
+			k := card.New("a card", s)
+			for i, step := range test.steps {
+				s.answers, s.got = step.answers, nil
+				err := k.Do(t.Context(), func(tx *card.Tx) error {
+					_, err := tx.Command(step.command)
+					return err
+				})
+				assert.ErrorIs(t, err, step.err, "step %d", i)
+				assert.Equal(t, step.got, s.got, "step %d", i)
+			}
+		})
+	}
+}
+
+// Some readers fail on what they cannot carry. The next section knows better.
+func TestReaderThatCannotCarryExtendedLengthIsLearnt(t *testing.T) {
+	d := newDesk(t, cardtest.PIV(cardtest.ATR([]byte{0x3B, 0x00})), nil)
+	d.readers.Fault(zero, 2, cardtest.Fault{What: cardtest.NoAnswer})
+	assert.ErrorIs(t, d.card.Do(t.Context(), chuid), card.ErrNoAnswer)
+	var sent []int
+	ctx := card.WithTrace(t.Context(), &card.Trace{Command: func(_ string, c card.Command, _ []byte, _ time.Duration) {
+		sent = append(sent, c.Ne)
+	}})
+	before := d.soft.Exchanges()
+	require.NoError(t, d.card.Do(ctx, chuid))
+	assert.Less(t, d.soft.Exchanges().BytesIn-before.BytesIn, 2*20, "short forms")
+	assert.NotEmpty(t, sent)
+}
+
+// The software cards take every length and say so, or do not.
+func TestEveryLengthOnEveryCard(t *testing.T) {
+	value := append([]byte{0x53, 0x82, 0x0B, 0xB8}, long(3000)...)
+	for name, options := range map[string][]cardtest.Option{
+		"plain":                    nil,
+		"T=0":                      {cardtest.T0},
+		"short":                    {cardtest.ShortLengths},
+		"short, not said":          {cardtest.ShortLengths, cardtest.ATR([]byte{0x3B, 0x80, 0x01, 0x81})},
+		"exact Le":                 {cardtest.ShortLengths, cardtest.ExactLe},
+		"ignores Le":               {cardtest.IgnoresLe},
+		"small answers":            {cardtest.MaxAnswer(100)},
+		"small commands, not said": {cardtest.MaxCommand(270), cardtest.ATR([]byte{0x3B, 0x80, 0x01, 0x81})},
+	} {
+		t.Run(name, func(t *testing.T) {
+			soft := cardtest.PIV(options...).PutObject(0x5FC102, value[4:])
+			d := newDesk(t, soft, nil)
+			for range 2 {
+				require.NoError(t, d.card.Do(t.Context(), func(tx *card.Tx) error {
+					if _, err := tx.Select(pivAID); err != nil {
+						return err
+					}
+					got, err := tx.Command(readChuid)
+					assert.Equal(t, value, got)
+					// A signature's input in a chain: refused, as no PIN was given.
+					_, refused := tx.Command(card.Command{INS: 0x87, P1: 0x07, P2: 0x9A, Data: []byte("\x7C\x82\x01\x06\x82\x00\x81\x82\x01\x00" + long(256)), Ne: 256})
+					var status card.Status
+					assert.ErrorAs(t, refused, &status)
+					assert.NotEqual(t, card.WrongLength, status)
+					return err
+				}))
+			}
+		})
+	}
+}
+
+func TestSelectWhatIsNotThere(t *testing.T) {
+	d := newDesk(t, cardtest.PIV(), nil)
+	err := d.card.Do(t.Context(), func(tx *card.Tx) error {
+		_, err := tx.Select([]byte{0xF0, 1, 2, 3, 4})
+		return err
+	})
+	assert.ErrorIs(t, err, card.NotFound)
+	var no driver.Errno
+	assert.False(t, errors.As(err, &no))
+}
+
+func BenchmarkCommand(b *testing.B) {
+	k := card.New("a card", &endless{answer: func(int) string { return "abc" + done }})
+	b.ReportAllocs()
+	err := k.Do(b.Context(), func(tx *card.Tx) error {
+		for b.Loop() {
+			if _, err := tx.Command(readChuid); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	require.NoError(b, err)
+}
+
+// FuzzCommand has a card that answers from the fuzzer's bytes: the command ends
+// after few exchanges, with at most as much as came from the card, and the form
+// of every APDU is sound.
+func FuzzCommand(f *testing.F) {
+	f.Fuzz(func(t *testing.T, answers []byte, ins byte, data uint16, ne uint32) {
+		s := &stream{t: t, rest: answers}
+		k := card.New("a card", s)
+		err := k.Do(t.Context(), func(tx *card.Tx) error {
+			answer, err := tx.Command(card.Command{INS: ins, Data: make([]byte, data), Ne: int(ne % (card.MaxAnswer + 1))})
+			if len(answer) > s.given {
+				t.Fatalf("%d bytes of answer to %d that the card gave", len(answer), s.given)
+			}
+			return err
+		})
+		if s.n > 601 {
+			t.Fatalf("%d exchanges", s.n)
+		}
+		if err == nil && s.n == 0 {
+			t.Fatal("success and no exchange")
+		}
+	})
+}
+
+// A stream cuts answers out of bytes: a length, and so many.
+type stream struct {
+	t        *testing.T
+	rest     []byte
+	n, given int
+}
+
+func (s *stream) Transmit(command []byte) ([]byte, error) {
+	s.n++
+	if !wellFormed(command) {
+		s.t.Fatalf("command %.20X of %d bytes has no form", command, len(command))
+	}
+	if len(s.rest) == 0 {
+		return []byte{0x90, 0x00}, nil
+	}
+	n := min(int(s.rest[0]), len(s.rest)-1)
+	answer := s.rest[1 : 1+n]
+	s.rest = s.rest[1+n:]
+	s.given += n
+	return bytes.Clone(answer), nil
+}
+
+// wellFormed reports whether the lengths of a command add up (ISO/IEC 7816-3,
+// 12.1.3).
+func wellFormed(c []byte) bool {
+	if len(c) < 4 {
+		return false
+	}
+	body := c[4:]
+	if len(body) <= 1 {
+		return true
+	}
+	if body[0] != 0 {
+		n := int(body[0])
+		return len(body) == 1+n || len(body) == 2+n
+	}
+	if len(body) == 3 {
+		return true
+	}
+	if len(body) < 3 {
+		return false
+	}
+	n := int(body[1])<<8 | int(body[2])
+	return n > 0 && (len(body) == 3+n || len(body) == 5+n)
+}

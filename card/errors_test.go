@@ -1,0 +1,141 @@
+package card_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/smartlogon/smartlogon/card"
+	"github.com/smartlogon/smartlogon/card/cardtest"
+	"github.com/smartlogon/smartlogon/card/driver"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// Which error a PC/SC error is, wherever it comes from.
+func TestServiceErrors(t *testing.T) {
+	for no, want := range map[driver.Errno]error{
+		driver.NoService:          card.ErrNoService,
+		driver.ServiceStopped:     card.ErrNoService,
+		driver.CommError:          card.ErrNoService,
+		driver.UnknownReader:      card.ErrNoReader,
+		driver.ReaderUnavailable:  card.ErrNoReader,
+		driver.NoReadersAvailable: card.ErrNoReader,
+		driver.NoSmartcard:        card.ErrNoCard,
+		driver.RemovedCard:        card.ErrRemoved,
+		driver.UnresponsiveCard:   card.ErrMute,
+		driver.UnsupportedCard:    card.ErrMute,
+		driver.UnpoweredCard:      card.ErrReset,
+		driver.ResetCard:          card.ErrReset,
+		driver.NotTransacted:      card.ErrNoAnswer,
+		driver.CommDataLost:       card.ErrNoAnswer,
+		driver.NoAccess:           driver.NoAccess,
+		driver.SecurityViolation:  driver.SecurityViolation,
+		driver.ProtoMismatch:      driver.ProtoMismatch,
+		driver.InternalError:      driver.InternalError,
+	} {
+		for _, f := range []fixed{{connect: no}, {answer: no}} {
+			s := card.NewService(f, &card.Options{BusyTimeout: time.Millisecond})
+			k, err := s.Card(t.Context(), zero)
+			require.NoError(t, err)
+			err = k.Do(t.Context(), func(tx *card.Tx) error {
+				_, err := tx.Command(card.Command{INS: 0xCB})
+				return err
+			})
+			assert.ErrorIs(t, err, want)
+			assert.ErrorIs(t, err, no, "the number stays")
+			assert.ErrorContains(t, err, zero)
+			if no != driver.InternalError {
+				assert.NotEmpty(t, card.Hint(err), "%v", no)
+			}
+			require.NoError(t, s.Close())
+		}
+	}
+}
+
+func TestErrorSaysWhereAndWhat(t *testing.T) {
+	e := &card.Error{Reader: "Reader \x1b[2J", Op: "SELECT", Err: card.NotFound}
+	assert.Equal(t, `card: "Reader \x1b[2J": SELECT: file or application not found (6A82)`, e.Error())
+	assert.Equal(t, "card: list readers: "+card.ErrNoService.Error(), (&card.Error{Op: "list readers", Err: card.ErrNoService}).Error())
+	assert.ErrorIs(t, e, card.NotFound)
+}
+
+func TestHints(t *testing.T) {
+	seen := map[string]error{}
+	for _, err := range []error{
+		card.ErrNoService, card.ErrNoReader, card.ErrNoCard, card.ErrMute, card.ErrBusy, card.ErrRemoved, card.ErrChanged,
+		card.ErrReset, card.ErrNoAnswer, card.ErrMalformed, card.ErrClosed,
+		card.ErrWrongPIN, card.ErrPINBlocked, card.ErrLastTry, card.ErrRefusedBefore, card.ErrPINFormat, card.ErrPINRequired,
+		card.NotPermitted, card.NotFound, context.DeadlineExceeded,
+		driver.NoAccess, driver.SecurityViolation, driver.ProtoMismatch,
+	} {
+		hint := card.Hint(fmt.Errorf("wrapped: %w", &card.Error{Err: err}))
+		assert.NotEmpty(t, hint, "%v", err)
+		assert.Nil(t, seen[hint], "%v", err)
+		seen[hint] = err
+	}
+	assert.Empty(t, card.Hint(nil))
+	assert.Empty(t, card.Hint(errors.New("mine")))
+	assert.Equal(t, "help yourself", card.Hint(fmt.Errorf("x: %w", own{})))
+	assert.Equal(t, card.Hint(card.ErrPINBlocked), card.Hint(&card.PINError{Sent: true, Err: card.ErrPINBlocked}))
+}
+
+// own is an error of another package with a hint of its own.
+type own struct{}
+
+func (own) Error() string { return "own" }
+func (own) Hint() string  { return "help yourself" }
+
+func TestStatus(t *testing.T) {
+	for s, want := range map[card.Status]string{
+		card.NotFound: "file or application not found (6A82)",
+		0x63C2:        "verification failed, 2 tries left (63C2)",
+		0x6302:        "verification failed, 2 tries left (6302)",
+		0x6300:        "verification failed (6300)",
+		0x6FFF:        "status (6FFF)",
+	} {
+		assert.Equal(t, want, s.Error())
+	}
+	for s, want := range map[card.Status]int{0x63C0: 0, 0x63CF: 15, 0x6305: 5, 0x6300: -1} {
+		n, failed := s.Retries()
+		assert.True(t, failed)
+		assert.Equal(t, want, n)
+	}
+	_, failed := card.MethodBlocked.Retries()
+	assert.False(t, failed)
+}
+
+func TestAnswerWithoutStatusOnARemovedCardIsTheRemoval(t *testing.T) {
+	d := newDesk(t, cardtest.PIV(), nil)
+	// What pcsc-lite does when a card is pulled out of some readers.
+	pulled := pulledCard{d.readers.Driver(), func() { d.readers.Remove(zero) }}
+	s := card.NewService(pulled, nil)
+	defer s.Close()
+	k, err := s.Card(t.Context(), zero)
+	require.NoError(t, err)
+	err = k.Do(t.Context(), chuid)
+	assert.ErrorIs(t, err, card.ErrRemoved)
+	assert.NotErrorIs(t, err, card.ErrNoAnswer)
+}
+
+type pulledCard struct {
+	driver.Service
+	pull func()
+}
+
+func (p pulledCard) Connect(ctx context.Context, reader string) (driver.Card, error) {
+	k, err := p.Service.Connect(ctx, reader)
+	return emptyHanded{k, p.pull}, err
+}
+
+type emptyHanded struct {
+	driver.Card
+	pull func()
+}
+
+func (e emptyHanded) Transmit([]byte) ([]byte, error) {
+	e.pull()
+	return nil, nil
+}

@@ -1,0 +1,92 @@
+package card_test
+
+import (
+	"bytes"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/smartlogon/smartlogon/card"
+	"github.com/smartlogon/smartlogon/card/cardtest"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// traced are commands as trace and log have them.
+func traced(t *testing.T, commands ...card.Command) (trace []card.Command, answers [][]byte, log string) {
+	t.Helper()
+	var out bytes.Buffer
+	logger := slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	d := newDesk(t, cardtest.Logon("alice@example.com"), &card.Options{Logger: logger})
+	ctx := card.WithTrace(t.Context(), &card.Trace{
+		Command: func(reader string, c card.Command, answer []byte, took time.Duration) {
+			assert.Equal(t, zero, reader)
+			assert.GreaterOrEqual(t, took, time.Duration(0))
+			c.Data = bytes.Clone(c.Data) // it is not to be kept
+			trace = append(trace, c)
+			answers = append(answers, bytes.Clone(answer))
+		},
+	})
+	require.NoError(t, d.card.Do(ctx, func(tx *card.Tx) error {
+		if _, err := tx.Select(pivAID); err != nil {
+			return err
+		}
+		for _, c := range commands {
+			_, _ = tx.Command(c) // what the card says of it is not the point
+		}
+		return nil
+	}))
+	return trace[1:], answers[1:], out.String()
+}
+
+func TestCommandsAreTracedAndLogged(t *testing.T) {
+	trace, answers, log := traced(t, readChuid)
+	require.Len(t, trace, 1)
+	assert.Equal(t, readChuid.Data, trace[0].Data)
+	assert.Equal(t, []byte{0x90, 0x00}, answers[0][len(answers[0])-2:])
+	assert.Contains(t, log, `level=DEBUG msg="GET DATA" reader="Software Reader 00" header=00cb3fff data=5c035fc102`)
+}
+
+func TestSecretsAreNeitherTracedNorLogged(t *testing.T) {
+	secret := []byte("123456\xFF\xFF")
+	for _, ins := range []byte{0x20, 0x22, 0x24, 0x2A, 0x2C, 0x82, 0x87, 0x88, 0xFE, 0xFF, 0xCB} {
+		c := card.Command{INS: ins, P2: 0x80, Data: secret, Secret: ins == 0xCB}
+		trace, answers, log := traced(t, c)
+		for _, c := range trace {
+			assert.Nil(t, c.Data, "%02X", ins)
+		}
+		for _, a := range answers {
+			assert.LessOrEqual(t, len(a), 2, "%02X", ins)
+		}
+		assert.NotContains(t, log, "313233", "%02X", ins)
+	}
+}
+
+func TestEveryPartOfAChainIsMasked(t *testing.T) {
+	long := bytes.Repeat([]byte("1"), 600)
+	trace, _, log := traced(t, card.Command{INS: 0x87, P1: 0x07, P2: 0x9A, Data: long, Ne: 256})
+	assert.NotEmpty(t, trace)
+	for _, c := range trace {
+		assert.Nil(t, c.Data)
+	}
+	assert.NotContains(t, log, "313131")
+}
+
+func TestNothingIsLoggedAboveDebug(t *testing.T) {
+	var out bytes.Buffer
+	d := newDesk(t, cardtest.PIV(), &card.Options{Logger: slog.New(slog.NewTextHandler(&out, nil))})
+	require.NoError(t, d.card.Do(t.Context(), chuid))
+	assert.Empty(t, out.String())
+}
+
+func TestLostAnswersAreTraced(t *testing.T) {
+	d := newDesk(t, cardtest.PIV(), nil)
+	d.readers.Fault(zero, 1, cardtest.Fault{What: cardtest.NoAnswer})
+	n := 0
+	ctx := card.WithTrace(t.Context(), &card.Trace{Command: func(_ string, _ card.Command, answer []byte, _ time.Duration) {
+		n++
+		assert.Nil(t, answer)
+	}})
+	assert.ErrorIs(t, d.card.Do(ctx, chuid), card.ErrNoAnswer)
+	assert.Equal(t, 1, n)
+}

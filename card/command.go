@@ -64,7 +64,9 @@ func (tx *Tx) command(c Command) ([]byte, error) {
 	done := make(chan struct{})
 	go func() {
 		answer, err = x.run()
-		clear(x.command.Data)
+		if c.Secret {
+			clear(x.command.Data)
+		}
 		close(done)
 	}()
 	select {

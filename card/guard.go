@@ -53,6 +53,7 @@ type guard struct {
 	v        Verification
 	change   *Change // nil where the PIN is only verified
 	identity string
+	of       insertion // the card that the PIN is asked for
 }
 
 func (g *guard) run(ctx context.Context, f func(*Tx) error) error {
@@ -126,6 +127,8 @@ func (g *guard) ask(ctx context.Context, status PINStatus, refused error) (a ans
 		Format:    g.v.Format,
 		Retries:   status.Retries,
 		Last:      status.last(),
+		service:   g.card.service,
+		insertion: g.of,
 	}
 	if !errors.Is(refused, ErrNewPIN) {
 		r.Refused, refused = refused, nil
@@ -146,6 +149,7 @@ func (g *guard) ask(ctx context.Context, status PINStatus, refused error) (a ans
 // runs f.
 func (g *guard) look(ctx context.Context, f func(*Tx) error) (status PINStatus, done bool, err error) {
 	err = g.card.section(ctx, func(tx *Tx) error {
+		g.of = insertion{tx.card.events, tx.lane.resets}
 		if status, err = g.status(tx); err != nil {
 			return err
 		}

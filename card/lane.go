@@ -9,7 +9,8 @@ import (
 // A lane is what one process does with one reader: its sections take turns, and
 // share a connection as long as somebody holds the card.
 type lane struct {
-	turn chan struct{} // has a token in it while a section runs
+	turn   chan struct{} // has a token in it while a section runs
+	resets uint64        // that sections came upon; changes in sections only
 
 	mu      sync.Mutex // guards what follows
 	link    *link      // the connection that sections share; nil while nobody holds the card

@@ -113,6 +113,9 @@ type PINRequest struct {
 	// Refused says why the previous answer was not taken, nil the first time.
 	// It is a *[PINError], which says whether a try was spent on it.
 	Refused error
+
+	service   *Service // for CachePIN: whose reader it is
+	insertion insertion
 }
 
 // A PINFunc answers a request for a PIN. It is called outside of any section,

@@ -162,6 +162,7 @@ func (tx *Tx) take() error {
 			return tx.impatient(patience, err)
 		}
 		k.epoch, k.logouts = s.newEpoch(), nil
+		tx.lane.resets++
 		if err := k.card.Reconnect(patience); err != nil {
 			return tx.impatient(patience, err)
 		}

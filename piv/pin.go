@@ -56,11 +56,10 @@ func (c *Card) verification(purpose string, ask card.PINFunc, ref card.Reference
 	return card.Verification{
 		Purpose:   purpose,
 		Reference: ref,
-		// SP 800-73-4 part 2, 2.4.3. YubiKeys take any characters.
-		Format:   card.PINFormat{Min: 6, Max: 8, Digits: !c.isYubiKey(), Padded: true},
-		Select:   c.enter,
-		Identity: c.name,
-		Status:   q.ask,
+		Format:    c.pinFormat(),
+		Select:    c.enter,
+		Identity:  c.name,
+		Status:    q.ask,
 		Verify: func(pin []byte) card.Command {
 			q.left = -1 // it may cost a try, rightly
 			return card.Command{INS: 0x20, P2: byte(ref), Data: pin}
@@ -74,6 +73,12 @@ func (c *Card) verification(purpose string, ask card.PINFunc, ref card.Reference
 		},
 		PIN: ask,
 	}
+}
+
+// pinFormat is what PINs look like (SP 800-73-4 part 2, 2.4.3). YubiKeys take any
+// characters.
+func (c *Card) pinFormat() card.PINFormat {
+	return card.PINFormat{Min: 6, Max: 8, Digits: !c.isYubiKey(), Padded: true}
 }
 
 // A question is the one for the tries left, as often as one use of the PIN asks

@@ -1,0 +1,117 @@
+package piv
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/smartlogon/smartlogon/card"
+)
+
+// PUK is the secret that unblocks the application PIN (SP 800-73-4 part 1, table
+// 4b).
+const PUK card.Reference = 0x81
+
+// A Holder changes PIN and PUK, as whoever knows the old ones may. It takes no
+// management key. What it asks, and how tries are guarded, is as the package
+// comment of package card says: each call asks twice, for the secret that is
+// known and for the one to set ([card.PINRequest.New]).
+//
+// Where the answer of the card got lost the error is an *[InterruptedError]: the
+// old or the new secret is right, and nobody knows which.
+type Holder struct{ card *Card }
+
+// Holder is the card for its holder.
+func (c *Card) Holder() *Holder { return &Holder{c} }
+
+// ChangePIN sets the PIN that the card wants people to be asked for, by the old
+// one.
+func (h *Holder) ChangePIN(ctx context.Context, ask card.PINFunc) error {
+	ref, err := h.card.pinReference(ctx)
+	if err == nil {
+		v := h.card.verification("change the PIN", ask, ref)
+		err = h.change(ctx, v, ref, v.Format, 0x24)
+	}
+	if err != nil {
+		return fmt.Errorf("piv: change PIN: %w", err)
+	}
+	return nil
+}
+
+// ChangePUK sets the PUK, by the old one.
+func (h *Holder) ChangePUK(ctx context.Context, ask card.PINFunc) error {
+	v := h.card.pukVerification("change the PUK", ask)
+	if err := h.change(ctx, v, PUK, v.Format, 0x24); err != nil {
+		return fmt.Errorf("piv: change PUK: %w", err)
+	}
+	return nil
+}
+
+// Unblock sets the application PIN by the PUK, whether it is blocked or not, and
+// gives it back all its tries.
+func (h *Holder) Unblock(ctx context.Context, ask card.PINFunc) error {
+	v := h.card.pukVerification("unblock the PIN", ask)
+	if err := h.change(ctx, v, ApplicationPIN, h.card.pinFormat(), 0x2C); err != nil {
+		return fmt.Errorf("piv: unblock PIN: %w", err)
+	}
+	return nil
+}
+
+// change sends CHANGE REFERENCE DATA or RESET RETRY COUNTER (SP 800-73-4 part 2,
+// 3.2.2 and 3.2.3).
+func (h *Holder) change(ctx context.Context, v card.Verification, set card.Reference, format card.PINFormat, ins byte) error {
+	sent := v.Verify
+	err := h.card.card.DoChange(ctx, card.Change{
+		Verification: v,
+		New:          set,
+		NewFormat:    format,
+		Replace: func(secret, pin []byte) card.Command {
+			sent(secret)
+			data := append(append(make([]byte, 0, len(secret)+len(pin)), secret...), pin...)
+			return card.Command{INS: ins, P2: byte(set), Data: data}
+		},
+	})
+	var refused *card.PINError
+	if errors.As(err, &refused) && refused.Sent && !answered(refused.Err) {
+		return &InterruptedError{Unknown, err}
+	}
+	return err
+}
+
+// answered reports whether the card said why it did not take a secret.
+func answered(err error) bool {
+	for _, why := range []error{card.ErrWrongPIN, card.ErrPINBlocked, card.ErrPINFormat, card.ErrNewPIN} {
+		if errors.Is(err, why) {
+			return true
+		}
+	}
+	return false
+}
+
+// pukVerification is what the PIN guard has to know of the PUK. Its tries only
+// YubiKeys tell; else a try counts as the last.
+func (c *Card) pukVerification(purpose string, ask card.PINFunc) card.Verification {
+	return card.Verification{
+		Purpose:   purpose,
+		Reference: PUK,
+		Format:    card.PINFormat{Min: 6, Max: 8, Padded: true},
+		Select:    c.enter,
+		Identity:  c.name,
+		Status:    c.pukStatus,
+		Verify:    func([]byte) card.Command { return card.Command{} }, // there is no such command
+		Logout:    func(*card.Tx) error { return nil },                 // nor anything that it opens
+		PIN:       ask,
+	}
+}
+
+func (c *Card) pukStatus(tx *card.Tx) (card.PINStatus, error) {
+	v, is, err := c.yubiKey(tx)
+	if err != nil || !is || v.Less(firmwareMetadata) {
+		return card.PINStatus{Retries: -1}, err
+	}
+	m, err := metadata(tx, byte(PUK))
+	if err != nil {
+		return card.PINStatus{}, err
+	}
+	return card.PINStatus{Blocked: m.Retries == 0, Retries: m.Retries}, nil
+}

@@ -1,0 +1,158 @@
+package piv_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"errors"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/smartlogon/smartlogon/card"
+	"github.com/smartlogon/smartlogon/card/cardtest"
+	"github.com/smartlogon/smartlogon/internal/testkeys"
+	"github.com/smartlogon/smartlogon/piv"
+)
+
+// told is what a card tells when it is asked behind everybody's back.
+func told(t *testing.T, soft *cardtest.Card, command ...byte) []byte {
+	t.Helper()
+	_, err := soft.Transmit(append([]byte(selects+"\x09"), fullAID[:9]...))
+	require.NoError(t, err)
+	answer, err := soft.Transmit(command)
+	require.NoError(t, err)
+	return answer
+}
+
+// An operation changes a YubiKey, and can be seen to have done so.
+type operation struct {
+	name    string
+	do      func(context.Context, *piv.Card, *piv.Admin) error
+	changed func(*testing.T, *cardtest.Card) bool
+	blind   bool // nothing tells afterwards
+}
+
+func operations(t *testing.T) []operation {
+	history := tlv(0xC1, 3)
+	hasKey := func(s piv.Slot) func(*testing.T, *cardtest.Card) bool {
+		return func(t *testing.T, soft *cardtest.Card) bool { return len(told(t, soft, 0, 0xF7, 0, byte(s))) > 2 }
+	}
+	return []operation{
+		{name: "put object", do: func(ctx context.Context, _ *piv.Card, a *piv.Admin) error {
+			return a.PutObject(ctx, piv.ObjectKeyHistory, history)
+		}, changed: func(_ *testing.T, soft *cardtest.Card) bool { return bytes.Equal(soft.Object(tagKeyHistory), history) }},
+		{name: "remove object", do: func(ctx context.Context, _ *piv.Card, a *piv.Admin) error {
+			return a.PutObject(ctx, 0x5FC105, nil)
+		}, changed: func(_ *testing.T, soft *cardtest.Card) bool { return soft.Object(0x5FC105) == nil }},
+		{name: "put certificate", do: func(ctx context.Context, _ *piv.Card, a *piv.Admin) error {
+			return a.PutCertificate(ctx, piv.Signature, anyCertificate())
+		}, changed: func(_ *testing.T, soft *cardtest.Card) bool { return soft.Object(0x5FC10A) != nil }},
+		{name: "generate", do: func(ctx context.Context, _ *piv.Card, a *piv.Admin) error {
+			_, err := a.Generate(ctx, piv.Retired(1), piv.P256, nil)
+			return err
+		}, changed: hasKey(piv.Retired(1)), blind: true},
+		{name: "import", do: func(ctx context.Context, _ *piv.Card, a *piv.Admin) error {
+			return a.Import(ctx, piv.Retired(1), testkeys.Ed25519(), nil)
+		}, changed: hasKey(piv.Retired(1))},
+		{name: "delete key", do: func(ctx context.Context, _ *piv.Card, a *piv.Admin) error {
+			return a.DeleteKey(ctx, piv.Authentication)
+		}, changed: func(t *testing.T, soft *cardtest.Card) bool { return !hasKey(piv.Authentication)(t, soft) }},
+		{name: "move key", do: func(ctx context.Context, _ *piv.Card, a *piv.Admin) error {
+			return a.MoveKey(ctx, piv.Authentication, piv.Signature)
+		}, changed: hasKey(piv.Signature)},
+		{name: "set management key", do: func(ctx context.Context, _ *piv.Card, a *piv.Admin) error {
+			return a.SetManagementKey(ctx, managementKey(t, piv.AES128, make([]byte, 16)), 0)
+		}, changed: func(t *testing.T, soft *cardtest.Card) bool {
+			return told(t, soft, 0, 0xF7, 0, 0x9B)[2] == byte(piv.AES128)
+		}},
+		{name: "set retries", do: func(ctx context.Context, _ *piv.Card, a *piv.Admin) error {
+			return a.SetRetries(ctx, 9, 9, card.FixedPIN(cardtest.PIN))
+		}, changed: func(t *testing.T, soft *cardtest.Card) bool {
+			return bytes.Contains(told(t, soft, 0, 0xF7, 0, 0x80), tlv(6, 9, 9))
+		}},
+		{name: "reset", do: func(ctx context.Context, p *piv.Card, _ *piv.Admin) error {
+			y, err := p.Yubico(ctx)
+			if err != nil {
+				return err
+			}
+			return y.Reset(ctx)
+		}, changed: func(_ *testing.T, soft *cardtest.Card) bool { return soft.Object(0x5FC105) == nil }},
+	}
+}
+
+// Whatever gets in the way at whichever command: an error that says how the card
+// stands is right about it, and one that says nothing left it as it was.
+func TestInterruptions(t *testing.T) {
+	states := map[piv.State]int{}
+	for _, op := range operations(t) {
+		t.Run(op.name, func(t *testing.T) {
+			undisturbed := yubikey("5.7.1").Put("9A", cardtest.Key(cardtest.P256, 0), anyCertificate())
+			require.NoError(t, perform(t, cardtest.NewReaders(undisturbed), op))
+			require.True(t, op.changed(t, undisturbed))
+			commands := undisturbed.Exchanges().Commands
+			for _, what := range []cardtest.Mishap{cardtest.Removal, cardtest.OtherReset, cardtest.ServiceStop, cardtest.Empty, cardtest.NoAnswer, cardtest.Busy} {
+				for _, when := range []cardtest.When{cardtest.Instead, cardtest.Before, cardtest.After} {
+					if when == cardtest.Before && what >= cardtest.WrongStatus {
+						continue // the same as instead
+					}
+					for n := 1; n <= commands; n++ {
+						at := fmt.Sprintf("mishap %d, when %d, command %d", what, when, n)
+						soft := yubikey("5.7.1").Put("9A", cardtest.Key(cardtest.P256, 0), anyCertificate())
+						readers := cardtest.NewReaders(soft)
+						readers.Fault(reader, n, cardtest.Fault{What: what, When: when})
+						err := perform(t, readers, op)
+						if broken, changed := (*piv.InterruptedError)(nil), op.changed(t, soft); errors.As(err, &broken) {
+							states[broken.State]++
+							switch broken.State {
+							case piv.Changed:
+								assert.True(t, changed, at)
+							case piv.Unchanged:
+								assert.False(t, changed, at)
+							}
+							assert.True(t, !op.blind || broken.State == piv.Unknown, at)
+						} else {
+							assert.Equal(t, err == nil, changed, "%s: %v", at, err)
+						}
+						require.NoError(t, readers.Close())
+					}
+				}
+			}
+		})
+	}
+	assert.Len(t, states, 3, "%v", states)
+}
+
+func perform(t *testing.T, readers *cardtest.Readers, op operation) error {
+	service := card.NewService(readers.Driver(), &card.Options{BusyTimeout: 5 * time.Millisecond})
+	defer service.Close()
+	c, err := service.Card(t.Context(), reader)
+	require.NoError(t, err)
+	p := piv.New(c)
+	return op.do(t.Context(), p, adminOf(t, p, piv.AES192))
+}
+
+// When the context ended, nobody looks how the card stands.
+func TestInterruptedByItsContext(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	soft := cardtest.PIV()
+	readers := cardtest.NewReaders(soft)
+	a := adminOf(t, openIn(t, readers), piv.TripleDES)
+	during := card.WithTrace(ctx, &card.Trace{Command: func(_ string, c card.Command, _ []byte, _ time.Duration) {
+		if c.INS == 0xDB {
+			cancel()
+		}
+	}})
+	err := a.PutObject(during, piv.ObjectKeyHistory, tlv(0xC1, 3))
+	var broken *piv.InterruptedError
+	if err != nil { // the answer may have been faster
+		require.ErrorAs(t, err, &broken)
+		assert.Equal(t, piv.Unknown, broken.State)
+		assert.ErrorIs(t, err, context.Canceled)
+	}
+	assert.Equal(t, tlv(0xC1, 3), soft.Object(tagKeyHistory))
+	assert.ErrorIs(t, a.PutObject(ctx, piv.ObjectKeyHistory, nil), context.Canceled)
+}

@@ -47,10 +47,13 @@ func (tx *Tx) Select(aid []byte) ([]byte, error) {
 }
 
 func (tx *Tx) command(c Command) ([]byte, error) {
+	return tx.exchange(&exchange{tx: tx, command: c})
+}
+
+func (tx *Tx) exchange(x *exchange) ([]byte, error) {
 	if err := tx.usable(); err != nil {
 		return nil, err
 	}
-	x := exchange{tx: tx, command: c}
 	if tx.ctx.Done() == nil {
 		return x.run()
 	}
@@ -58,13 +61,13 @@ func (tx *Tx) command(c Command) ([]byte, error) {
 	// ends first, the exchange is left behind to finish, with answer chains
 	// drained, and the section ends after it. The caller may do with its data
 	// what it likes by then.
-	x.command.Data = bytes.Clone(c.Data)
+	x.command.Data = bytes.Clone(x.command.Data)
 	var answer []byte
 	var err error
 	done := make(chan struct{})
 	go func() {
 		answer, err = x.run()
-		if c.Secret {
+		if x.command.Secret {
 			clear(x.command.Data)
 		}
 		close(done)
@@ -98,6 +101,9 @@ type exchange struct {
 	tx      *Tx
 	command Command
 	count   int // APDUs sent
+
+	pad   uint32 // the reader is to do it, by this control code
+	order []byte // and this structure
 }
 
 // maxExchanges bounds the APDUs that one command may take: 64 KiB both ways in
@@ -107,6 +113,9 @@ const maxExchanges = 600
 // run sends the command by the means that fit the card, and learns about it.
 func (x *exchange) run() ([]byte, error) {
 	c, tx := x.command, x.tx
+	if x.pad != 0 {
+		return x.apdu(c, func(Command) []byte { return x.order })
+	}
 	if len(c.Data) > maxData {
 		return nil, fmt.Errorf("%d bytes of data are more than a command can carry", len(c.Data))
 	}
@@ -199,7 +208,7 @@ func (x *exchange) transmit(c Command, encode encoder) ([]byte, Status, error) {
 	}
 	out := encode(c)
 	start := time.Now()
-	in, err := tx.link.card.Transmit(out)
+	in, err := x.give(out)
 	if err == nil && len(in) < 2 {
 		err = ErrNoAnswer // what pcsc-lite makes of a card that was pulled out
 	}

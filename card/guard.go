@@ -54,6 +54,7 @@ type guard struct {
 	change   *Change // nil where the PIN is only verified
 	identity string
 	of       insertion // the card that the PIN is asked for
+	pad      pad       // of its reader
 }
 
 func (g *guard) run(ctx context.Context, f func(*Tx) error) error {
@@ -127,6 +128,7 @@ func (g *guard) ask(ctx context.Context, status PINStatus, refused error) (a ans
 		Format:    g.v.Format,
 		Retries:   status.Retries,
 		Last:      status.last(),
+		Pad:       g.padTakes(),
 		service:   g.card.service,
 		insertion: g.of,
 	}
@@ -160,6 +162,7 @@ func (g *guard) look(ctx context.Context, f func(*Tx) error) (status PINStatus, 
 			done = true
 			return f(tx)
 		}
+		g.pad = tx.pad()
 		return nil
 	})
 	return status, done, err
@@ -200,7 +203,7 @@ func (g *guard) verify(tx *Tx, given answer) error {
 	// it was logged out, and the try as spent until the card says otherwise.
 	restore := tx.verified(g.key(), v.Logout)
 	memory.lost(out.pin, status)
-	if _, err = tx.Command(out.command); err == nil {
+	if err = tx.sendPIN(out); err == nil {
 		memory.taken(out.pin)
 		memory.forget(out.set)
 		return nil
@@ -219,10 +222,16 @@ type sending struct {
 	command Command
 	pin     refusal // the PIN in it, to know it again
 	set     refusal // the PIN that it sets
+
+	pad   uint32 // the PIN is typed on the reader: the control code for that
+	order []byte // and what goes with it
 }
 
 // prepare makes the command that carries what was given.
 func (g *guard) prepare(given answer) (out sending, err error) {
+	if g.padTakes() && given.pin.secret == nil && given.new.secret == nil {
+		return g.typed(), nil
+	}
 	memory := &g.card.service.refused
 	coded, err := g.v.Format.encode(given.pin)
 	if err != nil {
@@ -254,6 +263,10 @@ func (g *guard) refusal(status Status, err error, out sending, before PINStatus)
 	v, memory, it := g.v, &g.card.service.refused, out.pin
 	left, failed := status.Retries()
 	switch {
+	case out.pad != 0 && status == padDiffers:
+		return &PINError{g.v.Reference, before.Retries, false, ErrNewPIN}
+	case out.pad != 0 && status == padTooShort:
+		return &PINError{g.v.Reference, before.Retries, false, ErrPINFormat}
 	case failed && left == 0, status == MethodBlocked:
 		memory.add(it)
 		return &PINError{v.Reference, 0, true, ErrPINBlocked}

@@ -110,6 +110,12 @@ type PINRequest struct {
 	Last    bool // the next wrong try is the last, or may be
 	New     bool // a PIN to set is asked for (see Change), which costs no try
 
+	// Pad says that the reader has keys of its own. If the answer is the zero
+	// PIN, with or without consent, the person types there: the PIN is asked
+	// for, sent and forgotten by the reader. To set a PIN, both answers have
+	// to be zero.
+	Pad bool
+
 	// Refused says why the previous answer was not taken, nil the first time.
 	// It is a *[PINError], which says whether a try was spent on it.
 	Refused error

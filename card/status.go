@@ -41,6 +41,8 @@ var statusText = map[Status]string{
 	UnknownCLA:        "class not supported",
 	NoDiagnosis:       "no precise diagnosis",
 	0x6300:            "verification failed",
+	0x6400:            "no PIN was typed in time, or nothing was changed",
+	0x6401:            "cancelled at the reader",
 	0x6581:            "memory failure",
 	0x6881:            "logical channel not supported",
 	0x6882:            "secure messaging not supported",

@@ -16,6 +16,10 @@ type Trace struct {
 	// Busy is called when another program holds up a section.
 	Busy func(reader string)
 
+	// Pad is called when a person is to type a PIN on the reader, which waits
+	// for that from now on.
+	Pad func(reader string)
+
 	// Command is called after each exchange with the card, chained parts
 	// included. Data and answer are nil where they could hold a PIN or key
 	// material; otherwise they are not to be changed or kept. The answer
@@ -38,6 +42,12 @@ func traceOf(ctx context.Context) *Trace {
 func (t *Trace) busy(reader string) {
 	if t != nil && t.Busy != nil {
 		t.Busy(reader)
+	}
+}
+
+func (t *Trace) pad(reader string) {
+	if t != nil && t.Pad != nil {
+		t.Pad(reader)
 	}
 }
 

@@ -82,3 +82,16 @@ type Card interface {
 	// second call does nothing.
 	Close(reset bool) error
 }
+
+// A Controller is a [Card] whose reader takes orders that are not for the card,
+// as readers with keys for a PIN do.
+type Controller interface {
+	// Control gives the reader an order and returns its answer. The code is
+	// FeatureRequest, or one that the reader told in answer to it. It cannot
+	// be cancelled.
+	Control(code uint32, in []byte) ([]byte, error)
+}
+
+// FeatureRequest asks a reader for the codes of what else it can do (PC/SC part
+// 10, 2.2). It is Windows' number; backends whose own is another translate it.
+const FeatureRequest uint32 = 0x31<<16 | 3400<<2

@@ -31,4 +31,6 @@ var Authenticate = ManagementKey.authenticate
 var (
 	DecodeMetadata  = decodeMetadata
 	DecodePublicKey = decodePublicKey
+	SerialNumber    = serialNumber
+	AlgorithmOf     = algorithmOf
 )

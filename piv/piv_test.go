@@ -178,3 +178,17 @@ func TestSelectTrustsWhoSaysNothing(t *testing.T) {
 		})
 	}
 }
+
+// certify is a certificate for a key that is on a card.
+func certify(public crypto.PublicKey) []byte {
+	_, der := cardtest.TestCA().Issue(cardtest.Leaf{Key: publicOnly{public: public}, UPNs: []string{"alice@example.com"}})
+	return der
+}
+
+// publicOnly is a key whose private half is elsewhere.
+type publicOnly struct {
+	crypto.Signer
+	public crypto.PublicKey
+}
+
+func (k publicOnly) Public() crypto.PublicKey { return k.public }

@@ -1,0 +1,107 @@
+package piv_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+
+	"github.com/smartlogon/smartlogon/card"
+	"github.com/smartlogon/smartlogon/card/cardtest"
+	"github.com/smartlogon/smartlogon/piv"
+)
+
+// A new card gets a key that never leaves it, and a certificate for that key.
+func ExampleCard_Admin() {
+	service := cardtest.NewService(cardtest.PIV())
+	defer service.Close()
+	ctx := context.Background()
+	c, err := service.Card(ctx, "Software Reader 00")
+	if err != nil {
+		log.Fatal(err)
+	}
+	p := piv.New(c)
+	key, err := piv.NewManagementKey(piv.TripleDES, []byte("\x01\x02\x03\x04\x05\x06\x07\x08\x01\x02\x03\x04\x05\x06\x07\x08\x01\x02\x03\x04\x05\x06\x07\x08"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer key.Destroy()
+
+	admin := p.Admin(key)
+	public, err := admin.Generate(ctx, piv.Authentication, piv.P256, nil)
+	if err != nil {
+		log.Fatal(err, card.Hint(err))
+	}
+	fmt.Printf("made a %T\n", public)
+	if err := admin.PutCertificate(ctx, piv.Authentication, certify(public)); err != nil {
+		log.Fatal(err, card.Hint(err))
+	}
+	cert, err := p.Certificate(ctx, piv.Authentication)
+	if err != nil {
+		log.Fatal(err)
+	}
+	parsed, err := cert.X509()
+	fmt.Println(parsed.Subject, err)
+	// Output:
+	// made a *ecdsa.PublicKey
+	// CN=alice <nil>
+}
+
+// Whoever knows the PUK gives a blocked card a new PIN.
+func ExampleHolder_Unblock() {
+	service := cardtest.NewService(cardtest.YubiKey("5.7.1", cardtest.TriesLeft(0)))
+	defer service.Close()
+	ctx := context.Background()
+	c, err := service.Card(ctx, "Software Reader 00")
+	if err != nil {
+		log.Fatal(err)
+	}
+	p := piv.New(c)
+	status, err := p.PINStatus(ctx)
+	fmt.Println(status.Blocked, err)
+	err = p.Holder().Unblock(ctx, func(_ context.Context, r card.PINRequest) (card.PIN, error) {
+		if r.Refused != nil {
+			return card.PIN{}, r.Refused
+		}
+		if r.New {
+			return card.NewPIN([]byte("654321")), nil // what a person would choose
+		}
+		fmt.Printf("PUK to %s, %d tries left\n", r.Purpose, r.Retries)
+		return card.NewPIN([]byte(cardtest.PUK)), nil
+	})
+	if err != nil {
+		log.Fatal(err, card.Hint(err))
+	}
+	status, err = p.PINStatus(ctx)
+	fmt.Println(status.Retries, err)
+	// Output:
+	// true <nil>
+	// PUK to unblock the PIN, 3 tries left
+	// 3 <nil>
+}
+
+// What only YubiKeys have is refused on other cards, without trying.
+func ExampleCard_Yubico() {
+	ctx := context.Background()
+	service := cardtest.NewService(cardtest.PIV(), cardtest.YubiKey("5.7.1"))
+	defer service.Close()
+	for _, reader := range []string{"Software Reader 00", "Software Reader 01"} {
+		c, err := service.Card(ctx, reader)
+		if err != nil {
+			log.Fatal(err)
+		}
+		yubikey, err := piv.New(c).Yubico(ctx)
+		switch {
+		case errors.Is(err, errors.ErrUnsupported):
+			fmt.Println(err)
+			continue
+		case err != nil:
+			log.Fatal(err)
+		}
+		serial, err := yubikey.Serial(ctx)
+		fmt.Println(yubikey.Firmware(), serial, err)
+	}
+	// Output:
+	// piv: card: "Software Reader 00": use the card: unsupported operation: the card is not a YubiKey
+	// 5.7.1 12345678 <nil>
+}

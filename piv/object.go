@@ -29,13 +29,32 @@ func (o Object) String() string { return ber.Tag(o).String() }
 
 // Object returns the content of a data object, without the tag 53 that most are
 // wrapped in. The error wraps [ErrNotFound] where the card has none, or an empty
-// one, and [card.NotPermitted] where it wants the PIN first.
+// one, and [card.NotPermitted] where it wants the PIN first ([Card.ProtectedObject]).
 func (c *Card) Object(ctx context.Context, tag Object) ([]byte, error) {
 	var content []byte
 	err := c.read(ctx, func(tx *card.Tx) (err error) {
 		content, err = readObject(tx, tag)
 		return err
 	})
+	if err != nil {
+		return nil, fmt.Errorf("piv: object %v: %w", tag, err)
+	}
+	return content, nil
+}
+
+// ProtectedObject is [Card.Object] for what the card gives only to its holder: the
+// printed information, biometric data. The PIN is verified first, unless it is
+// verified already.
+func (c *Card) ProtectedObject(ctx context.Context, tag Object, ask card.PINFunc) ([]byte, error) {
+	ref, err := c.pinReference(ctx)
+	var content []byte
+	if err == nil {
+		v := c.verification(fmt.Sprintf("read the object %v", tag), ask, ref)
+		err = c.card.DoVerified(ctx, v, func(tx *card.Tx) (err error) {
+			content, err = readObject(tx, tag)
+			return err
+		})
+	}
 	if err != nil {
 		return nil, fmt.Errorf("piv: object %v: %w", tag, err)
 	}

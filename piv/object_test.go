@@ -80,6 +80,27 @@ func TestObjectThatWantsThePIN(t *testing.T) {
 	assert.Zero(t, soft.Spent())
 }
 
+func TestProtectedObject(t *testing.T) {
+	printed := tlv(0x01, 'A', 'l', 'i', 'c', 'e')
+	for _, soft := range []*cardtest.Card{cardtest.PIV(), yubikey("5.7.1"), cardtest.PIV(cardtest.ShortLengths)} {
+		soft.PutObject(tagPrinted, printed)
+		p := open(t, soft)
+		n := 0
+		got, err := p.ProtectedObject(t.Context(), tagPrinted, asked(&n))
+		require.NoError(t, err)
+		assert.Equal(t, printed, got)
+		assert.Equal(t, 1, n)
+		assert.False(t, soft.Verified(), "logged out")
+		_, err = p.ProtectedObject(t.Context(), 0x5FC103, card.FixedPIN(cardtest.PIN))
+		assert.ErrorIs(t, err, piv.ErrNotFound)
+		_, err = p.ProtectedObject(t.Context(), tagPrinted, card.FixedPIN("000000"))
+		assert.ErrorIs(t, err, card.ErrWrongPIN)
+		assert.Equal(t, 1, soft.Spent())
+	}
+	_, err := open(t, cardtest.PIV(cardtest.NoPIV)).ProtectedObject(t.Context(), tagPrinted, noPIN(t))
+	assert.ErrorIs(t, err, piv.ErrNotPIV)
+}
+
 func TestObjectIsMalformed(t *testing.T) {
 	for name, answer := range map[string][]byte{
 		"another tag round it": tlv(0x54, 1),

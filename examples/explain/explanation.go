@@ -15,16 +15,21 @@ type explanation struct {
 	RFC822       []string            `json:"rfc822"`
 	KeyUsage     []string            `json:"keyUsage"`
 	EKU          []string            `json:"eku"`
+	Tile         string              `json:"tile"` // the text that Windows shows
 	Offered      bool                `json:"offered"`
 	Name         string              `json:"signInName"`
 	NameSource   string              `json:"signInNameSource"`
 	Findings     rules.Findings      `json:"findings"`
+	Needed       []string            `json:"policiesNeeded"` // that would let it through; empty also where none would
 	Requirements []rules.Requirement `json:"requirements"`
+	Matrix       upn.Matrix          `json:"matrix"`
+	accounts
 
-	needed []string // policies that would let it through; nil where none would
+	hopeless bool // no policy lets it through
 }
 
-// explain judges a certificate. The error says why it cannot be read at all.
+// explain judges and names a certificate. The error says why it cannot be read
+// at all.
 func (e *explainer) explain(source string, der []byte, spec rules.KeySpec) (*explanation, error) {
 	cert, err := rules.Read(der)
 	if err != nil {
@@ -43,16 +48,25 @@ func (e *explainer) explain(source string, der []byte, spec rules.KeySpec) (*exp
 		RFC822:       list(names.Emails),
 		KeyUsage:     list(usage),
 		EKU:          list(purposes),
+		Tile:         cert.Title(e.policy),
 		Offered:      findings.Offered(),
 		Findings:     findings,
-		Requirements: cert.Requirements(rules.Current, spec, e.policy),
+		Needed:       []string{},
+		Requirements: cert.Requirements(e.profile, spec, e.policy),
+		accounts:     accountsOf(der),
 	}
 	// The name that an Azure AD joined machine sends. Its source says, too,
-	// why there is none.
-	name, _ := upn.SignIn{}.Name(names)
+	// why there is none; the matrix has the other situations.
+	joined := e.situation
+	joined.Hybrid, joined.Subsequent = false, false
+	name, _ := joined.Name(names)
 	x.Name, x.NameSource = name.Value, string(name.Source)
-	if needed, ok := findings.PoliciesNeeded(); ok && !x.Offered {
-		x.needed = needed
+	if x.Matrix, err = e.situation.Matrix(names); err != nil {
+		return nil, err
+	}
+	if !x.Offered {
+		needed, ok := findings.PoliciesNeeded()
+		x.Needed, x.hopeless = list(needed), !ok
 	}
 	return x, nil
 }

@@ -3,6 +3,10 @@
 //
 //	explain [-json] [-at RFC3339] [-policy NAME=1,...] [FILE.pem|FILE.der ...]
 //
+// The name depends on where the person signs in and what is known there: -hint,
+// -ad-upn, -cached-upn and -revision say so. The requirements of Windows before
+// Vista are judged with -legacy.
+//
 // Without files it looks at the cards in the readers and is also the doctor: it
 // says what is wrong with the service, the readers and the cards, and what can
 // be done about it. No PIN is asked for, and no try of one is spent.
@@ -25,6 +29,7 @@ import (
 	"github.com/smartlogon/smartlogon/card"
 	"github.com/smartlogon/smartlogon/card/pcsc"
 	"github.com/smartlogon/smartlogon/enumerate/rules"
+	"github.com/smartlogon/smartlogon/upn"
 )
 
 func main() {
@@ -52,10 +57,22 @@ func run(ctx context.Context, args []string, service *card.Service, stdout io.Wr
 		at, err = time.Parse(time.RFC3339, s)
 		return err
 	})
+	var situation upn.SignIn
+	flags.StringVar(&situation.Hint, "hint", "", "user name hint that the person types")
+	flags.StringVar(&situation.ADUPN, "ad-upn", "", "what Active Directory calls the user (hybrid joined)")
+	flags.StringVar(&situation.CachedUPN, "cached-upn", "", "what Azure AD called the user at the last sign-in (hybrid joined)")
+	flags.IntVar((*int)(&situation.Revision), "revision", int(upn.Revision2022), "edition of Microsoft's sign-in document: 2022 or 2025")
+	legacy := flags.Bool("legacy", false, "judge the requirements of Windows before Vista")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	e := explainer{policy: policy, at: at, out: textPrinter{stdout}}
+	if _, err := situation.Matrix(upn.Names{}); err != nil {
+		return err
+	}
+	e := explainer{policy: policy, at: at, situation: situation, out: textPrinter{stdout}}
+	if *legacy {
+		e.profile = rules.Legacy
+	}
 	if *asJSON {
 		e.out = jsonPrinter{stdout}
 	}
@@ -67,7 +84,9 @@ func run(ctx context.Context, args []string, service *card.Service, stdout io.Wr
 
 // An explainer judges certificates, wherever they come from.
 type explainer struct {
-	policy rules.Policy
-	at     time.Time
-	out    printer
+	policy    rules.Policy
+	profile   rules.Profile
+	at        time.Time
+	situation upn.SignIn
+	out       printer
 }

@@ -5,6 +5,10 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"github.com/smartlogon/smartlogon/enumerate/rules"
+	"github.com/smartlogon/smartlogon/upn"
+	"github.com/smartlogon/smartlogon/upn/mapping"
 )
 
 // A printer shows what was found out.
@@ -47,26 +51,86 @@ func (p textPrinter) problem(source string, err error, remedy string) {
 }
 
 func (p textPrinter) certificate(x *explanation) {
-	fmt.Fprintf(p.w, "\n%s\n", x.Source)
-	fmt.Fprintf(p.w, "  subject    %q\n", x.Subject)
-	fmt.Fprintf(p.w, "  valid      %v to %v\n", x.NotBefore, x.NotAfter)
-	fmt.Fprintf(p.w, "  UPN        %s\n", quoted(x.UPN))
-	fmt.Fprintf(p.w, "  e-mail     %s\n", quoted(x.RFC822))
-	fmt.Fprintf(p.w, "  key usage  %s\n", strings.Join(x.KeyUsage, ", "))
-	fmt.Fprintf(p.w, "  EKU        %s\n", strings.Join(x.EKU, ", "))
+	p.line("\n%s", x.Source)
+	p.line("  subject    %q", x.Subject)
+	p.line("  valid      %v to %v", x.NotBefore, x.NotAfter)
+	p.line("  UPN        %s", quoted(x.UPN))
+	p.line("  e-mail     %s", quoted(x.RFC822))
+	p.line("  key usage  %s", strings.Join(x.KeyUsage, ", "))
+	p.line("  EKU        %s", strings.Join(x.EKU, ", "))
+	p.line("  tile       %q", x.Tile)
+	p.rules(x)
+	p.names(x.Matrix)
+	p.accounts(x.accounts)
+}
+
+func (p textPrinter) rules(x *explanation) {
 	for _, f := range x.Findings {
-		fmt.Fprintf(p.w, "  %-18s %-8s %s\n", f.Rule, f.Verdict, f.Detail())
+		p.line("  %-18s %-8s %s", f.Rule, f.Verdict, f.Detail())
+		if f.Verdict != rules.Passed && f.Remedy() != "" {
+			p.line("%29s -> %s", "", f.Remedy())
+		}
 	}
 	switch {
 	case x.Offered:
-		fmt.Fprintf(p.w, "  Windows would offer it.\n")
-	case x.needed != nil:
-		fmt.Fprintf(p.w, "  Windows would not offer it, unless by policy: %s.\n", strings.Join(x.needed, ", "))
+		p.line("  Windows would offer it.")
+	case x.hopeless:
+		p.line("  Windows would not offer it, and no policy changes that.")
 	default:
-		fmt.Fprintf(p.w, "  Windows would not offer it, and no policy changes that.\n")
+		p.line("  Windows would not offer it, unless by policy: %s.", strings.Join(x.Needed, ", "))
 	}
-	fmt.Fprintf(p.w, "  name to send: %q (%s)\n", x.Name, x.NameSource)
+	for _, r := range x.Requirements {
+		if r.Required && r.Verdict != rules.Passed {
+			p.line("  requirement %s: %s: %s (%s)", r.Name, r.Verdict, r.Detail, r.Reference())
+		}
+	}
 }
+
+func (p textPrinter) names(m upn.Matrix) {
+	for _, cell := range []struct {
+		where string
+		name  upn.Name
+	}{
+		{"Azure AD joined, first sign-in", m.Joined.First},
+		{"Azure AD joined, later", m.Joined.Subsequent},
+		{"hybrid joined, first sign-in", m.Hybrid.First},
+		{"hybrid joined, later", m.Hybrid.Subsequent},
+	} {
+		p.line("  %-31s %q (%s)", cell.where, cell.name.Value, cell.name.Source)
+		p.line("  %-31s %s", "", cell.name.Sentence())
+	}
+}
+
+func (p textPrinter) accounts(a accounts) {
+	for _, k := range entraKinds {
+		for _, s := range a.Mappings.Entra[k.String()] {
+			p.line("  Entra  %q", s)
+		}
+	}
+	for _, k := range adKinds {
+		for _, s := range a.Mappings.AD[k.String()] {
+			p.line("  AD     %q (%s)", s, strength(k))
+		}
+	}
+	if a.NotMapped != "" {
+		p.line("  not mapped: %s", a.NotMapped)
+	}
+	if a.SID != "" {
+		p.line("  SID    %q", a.SID)
+	}
+	if a.OtherSID != "" {
+		p.line("  It names a second SID, %q: controllers use the first.", a.OtherSID)
+	}
+}
+
+func strength(k mapping.Kind) string {
+	if k.Strong() {
+		return "strong"
+	}
+	return "weak"
+}
+
+func (p textPrinter) line(format string, args ...any) { fmt.Fprintf(p.w, format+"\n", args...) }
 
 func quoted(names []string) string {
 	parts := make([]string, len(names))

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/smartlogon/smartlogon/internal/vectors"
 	"github.com/smartlogon/smartlogon/upn/mapping"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -138,10 +139,7 @@ func TestMadeCertificatesBySecondWay(t *testing.T) {
 // Third-party certificates are read where they are, and spelled by both ways.
 func TestVectorsBySecondWay(t *testing.T) {
 	t.Parallel() // openssl does the work
-	root := os.Getenv("SMARTLOGON_VECTORS")
-	if root == "" {
-		t.Skip("SMARTLOGON_VECTORS is not set; mappings of third-party certificates are not compared")
-	}
+	root := vectors.Dir(t)
 	needOpenSSL(t)
 	var files []string
 	require.NoError(t, filepath.WalkDir(filepath.Join(root, "certs"), func(path string, d fs.DirEntry, err error) error {

@@ -3,7 +3,6 @@ package piv_test
 import (
 	"crypto"
 	"crypto/elliptic"
-	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/smartlogon/smartlogon/internal/softcard/piv"
 	"github.com/smartlogon/smartlogon/internal/testkeys"
+	"github.com/smartlogon/smartlogon/internal/vectors"
 )
 
 // TestExchangesOfTheStandard replays what SP 800-73-4 part 2, appendix A,
@@ -51,17 +51,6 @@ func TestExchangesOfTheStandard(t *testing.T) {
 	}
 }
 
-// vectors is the folder with recorded exchanges, which are not part of this
-// repository.
-func vectors(t *testing.T) string {
-	t.Helper()
-	folder, set := os.LookupEnv("SMARTLOGON_VECTORS")
-	if !set {
-		t.Skip("SMARTLOGON_VECTORS is not set: there are no recorded exchanges to replay")
-	}
-	return folder
-}
-
 // A recorded exchange of a vendor's manual.
 type recorded struct {
 	Command  string `json:"command"`
@@ -71,12 +60,10 @@ type recorded struct {
 
 func readTraces(t *testing.T) map[string][]recorded {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(vectors(t), "traces", "yubico", "piv-apdu-examples.json"))
-	require.NoError(t, err)
 	var file struct {
 		Exchanges map[string][]recorded `json:"exchanges"`
 	}
-	require.NoError(t, json.Unmarshal(text, &file))
+	vectors.Read(t, "traces/yubico/piv-apdu-examples.json", &file)
 	require.NotEmpty(t, file.Exchanges)
 	return file.Exchanges
 }
@@ -84,7 +71,7 @@ func readTraces(t *testing.T) map[string][]recorded {
 // TestRecordedChains writes certificates with the chains that another card's
 // tests send, and reads them again.
 func TestRecordedChains(t *testing.T) {
-	files, err := filepath.Glob(filepath.Join(vectors(t), "traces", "openfips201", "put-data-*.txt"))
+	files, err := filepath.Glob(filepath.Join(vectors.Dir(t), "traces", "openfips201", "put-data-*.txt"))
 	require.NoError(t, err)
 	require.NotEmpty(t, files)
 	for _, file := range files {

@@ -31,7 +31,8 @@ type Admin struct {
 }
 
 // Admin is the card for its administrator. Nothing is sent; a wrong key shows at
-// the first use, as [ErrManagementKey].
+// the first use, as [ErrManagementKey]. The key is the caller's to destroy, when
+// the Admin has done its work.
 func (c *Card) Admin(key ManagementKey) *Admin { return &Admin{card: c, key: key} }
 
 // authenticate proves the management key, and returns what ends that.

@@ -10,7 +10,7 @@ import (
 )
 
 // SetManagementKey gives a YubiKey another management key, which the Admin uses
-// from then on. AES needs firmware 5.4. With touch, the card wants to be touched
+// from then on, so it must not be destroyed before. AES needs firmware 5.4. With touch, the card wants to be touched
 // whenever the key is used.
 func (a *Admin) SetManagementKey(ctx context.Context, key ManagementKey, touch TouchPolicy) error {
 	if err := a.setManagementKey(ctx, key, touch); err != nil {

@@ -75,7 +75,20 @@ func readObject(tx *card.Tx, tag Object) ([]byte, error) {
 
 // getData sends GET DATA (SP 800-73-4 part 2, 3.1.2).
 func getData(tx *card.Tx, tag Object) ([]byte, error) {
-	return tx.Command(card.Command{INS: 0xCB, P1: 0x3F, P2: 0xFF, Data: tagList(tag), Ne: card.MaxAnswer})
+	return tx.Command(card.Command{
+		INS: 0xCB, P1: 0x3F, P2: 0xFF, Data: tagList(tag), Ne: card.MaxAnswer, Secret: tag.private(),
+	})
+}
+
+// private reports whether only the holder reads an object, so that it is kept out
+// of logs (SP 800-73-4 part 1, table 2). YubiKeys may have the management key in
+// the printed information.
+func (o Object) private() bool {
+	switch o {
+	case 0x5FC103, 0x5FC108, 0x5FC109, 0x5FC121, 0x5FC123: // fingerprints, face, printed, iris, pairing code
+		return true
+	}
+	return false
 }
 
 // tagList names the object that GET DATA and PUT DATA mean.

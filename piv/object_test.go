@@ -2,6 +2,7 @@ package piv_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -97,7 +98,17 @@ func TestProtectedObject(t *testing.T) {
 		assert.ErrorIs(t, err, card.ErrWrongPIN)
 		assert.Equal(t, 1, soft.Spent())
 	}
-	_, err := open(t, cardtest.PIV(cardtest.NoPIV)).ProtectedObject(t.Context(), tagPrinted, noPIN(t))
+	soft := cardtest.PIV().PutObject(tagPrinted, printed)
+	ctx := card.WithTrace(t.Context(), &card.Trace{Command: func(_ string, c card.Command, answer []byte, _ time.Duration) {
+		assert.NotContains(t, string(c.Data), "Alice")
+		assert.NotContains(t, string(answer), "Alice")
+	}})
+	p := open(t, soft)
+	_, err := p.ProtectedObject(ctx, tagPrinted, card.FixedPIN(cardtest.PIN))
+	require.NoError(t, err)
+	require.NoError(t, adminOf(t, p, piv.TripleDES).PutObject(ctx, tagPrinted, printed))
+
+	_, err = open(t, cardtest.PIV(cardtest.NoPIV)).ProtectedObject(t.Context(), tagPrinted, noPIN(t))
 	assert.ErrorIs(t, err, piv.ErrNotPIV)
 }
 

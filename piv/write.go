@@ -82,7 +82,7 @@ func (a *Admin) putData(ctx context.Context, tag Object, content []byte) error {
 		data = append(tagList(tag), ber.Append(nil, 0x53, content)...)
 	}
 	_, err := a.do(ctx, change{
-		command: card.Command{INS: 0xDB, P1: 0x3F, P2: 0xFF, Data: data},
+		command: card.Command{INS: 0xDB, P1: 0x3F, P2: 0xFF, Data: data, Secret: tag.private()},
 		look: func(ctx context.Context) State {
 			got, err := a.card.Object(ctx, tag)
 			switch {
@@ -110,7 +110,8 @@ func (a *Admin) putData(ctx context.Context, tag Object, content []byte) error {
 // PutCertificate stores a certificate for the key in a slot, DER. It is
 // compressed if the card has no room for it as it is (SP 800-73-4 part 1,
 // appendix A): not all programs can read that. To remove one, store no content
-// as the slot's object.
+// as the slot's object. Certificates of retired keys are looked for if the key
+// history announces them, which is another object to store.
 func (a *Admin) PutCertificate(ctx context.Context, s Slot, der []byte) error {
 	if err := a.putCertificate(ctx, s, der); err != nil {
 		return fmt.Errorf("piv: store certificate %v: %w", s, err)

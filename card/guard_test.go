@@ -1,0 +1,589 @@
+package card_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"testing"
+
+	"github.com/smartlogon/smartlogon/card"
+	"github.com/smartlogon/smartlogon/card/cardtest"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+var (
+	pinFormat = card.PINFormat{Min: 6, Max: 8, Digits: true, Padded: true}
+	nothing   = func(*card.Tx) error { return nil }
+)
+
+// pinOf is what an application says about the PIN of a PIV card.
+func pinOf(identity string, ask card.PINFunc) card.Verification {
+	selectIt := func(tx *card.Tx) error {
+		_, err := tx.Select(pivAID)
+		return err
+	}
+	return card.Verification{
+		Purpose:   "sign",
+		Reference: 0x80,
+		Format:    pinFormat,
+		Select:    selectIt,
+		Identity:  func(*card.Tx) (string, error) { return identity, nil },
+		Status: func(tx *card.Tx) (card.PINStatus, error) {
+			_, err := tx.Command(countTries)
+			var status card.Status
+			switch n, failed := 0, false; {
+			case err == nil:
+				return card.PINStatus{Verified: true, Retries: -1}, nil
+			case !errors.As(err, &status):
+				return card.PINStatus{}, err
+			case status == card.MethodBlocked:
+				return card.PINStatus{Blocked: true}, nil
+			default:
+				if n, failed = status.Retries(); failed {
+					return card.PINStatus{Retries: n}, nil
+				}
+			}
+			return card.PINStatus{Retries: -1}, nil
+		},
+		Verify: func(pin []byte) card.Command { return card.Command{INS: 0x20, P2: 0x80, Data: pin} },
+		Logout: func(tx *card.Tx) error {
+			if err := selectIt(tx); err != nil {
+				return err
+			}
+			_, err := tx.Command(card.Command{INS: 0x20, P1: 0xFF, P2: 0x80})
+			return err
+		},
+		PIN: ask,
+	}
+}
+
+// A person answers with one PIN after the other and then gives up.
+type person struct {
+	answers  []card.PIN
+	requests []card.PINRequest
+	before   func() // happens before each answer
+}
+
+func answering(pins ...string) *person {
+	p := new(person)
+	for _, pin := range pins {
+		p.answers = append(p.answers, card.NewPIN([]byte(pin)))
+	}
+	return p
+}
+
+var errNoMore = errors.New("nobody answers any more")
+
+func (p *person) ask(_ context.Context, r card.PINRequest) (card.PIN, error) {
+	p.requests = append(p.requests, r)
+	if p.before != nil {
+		p.before()
+	}
+	if len(p.requests) > len(p.answers) {
+		return card.PIN{}, errNoMore
+	}
+	return p.answers[len(p.requests)-1], nil
+}
+
+// refusals are why the answers were not taken.
+func (p *person) refusals() (list []error) {
+	for _, r := range p.requests[1:] {
+		list = append(list, errors.Unwrap(r.Refused))
+	}
+	return list
+}
+
+func TestVerifiedInASectionAndLoggedOutAfterIt(t *testing.T) {
+	d := newDesk(t, cardtest.PIV(), nil)
+	d.readers.PowerDown(1 << 40)
+	p := answering(cardtest.PIN)
+	inside := false
+	require.NoError(t, d.card.DoVerified(t.Context(), pinOf("a card", p.ask), func(*card.Tx) error {
+		inside = d.soft.Verified()
+		return nil
+	}))
+	assert.True(t, inside)
+	assert.False(t, d.soft.Verified())
+	require.Len(t, p.requests, 1)
+	r := p.requests[0]
+	assert.Equal(t, []any{zero, "a card", "sign", card.Reference(0x80), pinFormat}, []any{r.Reader, r.Card, r.Purpose, r.Reference, r.Format})
+	assert.Equal(t, []any{3, false, false, false, nil}, []any{r.Retries, r.Last, r.New, r.Pad, r.Refused})
+}
+
+func TestVerifiedStaysSoWhileTheCardIsHeld(t *testing.T) {
+	for _, always := range []bool{false, true} {
+		d := newDesk(t, cardtest.PIV(), nil)
+		release, err := d.card.Hold(t.Context())
+		require.NoError(t, err)
+		p := answering(cardtest.PIN, cardtest.PIN)
+		v := pinOf("a card", p.ask)
+		v.Always = always
+		for range 2 {
+			require.NoError(t, d.card.DoVerified(t.Context(), v, nothing))
+			assert.True(t, d.soft.Verified())
+		}
+		release()
+		assert.False(t, d.soft.Verified())
+		assert.Len(t, p.requests, map[bool]int{false: 1, true: 2}[always])
+		assert.Zero(t, d.soft.Spent())
+	}
+}
+
+func TestReleaseLogsOutThoughAnotherProgramKeepsThePower(t *testing.T) {
+	for name, option := range map[string][]cardtest.Option{"by a command": nil, "by a reset": {cardtest.NoLogout}} {
+		t.Run(name, func(t *testing.T) {
+			d := newDesk(t, cardtest.PIV(option...), nil)
+			d.neighbour()
+			release, err := d.card.Hold(t.Context())
+			require.NoError(t, err)
+			require.NoError(t, d.card.DoVerified(t.Context(), pinOf("a card", answering(cardtest.PIN).ask), nothing))
+			assert.True(t, d.soft.Verified())
+			before := d.soft.Exchanges().Resets
+			release()
+			assert.False(t, d.soft.Verified())
+			assert.Equal(t, option == nil, before == d.soft.Exchanges().Resets)
+		})
+	}
+}
+
+func TestVerificationWithoutLogoutEndsWithAReset(t *testing.T) {
+	d := newDesk(t, cardtest.PIV(), nil)
+	d.neighbour()
+	v := pinOf("a card", answering(cardtest.PIN).ask)
+	v.Logout = nil
+	before := d.soft.Exchanges().Resets
+	require.NoError(t, d.card.DoVerified(t.Context(), v, nothing))
+	assert.False(t, d.soft.Verified())
+	assert.Equal(t, before+1, d.soft.Exchanges().Resets)
+}
+
+func TestWrongPINCostsOneTryAndIsNotSentAgain(t *testing.T) {
+	d := newDesk(t, cardtest.PIV(), nil)
+	p := answering("111111", "111111", "12345", "12345x", "123456789", "", cardtest.PIN)
+	require.NoError(t, d.card.DoVerified(t.Context(), pinOf("a card", p.ask), nothing))
+	assert.Equal(t, 1, d.soft.Spent())
+	assert.Equal(t, []error{card.ErrWrongPIN, card.ErrRefusedBefore, card.ErrPINFormat, card.ErrPINFormat, card.ErrPINFormat, card.ErrPINFormat}, p.refusals())
+	for i, r := range p.requests[1:] {
+		var e *card.PINError
+		require.ErrorAs(t, r.Refused, &e)
+		assert.Equal(t, 2, e.Retries)
+		assert.Equal(t, 2, r.Retries)
+		assert.Equal(t, i == 0, e.Sent)
+		assert.Equal(t, card.Reference(0x80), e.Reference)
+	}
+	assert.EqualError(t, p.requests[1].Refused, "PIN is wrong (tries left: 2)")
+}
+
+func TestRefusedPINIsKnownInAnotherReader(t *testing.T) {
+	d := newDesk(t, cardtest.PIV(), nil)
+	require.ErrorIs(t, d.card.DoVerified(t.Context(), pinOf("a card", answering("111111").ask), nothing), errNoMore)
+	d.readers.Add("another")
+	d.readers.Remove(zero)
+	d.readers.Insert("another", d.soft)
+	moved, err := d.service.Card(t.Context(), "another")
+	require.NoError(t, err)
+	p := answering("111111")
+	require.ErrorIs(t, moved.DoVerified(t.Context(), pinOf("a card", p.ask), nothing), errNoMore)
+	assert.Equal(t, []error{card.ErrRefusedBefore}, p.refusals())
+	assert.Equal(t, 1, d.soft.Spent())
+
+	stranger := answering("111111")
+	require.ErrorIs(t, moved.DoVerified(t.Context(), pinOf("another card", stranger.ask), nothing), errNoMore)
+	assert.Equal(t, []error{card.ErrWrongPIN}, stranger.refusals(), "it may be the right one of another card")
+}
+
+func TestLastTryNeedsConsent(t *testing.T) {
+	for name, option := range map[string]cardtest.Option{
+		"one try left":                   cardtest.TriesLeft(1),
+		"the card does not say how many": cardtest.EmptyVerifyRefused,
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := newDesk(t, cardtest.PIV(option), nil)
+			tries := d.soft.Tries()
+			p := answering(cardtest.PIN, cardtest.PIN)
+			v := pinOf("a card", p.ask)
+			require.ErrorIs(t, d.card.DoVerified(t.Context(), v, nothing), errNoMore)
+			assert.True(t, p.requests[0].Last)
+			assert.Equal(t, []error{card.ErrLastTry, card.ErrLastTry}, p.refusals())
+			assert.Zero(t, d.soft.Spent())
+			assert.Equal(t, tries, d.soft.Tries())
+
+			p = answering(cardtest.PIN)
+			p.answers[0] = p.answers[0].EvenLastTry()
+			require.NoError(t, d.card.DoVerified(t.Context(), pinOf("a card", p.ask), nothing))
+		})
+	}
+}
+
+// Consent is for one answer: the next wrong one needs it anew.
+func TestConsentHoldsForOneAnswer(t *testing.T) {
+	d := newDesk(t, cardtest.PIV(cardtest.EmptyVerifyRefused), nil)
+	p := answering("111111", "222222", cardtest.PIN)
+	p.answers[0], p.answers[2] = p.answers[0].EvenLastTry(), p.answers[2].EvenLastTry()
+	require.NoError(t, d.card.DoVerified(t.Context(), pinOf("a card", p.ask), nothing))
+	assert.Equal(t, []error{card.ErrWrongPIN, card.ErrLastTry}, p.refusals())
+	assert.Equal(t, 1, d.soft.Spent())
+}
+
+func TestBlockedPINIsNotAskedFor(t *testing.T) {
+	d := newDesk(t, cardtest.PIV(cardtest.TriesLeft(0)), nil)
+	p := answering(cardtest.PIN)
+	err := d.card.DoVerified(t.Context(), pinOf("a card", p.ask), nothing)
+	assert.ErrorIs(t, err, card.ErrPINBlocked)
+	assert.EqualError(t, err, `card: "`+zero+`": verify the PIN: PIN is blocked: no tries left`)
+	assert.Empty(t, p.requests)
+	var e *card.PINError
+	require.ErrorAs(t, err, &e)
+	assert.Zero(t, e.Retries)
+	assert.False(t, e.Sent)
+}
+
+func TestTryThatBlocksThePINSaysSo(t *testing.T) {
+	for name, option := range map[string][]cardtest.Option{"63C0": nil, "6983": {cardtest.BlocksAtOnce}, "6300": {cardtest.PlainRetries}} {
+		t.Run(name, func(t *testing.T) {
+			d := newDesk(t, cardtest.PIV(append(option, cardtest.TriesLeft(1))...), nil)
+			p := answering("111111", cardtest.PIN)
+			p.answers[0] = p.answers[0].EvenLastTry()
+			err := d.card.DoVerified(t.Context(), pinOf("a card", p.ask), nothing)
+			assert.ErrorIs(t, err, card.ErrPINBlocked)
+			var e *card.PINError
+			require.ErrorAs(t, err, &e)
+			assert.Equal(t, name != "6300", e.Sent, "6300 tells no number: that there is none left is found out next")
+			assert.Len(t, p.requests, 1)
+		})
+	}
+}
+
+// verifyAt is which of the commands of DoVerified is VERIFY: after two SELECTs and
+// two questions for the tries left.
+const verifyAt = 5
+
+func TestLostAnswerCountsAsASpentTry(t *testing.T) {
+	d := newDesk(t, cardtest.PIV(), nil)
+	d.readers.Fault(zero, verifyAt, cardtest.Fault{When: cardtest.After, What: cardtest.NoAnswer})
+	err := d.card.DoVerified(t.Context(), pinOf("a card", answering("111111").ask), nothing)
+	assert.ErrorIs(t, err, card.ErrNoAnswer)
+	var e *card.PINError
+	require.ErrorAs(t, err, &e)
+	assert.True(t, e.Sent)
+	assert.Equal(t, 2, e.Retries)
+	require.Equal(t, 1, d.soft.Spent())
+
+	p := answering("111111")
+	require.ErrorIs(t, d.card.DoVerified(t.Context(), pinOf("a card", p.ask), nothing), errNoMore)
+	assert.Equal(t, []error{card.ErrRefusedBefore}, p.refusals(), "there is one try less: it was wrong")
+	assert.Equal(t, 1, d.soft.Spent())
+}
+
+func TestPINThatDidNotReachTheCardCanBeSentAgain(t *testing.T) {
+	d := newDesk(t, cardtest.PIV(), nil)
+	d.readers.Fault(zero, verifyAt, cardtest.Fault{When: cardtest.Instead, What: cardtest.NoAnswer})
+	v := pinOf("a card", answering(cardtest.PIN).ask)
+	require.ErrorIs(t, d.card.DoVerified(t.Context(), v, nothing), card.ErrNoAnswer)
+	v.PIN = answering(cardtest.PIN).ask
+	require.NoError(t, d.card.DoVerified(t.Context(), v, nothing))
+}
+
+func TestRightPINWhoseAnswerWasLostIsLoggedOut(t *testing.T) {
+	d := newDesk(t, cardtest.PIV(), nil)
+	d.neighbour()
+	d.readers.Fault(zero, verifyAt, cardtest.Fault{When: cardtest.After, What: cardtest.NoAnswer})
+	require.ErrorIs(t, d.card.DoVerified(t.Context(), pinOf("a card", answering(cardtest.PIN).ask), nothing), card.ErrNoAnswer)
+	assert.False(t, d.soft.Verified())
+}
+
+// A refusal that is not about the PIN says nothing about it.
+func TestVerifyRefusedForAnotherReason(t *testing.T) {
+	for status, want := range map[uint16]error{0x6982: card.NotPermitted, 0x6D00: card.UnknownINS, 0x6A80: card.ErrPINFormat, 0x6700: card.ErrPINFormat} {
+		d := newDesk(t, cardtest.PIV(), nil)
+		d.readers.Fault(zero, verifyAt, cardtest.Fault{What: cardtest.WrongStatus, Status: status})
+		p := answering(cardtest.PIN)
+		err := d.card.DoVerified(t.Context(), pinOf("a card", p.ask), nothing)
+		if want == card.ErrPINFormat {
+			assert.ErrorIs(t, err, errNoMore)
+			assert.Equal(t, []error{want}, p.refusals())
+			continue
+		}
+		assert.ErrorIs(t, err, want)
+		assert.Len(t, p.requests, 1)
+		require.NoError(t, d.card.DoVerified(t.Context(), pinOf("a card", answering(cardtest.PIN).ask), nothing))
+	}
+}
+
+func TestCardThatWasSwappedWhileThePersonTypedGetsNoPIN(t *testing.T) {
+	for _, same := range []bool{false, true} {
+		d := newDesk(t, cardtest.PIV(), nil)
+		next := d.soft
+		if !same {
+			next = cardtest.PIV()
+		}
+		p := answering("111111")
+		p.before = func() {
+			d.readers.Remove(zero)
+			d.readers.Insert(zero, next)
+		}
+		before := next.Exchanges()
+		err := d.card.DoVerified(t.Context(), pinOf("a card", p.ask), nothing)
+		assert.ErrorIs(t, err, card.ErrChanged)
+		assert.Zero(t, next.Spent())
+		if !same {
+			assert.Equal(t, before.Commands, next.Exchanges().Commands)
+		}
+	}
+}
+
+func TestOtherApplicationThatANeighbourSelectedGetsNoPIN(t *testing.T) {
+	aid := []byte{0xF0, 1, 2, 3, 4, 5}
+	for _, hold := range []bool{false, true} {
+		other := cardtest.NewNeighbour(aid, "654321")
+		d := newDesk(t, cardtest.PIV(other), nil)
+		if hold {
+			release, err := d.card.Hold(t.Context())
+			require.NoError(t, err)
+			defer release()
+		}
+		k := d.neighbour()
+		p := answering("111111", cardtest.PIN)
+		p.before = func() {
+			answer, err := k.Transmit(append([]byte{0, 0xA4, 4, 0, byte(len(aid))}, aid...))
+			require.NoError(t, err)
+			require.Equal(t, []byte{0x90, 0}, answer[len(answer)-2:])
+		}
+		require.NoError(t, d.card.DoVerified(t.Context(), pinOf("a card", p.ask), nothing))
+		assert.Equal(t, 1, d.soft.Spent())
+		assert.Zero(t, other.Spent())
+		assert.Equal(t, 3, other.Tries())
+	}
+}
+
+func TestApplicationThatIsNotSelectedGetsNoPIN(t *testing.T) {
+	d := newDesk(t, cardtest.PIV(), nil)
+	var trace bytes.Buffer
+	d.readers.Trace(&trace)
+	selected := 0
+	v := pinOf("a card", answering(cardtest.PIN).ask)
+	v.Select = func(*card.Tx) error {
+		if selected++; selected == 2 {
+			return card.NotFound
+		}
+		return nil
+	}
+	assert.ErrorIs(t, d.card.DoVerified(t.Context(), v, nothing), card.NotFound)
+	assert.NotContains(t, trace.String(), "PIN")
+}
+
+func TestPINIsNotSentWhenTheContextEndedWhileThePersonTyped(t *testing.T) {
+	d := newDesk(t, cardtest.PIV(), nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	p := answering("111111")
+	p.before = cancel
+	assert.ErrorIs(t, d.card.DoVerified(ctx, pinOf("a card", p.ask), nothing), context.Canceled)
+	assert.Zero(t, d.soft.Spent())
+	assert.True(t, zeroed(p.answers[0]))
+}
+
+func TestContextThatEndsDuringVerifyLeavesTheCardLoggedOut(t *testing.T) {
+	d := newDesk(t, cardtest.PIV(), nil)
+	d.neighbour()
+	ctx, cancel := context.WithCancel(t.Context())
+	d.readers.Trace(writer(func(b []byte) {
+		if bytes.HasPrefix(b, []byte("> 00200080")) && bytes.Contains(b, []byte("*")) {
+			cancel()
+		}
+	}))
+	err := d.card.DoVerified(ctx, pinOf("a card", answering(cardtest.PIN).ask), nothing)
+	if err != nil {
+		assert.ErrorIs(t, err, context.Canceled)
+	}
+	require.NoError(t, d.card.Do(t.Context(), chuid)) // after whatever was left behind
+	assert.False(t, d.soft.Verified())
+	assert.Zero(t, d.soft.Spent())
+}
+
+type writer func([]byte)
+
+func (w writer) Write(b []byte) (int, error) {
+	w(b)
+	return len(b), nil
+}
+
+func TestNobodyToAsk(t *testing.T) {
+	d := newDesk(t, cardtest.PIV(), nil)
+	err := d.card.DoVerified(t.Context(), pinOf("a card", nil), nothing)
+	assert.ErrorIs(t, err, card.ErrPINRequired)
+	assert.ErrorContains(t, err, "(tries left: 3)")
+}
+
+func TestWhatFailsBeforeThePINIsAskedFor(t *testing.T) {
+	d := newDesk(t, cardtest.PIV(), nil)
+	mine := errors.New("mine")
+	p := answering(cardtest.PIN)
+	v := pinOf("a card", p.ask)
+	v.Identity = func(*card.Tx) (string, error) { return "", mine }
+	assert.ErrorIs(t, d.card.DoVerified(t.Context(), v, nothing), mine)
+	v = pinOf("a card", p.ask)
+	v.Status = func(*card.Tx) (card.PINStatus, error) { return card.PINStatus{}, mine }
+	assert.ErrorIs(t, d.card.DoVerified(t.Context(), v, nothing), mine)
+	assert.Empty(t, p.requests)
+}
+
+func TestWhoeverDoesNotHeedRefusalsIsNotAskedForEver(t *testing.T) {
+	d := newDesk(t, cardtest.PIV(), nil)
+	asked := 0
+	err := d.card.DoVerified(t.Context(), pinOf("a card", func(context.Context, card.PINRequest) (card.PIN, error) {
+		asked++
+		return card.NewPIN([]byte("111111")), nil
+	}), nothing)
+	assert.ErrorIs(t, err, card.ErrRefusedBefore)
+	assert.Equal(t, 16, asked)
+	assert.Equal(t, 1, d.soft.Spent())
+}
+
+func TestFixedPINSpendsOneTryOnAllCards(t *testing.T) {
+	first, second := cardtest.PIV(), cardtest.PIV()
+	s := cardtest.NewService(first, second)
+	defer s.Close()
+	fixed := card.FixedPIN("111111")
+	for i := range 2 {
+		c, err := s.Card(t.Context(), fmt.Sprintf("Software Reader %02d", i))
+		require.NoError(t, err)
+		err = c.DoVerified(t.Context(), pinOf(c.Reader(), fixed), nothing)
+		assert.ErrorIs(t, err, card.ErrWrongPIN)
+	}
+	assert.Equal(t, 1, first.Spent())
+	assert.Zero(t, second.Spent())
+	_, err := card.FixedPIN(cardtest.PIN)(t.Context(), card.PINRequest{New: true})
+	assert.ErrorIs(t, err, card.ErrPINRequired, "it is no new PIN")
+}
+
+func TestFixedPINIsNotSpentOnTheLastTry(t *testing.T) {
+	d := newDesk(t, cardtest.PIV(cardtest.TriesLeft(1)), nil)
+	assert.ErrorIs(t, d.card.DoVerified(t.Context(), pinOf("a card", card.FixedPIN("111111")), nothing), card.ErrLastTry)
+	assert.Zero(t, d.soft.Spent())
+}
+
+func TestPINFormat(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		format card.PINFormat
+		pin    string
+		sent   string // empty where it is not taken
+	}{
+		{"padded to its length", pinFormat, "123456", "123456\xFF\xFF"},
+		{"as long as it may be", pinFormat, "12345678", "12345678"},
+		{"too short", pinFormat, "12345", ""},
+		{"too long", pinFormat, "123456789", ""},
+		{"a letter among digits", pinFormat, "12345a", ""},
+		{"letters where they are taken", card.PINFormat{Min: 6, Max: 8, Padded: true}, "abc12é", "abc12é\xFF"},
+		{"a byte that looks like padding", card.PINFormat{Min: 6, Max: 8, Padded: true}, "12345\xFF", ""},
+		{"any byte where nothing is padded", card.PINFormat{Min: 8, Max: 8}, "1234567\xFF", "1234567\xFF"},
+		{"as long as it is where nothing is padded", card.PINFormat{Min: 4, Max: 15}, "12345", "12345"},
+		{"none", card.PINFormat{Max: 8}, "", ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			kept := &keeper{}
+			p := answering(test.pin)
+			if test.pin == "" {
+				p.answers = []card.PIN{{}}
+			}
+			v := silent(p.ask)
+			v.Format = test.format
+			err := card.New("test", kept).DoVerified(t.Context(), v, nothing)
+			if test.sent == "" {
+				assert.ErrorIs(t, err, errNoMore)
+				assert.Equal(t, []error{card.ErrPINFormat}, p.refusals())
+				assert.Empty(t, kept.sent)
+				return
+			}
+			require.NoError(t, err)
+			require.Len(t, kept.copies, 1)
+			assert.Equal(t, test.sent, string(kept.copies[0][5:]))
+		})
+	}
+}
+
+// silent is a PIN of a card that is asked for nothing but VERIFY.
+func silent(ask card.PINFunc) card.Verification {
+	v := pinOf("a card", ask)
+	v.Select = nothing
+	v.Status = func(*card.Tx) (card.PINStatus, error) { return card.PINStatus{Retries: 3}, nil }
+	v.Logout = nothing
+	return v
+}
+
+// A keeper keeps the memory that commands came in, and copies of it.
+type keeper struct{ sent, copies [][]byte }
+
+func (k *keeper) Transmit(command []byte) ([]byte, error) {
+	k.sent = append(k.sent, command)
+	k.copies = append(k.copies, bytes.Clone(command))
+	return []byte{0x90, 0x00}, nil
+}
+
+// zeroed reports whether a PIN holds nothing, by trying to use it.
+func zeroed(p card.PIN) bool {
+	kept := &keeper{}
+	v := silent(func(_ context.Context, r card.PINRequest) (card.PIN, error) { return p, r.Refused })
+	v.Format = card.PINFormat{Min: 1, Max: 64}
+	_ = card.New("test", kept).DoVerified(context.Background(), v, nothing)
+	return len(kept.sent) == 0
+}
+
+func TestMemoryOfAPINIsZeroed(t *testing.T) {
+	kept := &keeper{}
+	mine := []byte(cardtest.PIN)
+	v := silent(func(context.Context, card.PINRequest) (card.PIN, error) { return card.NewPIN(mine), nil })
+	var built []byte
+	verify := v.Verify
+	v.Verify = func(pin []byte) card.Command {
+		built = pin
+		return verify(pin)
+	}
+	require.NoError(t, card.New("test", kept).DoVerified(t.Context(), v, nothing))
+	assert.Equal(t, "123456\xFF\xFF", string(kept.copies[0][5:]))
+	assert.Equal(t, make([]byte, 6), mine, "what the program gave")
+	assert.Equal(t, make([]byte, 8), built, "what the application got")
+	assert.Equal(t, make([]byte, 13), kept.sent[0], "what was sent")
+}
+
+func TestPINCannotBeShown(t *testing.T) {
+	p := card.NewPIN([]byte(cardtest.PIN)).EvenLastTry()
+	type wrapped struct {
+		P  card.PIN
+		PP *card.PIN
+	}
+	var log bytes.Buffer
+	slog.New(slog.NewTextHandler(&log, nil)).Info("x", "pin", p, "in", wrapped{p, &p})
+	slog.New(slog.NewJSONHandler(&log, nil)).Info("x", "pin", p, "in", wrapped{p, &p})
+	text := log.String()
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d"} {
+		text += fmt.Sprintf(verb, p) + fmt.Sprintf(verb, &p) + fmt.Sprintf(verb, wrapped{p, &p}) + fmt.Sprintf(verb, []card.PIN{p})
+	}
+	noPIN(t, text)
+	_, err := json.Marshal(p)
+	assert.Error(t, err)
+	_, err = json.Marshal(wrapped{P: p})
+	assert.Error(t, err)
+	assert.Equal(t, "PIN", p.GoString())
+	assert.Equal(t, "80", card.Reference(0x80).String())
+}
+
+// noPIN asserts that a text has the PIN in no form.
+func noPIN(t *testing.T, text string) {
+	t.Helper()
+	pin := []byte(cardtest.PIN)
+	assert.NotContains(t, text, cardtest.PIN)
+	assert.NotContains(t, text, hex.EncodeToString(pin))
+	assert.NotContains(t, text, fmt.Sprint(pin)[1:18])
+}
+
+func TestPINErrorSaysWhatIsKnown(t *testing.T) {
+	assert.EqualError(t, &card.PINError{Retries: -1, Err: card.ErrWrongPIN}, "PIN is wrong (tries left: not known)")
+	assert.EqualError(t, &card.PINError{Retries: 1, Err: card.ErrLastTry}, "PIN not sent: it would be the last try, and nobody agreed to that (tries left: 1)")
+	assert.EqualError(t, &card.PINError{Retries: 0, Err: card.ErrPINBlocked}, "PIN is blocked: no tries left")
+}

@@ -1,0 +1,167 @@
+package card_test
+
+import (
+	"context"
+	"slices"
+	"testing"
+
+	"github.com/smartlogon/smartlogon/card"
+	"github.com/smartlogon/smartlogon/card/cardtest"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// changeOf is what an application says about changing the PIN of a PIV card.
+func changeOf(ask card.PINFunc) card.Change {
+	return card.Change{
+		Verification: pinOf("a card", ask),
+		New:          0x80,
+		NewFormat:    pinFormat,
+		Replace: func(old, pin []byte) card.Command {
+			return card.Command{INS: 0x24, P2: 0x80, Data: slices.Concat(old, pin)}
+		},
+	}
+}
+
+// unblockOf is the same for a PIN that is set by the PUK.
+func unblockOf(ask card.PINFunc) card.Change {
+	c := changeOf(ask)
+	c.Reference, c.Format = 0x81, card.PINFormat{Min: 8, Max: 8}
+	c.Status = func(*card.Tx) (card.PINStatus, error) { return card.PINStatus{Retries: -1}, nil }
+	c.Replace = func(puk, pin []byte) card.Command {
+		return card.Command{INS: 0x2C, P2: 0x80, Data: slices.Concat(puk, pin)}
+	}
+	return c
+}
+
+// takes reports whether the card takes a PIN.
+func (d *desk) takes(pin string) bool {
+	d.t.Helper()
+	return d.card.DoVerified(d.t.Context(), pinOf("a card", card.FixedPIN(pin)), nothing) == nil
+}
+
+func TestChangeOfPIN(t *testing.T) {
+	d := newDesk(t, cardtest.PIV(), nil)
+	p := answering(cardtest.PIN, "654321")
+	require.NoError(t, d.card.DoChange(t.Context(), changeOf(p.ask)))
+	require.Len(t, p.requests, 2)
+	old, now := p.requests[0], p.requests[1]
+	assert.Equal(t, []any{false, 3, card.Reference(0x80)}, []any{old.New, old.Retries, old.Reference})
+	assert.Equal(t, []any{true, -1, false, pinFormat, card.Reference(0x80)}, []any{now.New, now.Retries, now.Last, now.Format, now.Reference})
+	assert.True(t, zeroed(p.answers[0]) && zeroed(p.answers[1]))
+	assert.True(t, d.takes("654321"))
+	assert.False(t, d.takes(cardtest.PIN))
+	assert.Equal(t, 1, d.soft.Spent())
+}
+
+func TestChangeKeepsThePromisesOfTheGuard(t *testing.T) {
+	d := newDesk(t, cardtest.PIV(), nil)
+	p := answering("111111", "654321", "111111", "654321", "12345", "654321")
+	require.ErrorIs(t, d.card.DoChange(t.Context(), changeOf(p.ask)), errNoMore)
+	assert.Equal(t, 1, d.soft.Spent())
+	var why []error
+	for i, r := range p.requests {
+		if i%2 == 0 {
+			why = append(why, r.Refused)
+		} else {
+			assert.NoError(t, r.Refused, "the new one is not to blame")
+		}
+	}
+	assert.NoError(t, why[0])
+	for i, want := range []error{card.ErrWrongPIN, card.ErrRefusedBefore, card.ErrPINFormat} {
+		assert.ErrorIs(t, why[i+1], want)
+	}
+
+	last := newDesk(t, cardtest.PIV(cardtest.TriesLeft(1)), nil)
+	p = answering(cardtest.PIN, "654321")
+	require.ErrorIs(t, last.card.DoChange(t.Context(), changeOf(p.ask)), errNoMore)
+	assert.ErrorIs(t, p.requests[2].Refused, card.ErrLastTry)
+	assert.Zero(t, last.soft.Spent())
+
+	blocked := newDesk(t, cardtest.PIV(cardtest.TriesLeft(0)), nil)
+	p = answering(cardtest.PIN, "654321")
+	assert.ErrorIs(t, blocked.card.DoChange(t.Context(), changeOf(p.ask)), card.ErrPINBlocked)
+	assert.Empty(t, p.requests)
+}
+
+func TestNewPINThatTheCardDoesNotTakeIsAskedForAgain(t *testing.T) {
+	for name, format := range map[string]card.PINFormat{
+		"as is known before it is sent": pinFormat,
+		"as the card says":              {Max: 8, Padded: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := newDesk(t, cardtest.PIV(), nil)
+			p := answering(cardtest.PIN, "12345", cardtest.PIN, "654321")
+			c := changeOf(p.ask)
+			c.NewFormat = format
+			require.NoError(t, d.card.DoChange(t.Context(), c))
+			require.Len(t, p.requests, 4)
+			assert.NoError(t, p.requests[2].Refused, "the old one is not to blame")
+			assert.ErrorIs(t, p.requests[3].Refused, card.ErrNewPIN)
+			assert.True(t, d.takes("654321"))
+			assert.Zero(t, d.soft.Spent())
+		})
+	}
+}
+
+func TestNewPINMayBeOneThatWasRefusedBefore(t *testing.T) {
+	for _, lost := range []bool{false, true} {
+		d := newDesk(t, cardtest.PIV(), nil)
+		require.False(t, d.takes("654321"))
+		if lost {
+			d.readers.Fault(zero, verifyAt, cardtest.Fault{When: cardtest.After, What: cardtest.NoAnswer})
+		}
+		err := d.card.DoChange(t.Context(), changeOf(answering(cardtest.PIN, "654321").ask))
+		if lost {
+			require.ErrorIs(t, err, card.ErrNoAnswer)
+		} else {
+			require.NoError(t, err)
+		}
+		assert.True(t, d.takes("654321"))
+	}
+}
+
+func TestChangeWithNobodyToAskForTheNewPIN(t *testing.T) {
+	d := newDesk(t, cardtest.PIV(), nil)
+	assert.ErrorIs(t, d.card.DoChange(t.Context(), changeOf(card.FixedPIN(cardtest.PIN))), card.ErrPINRequired)
+	assert.ErrorIs(t, d.card.DoChange(t.Context(), changeOf(nil)), card.ErrPINRequired)
+	assert.True(t, d.takes(cardtest.PIN))
+}
+
+func TestUnblock(t *testing.T) {
+	d := newDesk(t, cardtest.PIV(cardtest.TriesLeft(0)), nil)
+	p := answering(cardtest.PUK, "654321")
+	require.ErrorIs(t, d.card.DoChange(t.Context(), unblockOf(p.ask)), errNoMore)
+	assert.ErrorIs(t, p.requests[2].Refused, card.ErrLastTry, "how many tries the PUK has is not known")
+	assert.Equal(t, []card.Reference{0x81, 0x80}, []card.Reference{p.requests[0].Reference, p.requests[1].Reference})
+
+	p = answering("87654321", "654321", cardtest.PUK, "654321")
+	for i := range p.answers {
+		p.answers[i] = p.answers[i].EvenLastTry()
+	}
+	require.NoError(t, d.card.DoChange(t.Context(), unblockOf(p.ask)))
+	var e *card.PINError
+	require.ErrorAs(t, p.requests[2].Refused, &e)
+	assert.Equal(t, card.PINError{Reference: 0x81, Retries: 2, Sent: true, Err: card.ErrWrongPIN}, *e)
+	assert.True(t, d.takes("654321"))
+}
+
+// A PIN that was verified for a key that is held is not left verified by a change.
+func TestChangeLogsOut(t *testing.T) {
+	d := newDesk(t, cardtest.PIV(), nil)
+	d.neighbour()
+	require.NoError(t, d.card.DoChange(t.Context(), changeOf(answering(cardtest.PIN, "654321").ask)))
+	assert.False(t, d.soft.Verified())
+}
+
+func TestChangeEndsWhenWhoeverIsAskedGivesUp(t *testing.T) {
+	d := newDesk(t, cardtest.PIV(), nil)
+	p := answering(cardtest.PIN)
+	assert.ErrorIs(t, d.card.DoChange(t.Context(), changeOf(p.ask)), errNoMore)
+	assert.True(t, zeroed(p.answers[0]))
+	ctx, cancel := context.WithCancel(t.Context())
+	p = answering(cardtest.PIN, "654321")
+	p.before = cancel
+	assert.ErrorIs(t, d.card.DoChange(ctx, changeOf(p.ask)), context.Canceled)
+	assert.True(t, d.takes(cardtest.PIN))
+}

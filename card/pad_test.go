@@ -1,0 +1,216 @@
+package card_test
+
+import (
+	"context"
+	"encoding/binary"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/smartlogon/smartlogon/card"
+	"github.com/smartlogon/smartlogon/card/cardtest"
+	"github.com/smartlogon/smartlogon/card/driver"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// A padReader has keys for a PIN. It fills in what is typed as PC/SC part 10
+// (2.5.2 and 2.5.3) says.
+type padReader struct {
+	driver.Service
+	features []byte
+	typed    [][]string // at each order: the PIN, or the old one and the new one
+	status   uint16     // of the reader itself, in place of what is typed
+	orders   [][]byte
+}
+
+const (
+	verifyCode = 0x42330006
+	modifyCode = 0x42330007
+)
+
+var padFeatures = []byte{
+	0x12, 4, 0x42, 0x33, 0, 0x12,
+	0x06, 4, 0x42, 0x33, 0, 0x06,
+	0x07, 4, 0x42, 0x33, 0, 0x07,
+}
+
+func (p *padReader) Connect(ctx context.Context, reader string) (driver.Card, error) {
+	c, err := p.Service.Connect(ctx, reader)
+	return &padCard{c, p}, err
+}
+
+type padCard struct {
+	driver.Card
+	pad *padReader
+}
+
+func (c *padCard) Control(code uint32, in []byte) ([]byte, error) {
+	p := c.pad
+	if code == driver.FeatureRequest {
+		if p.features == nil {
+			return nil, driver.UnsupportedFeature
+		}
+		return p.features, nil
+	}
+	p.orders = append(p.orders, slices.Clone(in))
+	if p.status != 0 {
+		return []byte{byte(p.status >> 8), byte(p.status)}, nil
+	}
+	keys := p.typed[0]
+	p.typed = p.typed[1:]
+	head, places := 19, []int{0}
+	if code == modifyCode {
+		head, places = 24, []int{int(in[5]), int(in[6])}
+	}
+	apdu := slices.Clone(in[head:])
+	if int(binary.LittleEndian.Uint32(in[head-4:])) != len(apdu) || in[2] != 0x82 || len(keys) != len(places) {
+		return nil, driver.InvalidParameter
+	}
+	if in[3] == 0 { // the PIN is the data
+		apdu = append(apdu[:4], byte(len(keys[0])))
+		apdu = append(apdu, keys[0]...)
+	} else {
+		for i, at := range places {
+			copy(apdu[5+at:5+at+int(in[3])], keys[i])
+		}
+	}
+	return c.Transmit(apdu)
+}
+
+// padDesk is a desk whose reader has keys.
+func padDesk(t *testing.T, soft *cardtest.Card, typed ...[]string) (*desk, *padReader) {
+	d := &desk{t: t, soft: soft, readers: cardtest.NewReaders(soft)}
+	p := &padReader{Service: d.readers.Driver(), features: padFeatures, typed: typed}
+	d.service = card.NewService(p, nil)
+	t.Cleanup(d.close)
+	var err error
+	d.card, err = d.service.Card(t.Context(), zero)
+	require.NoError(t, err)
+	return d, p
+}
+
+// typing is a person who types on the reader as often as that.
+func typing(times int) *person { return &person{answers: make([]card.PIN, times)} }
+
+func TestPINTypedOnTheReader(t *testing.T) {
+	d, pad := padDesk(t, cardtest.PIV(), []string{"111111"}, []string{cardtest.PIN})
+	p := typing(2)
+	notices := 0
+	ctx := card.WithTrace(t.Context(), &card.Trace{
+		Pad: func(reader string) {
+			assert.Equal(t, zero, reader)
+			notices++
+		},
+		Command: func(_ string, c card.Command, _ []byte, _ time.Duration) {
+			assert.True(t, c.INS != 0x20 || c.Data == nil)
+		},
+	})
+	inside := false
+	require.NoError(t, d.card.DoVerified(ctx, pinOf("a card", p.ask), func(*card.Tx) error {
+		inside = d.soft.Verified()
+		return nil
+	}))
+	assert.True(t, inside)
+	assert.False(t, d.soft.Verified())
+	require.Len(t, p.requests, 2)
+	assert.True(t, p.requests[0].Pad)
+	assert.Equal(t, 2, p.requests[1].Retries)
+	assert.ErrorIs(t, p.requests[1].Refused, card.ErrWrongPIN)
+	assert.Equal(t, 2, notices)
+	assert.Equal(t, []byte{
+		30, 30, 0x82, 8, 0, 8, 6, 2, 0xFF, 0, 0, 0, 0, 0, 0, 13, 0, 0, 0,
+		0x00, 0x20, 0x00, 0x80, 8, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF,
+	}, pad.orders[0])
+}
+
+func TestPINOfVariableLengthTypedOnTheReader(t *testing.T) {
+	d, pad := padDesk(t, cardtest.PIV(), []string{"123456\xFF\xFF"})
+	v := pinOf("a card", typing(1).ask)
+	v.Format = card.PINFormat{Min: 4, Max: 15}
+	require.NoError(t, d.card.DoVerified(t.Context(), v, nothing))
+	assert.Equal(t, []byte{
+		30, 30, 0x82, 0, 0, 15, 4, 2, 0xFF, 0, 0, 0, 0, 0, 0, 5, 0, 0, 0,
+		0x00, 0x20, 0x00, 0x80, 0,
+	}, pad.orders[0])
+}
+
+func TestPINSetOnTheReader(t *testing.T) {
+	d, pad := padDesk(t, cardtest.PIV(), []string{cardtest.PIN, "654321"})
+	p := typing(2)
+	require.NoError(t, d.card.DoChange(t.Context(), changeOf(p.ask)))
+	assert.True(t, p.requests[0].Pad && p.requests[1].Pad && p.requests[1].New)
+	assert.Equal(t, []byte{
+		30, 30, 0x82, 8, 0, 0, 8, 8, 6, 3, 2, 3, 0, 0, 0, 1, 2, 0, 0, 0, 21, 0, 0, 0,
+		0x00, 0x24, 0x00, 0x80, 16,
+	}, pad.orders[0][:29])
+	assert.True(t, d.takes("654321"))
+}
+
+func TestWhoAnswersWithAPINNeedsNoKeysOnTheReader(t *testing.T) {
+	d, pad := padDesk(t, cardtest.PIV())
+	assert.True(t, d.takes(cardtest.PIN))
+	require.NoError(t, d.card.DoChange(t.Context(), changeOf(answering(cardtest.PIN, "654321").ask)))
+	assert.Empty(t, pad.orders)
+
+	half := &person{answers: []card.PIN{card.NewPIN([]byte("654321")), {}}}
+	assert.ErrorIs(t, d.card.DoChange(t.Context(), changeOf(half.ask)), errNoMore)
+	require.Len(t, half.requests, 3, "the new PIN was missing, so both are asked for again")
+	assert.Empty(t, pad.orders)
+}
+
+func TestLastTryNeedsConsentOnTheReaderToo(t *testing.T) {
+	d, pad := padDesk(t, cardtest.PIV(cardtest.TriesLeft(1)), []string{"111111"})
+	p := typing(1)
+	require.ErrorIs(t, d.card.DoVerified(t.Context(), pinOf("a card", p.ask), nothing), errNoMore)
+	assert.Equal(t, []error{card.ErrLastTry}, p.refusals())
+	assert.Empty(t, pad.orders)
+	p = typing(1)
+	p.answers[0] = p.answers[0].EvenLastTry()
+	require.ErrorIs(t, d.card.DoVerified(t.Context(), pinOf("a card", p.ask), nothing), card.ErrPINBlocked)
+	assert.Len(t, pad.orders, 1)
+}
+
+func TestReaderThatSendsNothing(t *testing.T) {
+	for status, want := range map[uint16]error{
+		0x6400: card.Status(0x6400), // nobody typed
+		0x6401: card.Status(0x6401), // cancelled
+		0x6402: card.ErrNewPIN,      // typed in two ways
+		0x6403: card.ErrPINFormat,   // too short
+	} {
+		d, pad := padDesk(t, cardtest.PIV())
+		pad.status = status
+		p := typing(2)
+		err := d.card.DoChange(t.Context(), changeOf(p.ask))
+		if status < 0x6402 {
+			assert.ErrorIs(t, err, want)
+			assert.NotContains(t, err.Error(), "status (")
+			continue
+		}
+		assert.ErrorIs(t, err, errNoMore)
+		require.Len(t, p.requests, 3)
+		assert.Len(t, pad.orders, 1)
+		if want == card.ErrPINFormat {
+			assert.ErrorIs(t, p.requests[2].Refused, want)
+		}
+		assert.Zero(t, d.soft.Spent())
+	}
+}
+
+func TestReaderWithoutKeys(t *testing.T) {
+	for name, features := range map[string][]byte{
+		"does not know the question": nil,
+		"has other features":         {0x12, 4, 1, 2, 3, 4},
+		"answers nonsense":           {0x06, 3, 1, 2, 3, 4, 5},
+		"breaks off":                 {0x06, 4, 1, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d, pad := padDesk(t, cardtest.PIV())
+			pad.features = features
+			p := typing(1)
+			require.ErrorIs(t, d.card.DoVerified(t.Context(), pinOf("a card", p.ask), nothing), errNoMore)
+			assert.False(t, p.requests[0].Pad)
+			assert.Equal(t, []error{card.ErrPINFormat}, p.refusals())
+		})
+	}
+}

@@ -1,0 +1,140 @@
+package card_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/smartlogon/smartlogon/card"
+	"github.com/smartlogon/smartlogon/card/cardtest"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// unlock verifies the PIN and returns how often the person was asked so far.
+func (d *desk) unlock(p *person, cached card.PINFunc) int {
+	d.t.Helper()
+	var err error
+	d.card, err = d.service.Card(d.t.Context(), zero)
+	require.NoError(d.t, err)
+	require.NoError(d.t, d.card.DoVerified(d.t.Context(), pinOf("a card", cached), nothing))
+	return len(p.requests)
+}
+
+func TestCachedPINIsNotAskedForAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t, cardtest.PIV(), nil)
+		p := answering(cardtest.PIN, cardtest.PIN, cardtest.PIN)
+		cached, forget := card.CachePIN(p.ask, time.Minute)
+		assert.Equal(t, 1, d.unlock(p, cached))
+		assert.Equal(t, 1, d.unlock(p, cached))
+		<-time.After(59 * time.Second) // of the bubble
+		assert.Equal(t, 1, d.unlock(p, cached))
+		<-time.After(time.Second)
+		synctest.Wait()
+		assert.Equal(t, 2, d.unlock(p, cached), "its time is up, however often it was used")
+		forget()
+		assert.Equal(t, 3, d.unlock(p, cached))
+		forget()
+		forget()
+		d.close()
+	})
+}
+
+func TestCachedPINIsForgotten(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		event func(*testing.T, *desk)
+		asked int // in all
+	}{
+		{"not without a reason", func(*testing.T, *desk) {}, 1},
+		{"when the card was taken out and put back", func(_ *testing.T, d *desk) {
+			d.readers.Remove(zero)
+			d.readers.Insert(zero, d.soft)
+		}, 2},
+		{"when somebody reset a card that is held", func(t *testing.T, d *desk) {
+			release, err := d.card.Hold(t.Context())
+			require.NoError(t, err)
+			t.Cleanup(release)
+			d.readers.Reset(zero)
+		}, 2},
+		{"when the PIN is changed", func(t *testing.T, d *desk) {
+			require.NoError(t, d.card.DoChange(t.Context(), changeOf(answering(cardtest.PIN, "654321").ask)))
+			require.NoError(t, d.card.DoChange(t.Context(), changeOf(answering("654321", cardtest.PIN).ask)))
+		}, 1},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			d := newDesk(t, cardtest.PIV(), nil)
+			p := answering(cardtest.PIN, cardtest.PIN)
+			cached, forget := card.CachePIN(p.ask, time.Hour)
+			defer forget()
+			d.unlock(p, cached)
+			test.event(t, d)
+			assert.Equal(t, test.asked, d.unlock(p, cached))
+		})
+	}
+}
+
+func TestCachedPINOfAnotherCardIsNotUsed(t *testing.T) {
+	d := newDesk(t, cardtest.PIV(), nil)
+	p := answering(cardtest.PIN, cardtest.PIN)
+	cached, forget := card.CachePIN(p.ask, time.Hour)
+	defer forget()
+	require.NoError(t, d.card.DoVerified(t.Context(), pinOf("a card", cached), nothing))
+	require.NoError(t, d.card.DoVerified(t.Context(), pinOf("another card", cached), nothing))
+	assert.Len(t, p.requests, 2)
+}
+
+func TestWrongPINIsNotKept(t *testing.T) {
+	d := newDesk(t, cardtest.PIV(), nil)
+	p := answering("111111", cardtest.PIN)
+	cached, forget := card.CachePIN(p.ask, time.Hour)
+	defer forget()
+	assert.Equal(t, 2, d.unlock(p, cached))
+	assert.Equal(t, 2, d.unlock(p, cached))
+	assert.Equal(t, 1, d.soft.Spent())
+}
+
+// Whoever changed the PIN elsewhere loses one try to the cache, not the last.
+func TestCachedPINIsNotSpentOnTheLastTry(t *testing.T) {
+	d := newDesk(t, cardtest.PIV(cardtest.TriesLeft(1)), nil)
+	p := answering(cardtest.PIN)
+	p.answers[0] = p.answers[0].EvenLastTry()
+	cached, forget := card.CachePIN(p.ask, time.Hour)
+	defer forget()
+	d.unlock(p, cached)
+	spend := card.FixedPIN("111111")
+	require.Error(t, d.card.DoVerified(t.Context(), pinOf("a card", spend), nothing))
+	spend = card.FixedPIN("222222")
+	require.Error(t, d.card.DoVerified(t.Context(), pinOf("a card", spend), nothing))
+	require.Equal(t, 1, d.soft.Tries())
+	assert.ErrorIs(t, d.card.DoVerified(t.Context(), pinOf("a card", cached), nothing), errNoMore)
+	assert.True(t, p.requests[1].Last, "the person was asked")
+}
+
+func TestCacheAsksForNewPINs(t *testing.T) {
+	d := newDesk(t, cardtest.PIV(), nil)
+	p := answering(cardtest.PIN, "654321", "654321")
+	cached, forget := card.CachePIN(p.ask, time.Hour)
+	defer forget()
+	d.unlock(p, cached)
+	require.NoError(t, d.card.DoChange(t.Context(), changeOf(cached)))
+	assert.Len(t, p.requests, 2, "only for the new one")
+	assert.Equal(t, 3, d.unlock(p, cached), "the new one was not remembered, the old one forgotten")
+	assert.Zero(t, d.soft.Spent())
+}
+
+func TestCacheKeepsNoErrorsAndNoEmptyAnswers(t *testing.T) {
+	n := 0
+	cached, forget := card.CachePIN(func(context.Context, card.PINRequest) (card.PIN, error) {
+		n++
+		return card.PIN{}, nil
+	}, time.Hour)
+	defer forget()
+	for range 2 {
+		_, err := cached(t.Context(), card.PINRequest{Pad: true})
+		require.NoError(t, err)
+	}
+	assert.Equal(t, 2, n)
+}

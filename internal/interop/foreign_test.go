@@ -110,12 +110,15 @@ func TestOpenSCTool(t *testing.T) {
 func TestPKCS15Tool(t *testing.T) {
 	interop.Require(t, pcscd)
 	tool := interop.Program(t, "pkcs15-tool", "opensc-tool", "-i")
-	insert(t, cardtest.Logon(who))
+	c := cardtest.Logon(who)
+	// The tool says "Data object read failed" of what a card does not have.
+	c.PutObject(0x5FC106, []byte{0xBA, 0, 0xBB, 0, 0xFE, 0})       // security object
+	c.PutObject(0x5FC10C, []byte{0xC1, 1, 0, 0xC2, 1, 0, 0xFE, 0}) // key history
+	c.PutObject(0x5FC121, []byte{0xBC, 0, 0xFE, 0})                // iris images
+	insert(t, c)
 	out := ran(t, tool, "-D")
 	assert.Contains(t, out, "X.509 Certificate [Certificate for PIV Authentication]")
 	assert.Contains(t, out, "Private RSA Key [PIV AUTH key]")
-	// It lists every object that a PIV card can have.
-	out = strings.ReplaceAll(out, "Data object read failed: File not found\n", "")
 	assert.NotRegexp(t, `(?i)error|fail|invalid`, out)
 }
 

@@ -1,0 +1,85 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/smartlogon/smartlogon/card/cardtest"
+)
+
+// makers make the cards that -app names.
+var makers = map[string]func() *cardtest.Card{
+	"piv":     func() *cardtest.Card { return filled(cardtest.PIV()) },
+	"yubikey": func() *cardtest.Card { return cardtest.YubiKey("5.7.1") },
+}
+
+// kinds are the names for -app.
+func kinds() []string {
+	return append(slices.Sorted(maps.Keys(makers)), "yubikey-VERSION")
+}
+
+// newCard makes a card of a kind, or of a folder.
+func newCard(kind, dir string) (*cardtest.Card, error) {
+	if dir != "" {
+		if kind != "piv" {
+			return nil, fmt.Errorf("-dir makes a PIV card, not %q", kind)
+		}
+		return cardtest.Load(dir)
+	}
+	if version, ok := strings.CutPrefix(kind, "yubikey-"); ok {
+		return yubiKey(version)
+	}
+	if make, ok := makers[kind]; ok {
+		return make(), nil
+	}
+	return nil, fmt.Errorf("-app %q is none of %s", kind, strings.Join(kinds(), ", "))
+}
+
+// yubiKey makes a YubiKey of a firmware version, without keys as from the
+// factory.
+func yubiKey(version string) (c *cardtest.Card, err error) {
+	defer func() {
+		if fault := recover(); fault != nil {
+			err = fmt.Errorf("-app yubikey-%s: %v", version, fault)
+		}
+	}()
+	return cardtest.YubiKey(version), nil
+}
+
+// filled puts on a card what the cards of agencies have: a certificate and a key
+// in each of the four primary slots, and the objects that the standard requires.
+func filled(c *cardtest.Card) *cardtest.Card {
+	ca := cardtest.TestCA()
+	for _, it := range []struct {
+		container string
+		leaf      cardtest.Leaf
+	}{
+		{"9A", cardtest.Leaf{Key: cardtest.Key(cardtest.RSA2048, 0), UPNs: []string{"alice@example.com"}}},
+		{"9C", cardtest.Leaf{Key: cardtest.Key(cardtest.RSA2048, 1), Emails: []string{"alice@example.com"}, EKUs: []string{emailProtection}}},
+		{"9D", cardtest.Leaf{Key: cardtest.Key(cardtest.RSA2048, 2), Emails: []string{"alice@example.com"}, EKUs: []string{emailProtection}}},
+		{"9E", cardtest.Leaf{Key: cardtest.Key(cardtest.P256, 0), EKUs: []string{cardAuthentication}}},
+	} {
+		key, certificate := ca.Issue(it.leaf)
+		c.Put(it.container, key, certificate)
+	}
+	// Programs that list a card say "read failed" of what is not there.
+	c.PutObject(securityObject, []byte{0xBA, 0, 0xBB, 0, 0xFE, 0})
+	c.PutObject(keyHistory, []byte{0xC1, 1, 0, 0xC2, 1, 0, 0xFE, 0})
+	c.PutObject(irisImages, []byte{0xBC, 0, 0xFE, 0})
+	return c
+}
+
+// Objects that can be read without the PIN (SP 800-73-4 part 1, table 3), here
+// with nothing in them.
+const (
+	securityObject = 0x5FC106
+	keyHistory     = 0x5FC10C
+	irisImages     = 0x5FC121
+)
+
+const (
+	emailProtection    = "1.3.6.1.5.5.7.3.4"
+	cardAuthentication = "2.16.840.1.101.3.6.8" // id-PIV-cardAuth (FIPS 201)
+)

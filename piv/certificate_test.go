@@ -55,6 +55,8 @@ func TestSlots(t *testing.T) {
 	for _, s := range []piv.Slot{0, 0x81, 0x96, 0x99, 0x9B, 0xF9, piv.Retired(0), piv.Retired(21), piv.Retired(-1)} {
 		assert.False(t, s.Valid(), "%v", s)
 	}
+	assert.Zero(t, piv.Retired(0))
+	assert.Zero(t, piv.Retired(21))
 	assert.Equal(t, "9B", piv.Slot(0x9B).String())
 }
 

@@ -1,6 +1,7 @@
 package piv_test
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/ecdh"
 	"crypto/ed25519"
@@ -9,6 +10,7 @@ import (
 	"errors"
 	"math/big"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -223,8 +225,16 @@ func TestCardsLackWhatTheirFirmwareHasNot(t *testing.T) {
 func TestNoVendorsInstructionFirst(t *testing.T) {
 	soft := cardtest.PIV()
 	p := open(t, soft)
-	var sent []byte
-	ctx := card.WithTrace(t.Context(), &card.Trace{Command: traced(&sent)})
+	var sent, selected []byte
+	ctx := card.WithTrace(t.Context(), &card.Trace{Command: func(_ string, c card.Command, _ []byte, _ time.Duration) {
+		sent = append(sent, c.INS)
+		switch c.INS {
+		case 0xA4:
+			selected = bytes.Clone(c.Data)
+		case 0x87, 0x47:
+			assert.Equal(t, fullAID[:9], selected, "PIV is selected again after the question for Yubico's")
+		}
+	}})
 	a := adminOf(t, p, piv.TripleDES)
 	assert.ErrorIs(t, a.Import(ctx, 0x9A, testkeys.Ed25519(), nil), errors.ErrUnsupported)
 	_, err := p.Yubico(ctx)

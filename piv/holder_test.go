@@ -60,6 +60,26 @@ func TestChangePIN(t *testing.T) {
 	}
 }
 
+// A wrong answer costs a try, and the next question says so.
+func TestChangePINAfterAWrongAnswer(t *testing.T) {
+	soft := cardtest.PIV()
+	var retries []int
+	err := open(t, soft).Holder().ChangePIN(t.Context(), func(_ context.Context, r card.PINRequest) (card.PIN, error) {
+		if r.New {
+			return card.NewPIN([]byte("654321")), nil
+		}
+		retries = append(retries, r.Retries)
+		if len(retries) == 1 {
+			return card.NewPIN([]byte("000000")), nil
+		}
+		return card.NewPIN([]byte(cardtest.PIN)), nil
+	})
+	require.NoError(t, err)
+	assert.Equal(t, []int{3, 2}, retries)
+	assert.Equal(t, 1, soft.Spent())
+	assert.True(t, pinIs(t, soft, "654321"))
+}
+
 func TestChangePINWhereTheGlobalOneIsAskedFor(t *testing.T) {
 	private := cardtest.Key(cardtest.P256, 0)
 	soft := cardtest.PIV(cardtest.GlobalPIN("654321")).Put("9A", private, nil).

@@ -135,6 +135,18 @@ func perform(t *testing.T, readers *cardtest.Readers, op operation) error {
 	return op.do(t.Context(), p, adminOf(t, p, piv.AES192))
 }
 
+// A reset before anything was changed is no reason to give up.
+func TestAdminTriesAgainAfterAReset(t *testing.T) {
+	for n := 1; n <= 3; n++ { // SELECT, and two steps of authentication
+		soft := cardtest.PIV()
+		readers := cardtest.NewReaders(soft)
+		readers.Fault(reader, n, cardtest.Fault{What: cardtest.OtherReset, When: cardtest.After})
+		err := adminOf(t, openIn(t, readers), piv.TripleDES).PutObject(t.Context(), piv.ObjectKeyHistory, tlv(0xC1, 3))
+		require.NoError(t, err, "reset at command %d", n)
+		assert.Equal(t, tlv(0xC1, 3), soft.Object(tagKeyHistory))
+	}
+}
+
 // When the context ended, nobody looks how the card stands.
 func TestInterruptedByItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())

@@ -291,6 +291,16 @@ func signTwice(t *testing.T, p *piv.Card, s piv.Slot, private crypto.Signer, ask
 	return nil
 }
 
+// A card that forgets the PIN at each SELECT is only looked at whether the
+// application is still selected, so the PIN is asked for once.
+func TestSelectedApplicationIsNotSelectedAgain(t *testing.T) {
+	private := cardtest.Key(cardtest.P256, 0)
+	soft := cardtest.PIV(cardtest.SelectClears).Put("9A", private, nil)
+	n := 0
+	require.NoError(t, signTwice(t, open(t, soft), piv.Authentication, private, asked(&n)))
+	assert.Equal(t, 1, n)
+}
+
 func TestQuirksOfShortCards(t *testing.T) {
 	private := cardtest.Key(cardtest.RSA2048, 0)
 	soft := cardtest.PIV(cardtest.ShortLengths, cardtest.NoCommandChaining).Put("9A", private, nil)

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -85,11 +84,6 @@ func join(parts ...[]byte) []byte { return bytes.Join(parts, nil) }
 func yubikey(version string, options ...cardtest.Option) *cardtest.Card {
 	atr := append([]byte{0x3B, 0xFD, 0x13, 0, 0, 0x81, 0x31, 0xFE, 0x15, 0x80, 0x73, 0xC0, 0x21, 0xC0, 0x57}, "YubiKey@"...)
 	return cardtest.YubiKey(version, append(options, cardtest.ATR(atr))...)
-}
-
-// traced notes which instructions are sent.
-func traced(sent *[]byte) func(string, card.Command, []byte, time.Duration) {
-	return func(_ string, c card.Command, _ []byte, _ time.Duration) { *sent = append(*sent, c.INS) }
 }
 
 // logon is a certificate for a key; who differs gets another one.

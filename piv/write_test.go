@@ -2,8 +2,10 @@ package piv_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"encoding"
+	"errors"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -79,6 +81,25 @@ func TestNewDiscoveryObjectIsHeeded(t *testing.T) {
 	require.NoError(t, adminOf(t, p, piv.TripleDES).PutObject(t.Context(), piv.ObjectDiscovery, content(t, &piv.Discovery{Policy: 0x6020})))
 	require.NoError(t, signTwice(t, p, piv.Authentication, private, card.FixedPIN("654321")))
 	assert.Zero(t, soft.Spent())
+}
+
+// A card that was given another UUID is called by it.
+func TestNewNameIsHeeded(t *testing.T) {
+	soft := cardtest.PIV()
+	p := open(t, soft)
+	gaveUp := errors.New("gave up")
+	name := ""
+	ask := func(_ context.Context, r card.PINRequest) (card.PIN, error) {
+		name = r.Card
+		return card.PIN{}, gaveUp
+	}
+	require.ErrorIs(t, p.Holder().ChangePIN(t.Context(), ask), gaveUp)
+	before := name
+	chuid := content(t, &piv.CHUID{GUID: [16]byte{0xAB}, Expires: "20301231"})
+	require.NoError(t, adminOf(t, p, piv.TripleDES).PutObject(t.Context(), piv.ObjectCHUID, chuid))
+	require.ErrorIs(t, p.Holder().ChangePIN(t.Context(), ask), gaveUp)
+	assert.NotEqual(t, before, name)
+	assert.Contains(t, name, "ab000000-")
 }
 
 func TestObjectsThatNobodyCouldRead(t *testing.T) {

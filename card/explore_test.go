@@ -1,0 +1,201 @@
+package card_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"testing"
+
+	"github.com/smartlogon/smartlogon/card"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// What a person answers.
+const (
+	theRightOne = iota
+	giveUp
+	aWrongOne
+	theSameAgain
+)
+
+// ask is the person.
+func (w *world) ask(_ context.Context, r card.PINRequest) (card.PIN, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.happen(w.mishap(betweenSections))
+	if r.New {
+		return card.NewPIN([]byte("654321")), nil
+	}
+	if w.asked == w.patience {
+		return card.PIN{}, errNoMore
+	}
+	answers := aWrongOne + 1
+	if w.typed != "" {
+		answers = theSameAgain + 1
+	}
+	right := w.cards[0].apps[ours].pin
+	switch w.maze.pick(answers) {
+	case theRightOne:
+		w.typed = right
+	case giveUp:
+		return card.PIN{}, errNoMore
+	case aWrongOne:
+		w.typed = fmt.Sprint(100000 + w.asked)
+	}
+	w.asked++
+	pin := card.NewPIN([]byte(w.typed))
+	w.consented = r.Last && w.maze.pick(2) == 1
+	if w.consented {
+		return pin.EvenLastTry(), nil
+	}
+	return pin, nil
+}
+
+// identity is what the application calls the card.
+func (w *world) identity(*card.Tx) (string, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.in == nil {
+		return "no card", nil
+	}
+	return w.in.name, nil
+}
+
+// use is what a program does once: it verifies the PIN and signs, or sets it.
+func (w *world) use(s *card.Service, change bool) error {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	w.mu.Lock()
+	w.cancel = cancel
+	w.mu.Unlock()
+	c, err := s.Card(ctx, zero)
+	if err != nil {
+		return err
+	}
+	v := pinOf("", w.ask)
+	v.Identity = w.identity
+	if change {
+		ch := changeOf(w.ask)
+		ch.Identity = w.identity
+		return c.DoChange(ctx, ch)
+	}
+	return c.DoVerified(ctx, v, func(tx *card.Tx) error {
+		_, err := tx.Command(card.Command{INS: 0x2A, P1: 0x9E, P2: 0x9A})
+		return err
+	})
+}
+
+// trace is one way through: two uses, the card held meanwhile or not.
+func (w *world) trace(held, change bool) {
+	s := card.NewService(w, nil)
+	release := func() {}
+	if c, err := s.Card(context.Background(), zero); err == nil && held {
+		if r, err := c.Hold(context.Background()); err == nil {
+			release = r
+		}
+	}
+	for i := range 2 {
+		before := w.tries()
+		asked := w.asked
+		err := w.use(s, change && i == 0)
+		w.judge(err, before, asked)
+	}
+	release()
+	if err := s.Close(); err != nil {
+		w.never("Close: %v", err)
+	}
+	if len(w.open) > 0 {
+		w.never("%d connections are left", len(w.open))
+	}
+}
+
+// tries are those left on both cards.
+func (w *world) tries() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.cards[0].apps[ours].tries + w.cards[1].apps[ours].tries
+}
+
+// judge looks at the end of one use.
+func (w *world) judge(err error, tries, asked int) {
+	if spent := tries - w.tries(); spent > w.asked-asked {
+		w.never("%d tries spent on %d answers", spent, w.asked-asked)
+	}
+	if err == nil {
+		return
+	}
+	var typed *card.Error
+	if !errors.As(err, &typed) || typed.Reader != zero {
+		w.never("an error without its reader: %v", err)
+	}
+	var status card.Status
+	for _, known := range []error{
+		card.ErrNoCard, card.ErrRemoved, card.ErrChanged, card.ErrReset, card.ErrNoAnswer, context.Canceled, errNoMore,
+		card.ErrWrongPIN, card.ErrPINBlocked, card.ErrLastTry, card.ErrRefusedBefore,
+	} {
+		if errors.Is(err, known) {
+			return
+		}
+	}
+	if !errors.As(err, &status) {
+		w.never("an error that nobody knows: %v", err)
+	}
+}
+
+// Every way in which a card, its reader, neighbours and the person can behave
+// while a PIN is verified or set twice, with so many mishaps and answers at most.
+// Whenever a PIN arrives at a card, the model looks whether it may. With
+// SMARTLOGON_EXPLORE=deep the bounds are wider, which takes minutes.
+func TestPINGuardInEveryCase(t *testing.T) {
+	type bounds struct{ tries, answers, mishaps int }
+	all := []bounds{{1, 2, 1}, {2, 2, 1}, {2, 4, 0}, {3, 6, 0}}
+	if os.Getenv("SMARTLOGON_EXPLORE") == "deep" {
+		all = []bounds{{1, 3, 1}, {2, 3, 1}, {3, 3, 1}, {2, 1, 2}, {1, 2, 2}}
+	}
+	for _, use := range []struct {
+		name         string
+		held, change bool
+	}{
+		{"verified twice", false, false},
+		{"verified twice, held", true, false},
+		{"set and verified", false, true},
+	} {
+		t.Run(use.name, func(t *testing.T) {
+			t.Parallel()
+			total := 0
+			for _, b := range all {
+				var m maze
+				for more := true; more; more = m.next() {
+					w := newWorld(&m, b.mishaps, b.tries)
+					w.patience = b.answers
+					w.trace(use.held, use.change)
+					total++
+					if len(w.wrong) > 0 {
+						require.Fail(t, "never", "%q\n%+v, choices %v", w.wrong, b, m.path[:m.at])
+					}
+				}
+			}
+			fmt.Printf("PIN guard, %s: %d traces, no PIN where it should not be\n", use.name, total)
+			assert.Greater(t, total, 1000)
+		})
+	}
+}
+
+// The judge is awake: a library that does what must not be done is caught.
+func TestModelCatchesWhatMustNotHappen(t *testing.T) {
+	w := newWorld(new(maze), 0, 1)
+	soft := w.cards[0]
+	soft.selectApp(theirs)
+	soft.check(w, []byte("111111"), nil)
+	soft.selectApp(ours)
+	soft.known["111111"] = true
+	soft.check(w, []byte("111111"), nil)
+	assert.True(t, slices.Equal(w.wrong, []string{
+		"a PIN for another application",
+		"the last try of card 0 without consent",
+		"PIN that card 0 has refused, again",
+	}), "%q", w.wrong)
+}

@@ -64,20 +64,12 @@ func filled(c *cardtest.Card) *cardtest.Card {
 		key, certificate := ca.Issue(it.leaf)
 		c.Put(it.container, key, certificate)
 	}
-	// Programs that list a card say "read failed" of what is not there.
-	c.PutObject(securityObject, []byte{0xBA, 0, 0xBB, 0, 0xFE, 0})
-	c.PutObject(keyHistory, []byte{0xC1, 1, 0, 0xC2, 1, 0, 0xFE, 0})
-	c.PutObject(irisImages, []byte{0xBC, 0, 0xFE, 0})
-	return c
+	// The standard requires one; this has nothing in it.
+	return c.PutObject(securityObject, []byte{0xBA, 0, 0xBB, 0, 0xFE, 0})
 }
 
-// Objects that can be read without the PIN (SP 800-73-4 part 1, table 3), here
-// with nothing in them.
-const (
-	securityObject = 0x5FC106
-	keyHistory     = 0x5FC10C
-	irisImages     = 0x5FC121
-)
+// securityObject is the tag of the Security Object (SP 800-73-4 part 1, 3.1.7).
+const securityObject = 0x5FC106
 
 const (
 	emailProtection    = "1.3.6.1.5.5.7.3.4"

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -59,10 +60,21 @@ func until(t *testing.T, present bool) {
 // run runs a program on the readers of pcscd, and returns what it said.
 func run(t *testing.T, path string, args ...string) (string, error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	return runOn(t, pcscd.Socket, path, args...)
+}
+
+func ran(t *testing.T, path string, args ...string) string {
+	t.Helper()
+	return ranOn(t, pcscd.Socket, path, args...)
+}
+
+// runOn runs a program on the readers that a socket offers.
+func runOn(t *testing.T, socket, path string, args ...string) (string, error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, path, args...)
-	cmd.Env = append(os.Environ(), "PCSCLITE_CSOCK_NAME="+pcscd.Socket, "LC_ALL=C", "HOME="+t.TempDir(), "TEST_PIN="+cardtest.PIN)
+	cmd.Env = environment(t, socket)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		err = fmt.Errorf("%w: %s", err, out)
@@ -70,11 +82,29 @@ func run(t *testing.T, path string, args ...string) (string, error) {
 	return string(out), err
 }
 
-func ran(t *testing.T, path string, args ...string) string {
+func ranOn(t *testing.T, socket, path string, args ...string) string {
 	t.Helper()
-	out, err := run(t, path, args...)
+	out, err := runOn(t, socket, path, args...)
 	require.NoError(t, err)
 	return out
+}
+
+func environment(t *testing.T, socket string) []string {
+	return append(os.Environ(), "PCSCLITE_CSOCK_NAME="+socket, "LC_ALL=C", "HOME="+t.TempDir(), "TEST_PIN="+cardtest.PIN)
+}
+
+// built builds an example, with or without cgo, and returns the program.
+func built(t *testing.T, example string, cgo bool) string {
+	t.Helper()
+	program := filepath.Join(t.TempDir(), example)
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", program, "../../examples/"+example)
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if cgo {
+		build.Env = append(os.Environ(), "CGO_ENABLED=1")
+	}
+	out, err := build.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	return program
 }
 
 func TestPCSCD(t *testing.T) {
@@ -111,16 +141,25 @@ func TestPKCS15Tool(t *testing.T) {
 	interop.Require(t, pcscd)
 	tool := interop.Program(t, "pkcs15-tool", "opensc-tool", "-i")
 	c := cardtest.Logon(who)
-	// The tool says "Data object read failed" of what a card does not have.
-	c.PutObject(0x5FC106, []byte{0xBA, 0, 0xBB, 0, 0xFE, 0})       // security object
-	c.PutObject(0x5FC10C, []byte{0xC1, 1, 0, 0xC2, 1, 0, 0xFE, 0}) // key history
-	c.PutObject(0x5FC121, []byte{0xBC, 0, 0xFE, 0})                // iris images
+	for _, container := range []string{"9C", "9D", "9E"} {
+		key, certificate := cardtest.TestCA().Issue(cardtest.Leaf{Emails: []string{who}})
+		c.Put(container, key, certificate)
+	}
+	c.PutObject(0x5FC106, []byte{0xBA, 0, 0xBB, 0, 0xFE, 0}) // the security object: every card must have one
+
 	insert(t, c)
 	out := ran(t, tool, "-D")
 	assert.Contains(t, out, "X.509 Certificate [Certificate for PIV Authentication]")
 	assert.Contains(t, out, "Private RSA Key [PIV AUTH key]")
-	assert.NotRegexp(t, `(?i)error|fail|invalid`, out)
+	assert.NotRegexp(t, `(?i)error|fail|invalid`, withoutAbsent(out))
 }
+
+// absent is what pkcs15-tool says of two objects that are in its own list: the
+// unsigned CHUID, for which it asks no card, and the iris images, for which it
+// asks without a PIN.
+var absent = regexp.MustCompile(`Data object '(Unsigned Card Holder Unique Identifier|Cardholder Iris Image)'\n(\t.*\n)+Data object read failed: File not found\n`)
+
+func withoutAbsent(out string) string { return absent.ReplaceAllString(out, "") }
 
 func TestPKCS11Tool(t *testing.T) {
 	interop.Require(t, pcscd)
@@ -159,17 +198,9 @@ func TestYubicoPIVTool(t *testing.T) {
 // without it.
 func TestSignIn(t *testing.T) {
 	interop.Require(t, pcscd)
-	for how, env := range map[string][]string{
-		"with libpcsclite": {"CGO_ENABLED=1"},
-		"without cgo":      {"CGO_ENABLED=0"},
-	} {
+	for how, cgo := range map[string]bool{"with libpcsclite": true, "without cgo": false} {
 		t.Run(how, func(t *testing.T) {
-			program := t.TempDir() + "/signin"
-			build := exec.CommandContext(t.Context(), "go", "build", "-o", program, "../../examples/signin")
-			build.Env = append(os.Environ(), env...)
-			out, err := build.CombinedOutput()
-			require.NoError(t, err, "%s", out)
-
+			program := built(t, "signin", cgo)
 			c := cardtest.Logon(who)
 			insert(t, c)
 			said := ran(t, program, "-pcsc", "-pin-env", "TEST_PIN")
@@ -179,7 +210,7 @@ func TestSignIn(t *testing.T) {
 			assert.Zero(t, c.Writes())
 			assert.False(t, c.Verified(), "the card was left unlocked")
 
-			_, err = run(t, program, "-pcsc", "-pin-env", "TEST_PIN", "-reader", empty)
+			_, err := run(t, program, "-pcsc", "-pin-env", "TEST_PIN", "-reader", empty)
 			assert.ErrorContains(t, err, "exit status 1")
 		})
 	}

@@ -57,6 +57,23 @@ func TestSetRetries(t *testing.T) {
 	}
 }
 
+// What gives PIN and PUK new values is not done because the PIN happens to be
+// verified: the holder is asked.
+func TestSetRetriesAsksThoughThePINIsVerified(t *testing.T) {
+	private := cardtest.Key(cardtest.P256, 0)
+	p := open(t, yubikey("5.7.1").Put("9A", private, nil))
+	a := adminOf(t, p, piv.AES192)
+	require.NoError(t, a.Check(t.Context()))
+	key, err := p.Key(t.Context(), piv.Authentication, private.Public(), card.FixedPIN(cardtest.PIN))
+	require.NoError(t, err)
+	defer key.Close()
+	n := 0
+	require.NoError(t, a.SetRetries(t.Context(), 5, 7, asked(&n)))
+	assert.Equal(t, 1, n)
+	require.NoError(t, a.SetRetries(t.Context(), 6, 7, asked(&n)))
+	assert.Equal(t, 2, n)
+}
+
 // Nobody is asked for a PIN that is of no use, and a wrong one changes nothing.
 func TestSetRetriesAsksLast(t *testing.T) {
 	soft := yubikey("5.7.1")

@@ -10,6 +10,8 @@ import (
 
 	"github.com/smartlogon/smartlogon/card"
 	"github.com/smartlogon/smartlogon/card/cardtest"
+	"github.com/smartlogon/smartlogon/internal/softcard/iso"
+	softpiv "github.com/smartlogon/smartlogon/internal/softcard/piv"
 	"github.com/smartlogon/smartlogon/piv"
 )
 
@@ -97,4 +99,50 @@ func TestNeighbourIsNotAskedForItsTries(t *testing.T) {
 	status, err := p.PINStatus(t.Context())
 	require.NoError(t, err)
 	assert.Equal(t, 7, status.Retries)
+}
+
+// An impostor is an application that answers every command, and has an object
+// under the tag of PIV's discovery object.
+type impostor struct{ pins int }
+
+func (*impostor) AID() []byte                   { return []byte{0xF0, 1, 2, 3, 4, 5} }
+func (*impostor) Select(iso.Command) iso.Answer { return iso.Data(nil) }
+func (*impostor) Chains(byte) bool              { return true }
+func (*impostor) Deselect()                     {}
+func (*impostor) Reset()                        {}
+
+func (i *impostor) Process(c iso.Command) iso.Answer {
+	if c.INS == 0x20 && len(c.Data) > 0 {
+		i.pins++
+	}
+	return iso.Data(tlv(tagDiscovery, join(tlv(0x4F, fullAID...), tlv(0x5F2F, 0x48, 0))...))
+}
+
+// That an application answers is no sign that it is ours.
+func TestNeighbourThatAnswersEverything(t *testing.T) {
+	private := cardtest.Key(cardtest.P256, 0)
+	for _, s := range []piv.Slot{piv.Authentication, piv.Signature} {
+		app, other := softpiv.New(softpiv.Config{}), &impostor{}
+		require.NoError(t, app.Put(byte(s), private, nil))
+		c := card.New("test", chip{iso.New(iso.Config{}, app, other)})
+		intrude := func() {
+			require.NoError(t, c.Do(t.Context(), func(tx *card.Tx) error {
+				_, err := tx.Select(other.AID())
+				return err
+			}))
+		}
+		key, err := piv.New(c).Key(t.Context(), s, private.Public(), func(context.Context, card.PINRequest) (card.PIN, error) {
+			intrude()
+			return card.NewPIN([]byte(cardtest.PIN)), nil
+		})
+		require.NoError(t, err)
+		for range 2 {
+			intrude()
+			_, err := key.Sign(nil, digest(crypto.SHA256), crypto.SHA256)
+			require.NoError(t, err)
+		}
+		require.NoError(t, key.Close())
+		assert.Zero(t, other.pins, "no PIN of ours")
+		assert.Zero(t, app.Tries(0x80).Spent)
+	}
 }

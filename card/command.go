@@ -54,7 +54,7 @@ func (tx *Tx) exchange(x *exchange) ([]byte, error) {
 	if err := tx.usable(); err != nil {
 		return nil, err
 	}
-	if tx.ctx.Done() == nil {
+	if tx.ctx.Done() == nil { // a logout
 		return x.run()
 	}
 	// No PC/SC call that talks to a card can be cancelled. Where the context
@@ -69,6 +69,9 @@ func (tx *Tx) exchange(x *exchange) ([]byte, error) {
 		answer, err = x.run()
 		if x.command.Secret {
 			clear(x.command.Data)
+		}
+		if x.heard != nil {
+			x.heard(err)
 		}
 		close(done)
 	}()
@@ -101,6 +104,9 @@ type exchange struct {
 	tx      *Tx
 	command Command
 	count   int // APDUs sent
+
+	// heard, if any, is told how it ended, even if the section was left.
+	heard func(error)
 
 	pad   uint32 // the reader is to do it, by this control code
 	order []byte // and this structure

@@ -162,6 +162,7 @@ func (g *guard) look(ctx context.Context, f func(*Tx) error) (status PINStatus, 
 			done = true
 			return f(tx)
 		}
+		g.card.service.refused.resolve(g.key(), status)
 		g.pad = tx.pad()
 		return nil
 	})
@@ -182,6 +183,7 @@ func (g *guard) verify(tx *Tx, given answer) error {
 	if err != nil {
 		return err
 	}
+	memory.resolve(g.key(), status)
 	not := func(why error) error { return &PINError{v.Reference, status.Retries, false, why} }
 	out, err := g.prepare(given)
 	if err != nil {
@@ -191,7 +193,7 @@ func (g *guard) verify(tx *Tx, given answer) error {
 	switch {
 	case status.Blocked:
 		return not(ErrPINBlocked)
-	case memory.has(out.pin, status):
+	case memory.has(out.pin):
 		return not(ErrRefusedBefore)
 	case status.last() && !given.pin.evenLast:
 		return not(ErrLastTry)
@@ -202,15 +204,13 @@ func (g *guard) verify(tx *Tx, given answer) error {
 	// The answer may be lost: from here on the PIN counts as verified until
 	// it was logged out, and the try as spent until the card says otherwise.
 	restore := tx.verified(g.key(), v.Logout)
-	memory.lost(out.pin, status)
+	memory.sent(out.pin, g.key(), status)
+	out.heard = func(err error) { g.remember(out, err) }
 	if err = tx.sendPIN(out); err == nil {
-		memory.taken(out.pin)
-		memory.forget(out.set)
 		return nil
 	}
 	var answered Status
 	if !errors.As(err, &answered) {
-		memory.forget(out.set) // it may have been set
 		return &PINError{v.Reference, max(status.Retries, 0) - 1, true, err}
 	}
 	restore()
@@ -225,6 +225,8 @@ type sending struct {
 
 	pad   uint32 // the PIN is typed on the reader: the control code for that
 	order []byte // and what goes with it
+
+	heard func(error) // is told how it ended, even if nobody waits for that any more
 }
 
 // prepare makes the command that carries what was given.
@@ -258,29 +260,49 @@ func (g *guard) prepare(given answer) (out sending, err error) {
 	return out, nil
 }
 
-// refusal says what the status means that refused the PIN.
+// remember draws the lesson for the next time from how the sending of a PIN
+// ended.
+func (g *guard) remember(out sending, err error) {
+	memory := &g.card.service.refused
+	var status Status
+	switch answered := errors.As(err, &status); {
+	case err == nil:
+		memory.taken(out.pin)
+		memory.taken(out.set)
+	case !answered:
+		memory.taken(out.set) // it may have been set
+	case refuses(status), g.change == nil && badForm(status):
+		memory.add(out.pin)
+	}
+}
+
+// refuses reports whether a status says that a PIN is wrong.
+func refuses(s Status) bool {
+	_, failed := s.Retries()
+	return failed || s == MethodBlocked
+}
+
+// badForm reports whether a status says that a PIN cannot be right.
+func badForm(s Status) bool { return s == WrongData || s == WrongLength }
+
+// refusal says what the status means that ended the sending of a PIN.
 func (g *guard) refusal(status Status, err error, out sending, before PINStatus) error {
-	v, memory, it := g.v, &g.card.service.refused, out.pin
+	reference := g.v.Reference
 	left, failed := status.Retries()
 	switch {
 	case out.pad != 0 && status == padDiffers:
-		return &PINError{g.v.Reference, before.Retries, false, ErrNewPIN}
+		return &PINError{reference, before.Retries, false, ErrNewPIN}
 	case out.pad != 0 && status == padTooShort:
-		return &PINError{g.v.Reference, before.Retries, false, ErrPINFormat}
+		return &PINError{reference, before.Retries, false, ErrPINFormat}
 	case failed && left == 0, status == MethodBlocked:
-		memory.add(it)
-		return &PINError{v.Reference, 0, true, ErrPINBlocked}
+		return &PINError{reference, 0, true, ErrPINBlocked}
 	case failed:
-		memory.add(it)
-		return &PINError{v.Reference, left, true, ErrWrongPIN}
+		return &PINError{reference, left, true, ErrWrongPIN}
 	case g.change != nil && (status == WrongData || status == ConditionsNotMet):
-		memory.taken(it)
 		return &PINError{g.change.New, before.Retries, true, ErrNewPIN}
-	case status == WrongData || status == WrongLength:
-		memory.add(it)
-		return &PINError{v.Reference, -1, true, ErrPINFormat}
+	case badForm(status):
+		return &PINError{reference, -1, true, ErrPINFormat}
 	}
-	memory.taken(it)
 	return err // not about the PIN: the card does not verify it here and now
 }
 

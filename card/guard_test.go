@@ -3,11 +3,7 @@ package card_test
 import (
 	"bytes"
 	"context"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
-	"fmt"
-	"log/slog"
 	"testing"
 
 	"github.com/smartlogon/smartlogon/card"
@@ -259,62 +255,6 @@ func TestTryThatBlocksThePINSaysSo(t *testing.T) {
 	}
 }
 
-// verifyAt is which of the commands of DoVerified is VERIFY: after two SELECTs and
-// two questions for the tries left.
-const verifyAt = 5
-
-func TestLostAnswerCountsAsASpentTry(t *testing.T) {
-	d := newDesk(t, cardtest.PIV(), nil)
-	d.readers.Fault(zero, verifyAt, cardtest.Fault{When: cardtest.After, What: cardtest.NoAnswer})
-	err := d.card.DoVerified(t.Context(), pinOf("a card", answering("111111").ask), nothing)
-	assert.ErrorIs(t, err, card.ErrNoAnswer)
-	var e *card.PINError
-	require.ErrorAs(t, err, &e)
-	assert.True(t, e.Sent)
-	assert.Equal(t, 2, e.Retries)
-	require.Equal(t, 1, d.soft.Spent())
-
-	p := answering("111111")
-	require.ErrorIs(t, d.card.DoVerified(t.Context(), pinOf("a card", p.ask), nothing), errNoMore)
-	assert.Equal(t, []error{card.ErrRefusedBefore}, p.refusals(), "there is one try less: it was wrong")
-	assert.Equal(t, 1, d.soft.Spent())
-}
-
-func TestPINThatDidNotReachTheCardCanBeSentAgain(t *testing.T) {
-	d := newDesk(t, cardtest.PIV(), nil)
-	d.readers.Fault(zero, verifyAt, cardtest.Fault{When: cardtest.Instead, What: cardtest.NoAnswer})
-	v := pinOf("a card", answering(cardtest.PIN).ask)
-	require.ErrorIs(t, d.card.DoVerified(t.Context(), v, nothing), card.ErrNoAnswer)
-	v.PIN = answering(cardtest.PIN).ask
-	require.NoError(t, d.card.DoVerified(t.Context(), v, nothing))
-}
-
-func TestRightPINWhoseAnswerWasLostIsLoggedOut(t *testing.T) {
-	d := newDesk(t, cardtest.PIV(), nil)
-	d.neighbour()
-	d.readers.Fault(zero, verifyAt, cardtest.Fault{When: cardtest.After, What: cardtest.NoAnswer})
-	require.ErrorIs(t, d.card.DoVerified(t.Context(), pinOf("a card", answering(cardtest.PIN).ask), nothing), card.ErrNoAnswer)
-	assert.False(t, d.soft.Verified())
-}
-
-// A refusal that is not about the PIN says nothing about it.
-func TestVerifyRefusedForAnotherReason(t *testing.T) {
-	for status, want := range map[uint16]error{0x6982: card.NotPermitted, 0x6D00: card.UnknownINS, 0x6A80: card.ErrPINFormat, 0x6700: card.ErrPINFormat} {
-		d := newDesk(t, cardtest.PIV(), nil)
-		d.readers.Fault(zero, verifyAt, cardtest.Fault{What: cardtest.WrongStatus, Status: status})
-		p := answering(cardtest.PIN)
-		err := d.card.DoVerified(t.Context(), pinOf("a card", p.ask), nothing)
-		if want == card.ErrPINFormat {
-			assert.ErrorIs(t, err, errNoMore)
-			assert.Equal(t, []error{want}, p.refusals())
-			continue
-		}
-		assert.ErrorIs(t, err, want)
-		assert.Len(t, p.requests, 1)
-		require.NoError(t, d.card.DoVerified(t.Context(), pinOf("a card", answering(cardtest.PIN).ask), nothing))
-	}
-}
-
 func TestCardThatWasSwappedWhileThePersonTypedGetsNoPIN(t *testing.T) {
 	for _, same := range []bool{false, true} {
 		d := newDesk(t, cardtest.PIV(), nil)
@@ -377,41 +317,6 @@ func TestApplicationThatIsNotSelectedGetsNoPIN(t *testing.T) {
 	assert.NotContains(t, trace.String(), "PIN")
 }
 
-func TestPINIsNotSentWhenTheContextEndedWhileThePersonTyped(t *testing.T) {
-	d := newDesk(t, cardtest.PIV(), nil)
-	ctx, cancel := context.WithCancel(t.Context())
-	p := answering("111111")
-	p.before = cancel
-	assert.ErrorIs(t, d.card.DoVerified(ctx, pinOf("a card", p.ask), nothing), context.Canceled)
-	assert.Zero(t, d.soft.Spent())
-	assert.True(t, zeroed(p.answers[0]))
-}
-
-func TestContextThatEndsDuringVerifyLeavesTheCardLoggedOut(t *testing.T) {
-	d := newDesk(t, cardtest.PIV(), nil)
-	d.neighbour()
-	ctx, cancel := context.WithCancel(t.Context())
-	d.readers.Trace(writer(func(b []byte) {
-		if bytes.HasPrefix(b, []byte("> 00200080")) && bytes.Contains(b, []byte("*")) {
-			cancel()
-		}
-	}))
-	err := d.card.DoVerified(ctx, pinOf("a card", answering(cardtest.PIN).ask), nothing)
-	if err != nil {
-		assert.ErrorIs(t, err, context.Canceled)
-	}
-	require.NoError(t, d.card.Do(t.Context(), chuid)) // after whatever was left behind
-	assert.False(t, d.soft.Verified())
-	assert.Zero(t, d.soft.Spent())
-}
-
-type writer func([]byte)
-
-func (w writer) Write(b []byte) (int, error) {
-	w(b)
-	return len(b), nil
-}
-
 func TestNobodyToAsk(t *testing.T) {
 	d := newDesk(t, cardtest.PIV(), nil)
 	err := d.card.DoVerified(t.Context(), pinOf("a card", nil), nothing)
@@ -442,148 +347,4 @@ func TestWhoeverDoesNotHeedRefusalsIsNotAskedForEver(t *testing.T) {
 	assert.ErrorIs(t, err, card.ErrRefusedBefore)
 	assert.Equal(t, 16, asked)
 	assert.Equal(t, 1, d.soft.Spent())
-}
-
-func TestFixedPINSpendsOneTryOnAllCards(t *testing.T) {
-	first, second := cardtest.PIV(), cardtest.PIV()
-	s := cardtest.NewService(first, second)
-	defer s.Close()
-	fixed := card.FixedPIN("111111")
-	for i := range 2 {
-		c, err := s.Card(t.Context(), fmt.Sprintf("Software Reader %02d", i))
-		require.NoError(t, err)
-		err = c.DoVerified(t.Context(), pinOf(c.Reader(), fixed), nothing)
-		assert.ErrorIs(t, err, card.ErrWrongPIN)
-	}
-	assert.Equal(t, 1, first.Spent())
-	assert.Zero(t, second.Spent())
-	_, err := card.FixedPIN(cardtest.PIN)(t.Context(), card.PINRequest{New: true})
-	assert.ErrorIs(t, err, card.ErrPINRequired, "it is no new PIN")
-}
-
-func TestFixedPINIsNotSpentOnTheLastTry(t *testing.T) {
-	d := newDesk(t, cardtest.PIV(cardtest.TriesLeft(1)), nil)
-	assert.ErrorIs(t, d.card.DoVerified(t.Context(), pinOf("a card", card.FixedPIN("111111")), nothing), card.ErrLastTry)
-	assert.Zero(t, d.soft.Spent())
-}
-
-func TestPINFormat(t *testing.T) {
-	for _, test := range []struct {
-		name   string
-		format card.PINFormat
-		pin    string
-		sent   string // empty where it is not taken
-	}{
-		{"padded to its length", pinFormat, "123456", "123456\xFF\xFF"},
-		{"as long as it may be", pinFormat, "12345678", "12345678"},
-		{"too short", pinFormat, "12345", ""},
-		{"too long", pinFormat, "123456789", ""},
-		{"a letter among digits", pinFormat, "12345a", ""},
-		{"letters where they are taken", card.PINFormat{Min: 6, Max: 8, Padded: true}, "abc12é", "abc12é\xFF"},
-		{"a byte that looks like padding", card.PINFormat{Min: 6, Max: 8, Padded: true}, "12345\xFF", ""},
-		{"any byte where nothing is padded", card.PINFormat{Min: 8, Max: 8}, "1234567\xFF", "1234567\xFF"},
-		{"as long as it is where nothing is padded", card.PINFormat{Min: 4, Max: 15}, "12345", "12345"},
-		{"none", card.PINFormat{Max: 8}, "", ""},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			kept := &keeper{}
-			p := answering(test.pin)
-			if test.pin == "" {
-				p.answers = []card.PIN{{}}
-			}
-			v := silent(p.ask)
-			v.Format = test.format
-			err := card.New("test", kept).DoVerified(t.Context(), v, nothing)
-			if test.sent == "" {
-				assert.ErrorIs(t, err, errNoMore)
-				assert.Equal(t, []error{card.ErrPINFormat}, p.refusals())
-				assert.Empty(t, kept.sent)
-				return
-			}
-			require.NoError(t, err)
-			require.Len(t, kept.copies, 1)
-			assert.Equal(t, test.sent, string(kept.copies[0][5:]))
-		})
-	}
-}
-
-// silent is a PIN of a card that is asked for nothing but VERIFY.
-func silent(ask card.PINFunc) card.Verification {
-	v := pinOf("a card", ask)
-	v.Select = nothing
-	v.Status = func(*card.Tx) (card.PINStatus, error) { return card.PINStatus{Retries: 3}, nil }
-	v.Logout = nothing
-	return v
-}
-
-// A keeper keeps the memory that commands came in, and copies of it.
-type keeper struct{ sent, copies [][]byte }
-
-func (k *keeper) Transmit(command []byte) ([]byte, error) {
-	k.sent = append(k.sent, command)
-	k.copies = append(k.copies, bytes.Clone(command))
-	return []byte{0x90, 0x00}, nil
-}
-
-// zeroed reports whether a PIN holds nothing, by trying to use it.
-func zeroed(p card.PIN) bool {
-	kept := &keeper{}
-	v := silent(func(_ context.Context, r card.PINRequest) (card.PIN, error) { return p, r.Refused })
-	v.Format = card.PINFormat{Min: 1, Max: 64}
-	_ = card.New("test", kept).DoVerified(context.Background(), v, nothing)
-	return len(kept.sent) == 0
-}
-
-func TestMemoryOfAPINIsZeroed(t *testing.T) {
-	kept := &keeper{}
-	mine := []byte(cardtest.PIN)
-	v := silent(func(context.Context, card.PINRequest) (card.PIN, error) { return card.NewPIN(mine), nil })
-	var built []byte
-	verify := v.Verify
-	v.Verify = func(pin []byte) card.Command {
-		built = pin
-		return verify(pin)
-	}
-	require.NoError(t, card.New("test", kept).DoVerified(t.Context(), v, nothing))
-	assert.Equal(t, "123456\xFF\xFF", string(kept.copies[0][5:]))
-	assert.Equal(t, make([]byte, 6), mine, "what the program gave")
-	assert.Equal(t, make([]byte, 8), built, "what the application got")
-	assert.Equal(t, make([]byte, 13), kept.sent[0], "what was sent")
-}
-
-func TestPINCannotBeShown(t *testing.T) {
-	p := card.NewPIN([]byte(cardtest.PIN)).EvenLastTry()
-	type wrapped struct {
-		P  card.PIN
-		PP *card.PIN
-	}
-	var log bytes.Buffer
-	slog.New(slog.NewTextHandler(&log, nil)).Info("x", "pin", p, "in", wrapped{p, &p})
-	slog.New(slog.NewJSONHandler(&log, nil)).Info("x", "pin", p, "in", wrapped{p, &p})
-	text := log.String()
-	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d"} {
-		text += fmt.Sprintf(verb, p) + fmt.Sprintf(verb, &p) + fmt.Sprintf(verb, wrapped{p, &p}) + fmt.Sprintf(verb, []card.PIN{p})
-	}
-	noPIN(t, text)
-	_, err := json.Marshal(p)
-	assert.Error(t, err)
-	_, err = json.Marshal(wrapped{P: p})
-	assert.Error(t, err)
-	assert.Equal(t, "PIN", p.GoString())
-	assert.Equal(t, "80", card.Reference(0x80).String())
-}
-
-// noPIN asserts that a text has the PIN in no form.
-func noPIN(t *testing.T, text string) {
-	t.Helper()
-	pin := []byte(cardtest.PIN)
-	assert.NotContains(t, text, cardtest.PIN)
-	assert.NotContains(t, text, hex.EncodeToString(pin))
-	assert.NotContains(t, text, fmt.Sprint(pin)[1:18])
-}
-
-func TestPINErrorSaysWhatIsKnown(t *testing.T) {
-	assert.EqualError(t, &card.PINError{Retries: -1, Err: card.ErrWrongPIN}, "PIN is wrong (tries left: not known)")
-	assert.EqualError(t, &card.PINError{Retries: 1, Err: card.ErrLastTry}, "PIN not sent: it would be the last try, and nobody agreed to that (tries left: 1)")
-	assert.EqualError(t, &card.PINError{Retries: 0, Err: card.ErrPINBlocked}, "PIN is blocked: no tries left")
 }

@@ -71,11 +71,8 @@ type modelCard struct {
 	apps     [2]modelApp
 	selected int // -1: none
 
-	// known are the PINs of which the card has said that they are wrong, and
-	// doubt those that were refused by an answer that was lost, with the tries
-	// before.
-	known map[string]bool
-	told  int // tries, as last said; -1 if it was not said since something happened
+	known map[string]bool // PINs of which one can know that they are wrong
+	told  int             // tries, as last said; -1 if it was not said since something happened
 }
 
 type modelApp struct {
@@ -423,11 +420,11 @@ func (c *modelCard) heard(b []byte, status card.Status, what int) {
 	left, failed := status.Retries()
 	failed = failed || status == card.MethodBlocked
 	carriesPIN := b[2] == 0 && len(b) > 5
-	arrived := what <= duringTransaction
+	arrived := what <= duringTransaction // even if nobody waited for it any more
 	switch {
 	case !carriesPIN && failed && arrived:
 		c.told = left
-	case carriesPIN && failed && (arrived || what != unclearAfter && c.told > left):
+	case carriesPIN && failed && (arrived || c.told > left):
 		c.known[string(bytes.TrimRight(b[5:13], "\xFF"))] = true
 	}
 }

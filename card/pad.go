@@ -122,7 +122,7 @@ func (tx *Tx) sendPIN(out sending) error {
 	if out.pad != 0 {
 		traceOf(tx.ctx).pad(tx.card.reader)
 	}
-	_, err := tx.exchange(&exchange{tx: tx, command: out.command, pad: out.pad, order: out.order})
+	_, err := tx.exchange(&exchange{tx: tx, command: out.command, pad: out.pad, order: out.order, heard: out.heard})
 	return wrap(tx.card.reader, insName(out.command.INS), err)
 }
 

@@ -1,0 +1,204 @@
+package card_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/smartlogon/smartlogon/card"
+	"github.com/smartlogon/smartlogon/card/cardtest"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// verifyAt is which of the commands of DoVerified is VERIFY: after two SELECTs and
+// two questions for the tries left.
+const verifyAt = 5
+
+func TestLostAnswerCountsAsASpentTry(t *testing.T) {
+	d := newDesk(t, cardtest.PIV(), nil)
+	d.readers.Fault(zero, verifyAt, cardtest.Fault{When: cardtest.After, What: cardtest.NoAnswer})
+	err := d.card.DoVerified(t.Context(), pinOf("a card", answering("111111").ask), nothing)
+	assert.ErrorIs(t, err, card.ErrNoAnswer)
+	var e *card.PINError
+	require.ErrorAs(t, err, &e)
+	assert.True(t, e.Sent)
+	assert.Equal(t, 2, e.Retries)
+	require.Equal(t, 1, d.soft.Spent())
+
+	p := answering("111111")
+	require.ErrorIs(t, d.card.DoVerified(t.Context(), pinOf("a card", p.ask), nothing), errNoMore)
+	assert.Equal(t, []error{card.ErrRefusedBefore}, p.refusals(), "there is one try less: it was wrong")
+	assert.Equal(t, 1, d.soft.Spent())
+}
+
+func TestPINThatDidNotReachTheCardCanBeSentAgain(t *testing.T) {
+	d := newDesk(t, cardtest.PIV(), nil)
+	d.readers.Fault(zero, verifyAt, cardtest.Fault{When: cardtest.Instead, What: cardtest.NoAnswer})
+	v := pinOf("a card", answering(cardtest.PIN).ask)
+	require.ErrorIs(t, d.card.DoVerified(t.Context(), v, nothing), card.ErrNoAnswer)
+	v.PIN = answering(cardtest.PIN).ask
+	require.NoError(t, d.card.DoVerified(t.Context(), v, nothing))
+}
+
+// Tries that others spend, or another PIN, are no word on a PIN that did not reach
+// the card.
+func TestPINThatDidNotReachTheCardIsNotBlamedForAnother(t *testing.T) {
+	d := newDesk(t, cardtest.PIV(), nil)
+	d.readers.Fault(zero, verifyAt, cardtest.Fault{When: cardtest.Instead, What: cardtest.NoAnswer})
+	require.ErrorIs(t, d.card.DoVerified(t.Context(), pinOf("a card", answering(cardtest.PIN).ask), nothing), card.ErrNoAnswer)
+	p := answering("111111", cardtest.PIN)
+	require.NoError(t, d.card.DoVerified(t.Context(), pinOf("a card", p.ask), nothing))
+	assert.Equal(t, []error{card.ErrWrongPIN}, p.refusals())
+}
+
+// Who is not there to hear that the PIN was refused will not send it again either.
+func TestRefusalThatNobodyWaitedForIsRemembered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t, cardtest.PIV(), nil)
+		d.readers.Fault(zero, verifyAt, cardtest.Fault{Delay: 2 * time.Second})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		err := d.card.DoVerified(ctx, pinOf("a card", answering("111111").ask), nothing)
+		assert.ErrorIs(t, err, context.DeadlineExceeded)
+		var e *card.PINError
+		require.ErrorAs(t, err, &e)
+		assert.True(t, e.Sent)
+		p := answering("111111")
+		require.ErrorIs(t, d.card.DoVerified(t.Context(), pinOf("a card", p.ask), nothing), errNoMore)
+		assert.Equal(t, []error{card.ErrRefusedBefore}, p.refusals())
+		assert.Equal(t, 1, d.soft.Spent())
+		d.close()
+	})
+}
+
+// A refusal of another kind can hide that a try was spent.
+func TestAnswerAboutSomethingElseThatCostATry(t *testing.T) {
+	for name, mishap := range map[string]cardtest.Fault{
+		"a length to correct":    {When: cardtest.After, What: cardtest.WrongLe},
+		"a status without sense": {When: cardtest.After, What: cardtest.WrongStatus},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := newDesk(t, cardtest.PIV(), nil)
+			d.readers.Fault(zero, verifyAt, mishap)
+			var status card.Status
+			require.ErrorAs(t, d.card.DoVerified(t.Context(), pinOf("a card", answering("111111").ask), nothing), &status)
+			assert.Equal(t, 1, d.soft.Spent(), "not sent twice")
+			p := answering("111111")
+			require.ErrorIs(t, d.card.DoVerified(t.Context(), pinOf("a card", p.ask), nothing), errNoMore)
+			assert.Equal(t, []error{card.ErrRefusedBefore}, p.refusals())
+			assert.Equal(t, 1, d.soft.Spent())
+		})
+	}
+}
+
+// A card that has stopped to say how many tries are left does not get the PIN
+// again that may have cost one.
+func TestPINOfUnknownFateIsNotSentAgain(t *testing.T) {
+	d := newDesk(t, cardtest.PIV(), nil)
+	d.readers.Fault(zero, verifyAt, cardtest.Fault{When: cardtest.After, What: cardtest.NoAnswer})
+	require.ErrorIs(t, d.card.DoVerified(t.Context(), pinOf("a card", answering("111111").ask), nothing), card.ErrNoAnswer)
+	d.readers.Fault(zero, 2, cardtest.Fault{What: cardtest.WrongStatus})
+	d.readers.Fault(zero, 4, cardtest.Fault{What: cardtest.WrongStatus})
+	p := answering("111111")
+	p.answers[0] = p.answers[0].EvenLastTry()
+	require.ErrorIs(t, d.card.DoVerified(t.Context(), pinOf("a card", p.ask), nothing), errNoMore)
+	assert.Equal(t, []error{card.ErrRefusedBefore}, p.refusals())
+	assert.Equal(t, 1, d.soft.Spent())
+}
+
+func TestPINThatWasNotSentIsNotReportedAsSent(t *testing.T) {
+	d := newDesk(t, cardtest.PIV(), nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	v := pinOf("a card", answering("111111").ask)
+	ask, asked := v.Status, 0
+	v.Status = func(tx *card.Tx) (card.PINStatus, error) {
+		defer func() {
+			if asked++; asked == 2 {
+				cancel()
+			}
+		}()
+		return ask(tx)
+	}
+	err := d.card.DoVerified(ctx, v, nothing)
+	assert.ErrorIs(t, err, context.Canceled)
+	var e *card.PINError
+	assert.False(t, errors.As(err, &e), "%v", err)
+	assert.Zero(t, d.soft.Spent())
+}
+
+// What a reset has ended need not be ended again.
+func TestNothingIsLoggedOutAfterAReset(t *testing.T) {
+	d := newDesk(t, cardtest.PIV(), nil)
+	release, err := d.card.Hold(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, d.card.DoVerified(t.Context(), pinOf("a card", answering(cardtest.PIN).ask), nothing))
+	d.readers.Reset(zero)
+	before := d.soft.Exchanges().Commands
+	release()
+	assert.Equal(t, before, d.soft.Exchanges().Commands)
+}
+
+func TestRightPINWhoseAnswerWasLostIsLoggedOut(t *testing.T) {
+	d := newDesk(t, cardtest.PIV(), nil)
+	d.neighbour()
+	d.readers.Fault(zero, verifyAt, cardtest.Fault{When: cardtest.After, What: cardtest.NoAnswer})
+	require.ErrorIs(t, d.card.DoVerified(t.Context(), pinOf("a card", answering(cardtest.PIN).ask), nothing), card.ErrNoAnswer)
+	assert.False(t, d.soft.Verified())
+}
+
+// A refusal that is not about the PIN says nothing about it.
+func TestVerifyRefusedForAnotherReason(t *testing.T) {
+	for status, want := range map[uint16]error{0x6982: card.NotPermitted, 0x6D00: card.UnknownINS, 0x6A80: card.ErrPINFormat, 0x6700: card.ErrPINFormat} {
+		d := newDesk(t, cardtest.PIV(), nil)
+		d.readers.Fault(zero, verifyAt, cardtest.Fault{What: cardtest.WrongStatus, Status: status})
+		p := answering(cardtest.PIN)
+		err := d.card.DoVerified(t.Context(), pinOf("a card", p.ask), nothing)
+		if want == card.ErrPINFormat {
+			assert.ErrorIs(t, err, errNoMore)
+			assert.Equal(t, []error{want}, p.refusals())
+			continue
+		}
+		assert.ErrorIs(t, err, want)
+		assert.Len(t, p.requests, 1)
+		require.NoError(t, d.card.DoVerified(t.Context(), pinOf("a card", answering(cardtest.PIN).ask), nothing))
+	}
+}
+
+func TestPINIsNotSentWhenTheContextEndedWhileThePersonTyped(t *testing.T) {
+	d := newDesk(t, cardtest.PIV(), nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	p := answering("111111")
+	p.before = cancel
+	assert.ErrorIs(t, d.card.DoVerified(ctx, pinOf("a card", p.ask), nothing), context.Canceled)
+	assert.Zero(t, d.soft.Spent())
+	assert.True(t, zeroed(p.answers[0]))
+}
+
+func TestContextThatEndsDuringVerifyLeavesTheCardLoggedOut(t *testing.T) {
+	d := newDesk(t, cardtest.PIV(), nil)
+	d.neighbour()
+	ctx, cancel := context.WithCancel(t.Context())
+	d.readers.Trace(writer(func(b []byte) {
+		if bytes.HasPrefix(b, []byte("> 00200080")) && bytes.Contains(b, []byte("*")) {
+			cancel()
+		}
+	}))
+	err := d.card.DoVerified(ctx, pinOf("a card", answering(cardtest.PIN).ask), nothing)
+	if err != nil {
+		assert.ErrorIs(t, err, context.Canceled)
+	}
+	require.NoError(t, d.card.Do(t.Context(), chuid)) // after whatever was left behind
+	assert.False(t, d.soft.Verified())
+	assert.Zero(t, d.soft.Spent())
+}
+
+type writer func([]byte)
+
+func (w writer) Write(b []byte) (int, error) {
+	w(b)
+	return len(b), nil
+}

@@ -1,0 +1,40 @@
+package card_test
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"testing"
+	"time"
+)
+
+// Nothing that a test began is left when it is over.
+func TestMain(m *testing.M) {
+	before := runtime.NumGoroutine()
+	code := m.Run()
+	if code == 0 && left(before) > 0 {
+		all := make([]byte, 1<<20)
+		fmt.Printf("%d goroutines are left:\n%s\n", left(before), all[:runtime.Stack(all, true)])
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// left is how many goroutines there are more than before, once those that were
+// about to end had their time.
+func left(before int) int {
+	deadline := time.After(5 * time.Second)
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		n := runtime.NumGoroutine() - before
+		if n <= 0 {
+			return 0
+		}
+		select {
+		case <-tick.C:
+		case <-deadline:
+			return n
+		}
+	}
+}

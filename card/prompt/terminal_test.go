@@ -74,6 +74,10 @@ func answer(t *testing.T, r card.PINRequest, keys string) (pin string, consent b
 // last try.
 func tried(t *testing.T, pin card.PIN) (digits string, consent bool) {
 	t.Helper()
+	none := card.PIN{}
+	if pin == none || pin == none.EvenLastTry() { // it is typed on the reader
+		return "", pin != none
+	}
 	var seen []byte
 	c := card.New("a reader", transmitter(func(command []byte) ([]byte, error) {
 		seen = append(seen[:0], command[5:]...)
@@ -89,7 +93,7 @@ func tried(t *testing.T, pin card.PIN) (digits string, consent bool) {
 		PIN:      func(context.Context, card.PINRequest) (card.PIN, error) { return pin, nil },
 	}, func(*card.Tx) error { return nil })
 	require.NoError(t, err)
-	return string(seen), pin != card.PIN{} && pin == pin.EvenLastTry()
+	return string(seen), pin == pin.EvenLastTry()
 }
 
 type transmitter func([]byte) ([]byte, error)
@@ -102,6 +106,11 @@ func TestTerminal(t *testing.T) {
 	last, refused := request, request
 	last.Retries, last.Last = 1, true
 	refused.Refused = &card.PINError{Retries: 2, Sent: true, Err: card.ErrWrongPIN}
+	set, pad, lastPad := request, request, last
+	set.New, set.Format = true, card.PINFormat{Min: 6, Max: 8, Digits: true}
+	pad.Pad, lastPad.Pad = true, true
+	newPad := pad
+	newPad.New = true
 	for _, test := range []struct {
 		name    string
 		r       card.PINRequest
@@ -118,6 +127,12 @@ func TestTerminal(t *testing.T) {
 		{"ctrl-D gives up", request, "123\x04", "", false, "", prompt.ErrGivenUp},
 		{"consent to the last try", last, "123456\ryes\r", "123456", true, "This may be the last try", nil},
 		{"no consent", last, "123456\rno\r", "", false, "tries left: 1", prompt.ErrGivenUp},
+		{"a new PIN, twice", set, "654321\r654321\r", "654321", false, "New PIN (6 to 8 digits): \r\nThe same again: ", nil},
+		{"a new PIN that was typed in two ways", set, "654321\r65432\r123321\r123321\r", "123321", false, "They differ. New PIN", nil},
+		{"a new PIN that is given up", set, "654321\r\x03", "", false, "", prompt.ErrGivenUp},
+		{"a PIN that is typed on the reader", pad, "", "", false, "Type the PIN to sign on the reader (tries left: 2).", nil},
+		{"a new PIN that is typed on the reader", newPad, "", "", false, "the new PIN there, twice", nil},
+		{"consent to the last try on the reader", lastPad, "yes\r", "", true, "This may be the last try", nil},
 		{"why the last answer was not taken", refused, "123456\r", "123456", false, "PIN is wrong (tries left: 2). Enter the PIN again", nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -38,6 +38,10 @@ func TestLengthsThatTheATRSpeaksOf(t *testing.T) {
 		"3B078073C021C0":             true, // wrong number of bytes: nothing is known
 		"3B05807300000000":           false,
 		"3B0580730000C000":           true,
+		"3B04807FC0C0":               true,  // no room for what is announced: nothing is known
+		"3B078051317300000000":       false, // behind something else
+		"3B03805131":                 true,  // something else alone
+		"3B048073C0":                 true,  // fewer historical bytes than announced
 	} {
 		b, err := hex.DecodeString(atr)
 		require.NoError(t, err)

@@ -212,6 +212,9 @@ func TestLengthsAreLearnt(t *testing.T) {
 			{write, []string{done, done}, writeShort, nil},
 			{read, []string{done}, []string{readLong}, nil},
 		}},
+		{"a chain that is refused in its middle ends there", []step{
+			{write, []string{"\x68\x84"}, writeShort[:1], card.Status(0x6884)},
+		}},
 		{"a long command that is refused is not sent again", []step{
 			{read, []string{done}, []string{readLong}, nil},
 			{write, []string{"\x69\x82"}, []string{writeLong}, card.NotPermitted},
@@ -236,9 +239,11 @@ func TestLengthsAreLearnt(t *testing.T) {
 
 // Some readers fail on what they cannot carry. The next section knows better.
 func TestReaderThatCannotCarryExtendedLengthIsLearnt(t *testing.T) {
-	d := newDesk(t, cardtest.PIV(cardtest.ATR([]byte{0x3B, 0x00})), nil)
+	d := newDesk(t, cardtest.PIV(cardtest.ATR([]byte{0x3B, 0x80, 0x01, 0x81})), nil)
 	d.readers.Fault(zero, 2, cardtest.Fault{What: cardtest.NoAnswer})
-	assert.ErrorIs(t, d.card.Do(t.Context(), chuid), card.ErrNoAnswer)
+	first := d.soft.Exchanges().Resets
+	defer func() { assert.Greater(t, d.soft.Exchanges().Resets, first, "whatever state the card was left in") }()
+	assert.ErrorIs(t, d.card.Do(t.Context(), chuid), card.ErrReset, "whoever only reads can try again")
 	var sent []int
 	ctx := card.WithTrace(t.Context(), &card.Trace{Command: func(_ string, c card.Command, _ []byte, _ time.Duration) {
 		sent = append(sent, c.Ne)

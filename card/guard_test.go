@@ -111,6 +111,15 @@ func TestVerifiedInASectionAndLoggedOutAfterIt(t *testing.T) {
 	assert.Equal(t, []any{3, false, false, false, nil}, []any{r.Retries, r.Last, r.New, r.Pad, r.Refused})
 }
 
+func TestPINOverT0(t *testing.T) {
+	d := newDesk(t, cardtest.PIV(cardtest.T0), nil)
+	k := d.neighbour()
+	require.NoError(t, d.card.DoVerified(t.Context(), pinOf("a card", answering("111111", cardtest.PIN).ask), nothing))
+	assert.Equal(t, 1, d.soft.Spent())
+	assert.False(t, d.soft.Verified())
+	require.NoError(t, k.Close(false))
+}
+
 func TestVerifiedStaysSoWhileTheCardIsHeld(t *testing.T) {
 	for _, always := range []bool{false, true} {
 		d := newDesk(t, cardtest.PIV(), nil)

@@ -202,3 +202,19 @@ func (w writer) Write(b []byte) (int, error) {
 	w(b)
 	return len(b), nil
 }
+
+// Somebody who verified the right PIN gave back what a lost one may have cost.
+func TestTriesThatCameBackAcquitAPIN(t *testing.T) {
+	d := newDesk(t, cardtest.PIV(), nil)
+	d.readers.PowerDown(time.Hour)
+	release, err := d.card.Hold(t.Context())
+	require.NoError(t, err)
+	defer release()
+	d.readers.Fault(zero, verifyAt, cardtest.Fault{When: cardtest.Instead, What: cardtest.NoAnswer})
+	v := pinOf("a card", answering(cardtest.PIN).ask)
+	v.Always = true
+	require.ErrorIs(t, d.card.DoVerified(t.Context(), v, nothing), card.ErrNoAnswer)
+	require.NoError(t, d.card.Do(t.Context(), verifyByHand))
+	v.PIN = answering(cardtest.PIN).ask
+	require.NoError(t, d.card.DoVerified(t.Context(), v, nothing))
+}

@@ -21,7 +21,9 @@ type padReader struct {
 	features []byte
 	typed    [][]string // at each order: the PIN, or the old one and the new one
 	status   uint16     // of the reader itself, in place of what is typed
+	once     bool       // only the first connection can do it
 	orders   [][]byte
+	connects int
 }
 
 const (
@@ -37,6 +39,9 @@ var padFeatures = []byte{
 
 func (p *padReader) Connect(ctx context.Context, reader string) (driver.Card, error) {
 	c, err := p.Service.Connect(ctx, reader)
+	if p.connects++; p.once && p.connects > 1 {
+		return c, err
+	}
 	return &padCard{c, p}, err
 }
 
@@ -213,4 +218,12 @@ func TestReaderWithoutKeys(t *testing.T) {
 			assert.Equal(t, []error{card.ErrPINFormat}, p.refusals())
 		})
 	}
+}
+
+func TestReaderThatHasLostItsKeys(t *testing.T) {
+	d, pad := padDesk(t, cardtest.PIV())
+	pad.once = true
+	err := d.card.DoVerified(t.Context(), pinOf("a card", typing(1).ask), nothing)
+	assert.ErrorIs(t, err, driver.UnsupportedFeature)
+	assert.Zero(t, d.soft.Spent())
 }

@@ -140,7 +140,7 @@ func TestPINCannotBeShown(t *testing.T) {
 	assert.Error(t, err)
 	_, err = json.Marshal(wrapped{P: p})
 	assert.Error(t, err)
-	assert.Equal(t, "PIN", p.GoString())
+	assert.Equal(t, []string{"PIN", "PIN"}, []string{p.String(), p.GoString()})
 	assert.Equal(t, "80", card.Reference(0x80).String())
 }
 

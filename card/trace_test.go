@@ -90,3 +90,16 @@ func TestLostAnswersAreTraced(t *testing.T) {
 	assert.ErrorIs(t, d.card.Do(ctx, chuid), card.ErrNoAnswer)
 	assert.Equal(t, 1, n)
 }
+
+// What a key made of data is as secret as the data.
+func TestAnswersToSecretCommandsAreNotTraced(t *testing.T) {
+	c := card.New("a card", &scripted{answers: []string{"secret" + done}})
+	ctx := card.WithTrace(t.Context(), &card.Trace{Command: func(_ string, _ card.Command, answer []byte, _ time.Duration) {
+		assert.Equal(t, done, string(answer))
+	}})
+	require.NoError(t, c.Do(ctx, func(tx *card.Tx) error {
+		answer, err := tx.Command(card.Command{INS: 0x87, Ne: 256})
+		assert.Equal(t, "secret", string(answer))
+		return err
+	}))
+}

@@ -31,11 +31,9 @@ func (t *transport) Readers(context.Context) ([]driver.Reader, error) {
 	return []driver.Reader{{Name: t.name, Present: true}}, nil
 }
 
-func (t *transport) Wait(ctx context.Context, known []driver.Reader) ([]driver.Reader, error) {
-	if len(known) != 1 || known[0].Name != t.name || !known[0].Present {
-		return t.Readers(ctx)
-	}
-	<-ctx.Done() // nothing ever changes
+// Wait has nobody to ask for it: only the Card is handed out.
+func (t *transport) Wait(ctx context.Context, _ []driver.Reader) ([]driver.Reader, error) {
+	<-ctx.Done()
 	return nil, ctx.Err()
 }
 

@@ -1,0 +1,178 @@
+package card_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+
+	"github.com/smartlogon/smartlogon/card"
+	"github.com/smartlogon/smartlogon/card/cardtest"
+	"github.com/smartlogon/smartlogon/card/driver"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestCloseLogsOutACardThatIsHeld(t *testing.T) {
+	d := newDesk(t, cardtest.PIV(), nil)
+	d.neighbour() // keeps the power
+	_, err := d.card.Hold(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, d.card.DoVerified(t.Context(), pinOf("a card", answering(cardtest.PIN).ask), nothing))
+	require.True(t, d.soft.Verified())
+	require.NoError(t, d.service.Close())
+	assert.False(t, d.soft.Verified())
+}
+
+func TestReleaseAfterCloseDoesNothing(t *testing.T) {
+	d := newDesk(t, cardtest.PIV(), nil)
+	release, err := d.card.Hold(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, d.service.Close())
+	before := d.soft.Exchanges()
+	release()
+	assert.Equal(t, before, d.soft.Exchanges())
+}
+
+// A hold is of one card: the next one in the reader is not logged out by its end,
+// nor is the card that is gone kept.
+func TestHoldOfACardThatIsGone(t *testing.T) {
+	d := newDesk(t, cardtest.PIV(), nil)
+	first, err := d.card.Hold(t.Context())
+	require.NoError(t, err)
+	next := cardtest.PIV()
+	d.readers.Remove(zero)
+	d.readers.Insert(zero, next)
+	c, err := d.service.Card(t.Context(), zero)
+	require.NoError(t, err)
+	second, err := c.Hold(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, c.DoVerified(t.Context(), pinOf("the next", answering(cardtest.PIN).ask), nothing))
+	first()
+	assert.True(t, next.Verified())
+	second()
+	assert.False(t, next.Verified())
+}
+
+func TestReleaseOfACardThatCannotBeReached(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t, cardtest.PIV(), nil)
+		release, err := d.card.Hold(t.Context())
+		require.NoError(t, err)
+		k := d.neighbour()
+		require.NoError(t, k.Begin(t.Context()))
+		release() // waits no longer than the service has patience
+		require.NoError(t, k.End(false))
+		require.NoError(t, k.Begin(t.Context()))
+		require.NoError(t, k.End(false))
+		d.close()
+	})
+}
+
+// A nervous service changes something between two calls.
+type nervous struct {
+	driver.Service
+	connected func()       // after each Connect
+	begin     func() error // in place of each Begin, nil once it is done
+	reconnect func() error
+}
+
+func (n *nervous) Connect(ctx context.Context, reader string) (driver.Card, error) {
+	c, err := n.Service.Connect(ctx, reader)
+	if n.connected != nil {
+		n.connected()
+	}
+	return &nervousCard{c, n}, err
+}
+
+type nervousCard struct {
+	driver.Card
+	n *nervous
+}
+
+func (c *nervousCard) Begin(ctx context.Context) error {
+	if c.n.begin != nil {
+		return c.n.begin()
+	}
+	return c.Card.Begin(ctx)
+}
+
+func (c *nervousCard) Reconnect(ctx context.Context) error {
+	if c.n.reconnect != nil {
+		return c.n.reconnect()
+	}
+	return c.Card.Reconnect(ctx)
+}
+
+func TestWhatHappensWhileASectionBegins(t *testing.T) {
+	resets := 0
+	for _, test := range []struct {
+		name string
+		set  func(*nervous, *cardtest.Readers)
+		want error
+	}{
+		{"the card is taken out", func(n *nervous, r *cardtest.Readers) {
+			n.connected = func() { r.Remove(zero) }
+		}, card.ErrRemoved},
+		{"the card is taken out after it was taken for the section", func(n *nervous, r *cardtest.Readers) {
+			n.begin = func() error {
+				r.Remove(zero)
+				return nil
+			}
+		}, card.ErrRemoved},
+		{"the reader is unplugged after the card was taken for the section", func(n *nervous, r *cardtest.Readers) {
+			n.begin = func() error {
+				r.Unplug(zero)
+				return nil
+			}
+		}, card.ErrNoReader},
+		{"somebody resets the card all the time", func(n *nervous, _ *cardtest.Readers) {
+			n.begin = func() error {
+				resets++
+				return driver.ResetCard
+			}
+		}, card.ErrReset},
+		{"the reset cannot be taken note of", func(n *nervous, _ *cardtest.Readers) {
+			n.begin = func() error { return driver.ResetCard }
+			n.reconnect = func() error { return driver.UnresponsiveCard }
+		}, card.ErrMute},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			d := newDesk(t, cardtest.PIV(), nil)
+			n := &nervous{Service: d.readers.Driver()}
+			s := card.NewService(n, nil)
+			c, err := s.Card(t.Context(), zero)
+			require.NoError(t, err)
+			test.set(n, d.readers)
+			ran := false
+			err = c.Do(t.Context(), func(*card.Tx) error {
+				ran = true
+				return nil
+			})
+			assert.ErrorIs(t, err, test.want)
+			assert.False(t, ran)
+			require.NoError(t, s.Close())
+		})
+	}
+	assert.Equal(t, 8, resets, "patience has an end")
+}
+
+func TestHoldOfAServiceThatWasAway(t *testing.T) {
+	d := newDesk(t, cardtest.PIV(), nil)
+	release, err := d.card.Hold(t.Context())
+	require.NoError(t, err)
+	defer release()
+	d.readers.Stop()
+	d.readers.Start()
+	assert.ErrorIs(t, d.card.Do(t.Context(), nothing), card.ErrChanged, "nobody knows what happened meanwhile")
+}
+
+func TestSectionThatWaitsForItsTurnEndsWithItsContext(t *testing.T) {
+	d := newDesk(t, cardtest.PIV(), nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	require.NoError(t, d.card.Do(t.Context(), func(*card.Tx) error {
+		cancel()
+		err := d.card.Do(ctx, nothing)
+		assert.ErrorIs(t, err, context.Canceled)
+		return nil
+	}))
+}

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/smartlogon/smartlogon/card"
 	"github.com/smartlogon/smartlogon/card/cardtest"
 	"github.com/smartlogon/smartlogon/card/driver"
+	"github.com/smartlogon/smartlogon/piv"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -67,7 +69,7 @@ func TestHints(t *testing.T) {
 	for _, err := range []error{
 		card.ErrNoService, card.ErrNoReader, card.ErrNoCard, card.ErrMute, card.ErrBusy, card.ErrRemoved, card.ErrChanged,
 		card.ErrReset, card.ErrNoAnswer, card.ErrMalformed, card.ErrClosed,
-		card.ErrWrongPIN, card.ErrPINBlocked, card.ErrLastTry, card.ErrRefusedBefore, card.ErrPINFormat, card.ErrPINRequired,
+		card.ErrWrongPIN, card.ErrPINBlocked, card.ErrLastTry, card.ErrRefusedBefore, card.ErrPINFormat, card.ErrNewPIN, card.ErrPINRequired,
 		card.NotPermitted, card.NotFound, context.DeadlineExceeded,
 		driver.NoAccess, driver.SecurityViolation, driver.ProtoMismatch,
 	} {
@@ -87,6 +89,43 @@ type own struct{}
 
 func (own) Error() string { return "own" }
 func (own) Hint() string  { return "help yourself" }
+
+// The five ways to have no card that one can use, each with what to do about it.
+func TestNoUsableCardIsFiveErrors(t *testing.T) {
+	hints := map[string]bool{}
+	for _, test := range []struct {
+		name string
+		want error
+		set  func(*desk)
+	}{
+		{"no service", card.ErrNoService, func(d *desk) { d.readers.Stop() }},
+		{"no reader", card.ErrNoReader, func(d *desk) { d.readers.Unplug(zero) }},
+		{"no card", card.ErrNoCard, func(d *desk) { d.readers.Remove(zero) }},
+		{"a card of another kind", piv.ErrNotPIV, func(d *desk) {
+			d.readers.Remove(zero)
+			d.readers.Insert(zero, cardtest.PIV(cardtest.NoPIV))
+		}},
+		{"a busy reader", card.ErrBusy, func(d *desk) { require.NoError(d.t, d.neighbour().Begin(d.t.Context())) }},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				d := newDesk(t, cardtest.PIV(), nil)
+				test.set(d)
+				c, err := d.service.Card(t.Context(), zero)
+				if err == nil {
+					_, err = piv.New(c).PINStatus(t.Context())
+				}
+				assert.ErrorIs(t, err, test.want)
+				assert.ErrorContains(t, err, zero)
+				hint := card.Hint(err)
+				assert.NotEmpty(t, hint)
+				assert.False(t, hints[hint], "%q is for something else", hint)
+				hints[hint] = true
+				d.close()
+			})
+		})
+	}
+}
 
 func TestStatus(t *testing.T) {
 	for s, want := range map[card.Status]string{

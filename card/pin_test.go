@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"testing"
+	"time"
 
 	"github.com/smartlogon/smartlogon/card"
 	"github.com/smartlogon/smartlogon/card/cardtest"
@@ -142,6 +143,38 @@ func TestPINCannotBeShown(t *testing.T) {
 	assert.Error(t, err)
 	assert.Equal(t, []string{"PIN", "PIN"}, []string{p.String(), p.GoString()})
 	assert.Equal(t, "80", card.Reference(0x80).String())
+}
+
+// Neither logs nor traces nor errors have the PIN, whatever becomes of it.
+func TestPINShowsUpNowhere(t *testing.T) {
+	for name, fault := range map[string]cardtest.Fault{
+		"taken":      {},
+		"lost":       {What: cardtest.NoAnswer, When: cardtest.After},
+		"cut":        {What: cardtest.Truncated},
+		"refused":    {What: cardtest.WrongStatus, Status: 0x63C2},
+		"wrong form": {What: cardtest.WrongStatus, Status: 0x6A80},
+		"blocked":    {What: cardtest.WrongStatus, Status: 0x6983},
+		"taken out":  {What: cardtest.Removal, When: cardtest.After},
+		"reset":      {What: cardtest.OtherReset, When: cardtest.After},
+		"stopped":    {What: cardtest.ServiceStop, When: cardtest.After},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var all bytes.Buffer
+			h := &slog.HandlerOptions{Level: slog.LevelDebug}
+			d := newDesk(t, cardtest.PIV(), &card.Options{Logger: slog.New(slog.NewJSONHandler(&all, h))})
+			d.readers.Trace(&all)
+			if fault != (cardtest.Fault{}) {
+				d.readers.Fault(zero, verifyAt, fault)
+			}
+			ctx := card.WithTrace(t.Context(), &card.Trace{Command: func(reader string, c card.Command, answer []byte, took time.Duration) {
+				fmt.Fprintf(&all, "%v %+v %x %v\n", c, c, c.Data, answer)
+			}})
+			err := d.card.DoVerified(ctx, pinOf("a card", answering(cardtest.PIN).ask), nothing)
+			fmt.Fprintf(&all, "%v %+v %#v %s\n", err, err, err, card.Hint(err))
+			assert.Contains(t, all.String(), "VERIFY")
+			noPIN(t, all.String())
+		})
+	}
 }
 
 // noPIN asserts that a text has the PIN in no form.

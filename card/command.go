@@ -26,6 +26,10 @@ type Command struct {
 	// ISO/IEC 7816-4 or NIST SP 800-73-4 define to carry a PIN or key
 	// material are kept out anyway.
 	Secret bool
+
+	// Touch says that the card may wait for a person to touch it, which
+	// [Trace] tells of if no answer comes soon.
+	Touch bool
 }
 
 // Command sends c and returns the answer without its status word. It chains
@@ -213,6 +217,9 @@ func (x *exchange) transmit(c Command, encode encoder) ([]byte, Status, error) {
 		return nil, 0, malformed("command takes more than %d exchanges", maxExchanges)
 	}
 	out := encode(c)
+	if c.Touch {
+		defer traceOf(tx.ctx).touchSoon(tx.card.reader)()
+	}
 	start := time.Now()
 	in, err := x.give(out)
 	if err == nil && len(in) < 2 {

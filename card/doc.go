@@ -27,9 +27,13 @@
 //
 // # PINs
 //
-// [Card.DoVerified] is the one place that sends a PIN. The program hands over a
-// [PINFunc]; it is asked outside of any section, with the number of tries left,
-// and again with the reason when its answer was not taken. These promises hold:
+// [Card.DoVerified] verifies a PIN, and [Card.DoChange] sets one; no other call
+// takes a person's PIN. The program hands over a [PINFunc]; it is asked outside of any
+// section, with the number of tries left, and again with the reason when its
+// answer was not taken. Package prompt has the usual ones; [FixedPIN] answers with
+// a PIN that the program knows, [CachePIN] remembers one for a while. Where the
+// reader has keys of its own, the PINFunc can have the person type there
+// ([PINRequest].Pad). These promises hold:
 //
 //   - no try is spent that the PINFunc did not answer for;
 //   - the last try, and a try of which the card will not say whether it is the

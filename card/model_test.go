@@ -11,37 +11,6 @@ import (
 	"github.com/smartlogon/smartlogon/card/driver"
 )
 
-// A maze is a test that makes choices, and is run once for each way to choose.
-type maze struct {
-	path []choice
-	at   int
-}
-
-type choice struct{ taken, of int }
-
-// pick chooses one of n, 0 at first.
-func (m *maze) pick(n int) int {
-	if m.at == len(m.path) {
-		m.path = append(m.path, choice{0, n})
-	}
-	m.at++
-	return m.path[m.at-1].taken
-}
-
-// next makes the path of the next run, and reports whether there is one.
-func (m *maze) next() bool {
-	m.path = m.path[:m.at]
-	m.at = 0
-	for n := len(m.path); n > 0; n-- {
-		if last := &m.path[n-1]; last.taken+1 < last.of {
-			last.taken++
-			m.path = m.path[:n]
-			return true
-		}
-	}
-	return false
-}
-
 // A world is one reader, two cards of which one is in it at a time, a person and
 // neighbours. Anything that can go wrong is a choice of the maze, as long as the
 // budget of mishaps lasts. It says what must never happen when it happens.

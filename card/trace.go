@@ -10,15 +10,21 @@ import (
 
 // A Trace gets notice of what happens while a card is used, as
 // [net/http/httptrace.ClientTrace] does for HTTP. Any of its functions may be
-// nil. They are called on the goroutine that works with the card, and should
-// return soon. More functions may be added.
+// nil. They are called on a goroutine that works with the card where nothing else
+// is said, and should return soon. More functions may be added.
 type Trace struct {
-	// Busy is called when another program holds up a section.
+	// Busy is called when another program holds up a section, on whichever
+	// goroutine, and more than once if that lasts.
 	Busy func(reader string)
 
 	// Pad is called when a person is to type a PIN on the reader, which waits
 	// for that from now on.
 	Pad func(reader string)
+
+	// Touch is called when a card seems to wait for a person to touch it: it
+	// may want that (Command.Touch), and has not answered for 400 milliseconds.
+	// It is called on a goroutine of its own.
+	Touch func(reader string)
 
 	// Command is called after each exchange with the card, chained parts
 	// included. Data and answer are nil where they could hold a PIN or key
@@ -53,10 +59,28 @@ func (t *Trace) pad(reader string) {
 
 // busySoon reports the reader as busy unless stop is called in time.
 func (t *Trace) busySoon(reader string) (stop func() bool) {
-	if t == nil || t.Busy == nil {
-		return func() bool { return true }
+	if t == nil {
+		return never
 	}
-	return time.AfterFunc(200*time.Millisecond, func() { t.Busy(reader) }).Stop
+	return soon(200*time.Millisecond, t.Busy, reader)
+}
+
+// touchSoon reports that the card waits to be touched, unless stop is called in
+// time.
+func (t *Trace) touchSoon(reader string) (stop func() bool) {
+	if t == nil {
+		return never
+	}
+	return soon(400*time.Millisecond, t.Touch, reader)
+}
+
+func never() bool { return true }
+
+func soon(after time.Duration, tell func(string), reader string) (stop func() bool) {
+	if tell == nil {
+		return never
+	}
+	return time.AfterFunc(after, func() { tell(reader) }).Stop
 }
 
 // report tells logger and trace of one exchange, without its secrets.

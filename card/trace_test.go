@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"log/slog"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/smartlogon/smartlogon/card"
@@ -102,4 +103,42 @@ func TestAnswersToSecretCommandsAreNotTraced(t *testing.T) {
 		assert.Equal(t, "secret", string(answer))
 		return err
 	}))
+}
+
+// A person is told to touch the card only if it may want that and does not answer.
+func TestTouch(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		touch bool
+		delay time.Duration
+		want  int
+	}{
+		{"the card waits", true, time.Second, 1},
+		{"the card answers soon", true, 300 * time.Millisecond, 0},
+		{"the card is slow, and wants no touch", false, time.Second, 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				d := newDesk(t, cardtest.PIV(), nil)
+				d.readers.Fault(zero, 2, cardtest.Fault{Delay: test.delay})
+				told := make(chan string, 9)
+				ctx := card.WithTrace(t.Context(), &card.Trace{Touch: func(reader string) { told <- reader }})
+				require.NoError(t, d.card.Do(ctx, func(tx *card.Tx) error {
+					if _, err := tx.Select(pivAID); err != nil {
+						return err
+					}
+					c := readChuid
+					c.Touch = test.touch
+					_, err := tx.Command(c)
+					return err
+				}))
+				d.close()
+				synctest.Wait()
+				require.Len(t, told, test.want)
+				if test.want > 0 {
+					assert.Equal(t, zero, <-told)
+				}
+			})
+		})
+	}
 }

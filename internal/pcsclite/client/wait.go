@@ -105,7 +105,7 @@ func (s *service) bell(ctx context.Context) (*conn, error) {
 	}
 	// With 4.6 a change that comes at once cannot be told from the answer to
 	// the next question of a program that waits and asks on one connection.
-	// We do not, but the older way has no such trap for the service either.
+	// The older way has no such trap for the service.
 	c, err := s.dial(ctx, pcsclite.MaxMinor-1)
 	if err != nil {
 		return nil, err
@@ -128,21 +128,31 @@ func (s *service) keep(c *conn) {
 	}
 }
 
-// set asks to be told of the next change.
+// set asks to be told of the next change, and returns when it is sure to be:
+// pcscd takes note before it answers. Up to 4.5 the answer is a table, from 4.6
+// on there is none, and another question has one. The change may be told before
+// or in the midst of that answer; so bytes are counted, and what they say is
+// asked anew.
 func (c *conn) set(ctx context.Context) error {
-	return c.do(ctx, 0, func() error {
-		return c.send(pcsclite.Request{Command: pcsclite.CmdWait})
-	})
+	requests := []pcsclite.Request{{Command: pcsclite.CmdWait}}
+	n := pcsclite.FixedReaders * pcsclite.Size(new(pcsclite.ReaderState))
+	if c.minor >= 6 {
+		requests = append(requests, pcsclite.Request{Command: pcsclite.CmdReadersSize})
+		n = pcsclite.Size(new(pcsclite.ReadersSize))
+	}
+	err := c.do(ctx, 0, func() error { return c.send(requests...) })
+	if err != nil {
+		return err
+	}
+	return c.skip(ctx, n)
 }
 
-// ring waits for the change. Up to 4.5 a table is sent too, and pcscd may tell
-// the change before the table or in the midst of it; so bytes are counted, and
-// what they say is asked anew.
+// ring waits for the change.
 func (c *conn) ring(ctx context.Context) error {
-	n := pcsclite.Size(new(pcsclite.Event))
-	if c.minor < 6 {
-		n += pcsclite.FixedReaders * pcsclite.Size(new(pcsclite.ReaderState))
-	}
+	return c.skip(ctx, pcsclite.Size(new(pcsclite.Event)))
+}
+
+func (c *conn) skip(ctx context.Context, n int) error {
 	return c.do(ctx, 0, func() error {
 		_, err := io.CopyN(io.Discard, c.net, int64(n))
 		return err

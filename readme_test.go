@@ -1,6 +1,8 @@
 package smartlogon_test
 
 import (
+	"flag"
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -14,6 +16,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
+
+var update = flag.Bool("update", false, "write the table of remedies anew")
 
 func read(t *testing.T, name string) string {
 	t.Helper()
@@ -53,10 +57,13 @@ var remedies = []struct {
 	{"card.ErrRefusedBefore", card.ErrRefusedBefore},
 	{"card.ErrPINFormat", card.ErrPINFormat},
 	{"card.ErrPINRequired", card.ErrPINRequired},
+	{"card.ErrNewPIN", card.ErrNewPIN},
 	{"card.NotPermitted", card.NotPermitted},
 	{"piv.ErrNotPIV", piv.ErrNotPIV},
 	{"piv.ErrNotFound", piv.ErrNotFound},
 	{"piv.ErrMismatch", piv.ErrMismatch},
+	{"piv.ErrManagementKey", piv.ErrManagementKey},
+	{"piv.ErrAttestation", piv.ErrAttestation},
 	{"enumerate.ErrNoApplication", enumerate.ErrNoApplication},
 	{"enumerate.ErrNotOffered", enumerate.ErrNotOffered},
 	{"enumerate.ErrGIDS", enumerate.ErrGIDS},
@@ -65,8 +72,19 @@ var remedies = []struct {
 // mistakes are errors of the program, about which a person can do nothing.
 var mistakes = map[string]bool{"card.ErrOver": true}
 
+// With -update the table is written anew.
 func TestReadmePrintsTheRemedyForEveryError(t *testing.T) {
 	readme := read(t, "README.md")
+	if *update {
+		var table strings.Builder
+		for _, r := range remedies {
+			fmt.Fprintf(&table, "| `%s` | %s |\n", r.name, card.Hint(r.err))
+		}
+		head, rest, _ := strings.Cut(readme, "| error | remedy |\n| --- | --- |\n")
+		_, tail, _ := strings.Cut(rest, "\n\n")
+		readme = head + "| error | remedy |\n| --- | --- |\n" + table.String() + "\n" + tail
+		require.NoError(t, os.WriteFile("README.md", []byte(readme), 0o644))
+	}
 	listed := map[string]bool{}
 	for _, r := range remedies {
 		listed[r.name] = true

@@ -42,14 +42,15 @@ var hints = []struct {
 // Hint says in a sentence what a person can do about an error of this module,
 // or nothing where there is nothing to say.
 func Hint(err error) string {
+	// Who makes an error of its own knows more than the errors that it wraps.
+	var own interface{ Hint() string }
+	if errors.As(err, &own) {
+		return own.Hint()
+	}
 	for _, h := range hints {
 		if errors.Is(err, h.err) {
 			return h.hint
 		}
-	}
-	var own interface{ Hint() string }
-	if errors.As(err, &own) {
-		return own.Hint()
 	}
 	return ""
 }

@@ -46,9 +46,10 @@ func TestPINShowsUpNowhere(t *testing.T) {
 	}
 	var everything bytes.Buffer
 	verified := 0
+	signer, der := cardtest.TestCA().Issue(cardtest.Leaf{Key: cardtest.Key(cardtest.P256, 0), UPNs: []string{"alice@example.com"}})
 	for _, fault := range faults {
 		for n := 1; n <= 24; n++ {
-			c := put(cardtest.Logon("alice@example.com"), "9C", cardtest.Leaf{UPNs: []string{"b@example.com"}})
+			c := cardtest.PIV().Put("9A", signer, der).Put("9C", signer, der)
 			readers := cardtest.NewReaders(c)
 			if fault.What != 0 {
 				readers.Fault("Software Reader 00", n, fault)

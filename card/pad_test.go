@@ -227,3 +227,21 @@ func TestReaderThatHasLostItsKeys(t *testing.T) {
 	assert.ErrorIs(t, err, driver.UnsupportedFeature)
 	assert.Zero(t, d.soft.Spent())
 }
+
+// FuzzFeatures holds that a person is sent to the keys of the reader only where
+// its answer has the feature, whole and in its place.
+func FuzzFeatures(f *testing.F) {
+	f.Fuzz(func(t *testing.T, features []byte) {
+		d, pad := padDesk(t, cardtest.PIV())
+		pad.features = append([]byte{}, features...)
+		p := typing(0)
+		require.ErrorIs(t, d.card.DoVerified(t.Context(), pinOf("a card", p.ask), nothing), errNoMore)
+		offered := false
+		for rest := features; len(rest) >= 6 && rest[1] == 4; rest = rest[6:] {
+			if rest[0] == 0x06 {
+				offered = binary.BigEndian.Uint32(rest[2:]) != 0
+			}
+		}
+		assert.Equal(t, offered, p.requests[0].Pad)
+	})
+}

@@ -11,7 +11,7 @@ import (
 
 // A certificate names its holder, or nobody, or cannot be trusted to do either.
 func ExampleRead() {
-	for _, file := range []string{"alice.der", "subject-only.der", "nul.der"} {
+	for _, file := range []string{"alice.der", "subject-only.der", "zero-byte.der"} {
 		der, err := os.ReadFile(filepath.Join("testdata", file))
 		if err != nil {
 			fmt.Println(err)

@@ -20,7 +20,7 @@ func TestTestdata(t *testing.T) {
 	for file, c := range map[string]certtest.Certificate{
 		"alice.der":        certtest.Logon("alice@example.com"),
 		"subject-only.der": {Subject: certtest.Name("CN=alice@example.com")},
-		"nul.der":          certtest.Logon("root@example.com\x00.evil.test"),
+		"zero-byte.der":    certtest.Logon("root@example.com\x00.evil.test"),
 	} {
 		path := filepath.Join("testdata", file)
 		if *update {

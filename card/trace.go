@@ -29,7 +29,9 @@ type Trace struct {
 	// Command is called after each exchange with the card, chained parts
 	// included. Data and answer are nil where they could hold a PIN or key
 	// material; otherwise they are not to be changed or kept. The answer
-	// includes the status word; it is nil, too, where none came.
+	// includes the status word; it is nil, too, where none came. An exchange
+	// that the end of a context left behind is reported when it is over, which
+	// can be later than the call returns that began it.
 	Command func(reader string, c Command, answer []byte, took time.Duration)
 }
 

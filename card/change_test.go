@@ -165,3 +165,22 @@ func TestChangeEndsWhenWhoeverIsAskedGivesUp(t *testing.T) {
 	assert.ErrorIs(t, d.card.DoChange(ctx, changeOf(p.ask)), context.Canceled)
 	assert.True(t, d.takes(cardtest.PIN))
 }
+
+func TestMemoryOfChangedPINsIsZeroed(t *testing.T) {
+	kept := &keeper{}
+	c := changeOf(answering(cardtest.PIN, "654321").ask)
+	c.Verification.Select, c.Logout = nothing, nothing
+	c.Status = func(*card.Tx) (card.PINStatus, error) { return card.PINStatus{Retries: 3}, nil }
+	var built [][]byte
+	replace := c.Replace
+	c.Replace = func(old, pin []byte) card.Command {
+		command := replace(old, pin)
+		built = append(built, old, pin, command.Data)
+		return command
+	}
+	require.NoError(t, card.New("test", kept).DoChange(t.Context(), c))
+	assert.Equal(t, "123456\xFF\xFF654321\xFF\xFF", string(kept.copies[0][5:]))
+	for _, b := range append(built, kept.sent[0]) {
+		assert.Equal(t, make([]byte, len(b)), b)
+	}
+}

@@ -141,9 +141,6 @@ func (g *guard) ask(ctx context.Context, status PINStatus, refused error) (a ans
 		r.Retries, r.Last, r.Refused = -1, false, refused
 		a.new, err = g.v.PIN(ctx, r)
 	}
-	if err == nil {
-		err = ctx.Err()
-	}
 	return a, err
 }
 

@@ -198,7 +198,7 @@ func TestRefusedPINIsKnownInAnotherReader(t *testing.T) {
 	assert.Equal(t, 1, d.soft.Spent())
 
 	stranger := answering("111111")
-	require.ErrorIs(t, moved.DoVerified(t.Context(), pinOf("another card", stranger.ask), nothing), errNoMore)
+	require.ErrorIs(t, moved.DoVerified(t.Context(), pinOf("b card", stranger.ask), nothing), errNoMore)
 	assert.Equal(t, []error{card.ErrWrongPIN}, stranger.refusals(), "it may be the right one of another card")
 }
 
@@ -356,4 +356,42 @@ func TestWhoeverDoesNotHeedRefusalsIsNotAskedForEver(t *testing.T) {
 	assert.ErrorIs(t, err, card.ErrRefusedBefore)
 	assert.Equal(t, 16, asked)
 	assert.Equal(t, 1, d.soft.Spent())
+}
+
+// Whether a refusal ends what was verified before depends on the card, so it is
+// logged out all the same.
+func TestRefusalDoesNotSaveALogout(t *testing.T) {
+	s := &scripted{answers: []string{done, "\x63\xC2"}}
+	c := card.New("a card", s)
+	release, err := c.Hold(t.Context())
+	require.NoError(t, err)
+	logouts := 0
+	v := silent(answering("111111", "222222").ask)
+	v.Always = true
+	v.Logout = func(*card.Tx) error {
+		logouts++
+		return nil
+	}
+	require.NoError(t, c.DoVerified(t.Context(), v, nothing))
+	require.ErrorIs(t, c.DoVerified(t.Context(), v, nothing), errNoMore)
+	assert.Zero(t, logouts)
+	release()
+	assert.Equal(t, 1, logouts)
+}
+
+func TestLogoutThatFailsWithoutSayingSoIsAReset(t *testing.T) {
+	d := newDesk(t, cardtest.PIV(), nil)
+	d.neighbour()
+	v := pinOf("a card", answering(cardtest.PIN).ask)
+	var kept *card.Tx
+	v.Logout = func(tx *card.Tx) error {
+		kept = tx
+		d.readers.Fault(zero, 1, cardtest.Fault{What: cardtest.NoAnswer})
+		_, _ = tx.Command(card.Command{INS: 0x20, P1: 0xFF, P2: 0x80})
+		return nil
+	}
+	require.NoError(t, d.card.DoVerified(t.Context(), v, nothing))
+	assert.False(t, d.soft.Verified())
+	_, err := kept.Command(countTries)
+	assert.ErrorIs(t, err, card.ErrOver, "the end of a section is over, too")
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/smartlogon/smartlogon/card"
 	"github.com/smartlogon/smartlogon/card/cardtest"
@@ -34,33 +35,46 @@ func TestReleaseAfterCloseDoesNothing(t *testing.T) {
 }
 
 // A hold is of one card: the next one in the reader is not logged out by its end,
-// nor is the card that is gone kept.
+// nor is the connection to the card that is gone kept.
 func TestHoldOfACardThatIsGone(t *testing.T) {
 	d := newDesk(t, cardtest.PIV(), nil)
-	first, err := d.card.Hold(t.Context())
+	n := &nervous{Service: d.readers.Driver()}
+	s := card.NewService(n, nil)
+	c, err := s.Card(t.Context(), zero)
+	require.NoError(t, err)
+	first, err := c.Hold(t.Context())
 	require.NoError(t, err)
 	next := cardtest.PIV()
 	d.readers.Remove(zero)
 	d.readers.Insert(zero, next)
-	c, err := d.service.Card(t.Context(), zero)
+	c, err = s.Card(t.Context(), zero)
 	require.NoError(t, err)
 	second, err := c.Hold(t.Context())
 	require.NoError(t, err)
+	assert.Equal(t, 1, n.open)
 	require.NoError(t, c.DoVerified(t.Context(), pinOf("the next", answering(cardtest.PIN).ask), nothing))
 	first()
 	assert.True(t, next.Verified())
 	second()
 	assert.False(t, next.Verified())
+	assert.Zero(t, n.open)
+	require.NoError(t, s.Close())
 }
 
 func TestReleaseOfACardThatCannotBeReached(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDesk(t, cardtest.PIV(), nil)
-		release, err := d.card.Hold(t.Context())
+		first, err := d.card.Hold(t.Context())
+		require.NoError(t, err)
+		second, err := d.card.Hold(t.Context())
 		require.NoError(t, err)
 		k := d.neighbour()
 		require.NoError(t, k.Begin(t.Context()))
-		release() // waits no longer than the service has patience
+		begin := time.Now()
+		first()
+		assert.Zero(t, time.Since(begin), "there is nothing to do yet")
+		second()
+		assert.Equal(t, 10*time.Second, time.Since(begin), "no longer than the service has patience")
 		require.NoError(t, k.End(false))
 		require.NoError(t, k.Begin(t.Context()))
 		require.NoError(t, k.End(false))
@@ -68,17 +82,61 @@ func TestReleaseOfACardThatCannotBeReached(t *testing.T) {
 	})
 }
 
+// A release that gives up does not take the connection from under a section.
+func TestReleaseWhileASectionIsUnderWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t, cardtest.PIV(), nil)
+		n := &nervous{Service: d.readers.Driver()}
+		s := card.NewService(n, nil)
+		c, err := s.Card(t.Context(), zero)
+		require.NoError(t, err)
+		release, err := c.Hold(t.Context())
+		require.NoError(t, err)
+		for range 2 { // the section borrows the connection, and may keep it
+			require.NoError(t, c.Do(t.Context(), func(tx *card.Tx) error {
+				release() // a section in a section waits until patience ends
+				return chuid(tx)
+			}))
+			assert.Zero(t, n.open)
+		}
+		require.NoError(t, s.Close())
+		d.close()
+	})
+}
+
+// A section that had to reset the card leaves nothing that the next could take for
+// selected or verified.
+func TestEpochAfterTheSectionsOwnReset(t *testing.T) {
+	answers := &endless{answer: func(int) string { return "\x61\x10" }} // more, and nothing
+	c := card.New("a card", answers)
+	release, err := c.Hold(t.Context())
+	require.NoError(t, err)
+	defer release()
+	var epochs []uint64
+	for range 2 {
+		err := c.Do(t.Context(), func(tx *card.Tx) error {
+			epochs = append(epochs, tx.Epoch())
+			_, err := tx.Command(readChuid)
+			return err
+		})
+		require.ErrorIs(t, err, card.ErrMalformed)
+	}
+	assert.NotEqual(t, epochs[0], epochs[1])
+	assert.Equal(t, 2, answers.resets, "once a section")
+}
+
 // A nervous service changes something between two calls.
 type nervous struct {
 	driver.Service
 	connected func()       // after each Connect
+	open      int          // connections
 	begin     func() error // in place of each Begin, nil once it is done
 	reconnect func() error
 }
 
 func (n *nervous) Connect(ctx context.Context, reader string) (driver.Card, error) {
 	c, err := n.Service.Connect(ctx, reader)
-	if n.connected != nil {
+	if n.open++; n.connected != nil {
 		n.connected()
 	}
 	return &nervousCard{c, n}, err
@@ -87,6 +145,11 @@ func (n *nervous) Connect(ctx context.Context, reader string) (driver.Card, erro
 type nervousCard struct {
 	driver.Card
 	n *nervous
+}
+
+func (c *nervousCard) Close(reset bool) error {
+	c.n.open--
+	return c.Card.Close(reset)
 }
 
 func (c *nervousCard) Begin(ctx context.Context) error {

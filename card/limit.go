@@ -68,11 +68,10 @@ func (tx *Tx) learn(c Command, before limit, err error) (again bool) {
 	case before == untried && !answered:
 		// Some readers fail on what they cannot carry, and the card is lost
 		// to this section.
-		if tooLong(err) {
+		if again = tooLong(err); again {
 			tx.setLimit(shortOnly)
 			tx.breakOff()
 		}
-		return true
 	case len(c.Data) > maxShortData:
 		// Only what cannot mean anything else: a command that signs is not
 		// sent twice for nothing.

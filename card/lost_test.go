@@ -218,3 +218,19 @@ func TestTriesThatCameBackAcquitAPIN(t *testing.T) {
 	v.PIN = answering(cardtest.PIN).ask
 	require.NoError(t, d.card.DoVerified(t.Context(), v, nothing))
 }
+
+// Fewer tries of one card say nothing about a PIN that another did not get.
+func TestTriesOfAnotherCardDoNotConvictAPIN(t *testing.T) {
+	readers := cardtest.NewReaders(cardtest.PIV(), cardtest.PIV(cardtest.TriesLeft(2)))
+	defer readers.Close()
+	s := readers.Service()
+	defer s.Close()
+	first, err := s.Card(t.Context(), zero)
+	require.NoError(t, err)
+	second, err := s.Card(t.Context(), one)
+	require.NoError(t, err)
+	readers.Fault(zero, verifyAt, cardtest.Fault{When: cardtest.Instead, What: cardtest.NoAnswer})
+	require.ErrorIs(t, first.DoVerified(t.Context(), pinOf("first", answering(cardtest.PIN).ask), nothing), card.ErrNoAnswer)
+	require.NoError(t, second.DoVerified(t.Context(), pinOf("second", answering(cardtest.PIN).ask), nothing))
+	require.NoError(t, first.DoVerified(t.Context(), pinOf("first", answering(cardtest.PIN).ask), nothing))
+}

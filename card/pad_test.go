@@ -152,6 +152,18 @@ func TestPINSetOnTheReader(t *testing.T) {
 	assert.True(t, d.takes("654321"))
 }
 
+// Where a PIN is not padded, only the card knows where the old one ends.
+func TestPINOfVariableLengthIsNotSetOnTheReader(t *testing.T) {
+	for i := range 2 {
+		d, _ := padDesk(t, cardtest.PIV())
+		p := typing(0)
+		c := changeOf(p.ask)
+		[]*card.PINFormat{&c.Format, &c.NewFormat}[i].Padded = false
+		require.ErrorIs(t, d.card.DoChange(t.Context(), c), errNoMore)
+		assert.False(t, p.requests[0].Pad)
+	}
+}
+
 func TestWhoAnswersWithAPINNeedsNoKeysOnTheReader(t *testing.T) {
 	d, pad := padDesk(t, cardtest.PIV())
 	assert.True(t, d.takes(cardtest.PIN))

@@ -223,11 +223,10 @@ func (tx *Tx) end() {
 func (tx *Tx) logout() {
 	out := &Tx{card: tx.card, lane: tx.lane, link: tx.link, ctx: context.Background(), lost: tx.lost}
 	for name, logout := range tx.link.logouts {
-		if logout == nil || out.lost != nil || logout(out) != nil {
+		if logout == nil || logout(out) != nil || out.lost != nil {
 			tx.reset = true
 		}
 		delete(tx.link.logouts, name)
 	}
 	out.over = true
-	tx.reset = tx.reset || out.reset
 }

@@ -94,9 +94,9 @@ func TestLostAnswersAreTraced(t *testing.T) {
 
 // What a key made of data is as secret as the data.
 func TestAnswersToSecretCommandsAreNotTraced(t *testing.T) {
-	c := card.New("a card", &scripted{answers: []string{"secret" + done}})
+	c := card.New("a card", &scripted{answers: []string{"sec\x61\x03", "ret" + done}})
 	ctx := card.WithTrace(t.Context(), &card.Trace{Command: func(_ string, _ card.Command, answer []byte, _ time.Duration) {
-		assert.Equal(t, done, string(answer))
+		assert.Len(t, answer, 2)
 	}})
 	require.NoError(t, c.Do(ctx, func(tx *card.Tx) error {
 		answer, err := tx.Command(card.Command{INS: 0x87, Ne: 256})

@@ -4,6 +4,7 @@ package pcsc_test
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"os"
 	"testing"
@@ -17,6 +18,7 @@ import (
 	"github.com/smartlogon/smartlogon/internal/pcsclite/server"
 	"github.com/smartlogon/smartlogon/internal/softcard/reader"
 	"github.com/smartlogon/smartlogon/internal/vpcd"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
@@ -97,16 +99,7 @@ func TestLibraryOnOurServer(t *testing.T) {
 		set := reader.New(first, name+" 00 01")
 		set.PowerDown = time.Minute
 		var stop func()
-		start := func() {
-			l, err := net.Listen("unix", pcscd.Socket)
-			require.NoError(t, err)
-			srv, served := &server.Server{Readers: set}, make(chan error, 1)
-			go func() { served <- srv.Serve(l) }()
-			stop = func() {
-				require.NoError(t, srv.Close())
-				require.NoError(t, <-served)
-			}
-		}
+		start := func() { stop = serve(t, set) }
 		start()
 		t.Cleanup(func() { stop() })
 		return &drivertest.Bench{
@@ -123,4 +116,80 @@ func TestLibraryOnOurServer(t *testing.T) {
 			Start: func() { set.Start(); start() },
 		}
 	})
+}
+
+// serve puts our server in the place of pcscd, which has been stopped.
+func serve(t testing.TB, set *reader.Set) (stop func()) {
+	l, err := net.Listen("unix", pcscd.Socket)
+	require.NoError(t, err)
+	srv, served := &server.Server{Readers: set}, make(chan error, 1)
+	go func() { served <- srv.Serve(l) }()
+	return func() {
+		require.NoError(t, srv.Close())
+		require.NoError(t, <-served)
+	}
+}
+
+func TestLibraryLosesNoEvent(t *testing.T) {
+	interop.Require(t, pcscd)
+	require.NoError(t, pcscd.Stop())
+	t.Cleanup(func() { require.NoError(t, pcscd.Start()) })
+	names := []string{"a", "b", "c"}
+	set := reader.New(names...)
+	defer serve(t, set)()
+	s := driverOfSystem(t)()
+	defer s.Close()
+	drivertest.RandomEvents(t, s, set, names)
+}
+
+// How long it takes from the moment a card is put in, or taken out, to the moment
+// a waiting program knows: of our server, and of pcscd with a virtual reader,
+// whose driver is asked every 400 ms.
+func TestHowSoonEventsAreTold(t *testing.T) {
+	interop.Require(t, pcscd)
+	measure := func(who string, changes int, put, take func()) {
+		s := client.New(pcscd.Socket)
+		defer s.Close()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		known, err := s.Readers(ctx)
+		require.NoError(t, err)
+		var total, longest time.Duration
+		for n := range changes {
+			told := make(chan time.Time, 1)
+			waiting := known
+			go func() {
+				list, err := s.Wait(ctx, waiting)
+				assert.NoError(t, err)
+				known = list
+				told <- time.Now()
+			}()
+			began := time.Now()
+			if n%2 == 0 {
+				put()
+			} else {
+				take()
+			}
+			took := (<-told).Sub(began)
+			total += took
+			longest = max(longest, took)
+			require.Equal(t, n%2 == 0, known[0].Present)
+		}
+		fmt.Printf("%s tells of a change after %v, %v at most\n", who, total/time.Duration(changes), longest)
+	}
+
+	var plug *interop.Plug
+	measure("pcscd", 6, func() {
+		plug = pcscd.Insert(first, func(ctx context.Context, addr string) error {
+			return vpcd.Dial(ctx, addr, new(drivertest.Card))
+		})
+	}, func() { plug.Pull() })
+	settle(t)
+
+	require.NoError(t, pcscd.Stop())
+	t.Cleanup(func() { require.NoError(t, pcscd.Start()) })
+	set := reader.New(first)
+	defer serve(t, set)()
+	measure("our server", 1000, func() { require.NoError(t, set.Insert(first, new(drivertest.Card))) },
+		func() { require.NoError(t, set.Remove(first)) })
 }

@@ -42,6 +42,14 @@ func TestInProcess(t *testing.T) {
 	})
 }
 
+func TestNoEventIsLostInProcess(t *testing.T) {
+	names := []string{"a", "b", "c"}
+	set := reader.New(names...)
+	s := set.Service()
+	defer s.Close()
+	drivertest.RandomEvents(t, s, set, names)
+}
+
 func TestGoClientOnOurServer(t *testing.T) {
 	drivertest.Run(t, func(t *testing.T) *drivertest.Bench {
 		dir, err := os.MkdirTemp("", "pcsc") // t.TempDir is too long for a socket

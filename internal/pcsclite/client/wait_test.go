@@ -3,12 +3,12 @@ package client_test
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/smartlogon/smartlogon/card/driver"
+	"github.com/smartlogon/smartlogon/internal/drivertest"
 	"github.com/smartlogon/smartlogon/internal/pcsclite/server"
 	"github.com/smartlogon/smartlogon/internal/softcard/reader"
 	"github.com/stretchr/testify/assert"
@@ -100,59 +100,12 @@ func TestWaitsDoNotHoldUpOthers(t *testing.T) {
 	waits.Wait()
 }
 
-// TestNoEventIsLostOrInvented puts cards in and takes them out at random under
-// a waiting program. What it sees must be what happened, in order; changes that
-// follow each other faster than it looks may come at once.
 func TestNoEventIsLostOrInvented(t *testing.T) {
 	for _, minor := range []uint32{4, 6} {
 		t.Run(fmt.Sprintf("version 4.%d", minor), func(t *testing.T) {
-			const changes = 1000
-			set := reader.New("a", "b", "c")
-			s := open(t, &server.Server{Readers: set, Minor: minor})
-			known, err := s.Readers(t.Context())
-			require.NoError(t, err)
-
-			go func() {
-				inside := make(map[string]bool)
-				for range changes {
-					name := []string{"a", "b", "c"}[rand.IntN(3)]
-					if inside[name] {
-						assert.NoError(t, set.Remove(name))
-					} else {
-						assert.NoError(t, set.Insert(name, new(counter)))
-					}
-					inside[name] = !inside[name]
-					if rand.IntN(4) == 0 { // let it be seen
-						ctx, cancel := context.WithTimeout(t.Context(), time.Duration(rand.IntN(1000))*time.Microsecond)
-						<-ctx.Done()
-						cancel()
-					}
-				}
-			}()
-
-			seen, calls := 0, 0
-			for seen < changes {
-				now, err := s.Wait(t.Context(), known)
-				require.NoError(t, err)
-				calls++
-				fresh := 0
-				for i := range now {
-					require.GreaterOrEqual(t, now[i].Events, known[i].Events)
-					fresh += int(now[i].Events - known[i].Events)
-					require.Equal(t, now[i].Events%2 == 1, now[i].Present, "a card is in after an odd count")
-					require.Equal(t, now[i].Present, now[i].ATR != nil)
-				}
-				require.Positive(t, fresh, "woken for nothing")
-				seen += fresh
-				known = now
-			}
-			assert.Equal(t, changes, seen)
-			assert.Greater(t, calls, changes/100)
-
-			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
-			defer cancel()
-			_, err = s.Wait(ctx, known)
-			assert.Equal(t, context.DeadlineExceeded, err, "and nothing else")
+			names := []string{"a", "b", "c"}
+			set := reader.New(names...)
+			drivertest.RandomEvents(t, open(t, &server.Server{Readers: set, Minor: minor}), set, names)
 		})
 	}
 }

@@ -1,0 +1,71 @@
+package drivertest
+
+import (
+	"context"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/smartlogon/smartlogon/card/driver"
+	"github.com/smartlogon/smartlogon/internal/softcard/reader"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// RandomEvents puts cards into empty software readers and takes them out at
+// random, under a program that waits for it by s. What it sees must be what
+// happened, in order; changes that follow each other faster than it looks may
+// come at once.
+func RandomEvents(t *testing.T, s driver.Service, set *reader.Set, names []string) {
+	const changes = 1000
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	known, err := s.Readers(ctx)
+	require.NoError(t, err)
+	before := make(map[string]driver.Reader)
+	for _, r := range known {
+		before[r.Name] = r
+	}
+	go func() {
+		inside := make(map[string]bool)
+		for range changes {
+			name := names[rand.IntN(len(names))]
+			if inside[name] {
+				assert.NoError(t, set.Remove(name))
+			} else {
+				assert.NoError(t, set.Insert(name, new(Card)))
+			}
+			inside[name] = !inside[name]
+			if rand.IntN(4) == 0 { // let it be seen
+				ctx, cancel := context.WithTimeout(t.Context(), time.Duration(rand.IntN(1000))*time.Microsecond)
+				<-ctx.Done()
+				cancel()
+			}
+		}
+	}()
+
+	seen, calls := 0, 0
+	for seen < changes {
+		now, err := s.Wait(ctx, known)
+		require.NoError(t, err, "after %d of %d changes", seen, changes)
+		calls++
+		fresh := 0
+		for i, r := range now {
+			require.GreaterOrEqual(t, r.Events, known[i].Events)
+			fresh += int(r.Events - known[i].Events)
+			turns := r.Events - before[r.Name].Events
+			require.Equal(t, turns%2 == 1, r.Present, "a card is in after an odd number of changes")
+			require.Equal(t, r.Present, r.ATR != nil)
+		}
+		require.Positive(t, fresh, "woken for nothing")
+		seen += fresh
+		known = now
+	}
+	assert.Equal(t, changes, seen)
+	assert.Greater(t, calls, changes/100)
+
+	short, cancel := context.WithTimeout(ctx, 20*time.Millisecond)
+	defer cancel()
+	_, err = s.Wait(short, known)
+	assert.Equal(t, context.DeadlineExceeded, err, "and nothing else")
+}

@@ -107,11 +107,17 @@ func TestReleaseWhileASectionIsUnderWay(t *testing.T) {
 // A section that had to reset the card leaves nothing that the next could take for
 // selected or verified.
 func TestEpochAfterTheSectionsOwnReset(t *testing.T) {
-	answers := &endless{answer: func(int) string { return "\x61\x10" }} // more, and nothing
+	answers := &endless{answer: func(n int) string {
+		if n == 1 {
+			return done // the PIN is right
+		}
+		return "\x61\x10" // more, and nothing
+	}}
 	c := card.New("a card", answers)
 	release, err := c.Hold(t.Context())
 	require.NoError(t, err)
 	defer release()
+	require.NoError(t, c.DoVerified(t.Context(), silent(answering(cardtest.PIN).ask), nothing))
 	var epochs []uint64
 	for range 2 {
 		err := c.Do(t.Context(), func(tx *card.Tx) error {

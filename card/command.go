@@ -74,9 +74,6 @@ func (tx *Tx) exchange(x *exchange) ([]byte, error) {
 		if x.command.Secret {
 			clear(x.command.Data)
 		}
-		if x.heard != nil {
-			x.heard(err)
-		}
 		close(done)
 	}()
 	select {
@@ -121,7 +118,10 @@ type exchange struct {
 const maxExchanges = 600
 
 // run sends the command by the means that fit the card, and learns about it.
-func (x *exchange) run() ([]byte, error) {
+func (x *exchange) run() (answer []byte, err error) {
+	if x.heard != nil {
+		defer func() { x.heard(err) }()
+	}
 	c, tx := x.command, x.tx
 	if x.pad != 0 {
 		return x.apdu(c, func(Command) []byte { return x.order })
@@ -138,9 +138,10 @@ func (x *exchange) run() ([]byte, error) {
 		if tx.lost != nil {
 			return nil, tx.lost
 		}
-		answer, again := x.send(c, false)
-		tx.unlearn(limit, err, again)
-		return answer, again
+		first := err
+		answer, err = x.send(c, false)
+		tx.unlearn(limit, first, err)
+		return answer, err
 	}
 	return x.send(c, false)
 }

@@ -1,0 +1,145 @@
+package card_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/smartlogon/smartlogon/card"
+	"github.com/smartlogon/smartlogon/card/cardtest"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// Many goroutines use two cards, hold them and let go, give up at any moment, while
+// others reset the cards and select something else on them: whatever ends, ends
+// with a result or an error that says why, no try is lost, and no PIN stays
+// verified.
+func TestManyGoroutinesAndNeighbours(t *testing.T) {
+	aid := []byte{0xF0, 1, 2, 3, 4, 5}
+	other := cardtest.NewNeighbour(aid, "654321")
+	soft := []*cardtest.Card{cardtest.PIV(other), cardtest.PIV()}
+	readers := cardtest.NewReaders(soft...)
+	readers.PowerDown(time.Hour)
+	s := readers.Service()
+	calm := make(chan struct{})
+	var neighbours, all sync.WaitGroup
+	neighbours.Go(func() { disturb(t, readers, aid, calm) })
+	var worked, ended atomic.Int64
+	for i := range uint64(8) {
+		all.Go(func() {
+			random := rand.New(rand.NewPCG(i, 1))
+			for range 150 {
+				switch err := useAtRandom(s, random); {
+				case err == nil:
+					worked.Add(1)
+				case expected(err):
+					ended.Add(1)
+				default:
+					t.Errorf("goroutine %d: %v", i, err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	close(calm)
+	neighbours.Wait()
+	assert.Positive(t, worked.Load())
+	assert.Positive(t, ended.Load())
+	for i, name := range readers.Names() {
+		c, err := s.Card(t.Context(), name)
+		require.NoError(t, err)
+		require.NoError(t, c.Do(t.Context(), chuid), "after whatever was left behind")
+		assert.False(t, soft[i].Verified())
+		require.NoError(t, c.DoVerified(t.Context(), pinOf(name, card.FixedPIN(cardtest.PIN)), nothing))
+		assert.Zero(t, soft[i].Spent())
+	}
+	assert.Zero(t, other.Spent())
+	require.NoError(t, s.Close())
+	require.NoError(t, readers.Close())
+}
+
+// useAtRandom does one thing with one of the cards.
+func useAtRandom(s *card.Service, random *rand.Rand) error {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	name := []string{zero, one}[random.IntN(2)]
+	c, err := s.Card(ctx, name)
+	if err != nil {
+		return err
+	}
+	if random.IntN(3) == 0 {
+		release, err := c.Hold(ctx)
+		if err != nil {
+			return err
+		}
+		defer release()
+	}
+	steps := random.IntN(12) // until the caller goes; mostly it does not
+	step := func() {
+		if steps--; steps == 0 {
+			cancel()
+		}
+	}
+	ctx = card.WithTrace(ctx, &card.Trace{Command: func(string, card.Command, []byte, time.Duration) { step() }})
+	v := pinOf(name, func(context.Context, card.PINRequest) (card.PIN, error) {
+		step()
+		return card.NewPIN([]byte(cardtest.PIN)), nil
+	})
+	v.Always = random.IntN(2) == 0
+	if random.IntN(4) == 0 {
+		same := changeOf(v.PIN) // the PIN to itself
+		same.Verification = v
+		return c.DoChange(ctx, same)
+	}
+	return c.DoVerified(ctx, v, chuid)
+}
+
+// expected reports whether an error is one of those that others and the caller
+// bring about.
+func expected(err error) bool {
+	for _, known := range []error{card.ErrReset, context.Canceled} {
+		if errors.Is(err, known) {
+			return true
+		}
+	}
+	return false
+}
+
+// disturb is the neighbours, until all is to be calm.
+func disturb(t *testing.T, readers *cardtest.Readers, aid []byte, calm <-chan struct{}) {
+	d := readers.Driver()
+	defer d.Close()
+	k, err := d.Connect(context.Background(), zero)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	defer k.Close(false)
+	tick := time.NewTicker(20 * time.Microsecond)
+	defer tick.Stop()
+	for n := 0; ; n++ {
+		select {
+		case <-calm:
+			return
+		case <-tick.C:
+		}
+		if n%7 == 0 {
+			readers.Reset(fmt.Sprintf("Software Reader %02d", n/7%2))
+			continue
+		}
+		if k.Begin(context.Background()) != nil { // a reset to take note of
+			if err := k.Reconnect(context.Background()); err != nil {
+				t.Error(err)
+			}
+			continue
+		}
+		_, _ = k.Transmit(append([]byte{0, 0xA4, 4, 0, byte(len(aid))}, aid...)) // or a reset
+		_ = k.End(false)
+	}
+}

@@ -120,7 +120,12 @@ const maxExchanges = 600
 // run sends the command by the means that fit the card, and learns about it.
 func (x *exchange) run() (answer []byte, err error) {
 	if x.heard != nil {
-		defer func() { x.heard(err) }()
+		defer func() {
+			if err == nil && len(answer) > 0 { // a PIN is answered by a status alone
+				err = malformed("%d bytes of data in answer to a PIN", len(answer))
+			}
+			x.heard(err)
+		}()
 	}
 	c, tx := x.command, x.tx
 	if x.pad != 0 {

@@ -95,6 +95,20 @@ func TestAnswerAboutSomethingElseThatCostATry(t *testing.T) {
 	}
 }
 
+// An answer that has more than a status is not one to VERIFY, though it says 9000.
+func TestGarbageIsNoSuccess(t *testing.T) {
+	d := newDesk(t, cardtest.PIV(), nil)
+	d.readers.Fault(zero, verifyAt, cardtest.Fault{When: cardtest.After, What: cardtest.Garbage})
+	err := d.card.DoVerified(t.Context(), pinOf("a card", answering("111111").ask), nothing)
+	assert.ErrorIs(t, err, card.ErrMalformed)
+	var e *card.PINError
+	require.ErrorAs(t, err, &e)
+	assert.True(t, e.Sent)
+	p := answering("111111")
+	require.ErrorIs(t, d.card.DoVerified(t.Context(), pinOf("a card", p.ask), nothing), errNoMore)
+	assert.Equal(t, []error{card.ErrRefusedBefore}, p.refusals())
+}
+
 // A card that has stopped to say how many tries are left does not get the PIN
 // again that may have cost one.
 func TestPINOfUnknownFateIsNotSentAgain(t *testing.T) {

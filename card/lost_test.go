@@ -164,6 +164,17 @@ func TestRightPINWhoseAnswerWasLostIsLoggedOut(t *testing.T) {
 	assert.False(t, d.soft.Verified())
 }
 
+// A status that hides that the PIN was right leaves it to be logged out.
+func TestRightPINBehindAnotherStatusIsLoggedOut(t *testing.T) {
+	for _, status := range []uint16{0x6F00, 0x6982, 0x6A80} {
+		d := newDesk(t, cardtest.PIV(), nil)
+		d.neighbour()
+		d.readers.Fault(zero, verifyAt, cardtest.Fault{When: cardtest.After, What: cardtest.WrongStatus, Status: status})
+		require.Error(t, d.card.DoVerified(t.Context(), pinOf("a card", answering(cardtest.PIN).ask), nothing))
+		assert.False(t, d.soft.Verified())
+	}
+}
+
 // A refusal that is not about the PIN says nothing about it.
 func TestVerifyRefusedForAnotherReason(t *testing.T) {
 	for status, want := range map[uint16]error{0x6982: card.NotPermitted, 0x6D00: card.UnknownINS, 0x6A80: card.ErrPINFormat, 0x6700: card.ErrPINFormat} {

@@ -42,7 +42,9 @@ func (g *guard) verify(tx *Tx, given answer) error {
 	if !errors.As(err, &answered) {
 		return &PINError{v.Reference, max(status.Retries, 0) - 1, true, err}
 	}
-	restore()
+	if refuses(answered) {
+		restore() // any other status may mean anything
+	}
 	return g.refusal(answered, err, out, status)
 }
 

@@ -116,13 +116,14 @@ func (a *Admin) generate(ctx context.Context, s Slot, alg Algorithm, o *KeyOptio
 		err = errors.New("there is no template 7F49")
 	}
 	if err != nil {
-		err = malformed(fmt.Errorf("answer of GENERATE ASYMMETRIC KEY PAIR: %w", err))
+		err = malformed(err)
 	}
 	var key crypto.PublicKey
 	if err == nil {
 		key, err = decodePublicKey(alg, template)
 	}
 	if err != nil {
+		err = &card.Error{Reader: a.card.card.Reader(), Op: "read the answer of GENERATE ASYMMETRIC KEY PAIR", Err: err}
 		return nil, &InterruptedError{Changed, err}
 	}
 	return key, nil

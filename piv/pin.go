@@ -68,7 +68,10 @@ func (c *Card) verification(purpose string, ask card.PINFunc, ref card.Reference
 			if err := c.enter(tx); err != nil {
 				return err
 			}
-			_, err := tx.Command(card.Command{INS: 0x20, P1: 0xFF, P2: byte(ref)})
+			answer, err := tx.Command(card.Command{INS: 0x20, P1: 0xFF, P2: byte(ref)})
+			if err == nil && len(answer) > 0 {
+				return malformed("data in the answer to a logout")
+			}
 			return err
 		},
 		PIN: ask,

@@ -36,6 +36,7 @@ func pivCard(name string, rest ...any) Card {
 			put = func(c *cardtest.Card) { before(c); c.Put(it, key, certificate) }
 		}
 	}
+	row.More = changesPIV(row.Containers[0])
 	row.New = func() *cardtest.Card {
 		c := cardtest.PIV(options...)
 		put(c)

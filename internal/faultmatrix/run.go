@@ -135,13 +135,13 @@ func (c *one) run(open Backend) error {
 			c.fail("close: %v", err)
 		}
 	}
+	if err := service.Close(); err != nil { // waits for commands that were left behind
+		c.fail("close service: %v", err)
+	}
 	c.check(p, err)
 	bench.Restore()
 	if err := bench.free(ctx); err != nil {
 		c.fail("another program does not get at the card: %v", err)
-	}
-	if err := service.Close(); err != nil {
-		c.fail("close service: %v", err)
 	}
 	c.afterwards(ctx, bench, soft)
 	return err

@@ -166,7 +166,7 @@ func TestRightPINWhoseAnswerWasLostIsLoggedOut(t *testing.T) {
 
 // A status that hides that the PIN was right leaves it to be logged out.
 func TestRightPINBehindAnotherStatusIsLoggedOut(t *testing.T) {
-	for _, status := range []uint16{0x6F00, 0x6982, 0x6A80} {
+	for _, status := range []uint16{0x6F00, 0x6982, 0x6983, 0x6A80} {
 		d := newDesk(t, cardtest.PIV(), nil)
 		d.neighbour()
 		d.readers.Fault(zero, verifyAt, cardtest.Fault{When: cardtest.After, What: cardtest.WrongStatus, Status: status})

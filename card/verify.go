@@ -42,7 +42,7 @@ func (g *guard) verify(tx *Tx, given answer) error {
 	if !errors.As(err, &answered) {
 		return &PINError{v.Reference, max(status.Retries, 0) - 1, true, err}
 	}
-	if refuses(answered) {
+	if _, failed := answered.Retries(); failed {
 		restore() // any other status may mean anything
 	}
 	return g.refusal(answered, err, out, status)

@@ -48,6 +48,18 @@ func yubiKey(version string) (c *cardtest.Card, err error) {
 	return cardtest.YubiKey(version), nil
 }
 
+// readerName is the name of the reader. Programs of Yubico, and piv-go, take only
+// readers for YubiKeys that are called so.
+func readerName(given, kind string) string {
+	switch {
+	case given != "":
+		return given
+	case strings.HasPrefix(kind, "yubikey"):
+		return "Yubico YubiKey OTP+FIDO+CCID 00 00"
+	}
+	return "Software Reader 00"
+}
+
 // filled puts on a card what the cards of agencies have: a certificate and a key
 // in each of the four primary slots, and the objects that the standard requires.
 func filled(c *cardtest.Card) *cardtest.Card {

@@ -1,7 +1,7 @@
 // Softcard is a smart card made of software that any PC/SC program takes for a
 // real one, until it is interrupted.
 //
-//	softcard [-app piv] [-dir CARDFOLDER] [-socket PATH] [-vpcd HOST:PORT] [-trace]
+//	softcard [-app piv] [-dir CARDFOLDER] [-reader NAME] [-socket PATH] [-vpcd HOST:PORT] [-trace]
 //
 // It serves a reader with the card on a unix socket, in the protocol of pcscd.
 // Its first line is what a shell runs to make programs look there:
@@ -14,7 +14,8 @@
 //
 // The card is a PIV card with which alice@example.com can sign in; its PIN is
 // 123456, its PUK 12345678. With -dir its contents come from a folder, see
-// cardtest.Load. It guards nothing: its keys are public.
+// cardtest.Load. It guards nothing: its keys are public. With -app yubikey it is
+// a YubiKey as from the factory, in a reader with a YubiKey's name.
 package main
 
 import (
@@ -46,6 +47,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	flags := flag.NewFlagSet("softcard", flag.ContinueOnError)
 	app := flags.String("app", "piv", "kind of the card: "+strings.Join(kinds(), ", "))
 	dir := flags.String("dir", "", "`folder` with the contents of the card")
+	reader := flags.String("reader", "", "`name` of the reader; some programs look for their maker's")
 	socket := flags.String("socket", "", "`path` of the socket; without it one is made in a new folder")
 	vpcd := flags.String("vpcd", "", "`address` of a virtual reader, mostly 127.0.0.1:35963")
 	trace := flags.Bool("trace", false, "print each command and answer with its meaning, PINs and keys masked")
@@ -56,8 +58,11 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	readers := cardtest.NewReaders(card)
+	readers := cardtest.NewReaders()
 	defer readers.Close()
+	name := readerName(*reader, *app)
+	readers.Add(name)
+	readers.Insert(name, card)
 	if *trace {
 		readers.Trace(stdout)
 	}

@@ -83,6 +83,11 @@ func TestChosenSocket(t *testing.T) {
 	assert.Error(t, err, "it is taken")
 }
 
+func TestChosenReader(t *testing.T) {
+	path, _ := served(t, "-reader", "My Reader")
+	assert.Equal(t, "My Reader", signIn(t, path).Reader)
+}
+
 func TestTrace(t *testing.T) {
 	path, lines := served(t, "-trace")
 	done := make(chan struct{})
@@ -123,7 +128,7 @@ func TestYubiKeyOfAFirmware(t *testing.T) {
 	for app, want := range map[string]byte{"yubikey": 5, "yubikey-4.3.5": 4} {
 		path, _ := served(t, "-app", app)
 		s := pcsc.Socket(path, nil)
-		c, err := s.Card(t.Context(), "Software Reader 00")
+		c, err := s.Card(t.Context(), "Yubico YubiKey OTP+FIDO+CCID 00 00")
 		require.NoError(t, err)
 		require.NoError(t, c.Do(t.Context(), func(tx *card.Tx) error {
 			if _, err := tx.Select([]byte{0xA0, 0, 0, 3, 8}); err != nil {

@@ -14,7 +14,7 @@ FUZZTIME ?= 1m
 INTEROP = card/pcsc internal/interop
 
 DEBS = gcc libc6-dev pkg-config libpcsclite-dev pcscd vsmartcard-vpcd \
-       opensc opensc-pkcs11 pcsc-tools yubico-piv-tool openssl \
+       opensc opensc-pkcs11 pcsc-tools yubico-piv-tool ykcs11 openssl \
        wine wine64 gcc-mingw-w64-x86-64
 
 .PHONY: demo test deps interop cross fuzz cover bench

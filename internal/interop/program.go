@@ -22,7 +22,7 @@ func Program(t *testing.T, name string, versionCommand ...string) string {
 	path, err := exec.LookPath(name)
 	name = filepath.Base(name)
 	if err != nil {
-		missing(t, name)
+		Missing(t, name)
 		return ""
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
@@ -43,7 +43,9 @@ func Program(t *testing.T, name string, versionCommand ...string) string {
 	return path
 }
 
-func missing(t *testing.T, name string) {
+// Missing says that something is not there, which skips the test, and fails it where
+// CI is set.
+func Missing(t *testing.T, name string) {
 	t.Helper()
 	fmt.Printf("missing %s\n", name)
 	if os.Getenv("CI") != "" {

@@ -3,6 +3,7 @@ package enumerate
 import (
 	"bytes"
 	"context"
+	"crypto"
 	"crypto/x509"
 	"fmt"
 	"time"
@@ -33,8 +34,9 @@ type Credential struct {
 	Names    upn.Names      // whom it names
 	Findings rules.Findings // whether Windows would offer it, by the Finder's policy and clock
 
-	card *card.Card
-	slot piv.Slot
+	// open opens the key, of which the certificate has that public half.
+	open  func(context.Context, crypto.PublicKey, card.PINFunc) (crypto.Signer, error)
+	check bool // its signatures, which open does not promise to
 }
 
 // newCredential judges and names a certificate of a PIV card.
@@ -52,9 +54,26 @@ func (f *Finder) newCredential(c *card.Card, found *piv.Certificate, first bool)
 		Raw:         found.Raw,
 		Names:       upn.Read(found.Raw),
 		Findings:    rules.Check(found.Raw, spec, f.Policy, f.now()),
-		card:        c,
-		slot:        found.Slot,
+		open: func(ctx context.Context, public crypto.PublicKey, ask card.PINFunc) (crypto.Signer, error) {
+			return openPIV(ctx, piv.New(c), found, public, ask)
+		},
 	}
+}
+
+// openPIV opens a key whose slot still holds the certificate that was found.
+func openPIV(ctx context.Context, p *piv.Card, found *piv.Certificate, public crypto.PublicKey, ask card.PINFunc) (crypto.Signer, error) {
+	now, err := p.Certificate(ctx, found.Slot)
+	if err != nil {
+		return nil, err
+	}
+	if !bytes.Equal(now.Raw, found.Raw) {
+		return nil, fmt.Errorf("%w: it holds another certificate now", card.ErrChanged)
+	}
+	key, err := p.Key(ctx, found.Slot, public, ask)
+	if err != nil {
+		return nil, err // a nil *piv.Key is no nil Signer
+	}
+	return key, nil
 }
 
 // X509 parses the certificate. Some that Windows shows do not parse.
@@ -91,24 +110,21 @@ func (c *Credential) Unlock(ctx context.Context, ask card.PINFunc) (*Key, error)
 }
 
 // place says where the credential is, for errors.
-func (c *Credential) place() string { return fmt.Sprintf("%s in %q", c.Container, c.Reader) }
+func (c *Credential) place() string {
+	if c.Reader == "" {
+		return "the key of a certificate"
+	}
+	return fmt.Sprintf("%s in %q", c.Container, c.Reader)
+}
 
 func (c *Credential) unlock(ctx context.Context, ask card.PINFunc) (*Key, error) {
 	public, err := cert.PublicKey(c.Raw)
 	if err != nil {
 		return nil, err
 	}
-	p := piv.New(c.card)
-	now, err := p.Certificate(ctx, c.slot)
+	signer, err := c.open(ctx, public, ask)
 	if err != nil {
 		return nil, err
 	}
-	if !bytes.Equal(now.Raw, c.Raw) {
-		return nil, fmt.Errorf("%w: it holds another certificate now", card.ErrChanged)
-	}
-	key, err := p.Key(ctx, c.slot, public, ask)
-	if err != nil {
-		return nil, err
-	}
-	return &Key{key, c.place()}, nil
+	return &Key{signer, c.check, c.place()}, nil
 }

@@ -3,9 +3,11 @@ package enumerate
 import (
 	"crypto"
 	"crypto/ecdh"
+	"errors"
 	"fmt"
 	"io"
 
+	"github.com/smartlogon/smartlogon/internal/signature"
 	"github.com/smartlogon/smartlogon/piv"
 )
 
@@ -16,8 +18,9 @@ import (
 //
 // Every signature is checked under the certificate before it is returned.
 type Key struct {
-	key  *piv.Key
-	name string // the container and its reader
+	signer crypto.Signer // and what else it can do
+	check  bool          // what it signs
+	name   string        // the container and its reader
 }
 
 // failed says in an error which key of which card it is about.
@@ -29,32 +32,60 @@ func (k *Key) failed(what string, err error) error {
 }
 
 // Public is the public key of the certificate.
-func (k *Key) Public() crypto.PublicKey { return k.key.Public() }
+func (k *Key) Public() crypto.PublicKey { return k.signer.Public() }
 
 // Sign signs a digest; see [piv.Key.Sign].
 func (k *Key) Sign(random io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
-	signature, err := k.key.Sign(random, digest, opts)
-	return signature, k.failed("sign", err)
+	made, err := k.signer.Sign(random, digest, opts)
+	if err == nil && k.check && !signature.Verify(k.Public(), digest, made, opts) {
+		made, err = nil, piv.ErrMismatch
+	}
+	return made, k.failed("sign", err)
 }
 
 // SignMessage signs a message; see [piv.Key.SignMessage].
 func (k *Key) SignMessage(random io.Reader, message []byte, opts crypto.SignerOpts) ([]byte, error) {
-	signature, err := k.key.SignMessage(random, message, opts)
-	return signature, k.failed("sign", err)
+	if h := opts.HashFunc(); h != 0 {
+		if !h.Available() {
+			return nil, k.failed("sign", fmt.Errorf("%w: hash %v", errors.ErrUnsupported, h))
+		}
+		d := h.New()
+		d.Write(message)
+		message = d.Sum(nil)
+	}
+	return k.Sign(random, message, opts)
 }
 
 // Decrypt decrypts with RSA; see [piv.Key.Decrypt].
 func (k *Key) Decrypt(random io.Reader, ciphertext []byte, opts crypto.DecrypterOpts) ([]byte, error) {
-	plain, err := k.key.Decrypt(random, ciphertext, opts)
+	d, ok := k.signer.(crypto.Decrypter)
+	if !ok {
+		return nil, k.failed("decrypt", errors.ErrUnsupported)
+	}
+	plain, err := d.Decrypt(random, ciphertext, opts)
 	return plain, k.failed("decrypt", err)
 }
 
 // ECDH agrees on a secret with the holder of another key; see [piv.Key.ECDH].
 func (k *Key) ECDH(peer *ecdh.PublicKey) ([]byte, error) {
-	secret, err := k.key.ECDH(peer)
+	p, ok := k.signer.(agreer)
+	if !ok {
+		return nil, k.failed("agree", errors.ErrUnsupported)
+	}
+	secret, err := p.ECDH(peer)
 	return secret, k.failed("agree", err)
+}
+
+// An agreer is a party to a Diffie-Hellman exchange, as [ecdh.PrivateKey] is.
+type agreer interface {
+	ECDH(*ecdh.PublicKey) ([]byte, error)
 }
 
 // Close lets go of the card, and logs out when it was the last key that is open
 // on it.
-func (k *Key) Close() error { return k.key.Close() }
+func (k *Key) Close() error {
+	if c, ok := k.signer.(io.Closer); ok {
+		return c.Close()
+	}
+	return nil
+}

@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"github.com/smartlogon/smartlogon/internal/signature"
 )
 
 // Sign signs a digest, with RSA by PKCS #1 v1.5 or, if opts is a
@@ -18,11 +20,11 @@ import (
 // The signature is checked before it is returned. If it is not one of the
 // public key, the error wraps [ErrMismatch].
 func (k *Key) Sign(random io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
-	signature, err := k.sign(random, digest, opts)
+	made, err := k.sign(random, digest, opts)
 	if err != nil {
 		return nil, fmt.Errorf("piv: sign with %v: %w", k.slot, err)
 	}
-	return signature, nil
+	return made, nil
 }
 
 // SignMessage signs a message, hashed as opts says. With Ed25519 the message is
@@ -57,26 +59,12 @@ func (k *Key) sign(random io.Reader, digest []byte, opts crypto.SignerOpts) ([]b
 		} else {
 			copy(block, digest)
 		}
-		signature, err := k.authenticate(tagChallenge, block)
-		if err != nil {
-			return nil, err
-		}
-		if !ecdsa.VerifyASN1(public, digest, signature) {
-			return nil, ErrMismatch
-		}
-		return signature, nil
+		return k.made(digest, opts, block)
 	case ed25519.PublicKey:
 		if o, ok := opts.(*ed25519.Options); hash != 0 || ok && o.Context != "" {
 			return nil, fmt.Errorf("%w: the card signs messages with Ed25519, not digests or in a context", errors.ErrUnsupported)
 		}
-		signature, err := k.authenticate(tagChallenge, digest)
-		if err != nil {
-			return nil, err
-		}
-		if !ed25519.Verify(public, digest, signature) {
-			return nil, ErrMismatch
-		}
-		return signature, nil
+		return k.made(digest, opts, digest)
 	}
 	return nil, fmt.Errorf("%w: a %T does not sign", errors.ErrUnsupported, k.public)
 }
@@ -85,8 +73,7 @@ func (k *Key) sign(random io.Reader, digest []byte, opts crypto.SignerOpts) ([]b
 func (k *Key) signRSA(random io.Reader, public *rsa.PublicKey, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
 	var block []byte
 	var err error
-	pss, isPSS := opts.(*rsa.PSSOptions)
-	if isPSS {
+	if pss, ok := opts.(*rsa.PSSOptions); ok {
 		block, err = padPSS(random, public, digest, pss)
 	} else {
 		block, err = padPKCS1(public.Size(), opts.HashFunc(), digest)
@@ -94,17 +81,17 @@ func (k *Key) signRSA(random io.Reader, public *rsa.PublicKey, digest []byte, op
 	if err != nil {
 		return nil, err
 	}
-	signature, err := k.authenticate(tagChallenge, block)
+	return k.made(digest, opts, block)
+}
+
+// made has the card make a signature of a block, and checks what it is of.
+func (k *Key) made(digest []byte, opts crypto.SignerOpts, block []byte) ([]byte, error) {
+	made, err := k.authenticate(tagChallenge, block)
 	if err != nil {
 		return nil, err
 	}
-	if isPSS {
-		err = rsa.VerifyPSS(public, opts.HashFunc(), digest, signature, pss)
-	} else {
-		err = rsa.VerifyPKCS1v15(public, opts.HashFunc(), digest, signature)
-	}
-	if err != nil {
+	if !signature.Verify(k.public, digest, made, opts) {
 		return nil, ErrMismatch
 	}
-	return signature, nil
+	return made, nil
 }

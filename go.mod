@@ -4,6 +4,7 @@ go 1.25.0
 
 require (
 	github.com/ebfe/scard v0.0.0-20241214075232-7af069cabc25
+	github.com/go-piv/piv-go/v2 v2.6.0
 	github.com/stretchr/testify v1.12.1
 	golang.org/x/crypto v0.50.0
 	golang.org/x/sys v0.43.0

@@ -143,3 +143,16 @@ func TestKeysOfPIVGo(t *testing.T) {
 	_, err = private.(crypto.Signer).Sign(rand.Reader, make([]byte, 32), crypto.SHA256)
 	assert.NoError(t, err)
 }
+
+// The tutorial with piv-go runs on the software YubiKey.
+func TestYubiKeyExample(t *testing.T) {
+	interop.Require(t, pcscd)
+	out := ranOn(t, "", built(t, "yubikey", true), "-soft")
+	assert.Contains(t, out, "made an RSA key in slot 9A")
+	assert.Contains(t, out, "PIN asked for: once")
+	assert.Contains(t, out, "Certificate for alice@example.com stored")
+	assert.Contains(t, out, `send "alice@example.com"`)
+	assert.Contains(t, out, "Challenge signed and verified: alice@example.com.")
+	_, err := runOn(t, "", built(t, "yubikey", true))
+	assert.ErrorContains(t, err, "-overwrite", "a real YubiKey is changed on request only")
+}

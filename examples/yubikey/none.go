@@ -1,0 +1,14 @@
+//go:build !(windows || (cgo && !pcsclite_go))
+
+// Yubikey needs piv-go, which needs the PC/SC library of the system.
+package main
+
+import (
+	"fmt"
+	"os"
+)
+
+func main() {
+	fmt.Fprintln(os.Stderr, "yubikey: piv-go is not built in: build with cgo and without the tag pcsclite_go")
+	os.Exit(1)
+}

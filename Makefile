@@ -2,6 +2,7 @@
 # make test     everything that needs Go only
 # make deps     Debian packages for the next one
 # make interop  the real PC/SC service, and foreign programs
+# make pivgo    of that, piv-go's own tests on software YubiKeys
 # make cross    build and vet for other systems
 # make fuzz     each fuzz target for FUZZTIME
 # make cover    how much of the code the tests run
@@ -17,7 +18,7 @@ DEBS = gcc libc6-dev pkg-config libpcsclite-dev pcscd vsmartcard-vpcd \
        opensc opensc-pkcs11 pcsc-tools yubico-piv-tool ykcs11 openssl \
        wine wine64 gcc-mingw-w64-x86-64
 
-.PHONY: demo test deps interop cross fuzz cover bench
+.PHONY: demo test deps interop pivgo cross fuzz cover bench
 
 demo:
 	@CGO_ENABLED=0 DEMO_PIN=123456 $(GO) run ./examples/signin -pin-env DEMO_PIN
@@ -31,6 +32,9 @@ deps:
 # go test shows what passing tests say where it is not told a package.
 interop: cross
 	@for dir in $(INTEROP); do (cd $$dir && SMARTLOGON_INTEROP=1 $(GO) test -count=1 -timeout 20m) || exit; done
+
+pivgo:
+	@cd internal/interop && SMARTLOGON_INTEROP=1 $(GO) test -count=1 -run '^TestPIVGo$$'
 
 cross:
 	@GO="$(GO)" sh .ci/cross

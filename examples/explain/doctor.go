@@ -21,8 +21,9 @@ func (e *explainer) cards(ctx context.Context, service *card.Service) error {
 	if len(readers) == 0 {
 		e.out.problem("readers", card.ErrNoReader, card.Hint(card.ErrNoReader))
 	}
+	names := make(map[string]map[string]string) // of containers, by reader
 	for _, r := range readers {
-		e.reader(ctx, service, r)
+		names[r.Name] = e.reader(ctx, service, r)
 	}
 	find := enumerate.Finder{Service: service, Policy: e.policy, Scan: piv.ScanAll}
 	for c, err := range find.All(ctx) {
@@ -38,42 +39,47 @@ func (e *explainer) cards(ctx context.Context, service *card.Service) error {
 				e.out.problem(source, err, "")
 				continue
 			}
+			x.Container = names[c.Reader][c.Container]
 			e.out.certificate(x)
 		}
 	}
 	return ctx.Err()
 }
 
-// reader says how one reader and the card in it do.
-func (e *explainer) reader(ctx context.Context, service *card.Service, r card.Reader) {
+// reader says how one reader and the card in it do, and how Windows calls the
+// keys on it.
+func (e *explainer) reader(ctx context.Context, service *card.Service, r card.Reader) map[string]string {
 	c, err := service.Card(ctx, r.Name)
 	if err != nil {
 		e.out.problem(r.Name, err, card.Hint(err))
-		return
+		return nil
 	}
 	e.out.note(r.Name, fmt.Sprintf("card present, ATR %v", c.ATR()))
+	if !e.pin(ctx, c) {
+		return nil
+	}
+	return containerNames(ctx, c)
+}
+
+// pin says how the PIN of a PIV card stands, and reports whether it is one.
+func (e *explainer) pin(ctx context.Context, c *card.Card) bool {
 	status, err := piv.New(c).PINStatus(ctx)
-	var pin error
 	switch {
 	case errors.Is(err, piv.ErrNotPIV):
-		return // whether another application is there shows when it is read
+		return false // whether another application is there shows when it is read
 	case err != nil:
-		e.out.problem(r.Name, err, card.Hint(err))
-		return
+		e.out.problem(c.Reader(), err, card.Hint(err))
+		return false
 	case status.Blocked:
-		pin = card.ErrPINBlocked
+		e.out.problem(c.Reader(), card.ErrPINBlocked, card.Hint(card.ErrPINBlocked))
 	case status.Verified:
-		e.out.note(r.Name, "PIV application; its PIN is verified at present")
+		e.out.note(c.Reader(), "PIV application; its PIN is verified at present")
 	case status.Retries < 0:
-		e.out.note(r.Name, "PIV application; the card does not say how many PIN tries are left")
+		e.out.note(c.Reader(), "PIV application; the card does not say how many PIN tries are left")
 	case status.Retries == 1:
-		pin = errors.New("one PIN try is left")
-		e.out.problem(r.Name, pin, "Check the PIN before you enter it: a wrong one blocks the card.")
-		return
+		e.out.problem(c.Reader(), errors.New("one PIN try is left"), "Check the PIN before you enter it: a wrong one blocks the card.")
 	default:
-		e.out.note(r.Name, fmt.Sprintf("PIV application; PIN tries left: %d", status.Retries))
+		e.out.note(c.Reader(), fmt.Sprintf("PIV application; PIN tries left: %d", status.Retries))
 	}
-	if pin != nil {
-		e.out.problem(r.Name, pin, card.Hint(pin))
-	}
+	return true
 }

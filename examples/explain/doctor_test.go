@@ -66,6 +66,8 @@ func TestCardsAreExplained(t *testing.T) {
 	assert.Equal(t, reader+": PIV 9C", list[1].Source)
 	assert.False(t, list[1].Offered)
 	assert.Equal(t, []string{"AllowSignatureOnlyKeys"}, list[1].PoliciesNeeded)
+	assert.Regexp(t, `^[0-9a-f-]{36}$`, list[0].Container)
+	assert.NotEqual(t, list[0].Container, list[1].Container)
 	assert.Zero(t, c.Writes())
 	assert.Zero(t, c.Spent())
 }

@@ -7,7 +7,8 @@ import (
 
 // An explanation is all that can be said of a certificate without its card.
 type explanation struct {
-	Source       string              `json:"source"` // a file, or a container in a reader
+	Source       string              `json:"source"`              // a file, or a container in a reader
+	Container    string              `json:"container,omitempty"` // the name by which Windows knows the key
 	Subject      string              `json:"subject"`
 	NotBefore    rules.Date          `json:"notBefore"`
 	NotAfter     rules.Date          `json:"notAfter"`

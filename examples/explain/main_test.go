@@ -35,17 +35,17 @@ func explain(t *testing.T, args ...string) (string, error) {
 
 // An object is what the program prints of a certificate, or of what is wrong.
 type object struct {
-	Source, Error, Remedy, Tile  string
-	Subject, NotBefore, NotAfter string
-	UPN, RFC822, KeyUsage, EKU   []string
-	Offered                      bool
-	SignInName, SignInNameSource string
-	Findings                     []struct{ Rule, Verdict, Detail string }
-	PoliciesNeeded               []string
-	Requirements                 []struct{ Name, Profile, Verdict, Detail string }
-	Matrix                       map[string]map[string]struct{ Name, Source, Sentence string }
-	Mappings                     map[string]map[string][]string
-	SID, OtherSID, NotMapped     string
+	Source, Error, Remedy, Tile, Container string
+	Subject, NotBefore, NotAfter           string
+	UPN, RFC822, KeyUsage, EKU             []string
+	Offered                                bool
+	SignInName, SignInNameSource           string
+	Findings                               []struct{ Rule, Verdict, Detail string }
+	PoliciesNeeded                         []string
+	Requirements                           []struct{ Name, Profile, Verdict, Detail string }
+	Matrix                                 map[string]map[string]struct{ Name, Source, Sentence string }
+	Mappings                               map[string]map[string][]string
+	SID, OtherSID, NotMapped               string
 }
 
 // objects reads what the program printed with -json.

@@ -52,6 +52,9 @@ func (p textPrinter) problem(source string, err error, remedy string) {
 
 func (p textPrinter) certificate(x *explanation) {
 	p.line("\n%s", x.Source)
+	if x.Container != "" {
+		p.line("  container  %q", x.Container)
+	}
 	p.line("  subject    %q", x.Subject)
 	p.line("  valid      %v to %v", x.NotBefore, x.NotAfter)
 	p.line("  UPN        %s", quoted(x.UPN))

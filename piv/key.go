@@ -136,6 +136,7 @@ func (k *Key) authenticate(tag ber.Tag, data []byte) ([]byte, error) {
 		Data:   ber.Append(nil, tagTemplate, template),
 		Ne:     256,
 		Secret: true,
+		Touch:  k.card.isYubiKey(), // keys of others do not ask for it
 	}
 	if len(command.Data) > 255 { // as long an answer
 		command.Ne = card.MaxAnswer

@@ -1,0 +1,288 @@
+//go:build linux
+
+package interop_test
+
+import (
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/smartlogon/smartlogon/card"
+	"github.com/smartlogon/smartlogon/card/cardtest"
+	"github.com/smartlogon/smartlogon/card/driver"
+	"github.com/smartlogon/smartlogon/card/pcsc"
+	"github.com/smartlogon/smartlogon/enumerate"
+	"github.com/smartlogon/smartlogon/internal/interop"
+	"github.com/smartlogon/smartlogon/internal/pcsclite/client"
+	"github.com/smartlogon/smartlogon/piv"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// neighbourAID is the other application on the card, with a PIN under the same
+// number.
+var neighbourAID = []byte{0xF0, 1, 2, 3, 4, 5}
+
+// What another program does to the card, over and over.
+var unkindness = map[string]func(ctx context.Context, socket string, k driver.Card) error{
+	"holds it": func(ctx context.Context, _ string, k driver.Card) error {
+		return held(ctx, k, false, func() error { return pause(ctx, 20*time.Millisecond) })
+	},
+	"resets it": func(ctx context.Context, _ string, k driver.Card) error {
+		return held(ctx, k, true, func() error { return nil })
+	},
+	"selects another application": func(ctx context.Context, _ string, k driver.Card) error {
+		return held(ctx, k, false, func() error {
+			_, err := k.Transmit(append([]byte{0, 0xA4, 4, 0, byte(len(neighbourAID))}, neighbourAID...))
+			return err
+		})
+	},
+	"verifies the PIN": func(ctx context.Context, _ string, k driver.Card) error {
+		return held(ctx, k, false, func() error {
+			return errors.Join(send(k, selectPIV), send(k, append([]byte{0, 0x20, 0, 0x80, 8}, "123456\xFF\xFF"...)))
+		})
+	},
+	"forgets the PIN": func(ctx context.Context, _ string, k driver.Card) error {
+		return held(ctx, k, false, func() error { return errors.Join(send(k, selectPIV), send(k, []byte{0, 0x20, 0xFF, 0x80})) })
+	},
+	"changes a certificate": func(ctx context.Context, socket string, _ driver.Card) error {
+		s := pcsc.Socket(socket, nil)
+		defer s.Close()
+		c, err := s.Card(ctx, softReader)
+		if err != nil {
+			return err
+		}
+		key, err := piv.NewManagementKey(piv.TripleDES, []byte{1, 2, 3, 4, 5, 6, 7, 8, 1, 2, 3, 4, 5, 6, 7, 8, 1, 2, 3, 4, 5, 6, 7, 8})
+		if err != nil {
+			return err
+		}
+		_, der := cardtest.TestCA().Issue(cardtest.Leaf{Key: cardtest.Key(cardtest.P256, rand.IntN(3)), UPNs: []string{fmt.Sprintf("%d@example.com", rand.IntN(100))}})
+		return piv.New(c).Admin(key).PutCertificate(ctx, piv.KeyManagement, der)
+	},
+}
+
+var selectPIV = []byte{0, 0xA4, 4, 0, 5, 0xA0, 0, 0, 3, 8}
+
+func send(k driver.Card, command []byte) error {
+	_, err := k.Transmit(command)
+	return err
+}
+
+func held(ctx context.Context, k driver.Card, reset bool, f func() error) error {
+	err := k.Begin(ctx)
+	if errors.Is(err, driver.ResetCard) {
+		if err = k.Reconnect(ctx); err == nil {
+			err = k.Begin(ctx)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	return errors.Join(f(), k.End(reset))
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+	return nil
+}
+
+// TestNeighbourProcess is not a test: it is the other program, in a process of
+// its own, until that is ended.
+func TestNeighbourProcess(t *testing.T) {
+	socket, what := os.Getenv("NEIGHBOUR_SOCKET"), os.Getenv("NEIGHBOUR_DOES")
+	if socket == "" {
+		t.Skip("this is the program that other tests start")
+	}
+	s := client.New(socket)
+	defer s.Close()
+	k, err := s.Connect(t.Context(), softReader)
+	require.NoError(t, err)
+	defer k.Close(false)
+	fmt.Println("here")
+	for {
+		does := what
+		if what == "anything" {
+			for does = range unkindness { // random
+				if does != "changes a certificate" {
+					break
+				}
+			}
+		}
+		_ = unkindness[does](t.Context(), socket, k) // it may have been in our way
+		_ = pause(t.Context(), time.Duration(rand.IntN(3000))*time.Microsecond)
+	}
+}
+
+// neighbour starts the other program.
+func neighbour(t *testing.T, socket, does string) {
+	t.Helper()
+	cmd := exec.Command(os.Args[0], "-test.run=^TestNeighbourProcess$")
+	cmd.Env = append(os.Environ(), "NEIGHBOUR_SOCKET="+socket, "NEIGHBOUR_DOES="+does, interop.Switch+"=")
+	out, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() {
+		require.NoError(t, cmd.Process.Kill())
+		_ = cmd.Wait() // it was killed
+	})
+	line := make([]byte, 4096)
+	for said := ""; !strings.Contains(said, "here"); {
+		n, err := out.Read(line)
+		require.NoError(t, err, said)
+		said += string(line[:n])
+	}
+	go func() { // or it would wait for its reader
+		for {
+			if _, err := out.Read(line); err != nil {
+				return
+			}
+		}
+	}()
+}
+
+// shared is a card on a socket that other processes use as well.
+func shared(t *testing.T) (soft *cardtest.Card, other *cardtest.Neighbour, socket string) {
+	t.Helper()
+	interop.Require(t, pcscd)
+	other = cardtest.NewNeighbour(neighbourAID, "999999")
+	key, der := cardtest.TestCA().Issue(cardtest.Leaf{Key: cardtest.Key(cardtest.P256, 0), UPNs: []string{who}})
+	soft = cardtest.PIV(other).Put("9A", key, der).Put("9D", key, der)
+	readers := cardtest.NewReaders(soft)
+	dir, err := os.MkdirTemp("", "n")
+	require.NoError(t, err)
+	socket = filepath.Join(dir, "s")
+	l, err := net.Listen("unix", socket)
+	require.NoError(t, err)
+	served := make(chan error, 1)
+	go func() { served <- readers.Serve(l) }()
+	t.Cleanup(func() {
+		assert.NoError(t, readers.Close())
+		assert.NoError(t, <-served)
+		assert.NoError(t, os.RemoveAll(dir))
+	})
+	return soft, other, socket
+}
+
+// use lists, unlocks and signs, and checks everything.
+func use(ctx context.Context, find *enumerate.Finder) error {
+	for c, err := range find.All(ctx) {
+		if err != nil {
+			return err
+		}
+		if c.Container != "9A" {
+			continue
+		}
+		if len(c.Names.UPNs) != 1 || c.Names.UPNs[0] != who {
+			return fmt.Errorf("WRONG name %q", c.Names.UPNs)
+		}
+		key, err := c.Unlock(ctx, card.FixedPIN(cardtest.PIN))
+		if err != nil {
+			return err
+		}
+		defer key.Close()
+		for range 3 {
+			digest := make([]byte, 32)
+			digest[0] = byte(rand.IntN(256))
+			signature, err := key.Sign(nil, digest, crypto.SHA256)
+			if err != nil {
+				return err
+			}
+			if !ecdsa.VerifyASN1(cardtest.Key(cardtest.P256, 0).Public().(*ecdsa.PublicKey), digest, signature) {
+				return errors.New("WRONG signature")
+			}
+		}
+		return nil
+	}
+	return errors.New("WRONG list: there is no 9A")
+}
+
+// typed reports whether an error is one that can come of a neighbour.
+func typed(err error) bool {
+	for _, e := range []error{card.ErrBusy, card.ErrReset, card.ErrPINRequired, card.NotPermitted, card.ErrLastTry, piv.ErrNotPIV} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
+
+// Every single thing that another process does over and over.
+func TestEveryNeighbour(t *testing.T) {
+	for does := range unkindness {
+		t.Run(does, func(t *testing.T) {
+			soft, other, socket := shared(t)
+			neighbour(t, socket, does)
+			s := pcsc.Socket(socket, nil)
+			defer s.Close()
+			find := &enumerate.Finder{Service: s}
+			right := 0
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+			defer cancel()
+			for ctx.Err() == nil {
+				switch err := use(ctx, find); {
+				case err == nil:
+					right++
+				case ctx.Err() != nil:
+				default:
+					require.True(t, typed(err), "%v", err)
+				}
+			}
+			assert.NotZero(t, right, "it gets its turn")
+			assert.Zero(t, soft.Spent())
+			assert.Equal(t, 3, other.Tries())
+			t.Logf("%d times right", right)
+		})
+	}
+}
+
+// Another process does anything for half a minute, while eight goroutines sign.
+func TestNeighbourAndManyGoroutines(t *testing.T) {
+	soft, other, socket := shared(t)
+	neighbour(t, socket, "anything")
+	s := pcsc.Socket(socket, nil)
+	defer s.Close()
+	find := &enumerate.Finder{Service: s}
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	var right, failed atomic.Int64
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			for ctx.Err() == nil {
+				switch err := use(ctx, find); {
+				case err == nil:
+					right.Add(1)
+				case ctx.Err() != nil:
+				case assert.True(t, typed(err), "%v", err):
+					failed.Add(1)
+				default:
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
+	assert.NotZero(t, right.Load())
+	assert.Greater(t, soft.Exchanges().Resets, 100, "the neighbour did reset the card")
+	assert.Zero(t, soft.Spent(), "no try of the PIN was lost")
+	assert.Equal(t, 3, soft.Tries())
+	assert.Equal(t, 3, other.Tries())
+	fmt.Printf("neighbour process for 30 s, 8 goroutines: %d times listed, unlocked and signed, %d typed errors\n", right.Load(), failed.Load())
+}

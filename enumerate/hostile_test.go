@@ -1,0 +1,185 @@
+package enumerate_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/sha256"
+	"runtime"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/smartlogon/smartlogon/card"
+	"github.com/smartlogon/smartlogon/card/cardtest"
+	"github.com/smartlogon/smartlogon/card/driver"
+	"github.com/smartlogon/smartlogon/enumerate"
+	"github.com/smartlogon/smartlogon/internal/ber"
+	"github.com/smartlogon/smartlogon/internal/cert"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// A liar is a driver that changes what cards answer.
+type liar struct {
+	driver.Service
+	exchanges atomic.Int64
+	lie       func(n int, command, answer []byte) []byte // of the n-th exchange, from 0
+}
+
+func (l *liar) Connect(ctx context.Context, reader string) (driver.Card, error) {
+	c, err := l.Service.Connect(ctx, reader)
+	if err != nil {
+		return nil, err
+	}
+	return lyingCard{c, l}, nil
+}
+
+type lyingCard struct {
+	driver.Card
+	liar *liar
+}
+
+func (c lyingCard) Transmit(command []byte) ([]byte, error) {
+	sent := bytes.Clone(command)
+	answer, err := c.Card.Transmit(command)
+	if err != nil {
+		return nil, err
+	}
+	return c.liar.lie(int(c.liar.exchanges.Add(1))-1, sent, answer), nil
+}
+
+// signInWith lists, unlocks and signs whatever card it is, and makes sure that
+// a signature that comes out is one of the certificate that was listed.
+func signInWith(t *testing.T, l *liar) (found, signed int) {
+	t.Helper()
+	service := card.NewService(l, &card.Options{BusyTimeout: 20 * time.Millisecond})
+	defer func() { require.NoError(t, service.Close()) }()
+	find := &enumerate.Finder{Service: service}
+	digest := sha256.Sum256([]byte("what is signed"))
+	for c, err := range find.All(t.Context()) {
+		if err != nil {
+			assert.NotEmpty(t, err.Error())
+			continue
+		}
+		found++
+		key, err := c.Unlock(t.Context(), card.FixedPIN(cardtest.PIN))
+		if err != nil {
+			continue
+		}
+		signature, err := key.Sign(nil, digest[:], crypto.SHA256)
+		if err == nil {
+			signed++
+			public, err := cert.PublicKey(c.Raw)
+			require.NoError(t, err)
+			require.IsType(t, &ecdsa.PublicKey{}, public)
+			assert.True(t, ecdsa.VerifyASN1(public.(*ecdsa.PublicKey), digest[:], signature))
+		}
+		require.NoError(t, key.Close())
+	}
+	return found, signed
+}
+
+func quickCard(options ...cardtest.Option) *cardtest.Card {
+	return put(cardtest.PIV(options...), "9A", cardtest.Leaf{Key: cardtest.Key(cardtest.P256, 0), UPNs: []string{"alice@example.com"}})
+}
+
+// FuzzCard has a good card of which one answer is another one.
+func FuzzCard(f *testing.F) {
+	f.Add(uint8(200), uint8(0), uint16(0), []byte{}) // no lie
+	f.Fuzz(func(t *testing.T, n, how uint8, at uint16, lie []byte) {
+		soft := quickCard()
+		readers := cardtest.NewReaders(soft)
+		l := &liar{Service: readers.Driver(), lie: func(i int, _, answer []byte) []byte {
+			if i != int(n) {
+				return answer
+			}
+			return mutate(answer, how, int(at), lie)
+		}}
+		_, signed := signInWith(t, l)
+		assert.LessOrEqual(t, signed, 24)
+		assert.Less(t, l.exchanges.Load(), int64(1500), "exchanges")
+		assert.Zero(t, soft.Spent(), "the PIN is the right one")
+		assert.False(t, soft.Verified(), "the PIN was left verified")
+		assert.Zero(t, soft.Writes())
+		require.NoError(t, readers.Close())
+	})
+}
+
+// mutate changes an answer.
+func mutate(answer []byte, how uint8, at int, lie []byte) []byte {
+	at = min(at, len(answer))
+	body := max(len(answer)-2, 0)
+	switch how % 5 {
+	case 0: // another answer
+		return lie
+	case 1: // other data
+		return append(bytes.Clone(lie), answer[body:]...)
+	case 2: // bytes of it
+		changed := bytes.Clone(answer)
+		copy(changed[at:], lie)
+		return changed
+	case 3: // something between
+		return append(append(bytes.Clone(answer[:at]), lie...), answer[at:]...)
+	}
+	return answer[:at] // less
+}
+
+// allocated is how much memory f takes in all, what it gave back included.
+func allocated(f func()) uint64 {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.ReadMemStats(&after)
+	return after.TotalAlloc - before.TotalAlloc
+}
+
+const mib = 1 << 20
+
+func TestMemoryForAGzipBombIsBounded(t *testing.T) {
+	var packed bytes.Buffer
+	w := gzip.NewWriter(&packed)
+	_, err := w.Write(make([]byte, 64*mib))
+	require.NoError(t, err)
+	require.NoError(t, w.Close())
+	bomb := ber.Append(nil, 0x70, packed.Bytes()) // 64 KiB of it
+	bomb = ber.Append(bomb, 0x71, []byte{1})
+	soft := quickCard()
+	for _, tag := range []uint32{0x5FC10A, 0x5FC10B, 0x5FC101} {
+		soft.PutObject(tag, bomb)
+	}
+	readers := cardtest.NewReaders(soft)
+	l := &liar{Service: readers.Driver(), lie: func(_ int, _, answer []byte) []byte { return answer }}
+	taken := allocated(func() {
+		found, signed := signInWith(t, l)
+		assert.Equal(t, 1, found, "the bombs are errors")
+		assert.Equal(t, 1, signed)
+	})
+	assert.Less(t, taken, uint64(12*mib), "three bombs of 64 MiB")
+	require.NoError(t, readers.Close())
+}
+
+func TestAnswersWithoutEndAreBounded(t *testing.T) {
+	for name, piece := range map[string]int{"of 255 bytes": 255, "of one byte": 1, "of 60000 bytes": 60000} {
+		t.Run(name, func(t *testing.T) {
+			soft := quickCard()
+			readers := cardtest.NewReaders(soft)
+			more := append(make([]byte, piece), 0x61, 0xFF)
+			l := &liar{Service: readers.Driver(), lie: func(_ int, command, answer []byte) []byte {
+				if command[1] == 0xCB || command[1] == 0xC0 {
+					return bytes.Clone(more)
+				}
+				return answer
+			}}
+			taken := allocated(func() {
+				found, _ := signInWith(t, l)
+				assert.Zero(t, found)
+			})
+			assert.Less(t, l.exchanges.Load(), int64(2000))
+			assert.Less(t, taken, uint64(16*mib))
+			require.NoError(t, readers.Close())
+		})
+	}
+}

@@ -35,7 +35,7 @@ func TestFaultsThroughTheLibrary(t *testing.T) {
 // A sample on the real pcscd, which takes up to 0.4 s to notice a card.
 func TestFaultsOnPCSCD(t *testing.T) {
 	interop.Require(t, pcscd)
-	count := faultmatrix.Run(t, pluggedIn, faultmatrix.Cards()[:1], 150)
+	count := faultmatrix.Run(t, pluggedIn, faultmatrix.Cards()[:1], 200)
 	fmt.Println("fault matrix, on pcscd:", count)
 	assert.Positive(t, count.Errors)
 	assert.Zero(t, count.Failed)

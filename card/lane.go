@@ -108,9 +108,13 @@ func (l *lane) drop(k *link) {
 	}
 }
 
-// dropAll closes the shared connection. No section runs any more.
+// dropAll closes the shared connection. No section runs any more, but a hold may
+// end at the same time.
 func (l *lane) dropAll() {
-	if k := l.link; k != nil {
+	l.mu.Lock()
+	k := l.link
+	l.mu.Unlock()
+	if k != nil {
 		l.drop(k)
 	}
 }

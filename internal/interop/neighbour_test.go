@@ -157,10 +157,18 @@ func neighbour(t *testing.T, socket, does string) {
 	}()
 }
 
+// long is how long something is done where these tests are turned on: it takes a
+// server of ours only, so it is done for a moment elsewhere.
+func long(on, off time.Duration) time.Duration {
+	if os.Getenv(interop.Switch) == "" {
+		return off
+	}
+	return on
+}
+
 // shared is a card on a socket that other processes use as well.
 func shared(t *testing.T) (soft *cardtest.Card, other *cardtest.Neighbour, socket string) {
 	t.Helper()
-	interop.Require(t, pcscd)
 	other = cardtest.NewNeighbour(neighbourAID, "999999")
 	key, der := cardtest.TestCA().Issue(cardtest.Leaf{Key: cardtest.Key(cardtest.P256, 0), UPNs: []string{who}})
 	soft = cardtest.PIV(other).Put("9A", key, der).Put("9D", key, der)
@@ -233,14 +241,13 @@ func TestEveryNeighbour(t *testing.T) {
 			defer s.Close()
 			find := &enumerate.Finder{Service: s}
 			right := 0
-			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 			defer cancel()
-			for ctx.Err() == nil {
-				switch err := use(ctx, find); {
-				case err == nil:
+			until := time.Now().Add(long(2*time.Second, 300*time.Millisecond))
+			for ctx.Err() == nil && (right == 0 || time.Now().Before(until)) {
+				if err := use(ctx, find); err == nil {
 					right++
-				case ctx.Err() != nil:
-				default:
+				} else {
 					require.True(t, typed(err), "%v", err)
 				}
 			}
@@ -259,7 +266,8 @@ func TestNeighbourAndManyGoroutines(t *testing.T) {
 	s := pcsc.Socket(socket, nil)
 	defer s.Close()
 	find := &enumerate.Finder{Service: s}
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	during := long(30*time.Second, 2*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), during)
 	defer cancel()
 	var right, failed atomic.Int64
 	var all sync.WaitGroup
@@ -280,9 +288,9 @@ func TestNeighbourAndManyGoroutines(t *testing.T) {
 	}
 	all.Wait()
 	assert.NotZero(t, right.Load())
-	assert.Greater(t, soft.Exchanges().Resets, 100, "the neighbour did reset the card")
+	assert.GreaterOrEqual(t, soft.Exchanges().Resets, int(during.Seconds()), "the neighbour did reset the card")
 	assert.Zero(t, soft.Spent(), "no try of the PIN was lost")
 	assert.Equal(t, 3, soft.Tries())
 	assert.Equal(t, 3, other.Tries())
-	fmt.Printf("neighbour process for 30 s, 8 goroutines: %d times listed, unlocked and signed, %d typed errors\n", right.Load(), failed.Load())
+	fmt.Printf("neighbour process for %v, 8 goroutines: %d times listed, unlocked and signed, %d typed errors\n", during, right.Load(), failed.Load())
 }

@@ -122,6 +122,12 @@ func (r *Readers) Remove(name string) { must(name, r.set.Remove(name)) }
 // has to take note, and transactions are over.
 func (r *Readers) Reset(name string) { must(name, r.set.Reset(name)) }
 
+// Pad gives a reader keys to type a PIN on (PC/SC part 10). Typed is called when
+// the reader asks for one: it returns what people type, the PIN, or the old PIN and
+// the new one where that is asked for; nothing if they press cancel. Nil takes the
+// keys away.
+func (r *Readers) Pad(name string, typed func() []string) { must(name, r.set.SetPad(name, typed)) }
+
 // Stop ends the service as if its process had died. Cards can still be inserted
 // and removed.
 func (r *Readers) Stop() { r.set.Stop() }

@@ -101,6 +101,18 @@ func (h *handle) Transmit(command []byte) ([]byte, error) {
 	return short, nil
 }
 
+// Control translates the one code that is another outside of Windows.
+func (h *handle) Control(code uint32, in []byte) ([]byte, error) {
+	if code == driver.FeatureRequest && runtime.GOOS != "windows" {
+		code = 0x42000000 + 3400
+	}
+	answer, err := h.card.Control(code, in)
+	if err != nil {
+		return nil, lost(err)
+	}
+	return bytes.Clone(answer), nil
+}
+
 func (h *handle) Begin() error { return lost(h.card.BeginTransaction()) }
 
 func (h *handle) End(reset bool) error { return lost(h.card.EndTransaction(disposition(reset))) }

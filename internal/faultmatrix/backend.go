@@ -109,14 +109,19 @@ func Serve(t *testing.T, soft *cardtest.Card, path string, open func() driver.Se
 	return b
 }
 
-// service is a program's service on the bench, for which nobody waits long.
-func (b *Bench) service() *card.Service {
-	return card.NewService(b.Driver(), &card.Options{BusyTimeout: 50 * time.Millisecond})
+// service is a program's service on the bench, which waits so long for others.
+func (b *Bench) service(patience time.Duration) *card.Service {
+	return card.NewService(b.Driver(), &card.Options{BusyTimeout: patience})
 }
+
+const (
+	impatient = 50 * time.Millisecond // a card that is said to be busy stays so
+	patient   = 5 * time.Second       // the server learns of the end of a program when it reads it
+)
 
 // free reports whether another program gets at the card at once.
 func (b *Bench) free(ctx context.Context) error {
-	s := b.service()
+	s := b.service(patient)
 	defer s.Close()
 	c, err := s.Card(ctx, b.Reader)
 	if err != nil {

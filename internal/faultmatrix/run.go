@@ -106,7 +106,7 @@ func (c *one) run(open Backend) error {
 	soft := c.row.New()
 	bench := open(c.t, soft)
 	defer bench.Close()
-	service := bench.service()
+	service := bench.service(impatient)
 	p := &Program{Row: c.row, Soft: soft, Reader: bench.Reader, PIN: cardtest.PIN,
 		Finder: &enumerate.Finder{Service: service, Scan: piv.ScanPrimary}}
 	if c.operation.Wrong {
@@ -202,7 +202,7 @@ func documented(err error) bool {
 
 // afterwards has another program use the card, which is whole again.
 func (c *one) afterwards(ctx context.Context, bench *Bench, soft *cardtest.Card) {
-	service := bench.service()
+	service := bench.service(patient)
 	defer service.Close()
 	p := &Program{Row: c.row, Soft: soft, Reader: bench.Reader, PIN: cardtest.PIN,
 		Finder: &enumerate.Finder{Service: service, Scan: piv.ScanPrimary}}

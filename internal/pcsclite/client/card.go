@@ -177,6 +177,52 @@ func (k *card) exchange(ctx context.Context, command []byte) (answer []byte, err
 	return answer, pcsclite.Errno(m.Result)
 }
 
+// Control gives an order to the reader. The one code that has a number of its own
+// in pcsc-lite is translated.
+func (k *card) Control(code uint32, in []byte) ([]byte, error) {
+	if code == driver.FeatureRequest {
+		code = pcsclite.ControlCode(3400)
+	}
+	ctx, leave, err := k.enter(context.Background())
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	var answer []byte
+	err = k.patiently(ctx, func() error {
+		answer, err = k.order(ctx, code, in)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return answer, nil
+}
+
+func (k *card) order(ctx context.Context, code uint32, in []byte) (answer []byte, err error) {
+	m := pcsclite.Control{Card: k.handle, Code: code, SendLength: uint32(len(in)), ReceiveLength: maxOrder}
+	err = k.conn.do(ctx, orderTime, func() error {
+		r := pcsclite.Request{Command: pcsclite.CmdControl, Body: &m, Data: in}
+		if err := k.conn.send(r); err != nil {
+			return err
+		}
+		if err := pcsclite.ReadAnswer(k.conn.net, &m); err != nil || m.Result != 0 {
+			return err
+		}
+		answer, err = pcsclite.ReadData(k.conn.net, int(min(m.Returned, maxOrder+1)))
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return answer, pcsclite.Errno(m.Result)
+}
+
+const (
+	maxOrder  = 512             // bytes of answer to an order
+	orderTime = 3 * time.Minute // somebody may be typing
+)
+
 func (k *card) Begin(ctx context.Context) error {
 	ctx, leave, err := k.enter(ctx)
 	if err != nil {

@@ -45,7 +45,7 @@ func (p *session) card(q pcsclite.Request) error {
 	case *pcsclite.Transmit:
 		data = h.transmit(m, q.Data)
 	case *pcsclite.Control:
-		data = h.control(m)
+		data = h.control(m, q.Data)
 	case *pcsclite.Attribute:
 		if q.Command == pcsclite.CmdGetAttribute {
 			h.attribute(m)

@@ -52,18 +52,27 @@ const (
 	extendedLength    = 1 << 16
 )
 
-// control does a request to the reader: it has no PIN pad, and takes commands
-// of extended length.
-func (h *handle) control(m *pcsclite.Control) []byte {
+// control does a request to the reader: it takes commands of extended length,
+// and may have keys for a PIN.
+func (h *handle) control(m *pcsclite.Control, order []byte) []byte {
 	var answer []byte
-	switch m.Code {
-	case getFeatures:
+	switch {
+	case m.Code == getFeatures:
 		answer = binary.BigEndian.AppendUint32([]byte{featureProperties, 4}, getProperties)
-	case getProperties:
+		if h.conn != nil {
+			answer = append(answer, h.conn.Features()...)
+		}
+	case m.Code == getProperties:
 		answer = binary.LittleEndian.AppendUint32([]byte{maxAPDUDataSize, 4}, extendedLength)
 	default:
-		m.Returned, m.Result = 0, pcsclite.Code(driver.UnsupportedFeature)
-		return nil
+		err := error(driver.UnsupportedFeature)
+		if h.conn != nil {
+			answer, err = h.conn.Order(m.Code, order)
+		}
+		if err != nil {
+			m.Returned, m.Result = 0, code(err)
+			return nil
+		}
 	}
 	m.Returned = uint32(len(answer))
 	if m.Returned > m.ReceiveLength {

@@ -26,5 +26,6 @@
 // # What is not
 //
 // There is no direct mode (a connection without a card), no eject, no
-// attributes, no control of readers. Sets do not talk to hardware.
+// attributes, and of orders to readers only those of PIN pads. Sets do not talk to
+// hardware.
 package reader

@@ -116,6 +116,18 @@ func (c connected) Protocol() driver.Protocol {
 
 func (c connected) Transmit(command []byte) ([]byte, error) { return c.conn.Transmit(command) }
 
+// Control: readers without keys have no features.
+func (c connected) Control(code uint32, in []byte) ([]byte, error) {
+	if code != driver.FeatureRequest {
+		return c.conn.Order(code, in)
+	}
+	features := c.conn.Features()
+	if features == nil {
+		return nil, driver.UnsupportedFeature
+	}
+	return features, nil
+}
+
 func (c connected) Begin(ctx context.Context) error { return c.conn.Begin(ctx) }
 
 func (c connected) End(reset bool) error { return c.conn.End(disposition(reset)) }

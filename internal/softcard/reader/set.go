@@ -63,7 +63,8 @@ type slot struct {
 	conns     []*Conn
 	exclusive bool // the one connection lets nobody else connect
 	turn      turn
-	power     *time.Timer // will take the power from an unused card
+	power     *time.Timer     // will take the power from an unused card
+	typed     func() []string // see SetPad
 }
 
 // An occupant is a card for as long as it stays in a reader.

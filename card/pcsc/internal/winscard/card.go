@@ -174,6 +174,22 @@ func (k *card) Transmit(command []byte) ([]byte, error) {
 	return answer, nil
 }
 
+// Control gives an order to the reader, which may wait for somebody to type.
+func (k *card) Control(code uint32, in []byte) ([]byte, error) {
+	in = bytes.Clone(in)
+	var answer []byte
+	err := k.call(context.Background(), false, func() error {
+		return k.knowing(func() (err error) {
+			answer, err = k.handle.Control(code, in)
+			return err
+		})
+	}, func() {})
+	if err != nil {
+		return nil, err
+	}
+	return answer, nil
+}
+
 // knowing runs a call, once more when it fails because of a reset that we
 // ourselves asked for, which pcscd tells us about too.
 func (k *card) knowing(f func() error) error {

@@ -251,6 +251,18 @@ func (h *handle) again(call string, f func() error) error {
 	}
 }
 
+func (h *handle) Control(code uint32, in []byte) (answer []byte, err error) {
+	err = h.again("SCardControl", func() error {
+		if code == driver.FeatureRequest {
+			answer = h.conn.Features()
+			return nil
+		}
+		answer, err = h.conn.Order(code, in)
+		return err
+	})
+	return answer, err
+}
+
 func (h *handle) Transmit(command []byte) (answer []byte, err error) {
 	_ = command[0] // scard panics too
 	err = h.again("SCardTransmit", func() error {

@@ -57,11 +57,12 @@ func (f Flags) events() uint32 { return uint32(f) >> 16 }
 
 // A Handle is a connection to a card, on a context that nothing else uses.
 type Handle interface {
-	Protocol() (driver.Protocol, bool)       // false: neither T=0 nor T=1
-	Transmit(command []byte) ([]byte, error) // SCardTransmit, never with an empty command
-	Begin() error                            // SCardBeginTransaction
-	End(reset bool) error                    // SCardEndTransaction
-	Reconnect() error                        // SCardReconnect, shared, leaves the card as it is
-	Disconnect(reset bool) error             // SCardDisconnect
-	Release() error                          // SCardReleaseContext, after SCardCancel
+	Protocol() (driver.Protocol, bool)              // false: neither T=0 nor T=1
+	Transmit(command []byte) ([]byte, error)        // SCardTransmit, never with an empty command
+	Control(code uint32, in []byte) ([]byte, error) // SCardControl; driver.FeatureRequest as on Windows
+	Begin() error                                   // SCardBeginTransaction
+	End(reset bool) error                           // SCardEndTransaction
+	Reconnect() error                               // SCardReconnect, shared, leaves the card as it is
+	Disconnect(reset bool) error                    // SCardDisconnect
+	Release() error                                 // SCardReleaseContext, after SCardCancel
 }

@@ -40,7 +40,7 @@ type Credential struct {
 }
 
 // newCredential judges and names a certificate of a PIV card.
-func (f *Finder) newCredential(c *card.Card, found *piv.Certificate, first bool) *Credential {
+func (f *Finder) newCredential(c *card.Card, found *piv.Certificate, first bool, own *cardKey) *Credential {
 	spec := rules.PIVKeyExchange
 	if found.Slot == piv.Signature {
 		spec = rules.PIVSignature
@@ -55,7 +55,13 @@ func (f *Finder) newCredential(c *card.Card, found *piv.Certificate, first bool)
 		Names:       upn.Read(found.Raw),
 		Findings:    rules.Check(found.Raw, spec, f.Policy, f.now()),
 		open: func(ctx context.Context, public crypto.PublicKey, ask card.PINFunc) (crypto.Signer, error) {
-			return openPIV(ctx, piv.New(c), found, public, ask)
+			p := piv.New(c)
+			if f.Prove {
+				if err := own.proved(ctx, p); err != nil {
+					return nil, err
+				}
+			}
+			return openPIV(ctx, p, found, public, ask)
 		},
 	}
 }

@@ -28,6 +28,12 @@ type Finder struct {
 
 	// Scan says which slots of a PIV card are read.
 	Scan piv.Scan
+
+	// Prove has a PIV card that has a Card Authentication key (9E) prove by a
+	// signature with it, before a PIN is asked for, that it is the card that
+	// was listed. Without it that rests on the certificate, and on the reader
+	// telling that no card came or went. It takes the time of a signature.
+	Prove bool
 }
 
 // What a card, or all readers together, can lack; see also the errors of package
@@ -190,6 +196,7 @@ func inReader(name string, err error) error {
 func (f *Finder) read(ctx context.Context, c *card.Card, found func(result)) {
 	fail := func(err error) { found(result{err: inReader(c.Reader(), err)}) }
 	known, first := true, true
+	own := new(cardKey)
 	for cert, err := range piv.New(c).Certificates(ctx, f.Scan) {
 		switch {
 		case errors.Is(err, piv.ErrNotPIV):
@@ -200,7 +207,10 @@ func (f *Finder) read(ctx context.Context, c *card.Card, found func(result)) {
 				return
 			}
 		default:
-			found(result{credential: f.newCredential(c, cert, first)})
+			if cert.Slot == piv.CardAuthentication {
+				own.set(cert.Raw)
+			}
+			found(result{credential: f.newCredential(c, cert, first, own)})
 			first = false
 		}
 	}

@@ -22,6 +22,8 @@
 // one: Windows resets a card whose section idles for five seconds. Whatever a
 // section found selected or verified may be gone in the next.
 //
+// [Service.Watch] tells of readers and cards that come and go.
+//
 // [Tx.Command] takes care of command chaining, extended length, GET RESPONSE
 // and wrong lengths, and turns status words into errors.
 //

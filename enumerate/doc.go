@@ -11,11 +11,13 @@
 // [Finder.All] streams every certificate on every card as the cards answer, the
 // ones that Windows would not show too, each with the findings that say why.
 // [Finder.Offered] waits for all and has what Windows would show. Neither asks
-// for a PIN, and neither writes to a card.
+// for a PIN, and neither writes to a card. [Finder.Watch] goes on to tell of what
+// comes and goes with its card.
 //
 // A [Credential] is data and stays valid for ever; there is nothing to close. To
 // use its key it is unlocked: only then is the PIN asked for, once it is sure
-// that the card still holds the same certificate.
+// that the card still holds the same certificate. [New] makes one of a key that
+// another library has opened; package pivgo does for piv-go.
 //
 // What is on virtual smart cards (GIDS) is not read yet; such a card is an
 // error that says so.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/smartlogon/smartlogon/internal/softcard/iso"
@@ -51,9 +52,19 @@ func YubiKey(version string, options ...Option) *Card {
 		Serial:   serial,
 		Quirks:   piv.Quirks{SelectWithPIX: true},
 	}}
+	c.iso.ATR = slices.Clone(yubico5)
+	if version[0] < '5' {
+		c.iso.ATR = slices.Clone(yubico4)
+	}
 	c.neighbours = append(c.neighbours, piv.OTP{Firmware: firmware, Serial: serial})
 	return newCard(c, options)
 }
+
+// The answers to reset of YubiKeys: the historical bytes end in their name.
+var (
+	yubico4 = []byte("\x3B\xF8\x13\x00\x00\x81\x31\xFE\x15YubiKey4\xD4")
+	yubico5 = []byte("\x3B\xFD\x13\x00\x00\x81\x31\xFE\x15\x80\x73\xC0\x21\xC0\x57YubiKey\x40")
+)
 
 // Logon makes a PIV card with which one can sign in under a user principal name:
 // it has an RSA key and a certificate of [TestCA] in 9A, valid from an hour ago

@@ -157,15 +157,14 @@ func (p *PCSCD) Start() error {
 	return nil
 }
 
-// Stop ends pcscd and removes its socket.
+// Stop kills pcscd and removes its socket.
 func (p *PCSCD) Stop() error {
 	if p.cmd == nil {
 		return nil
 	}
-	err := p.cmd.Process.Signal(syscall.SIGTERM)
-	// It cleans up and then ends itself, sometimes by the same signal.
+	err := p.cmd.Process.Kill()
 	waited := p.cmd.Wait()
-	if s := p.cmd.ProcessState.Sys().(syscall.WaitStatus); waited != nil && !(s.Signaled() && s.Signal() == syscall.SIGTERM) {
+	if s := p.cmd.ProcessState.Sys().(syscall.WaitStatus); waited != nil && !(s.Signaled() && s.Signal() == syscall.SIGKILL) {
 		err = errors.Join(err, fmt.Errorf("pcscd: %w: %s", waited, p.Log()))
 	}
 	p.cmd = nil

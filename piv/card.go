@@ -9,6 +9,7 @@ import (
 
 	"github.com/smartlogon/smartlogon/card"
 	"github.com/smartlogon/smartlogon/internal/ber"
+	"github.com/smartlogon/smartlogon/internal/signature"
 )
 
 // What calls of this package wrap, beside the errors of package card.
@@ -21,10 +22,7 @@ var (
 
 	// ErrMismatch says that the key in a slot is not the one of the public
 	// key that it was opened with. What it made was not handed out.
-	ErrMismatch error = remedy{
-		"key on the card does not belong to the public key of the certificate",
-		"Have the certificate of the card renewed, or its key replaced: they do not belong together.",
-	}
+	ErrMismatch = signature.ErrMismatch
 )
 
 // errContactless says why a card does not take its PIN.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/smartlogon/smartlogon/card"
 	"github.com/smartlogon/smartlogon/internal/ber"
+	"github.com/smartlogon/smartlogon/internal/inflate"
 )
 
 // A Certificate is what a slot's container holds.
@@ -77,7 +78,7 @@ func decodeCertificate(content []byte) ([]byte, error) {
 	switch {
 	case len(info) == 0 || info[0] == 0x00:
 	case info[0] == 0x01 || info[0] == 0x80: // 80: bits counted from the other end
-		if der, err = inflate(der); err != nil {
+		if der, err = inflate.Certificate(der); err != nil {
 			return nil, malformed(err)
 		}
 	default:

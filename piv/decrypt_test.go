@@ -11,7 +11,6 @@ import (
 	"crypto/sha1"
 	"crypto/sha256"
 	"errors"
-	"math/big"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -19,6 +18,7 @@ import (
 
 	"github.com/smartlogon/smartlogon/card"
 	"github.com/smartlogon/smartlogon/card/cardtest"
+	"github.com/smartlogon/smartlogon/internal/rsapad/rsapadtest"
 	"github.com/smartlogon/smartlogon/internal/testkeys"
 	"github.com/smartlogon/smartlogon/piv"
 )
@@ -57,7 +57,7 @@ func TestDecryptSessionKey(t *testing.T) {
 	assert.Equal(t, "0123456789abcdef", string(got))
 
 	// Where the padding or the length is wrong, there is a random key.
-	other := raw(public, []byte{0, 1, 2, 3})
+	other := rsapadtest.Raw(public, []byte{0, 1, 2, 3})
 	for _, ciphertext := range [][]byte{secret, other} {
 		got, err := key.Decrypt(zeroReader{}, ciphertext, &rsa.PKCS1v15DecryptOptions{SessionKeyLen: 24})
 		require.NoError(t, err)
@@ -69,38 +69,6 @@ func TestDecryptSessionKey(t *testing.T) {
 	assert.Error(t, err, "randomness that ends")
 }
 
-// raw raises a block to the public exponent.
-func raw(public *rsa.PublicKey, start []byte) []byte {
-	block := append(bytes.Clone(start), make([]byte, public.Size()-len(start))...)
-	m := new(big.Int).SetBytes(block)
-	return m.Exp(m, big.NewInt(int64(public.E)), public.N).FillBytes(block)
-}
-
-// oaep is EME-OAEP encoding (RFC 8017, 7.1.1) with a seed of sevens.
-func oaep(size int, hash, mgf crypto.Hash, label, message []byte) []byte {
-	n := hash.Size()
-	block := make([]byte, size)
-	seed, db := block[1:1+n], block[1+n:]
-	h := hash.New()
-	h.Write(label)
-	copy(db, h.Sum(nil))
-	db[len(db)-len(message)-1] = 1
-	copy(db[len(db)-len(message):], message)
-	for i := range seed {
-		seed[i] = 7
-	}
-	mask := func(out, from []byte) {
-		for i := range out {
-			h := mgf.New()
-			h.Write(append(bytes.Clone(from), 0, 0, 0, byte(i/mgf.Size())))
-			out[i] ^= h.Sum(nil)[i%mgf.Size()]
-		}
-	}
-	mask(db, bytes.Clone(seed))
-	mask(seed, bytes.Clone(db))
-	return block
-}
-
 func TestDecryptOAEP(t *testing.T) {
 	key, public := decrypter(t, cardtest.RSA2048)
 	label := []byte("label")
@@ -110,7 +78,7 @@ func TestDecryptOAEP(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "secret", string(got))
 
-	mixed := raw(public, oaep(public.Size(), crypto.SHA256, crypto.SHA1, label, []byte("secret")))
+	mixed := rsapadtest.Raw(public, rsapadtest.OAEP(public.Size(), crypto.SHA256, crypto.SHA1, label, []byte("secret")))
 	got, err = key.Decrypt(nil, mixed, &rsa.OAEPOptions{Hash: crypto.SHA256, MGFHash: crypto.SHA1, Label: label})
 	require.NoError(t, err)
 	assert.Equal(t, "secret", string(got))
@@ -136,7 +104,7 @@ func TestDecryptOAEP(t *testing.T) {
 		}
 	}
 	small, public := decrypter(t, cardtest.RSA1024)
-	_, err = small.Decrypt(nil, raw(public, []byte{0, 2}), &rsa.OAEPOptions{Hash: crypto.SHA512})
+	_, err = small.Decrypt(nil, rsapadtest.Raw(public, []byte{0, 2}), &rsa.OAEPOptions{Hash: crypto.SHA512})
 	assert.ErrorIs(t, err, rsa.ErrDecryption, "no message fits")
 }
 
@@ -152,7 +120,7 @@ func TestDecryptSaysNothingOfWhatIsWrong(t *testing.T) {
 		"short padding":   append([]byte{0, 2, 1, 1, 1, 1, 1, 1, 1, 0}, ones[:100]...),
 		"nothing but two": {0, 2},
 	} {
-		_, err := key.Decrypt(nil, raw(public, block), nil)
+		_, err := key.Decrypt(nil, rsapadtest.Raw(public, block), nil)
 		assert.ErrorIs(t, err, rsa.ErrDecryption, name)
 		texts[err.Error()] = true
 	}

@@ -11,18 +11,8 @@ var (
 	DecodeContainers  = decodeContainers
 	DecodeRoots       = decodeRoots
 	Unwrap            = unwrap
-	Inflate           = inflate
 	IsOther           = isOther
-
-	PadPKCS1        = padPKCS1
-	PadPSS          = padPSS
-	UnpadPKCS1      = unpadPKCS1
-	UnpadSessionKey = unpadSessionKey
-	UnpadOAEP       = unpadOAEP
 )
-
-// MaxCertificate bounds what Inflate returns.
-const MaxCertificate = maxCertificate
 
 // Authenticate proves the management key in a section of a test.
 var Authenticate = ManagementKey.authenticate

@@ -2,7 +2,6 @@ package piv_test
 
 import (
 	"bytes"
-	"compress/gzip"
 	"errors"
 	"testing"
 
@@ -11,6 +10,7 @@ import (
 
 	"github.com/smartlogon/smartlogon/card"
 	"github.com/smartlogon/smartlogon/internal/ber"
+	"github.com/smartlogon/smartlogon/internal/inflate"
 	"github.com/smartlogon/smartlogon/piv"
 )
 
@@ -52,7 +52,7 @@ func FuzzCertificate(f *testing.F) {
 			assert.Nil(t, der)
 			return
 		}
-		assert.LessOrEqual(t, len(der), max(len(content), piv.MaxCertificate))
+		assert.LessOrEqual(t, len(der), max(len(content), inflate.MaxSize))
 		r := ber.BER(der)
 		_, ok := r.Take(ber.Sequence)
 		assert.True(t, ok)
@@ -61,31 +61,6 @@ func FuzzCertificate(f *testing.F) {
 		require.NoError(t, err)
 		assert.Equal(t, der, again)
 	})
-}
-
-// What was inflated is bounded, and survives being compressed.
-func FuzzInflate(f *testing.F) {
-	f.Fuzz(func(t *testing.T, packed []byte) {
-		out, err := piv.Inflate(packed)
-		if err != nil {
-			assert.Nil(t, out)
-			return
-		}
-		assert.LessOrEqual(t, len(out), piv.MaxCertificate)
-		var b bytes.Buffer
-		z := gzip.NewWriter(&b)
-		compressFuzzed(t, z, out)
-		again, err := piv.Inflate(b.Bytes())
-		require.NoError(t, err)
-		assert.True(t, bytes.Equal(out, again))
-	})
-}
-
-func compressFuzzed(t *testing.T, z *gzip.Writer, b []byte) {
-	t.Helper()
-	_, err := z.Write(b)
-	require.NoError(t, err)
-	require.NoError(t, z.Close())
 }
 
 // An application that names itself as PIV does, from the front, is not another.

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/smartlogon/smartlogon/internal/rsapad"
 	"github.com/smartlogon/smartlogon/internal/signature"
 )
 
@@ -71,13 +72,7 @@ func (k *Key) sign(random io.Reader, digest []byte, opts crypto.SignerOpts) ([]b
 
 // signRSA pads the digest: the card only raises to the private exponent.
 func (k *Key) signRSA(random io.Reader, public *rsa.PublicKey, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
-	var block []byte
-	var err error
-	if pss, ok := opts.(*rsa.PSSOptions); ok {
-		block, err = padPSS(random, public, digest, pss)
-	} else {
-		block, err = padPKCS1(public.Size(), opts.HashFunc(), digest)
-	}
+	block, err := rsapad.Pad(random, public, digest, opts)
 	if err != nil {
 		return nil, err
 	}

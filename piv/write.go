@@ -10,6 +10,7 @@ import (
 
 	"github.com/smartlogon/smartlogon/card"
 	"github.com/smartlogon/smartlogon/internal/ber"
+	"github.com/smartlogon/smartlogon/internal/inflate"
 )
 
 // maxObject bounds what is written: the data of one command.
@@ -128,7 +129,7 @@ func (a *Admin) putCertificate(ctx context.Context, s Slot, der []byte) error {
 		return errors.New("there is no certificate")
 	case err != nil:
 		return unreadable(err)
-	case len(der) > maxCertificate:
+	case len(der) > inflate.MaxSize:
 		return fmt.Errorf("%d bytes are more than anybody would read", len(der))
 	}
 	err := a.putData(ctx, s.Object(), plain)

@@ -1,4 +1,5 @@
-package piv
+// Package inflate undoes the compression of certificates on cards.
+package inflate
 
 import (
 	"bytes"
@@ -9,14 +10,14 @@ import (
 	"io"
 )
 
-// maxCertificate bounds an inflated certificate. The largest container that
+// MaxSize bounds an inflated certificate. The largest container that
 // SP 800-73-4 has for one takes 1,905 bytes; a few KiB can inflate into many MiB.
-const maxCertificate = 64 << 10
+const MaxSize = 64 << 10
 
-// inflate undoes the two compressions that cards use: gzip, as the standard has
+// Certificate undoes the two compressions that cards use: gzip, as the standard has
 // it, and the one of Net iD, 01 00, the size in two bytes, the lower first, and
 // a zlib stream.
-func inflate(b []byte) ([]byte, error) {
+func Certificate(b []byte) ([]byte, error) {
 	in := bytes.NewReader(b)
 	switch {
 	case bytes.HasPrefix(b, []byte{0x1F, 0x8B}):
@@ -40,12 +41,12 @@ func inflate(b []byte) ([]byte, error) {
 // readAll reads a stream that ends together with its input, and has the given
 // size unless that is negative.
 func readAll(z io.Reader, in *bytes.Reader, size int) ([]byte, error) {
-	out, err := io.ReadAll(io.LimitReader(z, maxCertificate+1))
+	out, err := io.ReadAll(io.LimitReader(z, MaxSize+1))
 	switch {
 	case err != nil:
 		return nil, err
-	case len(out) > maxCertificate:
-		return nil, fmt.Errorf("certificate inflates to more than %d bytes", maxCertificate)
+	case len(out) > MaxSize:
+		return nil, fmt.Errorf("certificate inflates to more than %d bytes", MaxSize)
 	case size >= 0 && len(out) != size:
 		return nil, fmt.Errorf("certificate inflates to %d bytes, not to the %d that it says", len(out), size)
 	case in.Len() > 0:

@@ -1,6 +1,9 @@
-package piv
+// Package rsapad puts on and takes off the padding of RSA (RFC 8017) for keys that
+// are on a card, which only raises to the private exponent.
+package rsapad
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/rand"
 	"crypto/rsa"
@@ -8,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 )
 
 // The DER in front of a digest (RFC 8017, 9.2, note 1).
@@ -20,23 +24,38 @@ var digestInfo = map[crypto.Hash][]byte{
 	0:             {}, // the caller has put something in front already, as TLS 1.0 does
 }
 
-// padPKCS1 is EMSA-PKCS1-v1_5 (RFC 8017, 9.2) for a modulus of size bytes.
-func padPKCS1(size int, hash crypto.Hash, digest []byte) ([]byte, error) {
+// Pad makes the block that signs a digest: by PKCS #1 v1.5 or, if opts is a
+// *[rsa.PSSOptions], by PSS. Randomness for PSS comes from random.
+func Pad(random io.Reader, public *rsa.PublicKey, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
+	if pss, ok := opts.(*rsa.PSSOptions); ok {
+		return padPSS(random, public, digest, pss)
+	}
+	return padPKCS1(public.Size(), opts.HashFunc(), digest)
+}
+
+// DigestInfo is what PKCS #1 v1.5 signs, without the padding, for a modulus of
+// size bytes (RFC 8017, 9.2).
+func DigestInfo(size int, hash crypto.Hash, digest []byte) ([]byte, error) {
 	prefix, ok := digestInfo[hash]
 	if !ok {
 		return nil, fmt.Errorf("%w: PKCS #1 v1.5 with %v", errors.ErrUnsupported, hash)
 	}
-	n := len(prefix) + len(digest)
-	if n > size-11 {
+	if len(prefix)+len(digest) > size-11 {
 		return nil, fmt.Errorf("digest of %d bytes is too long for the key", len(digest))
 	}
-	block := make([]byte, size)
-	block[1] = 0x01
-	for i := 2; i < size-n-1; i++ {
-		block[i] = 0xFF
+	return slices.Concat(prefix, digest), nil
+}
+
+// padPKCS1 is EMSA-PKCS1-v1_5 (RFC 8017, 9.2) for a modulus of size bytes.
+func padPKCS1(size int, hash crypto.Hash, digest []byte) ([]byte, error) {
+	info, err := DigestInfo(size, hash, digest)
+	if err != nil {
+		return nil, err
 	}
-	copy(block[size-n:], prefix)
-	copy(block[size-len(digest):], digest)
+	block := bytes.Repeat([]byte{0xFF}, size)
+	block[0], block[1] = 0x00, 0x01
+	block[size-len(info)-1] = 0x00
+	copy(block[size-len(info):], info)
 	return block, nil
 }
 

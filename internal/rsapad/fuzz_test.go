@@ -1,4 +1,4 @@
-package piv_test
+package rsapad_test
 
 import (
 	"bytes"
@@ -12,11 +12,12 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/smartlogon/smartlogon/internal/rsapad"
+	"github.com/smartlogon/smartlogon/internal/rsapad/rsapadtest"
 	"github.com/smartlogon/smartlogon/internal/testkeys"
-	"github.com/smartlogon/smartlogon/piv"
 )
 
-// The padding is measured against crypto/rsa, with the shortest key that PIV has.
+// The padding is measured against crypto/rsa, with the shortest key that cards have.
 var shortKey = sync.OnceValue(func() *rsa.PrivateKey { return testkeys.RSA(1024, 0) })
 
 // opened is what the public key makes of a signature.
@@ -33,10 +34,14 @@ func block(data []byte) (plain, ciphertext []byte) {
 	if new(big.Int).SetBytes(plain).Cmp(public.N) >= 0 {
 		plain[0] = 0
 	}
-	return plain, raw(public, plain)
+	return plain, rsapadtest.Raw(public, plain)
 }
 
 var hashes = []crypto.Hash{0, crypto.SHA1, crypto.SHA224, crypto.SHA256, crypto.SHA384, crypto.SHA512}
+
+type zeroReader struct{}
+
+func (zeroReader) Read(b []byte) (int, error) { clear(b); return len(b), nil }
 
 func FuzzPadPKCS1(f *testing.F) {
 	f.Fuzz(func(t *testing.T, digest []byte, n uint8) {
@@ -44,7 +49,7 @@ func FuzzPadPKCS1(f *testing.F) {
 		if hash != 0 {
 			digest = append(digest, make([]byte, hash.Size())...)[:hash.Size()]
 		}
-		got, err := piv.PadPKCS1(shortKey().Size(), hash, digest)
+		got, err := rsapad.PadPKCS1(shortKey().Size(), hash, digest)
 		signature, wantErr := rsa.SignPKCS1v15(nil, shortKey(), hash, digest)
 		require.Equal(t, wantErr == nil, err == nil, "%v, %v", wantErr, err)
 		if err == nil {
@@ -58,7 +63,7 @@ func FuzzPadPSS(f *testing.F) {
 		hash := hashes[1+int(n)%(len(hashes)-1)]
 		digest = append(digest, make([]byte, hash.Size())...)[:hash.Size()]
 		opts := &rsa.PSSOptions{SaltLength: int(salt), Hash: hash}
-		padded, err := piv.PadPSS(nil, &shortKey().PublicKey, digest, opts)
+		padded, err := rsapad.PadPSS(nil, &shortKey().PublicKey, digest, opts)
 		if err != nil {
 			assert.Nil(t, padded)
 			most := shortKey().Size() - hash.Size() - 2
@@ -75,7 +80,7 @@ func FuzzUnpadPKCS1(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		plain, ciphertext := block(data)
 		want, wantErr := rsa.DecryptPKCS1v15(nil, shortKey(), ciphertext)
-		got, err := piv.UnpadPKCS1(plain)
+		got, err := rsapad.UnpadPKCS1(plain)
 		require.Equal(t, wantErr == nil, err == nil)
 		assert.True(t, bytes.Equal(want, got))
 	})
@@ -86,7 +91,7 @@ func FuzzUnpadSessionKey(f *testing.F) {
 		plain, ciphertext := block(data)
 		want := make([]byte, length) // stays as it is where there is no such key
 		wantErr := rsa.DecryptPKCS1v15SessionKey(nil, shortKey(), ciphertext, want)
-		got, err := piv.UnpadSessionKey(zeroReader{}, plain, int(length))
+		got, err := rsapad.UnpadSessionKey(zeroReader{}, plain, int(length))
 		require.Equal(t, wantErr == nil, err == nil)
 		if err == nil {
 			assert.Equal(t, want, got)
@@ -100,11 +105,11 @@ func FuzzUnpadOAEP(f *testing.F) {
 			if len(data) > shortKey().Size()-2*sha1.Size-2 {
 				return
 			}
-			data = oaep(shortKey().Size(), crypto.SHA1, crypto.SHA1, label, data)
+			data = rsapadtest.OAEP(shortKey().Size(), crypto.SHA1, crypto.SHA1, label, data)
 		}
 		plain, ciphertext := block(data)
 		want, wantErr := rsa.DecryptOAEP(sha1.New(), nil, shortKey(), ciphertext, label)
-		got, err := piv.UnpadOAEP(plain, &rsa.OAEPOptions{Hash: crypto.SHA1, Label: label})
+		got, err := rsapad.UnpadOAEP(plain, &rsa.OAEPOptions{Hash: crypto.SHA1, Label: label})
 		require.Equal(t, wantErr == nil, err == nil)
 		require.True(t, !encode || err == nil)
 		assert.True(t, bytes.Equal(want, got))

@@ -1,0 +1,41 @@
+// Package rsapadtest makes what keys of tests decrypt, right and wrong.
+package rsapadtest
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/rsa"
+	"math/big"
+)
+
+// Raw raises a block to the public exponent.
+func Raw(public *rsa.PublicKey, start []byte) []byte {
+	block := append(bytes.Clone(start), make([]byte, public.Size()-len(start))...)
+	m := new(big.Int).SetBytes(block)
+	return m.Exp(m, big.NewInt(int64(public.E)), public.N).FillBytes(block)
+}
+
+// OAEP is EME-OAEP encoding (RFC 8017, 7.1.1) with a seed of sevens.
+func OAEP(size int, hash, mgf crypto.Hash, label, message []byte) []byte {
+	n := hash.Size()
+	block := make([]byte, size)
+	seed, db := block[1:1+n], block[1+n:]
+	h := hash.New()
+	h.Write(label)
+	copy(db, h.Sum(nil))
+	db[len(db)-len(message)-1] = 1
+	copy(db[len(db)-len(message):], message)
+	for i := range seed {
+		seed[i] = 7
+	}
+	mask := func(out, from []byte) {
+		for i := range out {
+			h := mgf.New()
+			h.Write(append(bytes.Clone(from), 0, 0, 0, byte(i/mgf.Size())))
+			out[i] ^= h.Sum(nil)[i%mgf.Size()]
+		}
+	}
+	mask(db, bytes.Clone(seed))
+	mask(seed, bytes.Clone(db))
+	return block
+}

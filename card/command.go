@@ -22,6 +22,10 @@ type Command struct {
 	// the card answers beyond it is returned all the same.
 	Ne int
 
+	// Part bounds the data of one APDU: longer data is chained. 0 stands for
+	// what card and reader take. Some applications want less than the card.
+	Part int
+
 	// Secret keeps Data and the answer out of logs and traces. Commands that
 	// ISO/IEC 7816-4 or NIST SP 800-73-4 define to carry a PIN or key
 	// material are kept out anyway.
@@ -158,13 +162,16 @@ func (x *exchange) send(c Command, extended bool) ([]byte, error) {
 	if extended {
 		answer, err = x.apdu(c, extendedAPDU)
 	} else {
-		rest := c.Data
-		for len(rest) > maxShortData {
-			part := Command{CLA: c.CLA | chained, INS: c.INS, P1: c.P1, P2: c.P2, Data: rest[:maxShortData], Secret: c.Secret}
+		rest, most := c.Data, maxShortData
+		if c.Part > 0 {
+			most = min(most, c.Part)
+		}
+		for len(rest) > most {
+			part := Command{CLA: c.CLA | chained, INS: c.INS, P1: c.P1, P2: c.P2, Data: rest[:most], Secret: c.Secret}
 			if answer, err = x.apdu(part, x.short()); err != nil {
 				return answer, err
 			}
-			rest = rest[maxShortData:]
+			rest = rest[most:]
 		}
 		c.Data = rest
 		answer, err = x.apdu(c, x.short())

@@ -67,6 +67,9 @@ func TestFormOfCommands(t *testing.T) {
 		{"case 4, any length", card.Command{INS: 1, Data: []byte{7}, Ne: card.MaxAnswer}, []string{"\x00\x01\x00\x00\x00\x00\x01\x07\x00\x00"}},
 		{"data that is too long is chained until the card is known", card.Command{INS: 1, Data: data(511), Ne: 4}, []string{
 			"\x10\x01\x00\x00\xFF" + long(255), "\x10\x01\x00\x00\xFF" + long(255), "\x00\x01\x00\x00\x01\xAB\x04"}},
+		{"data in parts that the application wants", card.Command{INS: 1, Data: data(256), Ne: 300, Part: 240}, []string{
+			"\x10\x01\x00\x00\xF0" + long(240), "\x00\x01\x00\x00\x10" + string(data(256)[240:]) + "\x00"}},
+		{"short data in parts", card.Command{INS: 1, Data: []byte{7}, Ne: 300, Part: 240}, []string{"\x00\x01\x00\x00\x01\x07\x00"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s := &scripted{}

@@ -52,6 +52,8 @@ func (tx *Tx) setLimit(l limit) {
 // lose one that signs would cost the PIN that was verified for it.
 func (l limit) extended(c Command) bool {
 	switch {
+	case c.Part > 0:
+		return false
 	case len(c.Data) > maxShortData:
 		return l == long
 	case c.Ne > 256:

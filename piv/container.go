@@ -6,10 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"unicode/utf16"
 
 	"github.com/smartlogon/smartlogon/card"
 	"github.com/smartlogon/smartlogon/internal/ber"
+	"github.com/smartlogon/smartlogon/internal/utf16z"
 )
 
 // Objects in which Yubico's minidriver for Windows keeps what Windows wants of a
@@ -73,7 +73,7 @@ func decodeContainers(content []byte) ([]Container, error) {
 		r := records[:containerSize]
 		rest := r[nameSize:]
 		k := Container{
-			Name:    decodeUTF16(r[:nameSize]),
+			Name:    utf16z.String(r[:nameSize]),
 			Slot:    Slot(rest[0]),
 			KeySpec: rest[1],
 			Bits:    int(binary.LittleEndian.Uint16(rest[2:])),
@@ -84,19 +84,6 @@ func decodeContainers(content []byte) ([]Container, error) {
 		list = append(list, k)
 	}
 	return list, nil
-}
-
-// decodeUTF16 reads text up to the first zero.
-func decodeUTF16(b []byte) string {
-	var units []uint16
-	for ; len(b) > 1; b = b[2:] {
-		u := binary.LittleEndian.Uint16(b)
-		if u == 0 {
-			break
-		}
-		units = append(units, u)
-	}
-	return string(utf16.Decode(units))
 }
 
 // Roots reads the certificates of authorities that Yubico's minidriver keeps for

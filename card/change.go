@@ -6,9 +6,20 @@ import "context"
 type Change struct {
 	// Verification is of the secret that allows it: the PIN that is replaced,
 	// or one that unblocks it. It is this secret whose tries a wrong answer
-	// costs. Verify and Always are not used. PIN is asked twice: for the
-	// secret, and for the new PIN (PINRequest.New).
+	// costs. PIN is asked twice: for the secret, and for the new PIN
+	// (PINRequest.New). Always is not used.
+	//
+	// Where the secret may have more than one length and is not padded, the card
+	// cuts it from the new PIN by the length that it knows: it could take part
+	// of the one for the other. There the secret is verified first, unless
+	// Verify is nil.
 	Verification
+
+	// Allow stands for the secret where that is none that a person knows. It
+	// runs in the section, with the application selected. Then PIN is asked
+	// for the new PIN only, and Replace gets nil for the secret; Verification
+	// is of the PIN that is set, which may be blocked.
+	Allow func(*Tx) error
 
 	New       Reference // the PIN that is set
 	NewFormat PINFormat

@@ -2,8 +2,10 @@ package card_test
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/smartlogon/smartlogon/card"
 	"github.com/smartlogon/smartlogon/card/cardtest"
@@ -183,4 +185,68 @@ func TestMemoryOfChangedPINsIsZeroed(t *testing.T) {
 	for _, b := range append(built, kept.sent[0]) {
 		assert.Equal(t, make([]byte, len(b)), b)
 	}
+}
+
+// A card that cuts a PIN from the next by the length that it knows would take
+// 1234 and 56789012 for 123456 and 789012.
+func TestSecretWithoutPaddingIsVerifiedBeforeItIsChanged(t *testing.T) {
+	d := newDesk(t, cardtest.PIV(), nil)
+	var sent []byte
+	ctx := card.WithTrace(t.Context(), &card.Trace{Command: func(_ string, c card.Command, _ []byte, _ time.Duration) {
+		if c.INS != 0xA4 {
+			sent = append(sent, c.INS)
+		}
+	}})
+	ch := func(ask card.PINFunc) card.Change {
+		c := changeOf(ask)
+		c.Format = card.PINFormat{Min: 4, Max: 8}
+		verify := func(pin []byte) []byte { return append(pin, 0xFF, 0xFF, 0xFF, 0xFF)[:8] }
+		c.Verify = func(pin []byte) card.Command { return card.Command{INS: 0x20, P2: 0x80, Data: verify(pin)} }
+		c.Replace = func(old, pin []byte) card.Command {
+			return card.Command{INS: 0x24, P2: 0x80, Data: slices.Concat(verify(old), pin)}
+		}
+		return c
+	}
+	p := answering("123457", "654321")
+	require.ErrorIs(t, d.card.DoChange(ctx, ch(p.ask)), errNoMore)
+	assert.ErrorIs(t, p.requests[2].Refused, card.ErrWrongPIN)
+	assert.Equal(t, 1, d.soft.Spent())
+	assert.NotContains(t, sent, byte(0x24), "nothing was to be changed")
+
+	sent = nil
+	p = answering(cardtest.PIN, "654321")
+	require.NoError(t, d.card.DoChange(ctx, ch(p.ask)))
+	assert.Equal(t, []byte{0x20, 0x20, 0x20, 0x20, 0x24}, sent, "asked, asked, verified, asked, changed")
+	assert.Len(t, p.requests, 2)
+	assert.True(t, d.takes("654321"))
+	assert.False(t, d.soft.Verified(), "logged out")
+}
+
+func TestChangeThatIsAllowedByNoPIN(t *testing.T) {
+	d := newDesk(t, cardtest.PIV(cardtest.TriesLeft(0)), nil)
+	allowed, refuse := 0, true
+	errNo := errors.New("no")
+	c := changeOf(nil)
+	c.Allow = func(*card.Tx) error {
+		if allowed++; refuse {
+			return errNo
+		}
+		return nil
+	}
+	c.Replace = func(secret, pin []byte) card.Command {
+		assert.Nil(t, secret)
+		return card.Command{INS: 0x2C, P2: 0x80, Data: slices.Concat([]byte(cardtest.PUK), pin)}
+	}
+	p := answering("654321")
+	c.PIN = p.ask
+	require.ErrorIs(t, d.card.DoChange(t.Context(), c), errNo)
+	refuse = false
+	p = answering("12345", "654321")
+	c.PIN = p.ask
+	require.NoError(t, d.card.DoChange(t.Context(), c))
+	require.Len(t, p.requests, 2)
+	assert.True(t, p.requests[0].New && p.requests[1].New, "there is no other to ask for")
+	assert.ErrorIs(t, p.requests[1].Refused, card.ErrNewPIN)
+	assert.Equal(t, 2, allowed, "not before the new PIN has its form")
+	assert.True(t, d.takes("654321"))
 }

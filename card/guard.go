@@ -56,6 +56,9 @@ type guard struct {
 	pad      pad       // of its reader
 }
 
+// allowed reports whether a PIN is set without a secret that a person knows.
+func (g *guard) allowed() bool { return g.change != nil && g.change.Allow != nil }
+
 func (g *guard) run(ctx context.Context, f func(*Tx) error) error {
 	var refused error // why the last answer was not taken
 	for range maxAnswers {
@@ -63,7 +66,7 @@ func (g *guard) run(ctx context.Context, f func(*Tx) error) error {
 		switch {
 		case done || err != nil:
 			return err
-		case status.Blocked:
+		case status.Blocked && !g.allowed():
 			return &PINError{g.v.Reference, 0, false, ErrPINBlocked}
 		case g.v.PIN == nil:
 			return &PINError{g.v.Reference, status.Retries, false, ErrPINRequired}
@@ -134,7 +137,9 @@ func (g *guard) ask(ctx context.Context, status PINStatus, refused error) (a ans
 	if !errors.Is(refused, ErrNewPIN) {
 		r.Refused, refused = refused, nil
 	}
-	a.pin, err = g.v.PIN(ctx, r)
+	if !g.allowed() {
+		a.pin, err = g.v.PIN(ctx, r)
+	}
 	if err == nil && g.change != nil {
 		r.Reference, r.Format, r.New = g.change.New, g.change.NewFormat, true
 		r.Retries, r.Last, r.Refused = -1, false, refused

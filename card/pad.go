@@ -45,7 +45,7 @@ func (g *guard) padTakes() bool {
 		return g.pad.verify != 0
 	}
 	// Where a PIN is not padded, only the card knows where the old one ends.
-	return g.pad.modify != 0 && g.v.Format.Padded && g.change.NewFormat.Padded
+	return g.pad.modify != 0 && !g.allowed() && g.v.Format.Padded && g.change.NewFormat.Padded
 }
 
 // typed makes what has the person type on the reader: the structure of PC/SC

@@ -20,12 +20,22 @@ func (g *guard) verify(tx *Tx, given answer) error {
 	}
 	defer clear(out.command.Data)
 	switch {
+	case g.allowed():
+		if err := g.change.Allow(tx); err != nil {
+			return err
+		}
 	case status.Blocked:
 		return not(ErrPINBlocked)
 	case memory.has(out.pin):
 		return not(ErrRefusedBefore)
 	case status.last() && !given.pin.evenLast:
 		return not(ErrLastTry)
+	case out.pad == 0 && g.verifiesFirst():
+		alone := *g
+		alone.change = nil
+		if err := alone.verify(tx, answer{pin: given.pin}); err != nil {
+			return err
+		}
 	}
 	if err := tx.usable(); err != nil {
 		return err
@@ -48,6 +58,13 @@ func (g *guard) verify(tx *Tx, given answer) error {
 	return g.refusal(answered, err, out, status)
 }
 
+// verifiesFirst reports whether a secret is to be known as right before it is sent
+// with a new PIN.
+func (g *guard) verifiesFirst() bool {
+	f := g.v.Format
+	return g.change != nil && !f.Padded && f.Min != f.Max && g.v.Verify != nil
+}
+
 // A sending is a PIN on its way to the card.
 type sending struct {
 	command Command
@@ -66,12 +83,14 @@ func (g *guard) prepare(given answer) (out sending, err error) {
 		return g.typed(), nil
 	}
 	memory := &g.card.service.refused
-	coded, err := g.v.Format.encode(given.pin)
-	if err != nil {
-		return out, err
+	var coded []byte
+	if !g.allowed() {
+		if coded, err = g.v.Format.encode(given.pin); err != nil {
+			return out, err
+		}
+		defer clear(coded)
+		out.pin = memory.of(g.identity, g.v.Reference, coded)
 	}
-	defer clear(coded)
-	out.pin = memory.of(g.identity, g.v.Reference, coded)
 	var c Command
 	if ch := g.change; ch == nil {
 		c = g.v.Verify(coded)

@@ -66,7 +66,6 @@ var remedies = []struct {
 	{"piv.ErrAttestation", piv.ErrAttestation},
 	{"enumerate.ErrNoApplication", enumerate.ErrNoApplication},
 	{"enumerate.ErrNotOffered", enumerate.ErrNotOffered},
-	{"enumerate.ErrGIDS", enumerate.ErrGIDS},
 }
 
 // mistakes are errors of the program, about which a person can do nothing.

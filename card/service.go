@@ -1,6 +1,7 @@
 package card
 
 import (
+	"bytes"
 	"context"
 	"log/slog"
 	"sync"
@@ -37,6 +38,7 @@ type Service struct {
 	closed  bool
 	lanes   map[string]*lane
 	limits  map[limitKey]limit
+	cards   map[string]*Card // the last one of each reader
 	epochs  uint64
 	watches map[*watch]struct{}
 }
@@ -48,6 +50,7 @@ func NewService(d driver.Service, o *Options) *Service {
 		driver: d,
 		lanes:  make(map[string]*lane),
 		limits: make(map[limitKey]limit),
+		cards:  make(map[string]*Card),
 	}
 	if o != nil {
 		s.options = *o
@@ -95,7 +98,19 @@ func (s *Service) Card(ctx context.Context, reader string) (*Card, error) {
 	case r.Mute:
 		return nil, wrap(reader, op, ErrMute)
 	}
-	return &Card{service: s, reader: reader, events: r.Events, atr: r.ATR}, nil
+	return s.card(r), nil
+}
+
+// card is the card that a reader says is in it.
+func (s *Service) card(r driver.Reader) *Card {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := s.cards[r.Name]
+	if c == nil || c.events != r.Events || !bytes.Equal(c.atr, r.ATR) {
+		c = &Card{service: s, reader: r.Name, events: r.Events, atr: r.ATR}
+		s.cards[r.Name] = c
+	}
+	return c
 }
 
 // Close ends every section with ErrClosed, waits until none is left, and closes

@@ -236,7 +236,7 @@ func (w *watch) present(kind EventKind, r driver.Reader) bool {
 	delete(w.cards, r.Name)
 	e := Event{Kind: kind, Reader: r.Name, ATR: r.ATR, Mute: r.Mute}
 	if !r.Mute {
-		e.Card = &Card{service: w.service, reader: r.Name, events: r.Events, atr: r.ATR}
+		e.Card = w.service.card(r)
 		w.cards[r.Name] = e.Card
 	}
 	return w.yield(e, nil)

@@ -1,7 +1,6 @@
 package enumerate
 
 import (
-	"bytes"
 	"context"
 	"crypto"
 	"crypto/x509"
@@ -11,24 +10,30 @@ import (
 	"github.com/smartlogon/smartlogon/card"
 	"github.com/smartlogon/smartlogon/enumerate/rules"
 	"github.com/smartlogon/smartlogon/internal/cert"
-	"github.com/smartlogon/smartlogon/piv"
 	"github.com/smartlogon/smartlogon/upn"
 )
 
 // An Application is what holds a certificate on a card.
 type Application string
 
-// PIV is the application of NIST SP 800-73-4.
-const PIV Application = "PIV"
+// The applications that a Finder looks for.
+const (
+	PIV  Application = "PIV"  // NIST SP 800-73-4
+	GIDS Application = "GIDS" // of virtual smart cards, and tokens that speak the same
+)
 
 // A Credential is a certificate on a card, and what can be said of it without
 // its PIN. It is data: reading it again never touches the card.
 type Credential struct {
 	Reader      string
 	Application Application
-	Container   string // of PIV, the key reference: "9A"
+	Container   string // of PIV, the key reference: "9A"; of GIDS, the file of the certificate: "kxc00"
 	Default     bool   // the container that Windows looks at first
 	KeySpec     rules.KeySpec
+
+	// Name is the one by which Windows programs know the container, where the
+	// card has a name for it, as GIDS cards do.
+	Name string
 
 	Raw      []byte         // the certificate as it was on the card, DER
 	Names    upn.Names      // whom it names
@@ -37,49 +42,19 @@ type Credential struct {
 	// open opens the key, of which the certificate has that public half.
 	open  func(context.Context, crypto.PublicKey, card.PINFunc) (crypto.Signer, error)
 	check bool // its signatures, which open does not promise to
+
+	pin pinOwner // nil where the key is not on a card of this module's
 }
 
-// newCredential judges and names a certificate of a PIV card.
-func (f *Finder) newCredential(c *card.Card, found *piv.Certificate, first bool, own *cardKey) *Credential {
-	spec := rules.PIVKeyExchange
-	if found.Slot == piv.Signature {
-		spec = rules.PIVSignature
-	}
+// judged says of a certificate what can be said without its card.
+func (f *Finder) judged(c *card.Card, raw []byte, spec rules.KeySpec) *Credential {
 	return &Credential{
-		Reader:      c.Reader(),
-		Application: PIV,
-		Container:   fmt.Sprintf("%02X", byte(found.Slot)),
-		Default:     first,
-		KeySpec:     spec,
-		Raw:         found.Raw,
-		Names:       upn.Read(found.Raw),
-		Findings:    rules.Check(found.Raw, spec, f.Policy, f.now()),
-		open: func(ctx context.Context, public crypto.PublicKey, ask card.PINFunc) (crypto.Signer, error) {
-			p := piv.New(c)
-			if f.Prove {
-				if err := own.proved(ctx, p); err != nil {
-					return nil, err
-				}
-			}
-			return openPIV(ctx, p, found, public, ask)
-		},
+		Reader:   c.Reader(),
+		KeySpec:  spec,
+		Raw:      raw,
+		Names:    upn.Read(raw),
+		Findings: rules.Check(raw, spec, f.Policy, f.now()),
 	}
-}
-
-// openPIV opens a key whose slot still holds the certificate that was found.
-func openPIV(ctx context.Context, p *piv.Card, found *piv.Certificate, public crypto.PublicKey, ask card.PINFunc) (crypto.Signer, error) {
-	now, err := p.Certificate(ctx, found.Slot)
-	if err != nil {
-		return nil, err
-	}
-	if !bytes.Equal(now.Raw, found.Raw) {
-		return nil, fmt.Errorf("%w: it holds another certificate now", card.ErrChanged)
-	}
-	key, err := p.Key(ctx, found.Slot, public, ask)
-	if err != nil {
-		return nil, err // a nil *piv.Key is no nil Signer
-	}
-	return key, nil
 }
 
 // X509 parses the certificate. Some that Windows shows do not parse.

@@ -10,7 +10,6 @@ import (
 
 	"github.com/smartlogon/smartlogon/card"
 	"github.com/smartlogon/smartlogon/enumerate/rules"
-	"github.com/smartlogon/smartlogon/internal/gids"
 	"github.com/smartlogon/smartlogon/piv"
 )
 
@@ -34,6 +33,8 @@ type Finder struct {
 	// was listed. Without it that rests on the certificate, and on the reader
 	// telling that no card came or went. It takes the time of a signature.
 	Prove bool
+
+	memory memory
 }
 
 // What a card, or all readers together, can lack; see also the errors of package
@@ -43,20 +44,13 @@ var (
 	// knows.
 	ErrNoApplication error = remedy{
 		"no known application on the card",
-		"Insert a PIV card: this one has no PIV application.",
+		"Insert a PIV card or a virtual smart card: this one has neither application.",
 	}
 
 	// ErrNotOffered says that Windows would not offer any of the certificates.
 	ErrNotOffered error = remedy{
 		"no certificate to sign in with",
 		"Look at the findings of each certificate; the program examples/explain prints them.",
-	}
-
-	// ErrGIDS says that a card is a virtual smart card, or one like it, whose
-	// certificates are not read yet.
-	ErrGIDS error = remedy{
-		"certificates in the GIDS application are not read yet",
-		"Use a PIV card: virtual smart cards (GIDS) are found but not read yet.",
 	}
 )
 
@@ -190,40 +184,33 @@ func inReader(name string, err error) error {
 	return fmt.Errorf("enumerate: reader %q: %w", name, err)
 }
 
-// read hands over what is on a card: the certificates of its PIV application,
-// then whether it has another. The second question comes last because to ask it
-// can end a login of the first.
+// read hands over what is on a card: the certificates of its PIV application, then
+// those of its GIDS application. The second comes last because to ask for it can
+// end a login of the first.
 func (f *Finder) read(ctx context.Context, c *card.Card, found func(result)) {
-	fail := func(err error) { found(result{err: inReader(c.Reader(), err)}) }
-	known, first := true, true
-	own := new(cardKey)
-	for cert, err := range piv.New(c).Certificates(ctx, f.Scan) {
-		switch {
-		case errors.Is(err, piv.ErrNotPIV):
-			known = false
-		case err != nil:
-			fail(err)
-			if ctx.Err() != nil || lost(err) {
-				return
-			}
-		default:
-			if cert.Slot == piv.CardAuthentication {
-				own.set(cert.Raw)
-			}
-			found(result{credential: f.newCredential(c, cert, first, own)})
-			first = false
+	known := f.known(c)
+	hand := func(credential *Credential, err error) (goOn bool) {
+		if err != nil {
+			found(result{err: inReader(c.Reader(), err)})
+			return ctx.Err() == nil && !lost(err)
+		}
+		found(result{credential: credential})
+		return true
+	}
+	hasPIV, goOn := false, true
+	if !known.notPIV.Load() {
+		if hasPIV, goOn = f.readPIV(ctx, c, hand); !goOn {
+			return
 		}
 	}
-	if ctx.Err() != nil {
+	hasGIDS, goOn := f.readGIDS(ctx, c, known.gids, hand)
+	if !goOn {
+		f.forget(known)
 		return
 	}
-	switch has, err := gids.Probe(ctx, c); {
-	case err != nil:
-		fail(err)
-	case has:
-		fail(ErrGIDS)
-	case !known:
-		fail(ErrNoApplication)
+	known.notPIV.Store(hasGIDS && !hasPIV)
+	if !hasPIV && !hasGIDS {
+		hand(nil, ErrNoApplication)
 	}
 }
 

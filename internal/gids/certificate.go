@@ -1,0 +1,96 @@
+package gids
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/smartlogon/smartlogon/card"
+	"github.com/smartlogon/smartlogon/internal/ber"
+	"github.com/smartlogon/smartlogon/internal/inflate"
+)
+
+// A Certificate is what a file of a container holds.
+type Certificate struct {
+	File      string // its name on the card: "kxc00"
+	Signature bool   // it is of the container's signature key, else of its key exchange key
+	Container Container
+	Raw       []byte // DER, inflated
+
+	at object
+}
+
+// Files of certificates are called kxc or ksc, and a number of two digits.
+const (
+	exchangePrefix  = "kxc"
+	signaturePrefix = "ksc"
+	directory       = "mscp"
+)
+
+// isCertificate reports whether a file holds one, as its name says.
+func (f file) isCertificate() bool {
+	if f.dir != directory || len(f.name) != 5 {
+		return false
+	}
+	if !strings.HasPrefix(f.name, exchangePrefix) && !strings.HasPrefix(f.name, signaturePrefix) {
+		return false
+	}
+	_, err := strconv.ParseUint(f.number(), 16, 8)
+	return err == nil
+}
+
+func (f file) number() string  { return f.name[3:] }
+func (f file) signature() bool { return strings.HasPrefix(f.name, signaturePrefix) }
+
+// readCertificate reads the certificate in a file.
+func readCertificate(tx *card.Tx, at object) ([]byte, error) {
+	content, err := readObject(tx, at)
+	if err != nil {
+		return nil, err
+	}
+	return decodeCertificate(content)
+}
+
+// decodeCertificate takes the certificate out of a file: 01 00, its size in two
+// bytes, the lower first, and a zlib stream; or the certificate as it is.
+func decodeCertificate(content []byte) ([]byte, error) {
+	if len(content) == 0 {
+		return nil, ErrNotFound
+	}
+	der := content
+	if !bytes.HasPrefix(content, []byte{byte(ber.Sequence)}) {
+		var err error
+		if der, err = inflate.Certificate(content); err != nil {
+			return nil, malformed("%w", err)
+		}
+	}
+	r := ber.BER(der)
+	r.Take(ber.Sequence)
+	if err := r.Close(); err != nil {
+		return nil, malformed("certificate: %w", err)
+	}
+	return der, nil
+}
+
+// Holds makes sure that a certificate is still where it was. The error wraps
+// [card.ErrChanged] where there is another one now, or none.
+func (c *Card) Holds(ctx context.Context, listed *Certificate) error {
+	err := c.read(ctx, func(tx *card.Tx) error {
+		now, err := readCertificate(tx, listed.at)
+		if errors.Is(err, ErrNotFound) || err == nil && !bytes.Equal(now, listed.Raw) {
+			return fmt.Errorf("%w: it does not hold this certificate any more", card.ErrChanged)
+		}
+		return err
+	})
+	if err != nil {
+		return certificateError(listed.File, listed.at, err)
+	}
+	return nil
+}
+
+func certificateError(name string, at object, err error) error {
+	return fmt.Errorf("gids: certificate %s, object %v: %w", name, at, err)
+}

@@ -1,0 +1,92 @@
+package gids
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/rsa"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/smartlogon/smartlogon/internal/rsapad"
+	"github.com/smartlogon/smartlogon/internal/signature"
+)
+
+// Decrypt decrypts with an RSA key. Opts is nil or *[rsa.PKCS1v15DecryptOptions]
+// for PKCS #1 v1.5, *[rsa.OAEPOptions] for OAEP. Ciphertext that is not what it
+// should be gives [rsa.ErrDecryption], or a random key where a SessionKeyLen is
+// asked for, and no hint at what is wrong with it ([crypto.Decrypter]).
+func (k *Key) Decrypt(random io.Reader, ciphertext []byte, opts crypto.DecrypterOpts) ([]byte, error) {
+	plain, err := k.decrypt(random, ciphertext, opts)
+	if err != nil {
+		return nil, fmt.Errorf("gids: decrypt with the key of %s: %w", k.name, err)
+	}
+	return plain, nil
+}
+
+func (k *Key) decrypt(random io.Reader, ciphertext []byte, opts crypto.DecrypterOpts) ([]byte, error) {
+	public, ok := k.public.(*rsa.PublicKey)
+	if !ok {
+		return nil, fmt.Errorf("%w: a %T does not decrypt", errors.ErrUnsupported, k.public)
+	}
+	unpad, err := rsapad.Unpadding(random, opts)
+	if err != nil {
+		return nil, err
+	}
+	if len(ciphertext) != public.Size() {
+		return nil, rsa.ErrDecryption
+	}
+	answer, way, err := k.try(decrypts, ways(ciphertext, opts)...)
+	defer clear(answer)
+	switch {
+	case errors.Is(err, errInput):
+		return unpad(make([]byte, public.Size())) // what was never padded
+	case err != nil:
+		return nil, err
+	case way == cardUnpadsOAEP:
+		return bytes.Clone(answer), nil
+	case way == cardUnpads:
+		block, err := padded(public.Size(), answer)
+		if err != nil {
+			return nil, err
+		}
+		defer clear(block)
+		return unpad(block)
+	case !rsapad.EncryptsTo(public, answer, ciphertext):
+		return nil, signature.ErrMismatch
+	}
+	return unpad(answer)
+}
+
+// ways are those to decrypt in. What the card can unpad it is asked to, as Windows
+// does. But it cannot do so without telling by its time and status whether there
+// was a padding; where the caller wants nobody to learn that, it is the second
+// choice.
+func ways(ciphertext []byte, opts crypto.DecrypterOpts) []attempt {
+	host := attempt{hostUnpads, ciphertext}
+	switch o := opts.(type) {
+	case *rsa.OAEPOptions:
+		if o.Hash != crypto.SHA1 || o.MGFHash != 0 && o.MGFHash != crypto.SHA1 || len(o.Label) > 0 {
+			return []attempt{host}
+		}
+		return []attempt{{cardUnpadsOAEP, ciphertext}, host}
+	case *rsa.PKCS1v15DecryptOptions:
+		if o.SessionKeyLen > 0 {
+			return []attempt{host, {cardUnpads, ciphertext}}
+		}
+	}
+	return []attempt{{cardUnpads, ciphertext}, host}
+}
+
+// padded puts a padding back (RFC 8017, 7.2.1) that the card took off, so that one
+// piece of code decides what a message may be.
+func padded(size int, message []byte) ([]byte, error) {
+	if len(message) > size-11 {
+		return nil, malformed("message of %d bytes from a key of %d", len(message), size)
+	}
+	block := bytes.Repeat([]byte{0xFF}, size)
+	block[0], block[1] = 0x00, 0x02
+	block[size-len(message)-1] = 0x00
+	copy(block[size-len(message):], message)
+	return block, nil
+}

@@ -5,7 +5,6 @@ import (
 	"crypto"
 	"fmt"
 	"slices"
-	"strconv"
 
 	"github.com/smartlogon/smartlogon/internal/softcard/iso"
 	"github.com/smartlogon/smartlogon/internal/softcard/piv"
@@ -20,23 +19,27 @@ const (
 	PUK = "12345678"
 )
 
-// pinReference is the number of the PIV application PIN (SP 800-73-4 part 1,
-// table 4).
-const pinReference = 0x80
-
 // A Card is a software card. It can be put into a reader ([NewReaders]), or be
 // used as it is, as a [card.Transmitter]. It is safe for concurrent use, but can
 // be in one reader at a time.
 type Card struct {
-	chip     *iso.Card
-	app      *piv.Application
-	writes   *writeCounter
-	encoding piv.Encoding
+	config iso.Config
+	chip   *iso.Card
+	apps   []iso.Application
+	app    application
+	writes *writeCounter
+}
+
+// An application is what a card is about, among those that are on it.
+type application interface {
+	iso.Application
+	put(container string, key crypto.PrivateKey, certificate []byte) error
+	tries() (left, spent int, verified bool)
 }
 
 // PIV makes a PIV card (NIST SP 800-73-4) without keys and certificates.
 func PIV(options ...Option) *Card {
-	return newCard(config{}, options)
+	return newPIV(config{}, options)
 }
 
 // YubiKey makes a YubiKey of a firmware version such as 5.7.1: a PIV card that
@@ -57,7 +60,7 @@ func YubiKey(version string, options ...Option) *Card {
 		c.iso.ATR = slices.Clone(yubico4)
 	}
 	c.neighbours = append(c.neighbours, piv.OTP{Firmware: firmware, Serial: serial})
-	return newCard(c, options)
+	return newPIV(c, options)
 }
 
 // The answers to reset of YubiKeys: the historical bytes end in their name.
@@ -74,60 +77,56 @@ func Logon(upn string, options ...Option) *Card {
 	return PIV(options...).Put("9A", key, certificate)
 }
 
-func newCard(c config, options []Option) *Card {
+func newPIV(c config, options []Option) *Card {
 	c.piv.PIN, c.piv.PUK = PIN, PUK
 	for _, o := range options {
 		o.apply(&c)
 	}
-	app := piv.New(c.piv)
+	app := &pivApplication{piv.New(c.piv), c.encoding}
 	if c.triesLeft != nil {
 		app.SetTriesLeft(pinReference, *c.triesLeft)
 	}
+	return newCard(c, app, !c.noPIV)
+}
+
+// newCard makes a card with an application, which answers or does not, and with
+// its neighbours.
+func newCard(c config, app application, answers bool) *Card {
 	writes := &writeCounter{Application: app, refuse: c.readOnly}
-	applications := c.neighbours
-	if !c.noPIV {
-		applications = append([]iso.Application{writes}, applications...)
+	apps := c.neighbours
+	if answers {
+		apps = append([]iso.Application{writes}, apps...)
 	}
-	chip := iso.New(c.iso, applications...)
-	return &Card{chip: chip, app: app, writes: writes, encoding: c.encoding}
+	return &Card{config: c.iso, chip: iso.New(c.iso, apps...), apps: apps, app: app, writes: writes}
+}
+
+// Combine makes one card with the applications of several. It answers to reset and
+// handles commands as the first of them does, and what it says about its PIN and
+// its writes is about the first one's. The others go on to say it about theirs, but
+// are not to be put into a reader any more.
+func Combine(first *Card, others ...*Card) *Card {
+	c := *first
+	c.apps = slices.Clone(first.apps)
+	for _, o := range others {
+		c.apps = append(c.apps, o.apps...)
+	}
+	c.chip = iso.New(c.config, c.apps...)
+	return &c
 }
 
 // Put gives a container a private key and a certificate, and returns the card.
-// Containers are named by their key reference: 9A, 9C, 9D, 9E, 82 to 95. Either
+// Containers of PIV are named by their key reference: 9A, 9C, 9D, 9E, 82 to 95; of
+// GIDS by their file: kxc for a key exchange key, ksc for a signature key, and the
+// number of the container in two hexadecimal digits, as in kxc00. Either
 // may be nil, which leaves what is there; the key need not be the certificate's,
 // and the certificate need not be one. It panics where there is no such
 // container or the card cannot use such a key.
 func (c *Card) Put(container string, key crypto.PrivateKey, certificate []byte) *Card {
-	ref, err := strconv.ParseUint(container, 16, 8)
-	if err == nil {
-		err = c.put(byte(ref), key, certificate)
-	}
-	if err != nil {
+	if err := c.app.put(container, key, certificate); err != nil {
 		panic(fmt.Sprintf("cardtest: container %q: %v", container, err))
 	}
 	return c
 }
-
-func (c *Card) put(ref byte, key crypto.PrivateKey, certificate []byte) error {
-	if err := c.app.Put(ref, key, nil); err != nil {
-		return err
-	}
-	if certificate == nil {
-		return nil
-	}
-	return c.app.PutCertificate(ref, certificate, c.encoding)
-}
-
-// PutObject stores a data object, and returns the card. The value is what stands
-// inside the outermost tag of the object; an empty one removes it. The tag is
-// PIV's, such as 5FC102; any tag and any value are taken.
-func (c *Card) PutObject(tag uint32, value []byte) *Card {
-	c.app.PutObject(tag, value)
-	return c
-}
-
-// Object is the value of a data object, nil where there is none.
-func (c *Card) Object(tag uint32) []byte { return c.app.Object(tag) }
 
 // Transmit sends one command to the card. The error is always nil.
 func (c *Card) Transmit(command []byte) ([]byte, error) { return c.chip.Transmit(command), nil }
@@ -139,14 +138,23 @@ func (c *Card) Reset() { c.chip.Reset() }
 func (c *Card) ATR() []byte { return c.chip.ATR() }
 
 // Tries is how many tries are left for the PIN.
-func (c *Card) Tries() int { return c.app.Tries(pinReference).Left }
+func (c *Card) Tries() int {
+	left, _, _ := c.app.tries()
+	return left
+}
 
 // Spent is how many wrong PINs the card was given so far, whatever has been
 // verified since.
-func (c *Card) Spent() int { return c.app.Tries(pinReference).Spent }
+func (c *Card) Spent() int {
+	_, spent, _ := c.app.tries()
+	return spent
+}
 
 // Verified reports whether the card takes its holder for present.
-func (c *Card) Verified() bool { return c.app.Tries(pinReference).Verified }
+func (c *Card) Verified() bool {
+	_, _, verified := c.app.tries()
+	return verified
+}
 
 // Writes is how many commands that would change the card it was given so far,
 // refused ones included.

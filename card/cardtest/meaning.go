@@ -11,6 +11,8 @@ const chained = 0x10
 // Instructions that a trace names.
 const (
 	insVerify         = 0x20
+	insManageSecurity = 0x22
+	insPerform        = 0x2A
 	insChange         = 0x24
 	insUnblock        = 0x2C
 	insGenerate       = 0x47
@@ -26,6 +28,9 @@ const (
 	keyManagement     = 0x9D
 	firstRetired      = 0x82
 	lastRetired       = 0x95
+	decipher          = 0x86 // P2 of PERFORM SECURITY OPERATION
+	forget            = 0x82 // P2 of VERIFY: log out of GIDS
+	importedKey       = 0x70 // what a key to import begins with
 	printedInfoObject = "\x5C\x03\x5F\xC1\x09"
 )
 
@@ -42,12 +47,16 @@ func (t *trace) mark(c []byte) (secret bool) {
 		switch {
 		case ins == insVerify || ins == insChange || ins == insUnblock || ins == insImport || ins == insSetManagement:
 			secret = true
-		case ins == insAuthenticate && (p2 == managementKey || p2 == keyManagement || firstRetired <= p2 && p2 <= lastRetired):
+		case ins == insAuthenticate && (p2 == 0 || p2 == managementKey || p2 == keyManagement || firstRetired <= p2 && p2 <= lastRetired):
 			// What a decryption or an agreement gives is a key; so, nearly, is
 			// what the administrator's key makes of a challenge.
 			secret, t.masksAnswer = true, true
+		case ins == insPerform && p2 == decipher:
+			secret, t.masksAnswer = true, true
 		case ins == insPutData && bytes.Contains(c, []byte(printedInfoObject)):
 			secret = true // some keep the administrator's key there
+		case ins == insPutData && bytes.HasPrefix(c[dataOf(c).from:dataOf(c).to], []byte{importedKey}):
+			secret = true // of GIDS
 		case ins == insGetData && bytes.Contains(c, []byte(printedInfoObject)):
 			t.masksAnswer = true
 		}
@@ -60,24 +69,30 @@ func (t *trace) mark(c []byte) (secret bool) {
 }
 
 var instructions = map[byte]string{
-	insVerify:        "VERIFY",
-	insChange:        "CHANGE REFERENCE DATA",
-	insUnblock:       "RESET RETRY COUNTER",
-	insGenerate:      "GENERATE ASYMMETRIC KEY PAIR",
-	insAuthenticate:  "GENERAL AUTHENTICATE",
-	insSelect:        "SELECT",
-	insGetResponse:   "GET RESPONSE",
-	insGetData:       "GET DATA",
-	insPutData:       "PUT DATA",
-	0xF6:             "MOVE KEY",
-	insMetadata:      "GET METADATA",
-	0xF8:             "GET SERIAL",
-	0xF9:             "ATTEST",
-	0xFA:             "SET PIN RETRIES",
-	0xFB:             "RESET",
-	0xFD:             "GET VERSION",
-	insImport:        "IMPORT KEY",
-	insSetManagement: "SET MANAGEMENT KEY",
+	insVerify:         "VERIFY",
+	insChange:         "CHANGE REFERENCE DATA",
+	insUnblock:        "RESET RETRY COUNTER",
+	insManageSecurity: "MANAGE SECURITY ENVIRONMENT",
+	insPerform:        "PERFORM SECURITY OPERATION",
+	0x44:              "ACTIVATE FILE",
+	0xE0:              "CREATE FILE",
+	0xE4:              "DELETE FILE",
+	0xE6:              "TERMINATE DF",
+	insGenerate:       "GENERATE ASYMMETRIC KEY PAIR",
+	insAuthenticate:   "GENERAL AUTHENTICATE",
+	insSelect:         "SELECT",
+	insGetResponse:    "GET RESPONSE",
+	insGetData:        "GET DATA",
+	insPutData:        "PUT DATA",
+	0xF6:              "MOVE KEY",
+	insMetadata:       "GET METADATA",
+	0xF8:              "GET SERIAL",
+	0xF9:              "ATTEST",
+	0xFA:              "SET PIN RETRIES",
+	0xFB:              "RESET",
+	0xFD:              "GET VERSION",
+	insImport:         "IMPORT KEY",
+	insSetManagement:  "SET MANAGEMENT KEY",
 }
 
 // meaning is what a command asks for.
@@ -95,11 +110,15 @@ func meaning(c []byte) string {
 		if d := c[data.from:data.to]; len(d) > 2 && d[0] == 0x5C && int(d[1]) <= len(d)-2 {
 			name += fmt.Sprintf(" %X", d[2:2+d[1]])
 		}
+	case insPerform:
+		name += map[bool]string{true: ": decipher", false: ": sign"}[c[3] == decipher]
+	case insManageSecurity:
+		name += fmt.Sprintf(" %02X %X", c[3], c[data.from:data.to])
 	case insAuthenticate:
 		name += fmt.Sprintf(" key %02X, algorithm %02X", c[3], c[2])
 	case insVerify:
 		switch {
-		case c[2] == 0xFF:
+		case c[2] == 0xFF, c[3] == forget:
 			name += fmt.Sprintf(" %02X: log out", c[3])
 		case data.from == data.to:
 			name += fmt.Sprintf(" %02X: tries left?", c[3])
@@ -121,14 +140,17 @@ var statusWords = map[uint16]string{
 	0x6881: "no logical channels",
 	0x6882: "no secure messaging",
 	0x6884: "no command chaining",
+	0x6981: "wrong kind of file",
 	0x6982: "security status not satisfied",
 	0x6983: "blocked",
+	0x6984: "data cannot be used",
 	0x6985: "conditions of use not satisfied",
 	0x6A80: "wrong data",
 	0x6A81: "function not supported",
 	0x6A82: "not found",
 	0x6A84: "not enough memory",
 	0x6A86: "wrong P1 or P2",
+	0x6986: "command not allowed",
 	0x6A88: "key or reference not found",
 	0x6D00: "instruction not known",
 	0x6E00: "class not known",

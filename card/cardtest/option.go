@@ -3,6 +3,7 @@ package cardtest
 import (
 	"slices"
 
+	"github.com/smartlogon/smartlogon/internal/softcard/gids"
 	"github.com/smartlogon/smartlogon/internal/softcard/iso"
 	"github.com/smartlogon/smartlogon/internal/softcard/piv"
 )
@@ -14,6 +15,7 @@ type Option interface{ apply(*config) }
 type config struct {
 	iso        iso.Config
 	piv        piv.Config
+	gids       gids.Config
 	neighbours []iso.Application
 	encoding   piv.Encoding
 	triesLeft  *int
@@ -29,7 +31,9 @@ func (o option) apply(c *config) { o(c) }
 func ATR(atr []byte) Option { return option(func(c *config) { c.iso.ATR = slices.Clone(atr) }) }
 
 // PINTries sets how many tries there are for the PIN. Without it there are 3.
-func PINTries(n int) Option { return option(func(c *config) { c.piv.PINTries = n }) }
+func PINTries(n int) Option {
+	return option(func(c *config) { c.piv.PINTries, c.gids.PINTries = n, n })
+}
 
 // TriesLeft sets how many tries are left for the PIN; 0 blocks it.
 func TriesLeft(n int) Option { return option(func(c *config) { c.triesLeft = &n }) }
@@ -130,6 +134,33 @@ const (
 
 	// NoPIV has no PIV application: a card of some other kind.
 	NoPIV
+
+	// Blank is a GIDS card that nobody has set up: it has no PIN and no files.
+	Blank
+
+	// DecimalNames numbers the certificates of a GIDS card with decimal digits.
+	DecimalNames
+
+	// PlainCertificates stores certificates on a GIDS card without compression.
+	PlainCertificates
+
+	// OldTries tells the tries left as old GIDS cards do.
+	OldTries
+
+	// NoTries does not tell the tries left of a GIDS card.
+	NoTries
+
+	// NoKeyMap has no key map on a GIDS card.
+	NoKeyMap
+
+	// HostPads leaves all padding for the keys of a GIDS card to the host.
+	HostPads
+
+	// CardPads has the keys of a GIDS card do all padding.
+	CardPads
+
+	// NoProperties has a GIDS card answer SELECT with nothing.
+	NoProperties
 )
 
 func (q Quirk) apply(c *config) {
@@ -139,39 +170,51 @@ func (q Quirk) apply(c *config) {
 	case NetID:
 		c.encoding = piv.NetID
 	case EmptyVerifyRefused:
-		c.piv.Quirks.EmptyVerify = iso.WrongLength
+		c.piv.Quirks.EmptyVerify, c.gids.Quirks.EmptyVerify = iso.WrongLength, iso.WrongLength
 	default:
-		*c.flag(q) = true
+		for _, flag := range c.flags(q) {
+			*flag = true
+		}
 	}
 }
 
-// flag is the switch of a quirk that is no more than one.
-func (c *config) flag(q Quirk) *bool {
-	quirks := &c.piv.Quirks
-	return map[Quirk]*bool{
-		T0:                 &c.iso.T0,
-		ShortLengths:       &c.iso.NoExtended,
-		NoCommandChaining:  &c.iso.NoCommandChaining,
-		NoResponseChaining: &c.iso.NoResponseChaining,
-		ExactLe:            &c.iso.ExactLe,
-		IgnoresLe:          &c.iso.IgnoresLe,
-		FullAID:            &c.iso.FullAID,
-		Implicit:           &c.iso.Implicit,
-		Contactless:        &c.piv.Contactless,
-		ReadOnly:           &c.readOnly,
-		NoDiscovery:        &quirks.NoDiscovery,
-		EmptyObjects:       &quirks.EmptyObjects,
-		LongLengths:        &quirks.LongLengths,
-		ShortAID:           &quirks.SelectWithPIX,
-		SelectClears:       &quirks.SelectClears,
-		PlainRetries:       &quirks.PlainRetries,
-		BlocksAtOnce:       &quirks.BlocksAtOnce,
-		EmptyVerifyHides:   &quirks.EmptyVerifyHides,
-		EmptyVerifyClears:  &quirks.EmptyVerifyClears,
-		EmptyVerifyCosts:   &quirks.EmptyVerifyCosts,
-		BadFormatCosts:     &quirks.BadFormatCosts,
-		NoLogout:           &quirks.NoLogout,
-		NoPIV:              &c.noPIV,
+// flags are the switches of a quirk that is no more than that, one for each kind of
+// card that has it.
+func (c *config) flags(q Quirk) []*bool {
+	ofPIV, ofGIDS := &c.piv.Quirks, &c.gids.Quirks
+	return map[Quirk][]*bool{
+		T0:                 {&c.iso.T0},
+		ShortLengths:       {&c.iso.NoExtended},
+		NoCommandChaining:  {&c.iso.NoCommandChaining},
+		NoResponseChaining: {&c.iso.NoResponseChaining},
+		ExactLe:            {&c.iso.ExactLe},
+		IgnoresLe:          {&c.iso.IgnoresLe},
+		FullAID:            {&c.iso.FullAID},
+		Implicit:           {&c.iso.Implicit},
+		Contactless:        {&c.piv.Contactless},
+		ReadOnly:           {&c.readOnly},
+		NoDiscovery:        {&ofPIV.NoDiscovery},
+		EmptyObjects:       {&ofPIV.EmptyObjects},
+		LongLengths:        {&ofPIV.LongLengths},
+		ShortAID:           {&ofPIV.SelectWithPIX},
+		SelectClears:       {&ofPIV.SelectClears, &ofGIDS.SelectClears},
+		PlainRetries:       {&ofPIV.PlainRetries, &ofGIDS.PlainRetries},
+		BlocksAtOnce:       {&ofPIV.BlocksAtOnce},
+		EmptyVerifyHides:   {&ofPIV.EmptyVerifyHides},
+		EmptyVerifyClears:  {&ofPIV.EmptyVerifyClears},
+		EmptyVerifyCosts:   {&ofPIV.EmptyVerifyCosts},
+		BadFormatCosts:     {&ofPIV.BadFormatCosts},
+		NoLogout:           {&ofPIV.NoLogout, &ofGIDS.NoLogout},
+		NoPIV:              {&c.noPIV},
+		Blank:              {&c.gids.Blank},
+		DecimalNames:       {&ofGIDS.DecimalNames},
+		PlainCertificates:  {&ofGIDS.PlainCertificates},
+		OldTries:           {&ofGIDS.OldTries},
+		NoTries:            {&ofGIDS.NoStatus},
+		NoKeyMap:           {&ofGIDS.NoKeyMap},
+		HostPads:           {&ofGIDS.RawOnly},
+		CardPads:           {&ofGIDS.PaddedOnly},
+		NoProperties:       {&ofGIDS.NoProperties},
 	}[q]
 }
 

@@ -1,0 +1,97 @@
+package cardtest
+
+import (
+	"crypto"
+	"strings"
+
+	"github.com/smartlogon/smartlogon/internal/softcard/gids"
+)
+
+// AdminKey is the 3DES key of the administrator of every GIDS card.
+const AdminKey = "\x01\x02\x03\x04\x05\x06\x07\x08\x01\x02\x03\x04\x05\x06\x07\x08\x01\x02\x03\x04\x05\x06\x07\x08"
+
+// GIDS makes a card with the GIDS application, as tokens with the GidsApplet answer:
+// set up, without keys and certificates. It has no PUK: its administrator unblocks
+// it. Options that are about PIV it ignores.
+func GIDS(options ...Option) *Card { return newGIDS(config{}, options) }
+
+// TPM makes a virtual smart card as Windows makes them with a TPM. Known are its
+// answer to reset, its version, that it takes short commands with up to 240 bytes
+// of data, and what Windows writes on it. How it answers is assumed to be as
+// [GIDS] does, since the same driver of Windows serves both; no trace of one was
+// at hand. Its tries are here the card's own, where a TPM has a lockout for all.
+func TPM(options ...Option) *Card {
+	var c config
+	c.iso.ATR = []byte("\x3B\x8D\x01\x80\xFB\xA0\x00\x00\x03\x97\x42\x54\x46\x59\x04\x01\xCF")
+	c.iso.NoExtended = true
+	c.iso.MaxCommand = 5 + 240 + 1 // header, data, Le
+	c.gids.TPM = true
+	c.gids.MinPIN = len(PIN) // which is set down to 4 at the least; without it, it is 8
+	return newGIDS(c, options)
+}
+
+func newGIDS(c config, options []Option) *Card {
+	c.gids.PIN, c.gids.AdminKey = PIN, []byte(AdminKey)
+	for _, o := range options {
+		o.apply(&c)
+	}
+	app := &gidsApplication{gids.New(c.gids)}
+	if c.triesLeft != nil {
+		app.SetTriesLeft(*c.triesLeft)
+	}
+	return newCard(c, app, true)
+}
+
+// A gidsApplication is the GIDS application on a card.
+type gidsApplication struct{ *gids.Application }
+
+func (a *gidsApplication) put(container string, key crypto.PrivateKey, certificate []byte) error {
+	return a.Put(container, key, certificate)
+}
+
+func (a *gidsApplication) tries() (left, spent int, verified bool) {
+	t := a.Tries()
+	return t.Left, t.Spent, t.Verified
+}
+
+// gids is the GIDS application of a card. It panics where the card is of another
+// kind.
+func (c *Card) gids() *gidsApplication {
+	a, ok := c.app.(*gidsApplication)
+	if !ok {
+		panic("cardtest: this is no GIDS card")
+	}
+	return a
+}
+
+// PutFile stores what a file of a GIDS card holds, and returns the card. The name is
+// the one that Windows knows, with a slash: mscp/cmapfile, mscp/kxc00, cardcf. Any
+// name of up to 8 characters and any content are taken.
+func (c *Card) PutFile(name string, content []byte) *Card {
+	dir, file := split(name)
+	c.gids().PutFile(dir, file, content)
+	return c
+}
+
+// File is what a file of a GIDS card holds, nil where there is none.
+func (c *Card) File(name string) []byte {
+	dir, file := split(name)
+	return c.gids().File(dir, file)
+}
+
+func split(name string) (dir, file string) {
+	dir, file, ok := strings.Cut(name, "/")
+	if !ok {
+		return "", name
+	}
+	return dir, file
+}
+
+// SetDefault makes another container of a GIDS card the default one, and returns
+// the card. The first that was put is that by itself.
+func (c *Card) SetDefault(container string) *Card {
+	if err := c.gids().SetDefault(container); err != nil {
+		panic("cardtest: " + err.Error())
+	}
+	return c
+}

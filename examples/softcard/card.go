@@ -13,6 +13,13 @@ import (
 var makers = map[string]func() *cardtest.Card{
 	"piv":     func() *cardtest.Card { return filled(cardtest.PIV()) },
 	"yubikey": func() *cardtest.Card { return cardtest.YubiKey("5.7.1") },
+	"gids":    func() *cardtest.Card { return filledGIDS(cardtest.GIDS()) },
+	"tpm":     func() *cardtest.Card { return filledGIDS(cardtest.TPM()) },
+	// as from the factory: gids-tool sets it up
+	"gids-blank": func() *cardtest.Card { return cardtest.GIDS(cardtest.Blank) },
+	"piv+gids": func() *cardtest.Card {
+		return cardtest.Combine(filled(cardtest.PIV()), filledGIDS(cardtest.GIDS()))
+	},
 }
 
 // kinds are the names for -app.
@@ -78,6 +85,24 @@ func filled(c *cardtest.Card) *cardtest.Card {
 	}
 	// The standard requires one; this has nothing in it.
 	return c.PutObject(securityObject, []byte{0xBA, 0, 0xBB, 0, 0xFE, 0})
+}
+
+// filledGIDS puts on a card a certificate to sign in with, one of a signature key, and
+// one to decrypt with.
+func filledGIDS(c *cardtest.Card) *cardtest.Card {
+	ca := cardtest.TestCA()
+	for _, it := range []struct {
+		container string
+		leaf      cardtest.Leaf
+	}{
+		{"kxc00", cardtest.Leaf{Key: cardtest.Key(cardtest.RSA2048, 0), UPNs: []string{"alice@example.com"}}},
+		{"ksc01", cardtest.Leaf{Key: cardtest.Key(cardtest.RSA2048, 1), UPNs: []string{"alice@example.com"}}},
+		{"kxc02", cardtest.Leaf{Key: cardtest.Key(cardtest.RSA2048, 2), Emails: []string{"alice@example.com"}, EKUs: []string{emailProtection}}},
+	} {
+		key, certificate := ca.Issue(it.leaf)
+		c.Put(it.container, key, certificate)
+	}
+	return c
 }
 
 // securityObject is the tag of the Security Object (SP 800-73-4 part 1, 3.1.7).

@@ -6,7 +6,8 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
-	"crypto/x509"
+	"errors"
+	"math/big"
 	"slices"
 
 	"github.com/smartlogon/smartlogon/internal/ber"
@@ -225,10 +226,36 @@ func (a *Application) importKey(data []byte) iso.Status {
 		f.key = key{admin: slices.Clone(value)} // its check value, tag 88, nobody checks
 		return iso.OK
 	}
-	private, err := x509.ParsePKCS1PrivateKey(value)
+	private, err := readPrivateKey(value)
 	if err != nil || AlgorithmOf(&private.PublicKey) != f.algorithm() {
 		return dataInvalid
 	}
 	f.key = key{private: private}
 	return iso.OK
+}
+
+// readPrivateKey reads an RSAPrivateKey (RFC 8017, A.1.2). Its numbers are taken as
+// positive: OpenSC leaves out the byte of zeros that would make them so.
+func readPrivateKey(der []byte) (*rsa.PrivateKey, error) {
+	r := ber.BER(der)
+	sequence, _ := r.Take(ber.Sequence)
+	if err := r.Close(); err != nil {
+		return nil, err
+	}
+	var numbers [6]*big.Int // version, modulus, two exponents, two primes
+	in := sequence.Inside()
+	for i := range numbers {
+		e, _ := in.Take(ber.Integer)
+		numbers[i] = new(big.Int).SetBytes(e.Value)
+	}
+	n, e, d, p, q := numbers[1], numbers[2], numbers[3], numbers[4], numbers[5]
+	if err := in.Err(); err != nil || n.BitLen() > 4096 || e.BitLen() > 31 || p.Sign() == 0 || q.Sign() == 0 {
+		return nil, errors.New("no key")
+	}
+	private := &rsa.PrivateKey{PublicKey: rsa.PublicKey{N: n, E: int(e.Int64())}, D: d, Primes: []*big.Int{p, q}}
+	if err := private.Validate(); err != nil {
+		return nil, err
+	}
+	private.Precompute()
+	return private, nil
 }

@@ -4,6 +4,7 @@ import (
 	"crypto"
 	"strings"
 
+	"github.com/smartlogon/smartlogon/internal/ber"
 	"github.com/smartlogon/smartlogon/internal/softcard/gids"
 )
 
@@ -93,5 +94,12 @@ func (c *Card) SetDefault(container string) *Card {
 	if err := c.gids().SetDefault(container); err != nil {
 		panic("cardtest: " + err.Error())
 	}
+	return c
+}
+
+// PutData stores a data object in a file of a GIDS card, by their numbers, and
+// returns the card. Any are taken, and any value; nil removes the object.
+func (c *Card) PutData(file uint16, tag uint32, value []byte) *Card {
+	c.gids().PutObject(file, ber.Tag(tag), value)
 	return c
 }

@@ -205,14 +205,14 @@ func (l *lister) readContainers(tx *card.Tx) ([]Container, error) {
 
 // readCertificates reads the files that are called as certificates are.
 func (l *lister) readCertificates(tx *card.Tx, containers []Container) error {
-	n := numbering{tx: tx, containers: containers, files: l.now.files}
+	n := newNumbering(tx, containers, l.now.files)
 	files := n.sorted()
 	if len(files) > maxCertificates {
 		l.wrong("number of certificates", masterFile, malformed("%d certificates are more than there are containers for", len(files)))
 		files = files[:maxCertificates]
 	}
 	for _, f := range files {
-		it := &Certificate{File: f.name, Signature: f.signature(), at: f.at}
+		it := &Certificate{File: f.spelt, Signature: f.signature(), at: f.at}
 		err := f.err
 		if err == nil {
 			it.Raw, err = readCertificate(tx, f.at)
@@ -224,7 +224,7 @@ func (l *lister) readCertificates(tx *card.Tx, containers []Container) error {
 		case err == nil:
 			l.add(listed{name: f.name, cert: it})
 		case about(err):
-			l.add(listed{name: f.name, err: certificateError(f.name, f.at, err)})
+			l.add(listed{name: f.name, err: certificateError(f.spelt, f.at, err)})
 		default:
 			return err
 		}
@@ -235,19 +235,17 @@ func (l *lister) readCertificates(tx *card.Tx, containers []Container) error {
 // sorted are the files of certificates, that of the default container first, then
 // by container, as far as their names tell.
 func (n *numbering) sorted() []file {
-	var files []file
-	for _, f := range n.files {
-		if f.isCertificate() {
-			files = append(files, f)
-		}
-	}
 	rank := func(f file) int {
 		i := f.indices()[0]
+		if meant := n.meant[f.name]; len(meant) > 0 {
+			i = meant[0]
+		}
 		if i < len(n.containers) && n.containers[i].Default {
 			return -1
 		}
 		return i
 	}
+	files := slices.Clone(n.files)
 	slices.SortStableFunc(files, func(a, b file) int { return cmp.Compare(rank(a), rank(b)) })
 	return files
 }

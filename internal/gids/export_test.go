@@ -31,7 +31,7 @@ type TestFile struct {
 func DecodeMasterFile(content []byte) (list []TestFile, err error) {
 	files, err := decodeMasterFile(content)
 	for _, f := range files {
-		t := TestFile{f.dir, f.name, f.at.String(), f.isCertificate(), nil, f.err}
+		t := TestFile{f.dir, f.spelt, f.at.String(), f.isCertificate(), nil, f.err}
 		if t.Certificate {
 			t.Indices = f.indices()
 		}

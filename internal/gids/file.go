@@ -69,6 +69,7 @@ func unwrap(whole []byte, tag ber.Tag) ([]byte, error) {
 // Windows compares them without regard to it.
 type file struct {
 	dir, name string
+	spelt     string // the name as it is on the card
 	at        object
 	err       error // what is wrong with the entry, nil if nothing
 }
@@ -91,14 +92,15 @@ func decodeMasterFile(content []byte) ([]file, error) {
 	var files []file
 	for ; len(records) > 0; records = records[fileRecordSize:] {
 		r := records[:fileRecordSize]
-		f := file{dir: fileName(r), name: fileName(r[fileNameSize:])}
+		f := file{dir: strings.ToLower(fileName(r)), spelt: fileName(r[fileNameSize:])}
+		f.name = strings.ToLower(f.spelt)
 		tag, ef := binary.LittleEndian.Uint32(r[fileTagAt:]), binary.LittleEndian.Uint32(r[fileEFAt:])
 		if f.name == "" {
 			continue // a directory
 		}
 		f.at = object{uint16(ef), ber.Tag(tag)}
 		if ef > 0xFFFF || tag>>8&0x1F != 0x1F || tag&0x80 != 0 || tag > 0xFFFF {
-			f.err = malformed("master file table: %q is in %X/%X, which is no object of two bytes in a file", f.name, ef, tag)
+			f.err = malformed("master file table: %q is in %X/%X, which is no object of two bytes in a file", f.spelt, ef, tag)
 		}
 		files = append(files, f)
 	}
@@ -126,7 +128,7 @@ func fileName(b []byte) string {
 	if i := bytes.IndexByte(b, 0); i >= 0 {
 		b = b[:i]
 	}
-	return strings.ToLower(string(b))
+	return string(b)
 }
 
 // find finds an entry of the table.

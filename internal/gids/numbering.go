@@ -6,6 +6,7 @@ import (
 	"crypto/rsa"
 	"fmt"
 	"math/big"
+	"slices"
 	"strconv"
 
 	"github.com/smartlogon/smartlogon/card"
@@ -13,38 +14,79 @@ import (
 	"github.com/smartlogon/smartlogon/internal/cert"
 )
 
-// A numbering finds the container that a certificate belongs to. From the tenth
+// A numbering finds the containers that certificates belong to. From the tenth
 // container on, some writers number the files with hexadecimal digits and some
 // with decimal ones, and a card may have been written by both.
 type numbering struct {
 	tx         *card.Tx
 	containers []Container
-	files      []file
+	files      []file           // of certificates
+	meant      map[string][]int // the containers that the name of a file can mean
 }
 
-// container is the one that a file belongs to. Without a container map the number
-// alone counts.
-func (n *numbering) container(f file, der []byte) (Container, error) {
-	both := f.indices()
-	if len(n.containers) == 0 {
-		return Container{Index: both[0], reference: byte(firstKey + both[0])}, nil
-	}
-	var fit []Container
-	for _, i := range both {
-		if i < len(n.containers) && n.containers[i].has(f.signature()) {
-			fit = append(fit, n.containers[i])
+func newNumbering(tx *card.Tx, containers []Container, files []file) *numbering {
+	n := &numbering{tx: tx, containers: containers, meant: make(map[string][]int)}
+	for _, f := range files {
+		if !f.isCertificate() {
+			continue
+		}
+		n.files = append(n.files, f)
+		for _, i := range f.indices() {
+			if len(containers) == 0 || i < len(containers) && containers[i].has(f.signature()) {
+				n.meant[f.name] = append(n.meant[f.name], i)
+			}
 		}
 	}
-	if len(fit) == 2 {
-		var err error
-		if fit, err = n.decide(f, fit, der); err != nil {
+	n.exclude()
+	return n
+}
+
+// exclude takes away what a name cannot mean because another one can only mean
+// that: a container has one certificate for each of its keys.
+func (n *numbering) exclude() {
+	certain := make(map[string]bool)
+	for again := true; again; {
+		again = false
+		for _, f := range n.files {
+			if len(n.meant[f.name]) != 1 || certain[f.name] {
+				continue
+			}
+			certain[f.name], again = true, true
+			for _, other := range n.files {
+				both := n.meant[other.name]
+				if len(both) == 2 && other.signature() == f.signature() {
+					n.meant[other.name] = slices.DeleteFunc(both, func(i int) bool { return i == n.meant[f.name][0] })
+				}
+			}
+		}
+	}
+}
+
+// container is the one that a certificate belongs to: of two, the one whose key is
+// the certificate's, which the card tells without a PIN. Where even that does not
+// say it, the name is taken as hexadecimal: so it is with the one writer that is
+// known to go past ten. Without a container map the number alone counts.
+func (n *numbering) container(f file, der []byte) (Container, error) {
+	meant := n.meant[f.name]
+	switch {
+	case len(meant) == 0:
+		return Container{}, malformed("the container map has no key for it: container %d is empty, or of another kind", f.indices()[0])
+	case len(n.containers) == 0:
+		if meant[0] >= maxContainers {
+			return Container{}, malformed("there is no container %d", meant[0])
+		}
+		return Container{Index: meant[0], reference: byte(firstKey + meant[0])}, nil
+	}
+	for _, i := range meant[:len(meant)-1] { // the first of two, if there are
+		same, err := n.sameKey(n.containers[meant[1]], der)
+		if err != nil {
 			return Container{}, err
 		}
+		if other, err := n.sameKey(n.containers[i], der); err != nil || same && !other {
+			return n.containers[meant[1]], err
+		}
 	}
-	if len(fit) == 0 {
-		return Container{}, malformed("the container map has no key for it: container %d is empty, or of another kind", both[0])
-	}
-	return fit[0], nil
+	return n.containers[meant[0]], nil
 }
 
 // indices are the containers that the number of a file can mean, as hexadecimal
@@ -64,41 +106,6 @@ func (k Container) has(signature bool) bool {
 		return k.valid && k.SignBits > 0
 	}
 	return k.valid && k.ExchangeBits > 0
-}
-
-// decide chooses between two containers: not one that another file means for
-// certain, else the one whose key is the certificate's, which the card tells
-// without a PIN. Where even that does not say it, the file is taken as
-// hexadecimal: so it is with the one writer that is known to go past ten.
-func (n *numbering) decide(f file, two []Container, der []byte) ([]Container, error) {
-	for i, k := range two {
-		if n.claimed(f, k.Index) {
-			return two[1-i : 2-i], nil
-		}
-	}
-	for i, k := range two {
-		same, err := n.sameKey(k, der)
-		if err != nil {
-			return nil, err
-		}
-		if same {
-			return two[i : i+1], nil
-		}
-	}
-	return two[:1], nil
-}
-
-// claimed reports whether another file can only mean that container.
-func (n *numbering) claimed(f file, index int) bool {
-	for _, other := range n.files {
-		if other.name == f.name || !other.isCertificate() || other.signature() != f.signature() {
-			continue
-		}
-		if i := other.indices(); len(i) == 1 && i[0] == index {
-			return true
-		}
-	}
-	return false
 }
 
 // sameKey reports whether the card's key for a container is the one of a

@@ -138,6 +138,9 @@ const (
 	// Blank is a GIDS card that nobody has set up: it has no PIN and no files.
 	Blank
 
+	// WithPUK gives a GIDS card a PUK, [PUK].
+	WithPUK
+
 	// DecimalNames numbers the certificates of a GIDS card with decimal digits.
 	DecimalNames
 
@@ -165,6 +168,8 @@ const (
 
 func (q Quirk) apply(c *config) {
 	switch q {
+	case WithPUK:
+		c.gids.PUK = PUK
 	case Gzip:
 		c.encoding = piv.Gzip
 	case NetID:

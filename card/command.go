@@ -51,7 +51,11 @@ func (tx *Tx) Command(c Command) ([]byte, error) {
 // one, and returns what the application says of itself. Where the card has no
 // such application the error wraps [NotFound].
 func (tx *Tx) Select(aid []byte) ([]byte, error) {
-	return tx.Command(Command{INS: 0xA4, P1: 0x04, Data: aid, Ne: 256})
+	answer, err := tx.command(Command{INS: 0xA4, P1: 0x04, Data: aid, Ne: 256})
+	if err == NotSupported || err == WrongParameters { // of selection by name, say old cards
+		err = fmt.Errorf("%w: %w", NotFound, err)
+	}
+	return answer, wrap(tx.card.reader, insName(0xA4), err)
 }
 
 func (tx *Tx) command(c Command) ([]byte, error) {

@@ -198,20 +198,37 @@ func (f *Finder) read(ctx context.Context, c *card.Card, found func(result)) {
 		return true
 	}
 	hasPIV, goOn := false, true
+	var doubts [2]error
 	if !known.notPIV.Load() {
-		if hasPIV, goOn = f.readPIV(ctx, c, hand); !goOn {
+		if hasPIV, doubts[0], goOn = f.readPIV(ctx, c, hand); !goOn {
 			return
 		}
 	}
-	hasGIDS, goOn := f.readGIDS(ctx, c, known.gids, hand)
-	if !goOn {
+	var hasGIDS bool
+	if hasGIDS, doubts[1], goOn = f.readGIDS(ctx, c, known.gids, hand); !goOn {
 		f.forget(known)
 		return
 	}
-	known.notPIV.Store(hasGIDS && !hasPIV)
-	if !hasPIV && !hasGIDS {
+	doubt := errors.Join(doubts[:]...)
+	known.notPIV.Store(hasGIDS && !hasPIV && doubt == nil)
+	switch {
+	case !hasPIV && !hasGIDS && doubt != nil:
+		hand(nil, fmt.Errorf("%w: %w", ErrNoApplication, doubt))
+	case !hasPIV && !hasGIDS:
 		hand(nil, ErrNoApplication)
+	case doubt != nil:
+		hand(nil, doubt)
 	}
+}
+
+// doubtOf is the error that a card has not an application, where it did not say so
+// plainly: what it has may be missing.
+func doubtOf(err error) error {
+	var status card.Status
+	if errors.As(err, &status) && !errors.Is(err, card.NotFound) {
+		return err
+	}
+	return nil
 }
 
 // lost reports whether an error means that no other question to the card will

@@ -11,13 +11,13 @@ import (
 )
 
 // readGIDS hands over the certificates of the GIDS application. It reports whether
-// the card has one, and whether other questions make sense.
-func (f *Finder) readGIDS(ctx context.Context, c *card.Card, g *gids.Card, hand func(*Credential, error) bool) (has, goOn bool) {
+// the card has one, why that is in doubt, and whether other questions make sense.
+func (f *Finder) readGIDS(ctx context.Context, c *card.Card, g *gids.Card, hand func(*Credential, error) bool) (has bool, doubt error, goOn bool) {
 	has, goOn = true, true
 	for cert, err := range g.Certificates(ctx) {
 		switch {
 		case errors.Is(err, gids.ErrNotGIDS):
-			has = false
+			has, doubt = false, doubtOf(err)
 		case err != nil:
 			goOn = hand(nil, err)
 		default:
@@ -27,7 +27,7 @@ func (f *Finder) readGIDS(ctx context.Context, c *card.Card, g *gids.Card, hand 
 			break
 		}
 	}
-	return has, goOn && ctx.Err() == nil
+	return has, doubt, goOn && ctx.Err() == nil
 }
 
 // gidsCredential judges and names a certificate of a GIDS card.

@@ -13,14 +13,14 @@ import (
 )
 
 // readPIV hands over the certificates of the PIV application. It reports whether
-// the card has one, and whether other questions make sense.
-func (f *Finder) readPIV(ctx context.Context, c *card.Card, hand func(*Credential, error) bool) (has, goOn bool) {
+// the card has one, why that is in doubt, and whether other questions make sense.
+func (f *Finder) readPIV(ctx context.Context, c *card.Card, hand func(*Credential, error) bool) (has bool, doubt error, goOn bool) {
 	has, goOn = true, true
 	p, own, first := piv.New(c), new(cardKey), true
 	for cert, err := range p.Certificates(ctx, f.Scan) {
 		switch {
 		case errors.Is(err, piv.ErrNotPIV):
-			has = false
+			has, doubt = false, doubtOf(err)
 		case err != nil:
 			goOn = hand(nil, err)
 		default:
@@ -34,7 +34,7 @@ func (f *Finder) readPIV(ctx context.Context, c *card.Card, hand func(*Credentia
 			break
 		}
 	}
-	return has, goOn && ctx.Err() == nil
+	return has, doubt, goOn && ctx.Err() == nil
 }
 
 // pivCredential judges and names a certificate of a PIV card.

@@ -121,7 +121,7 @@ func (c *Card) selectIt(tx *card.Tx) error {
 	case err == nil && isOther(answer):
 		return ErrNotPIV
 	case errors.As(err, &status):
-		return fmt.Errorf("%w: %v", ErrNotPIV, err)
+		return fmt.Errorf("%w: %w", ErrNotPIV, err)
 	}
 	return err
 }

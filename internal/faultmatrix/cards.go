@@ -2,6 +2,7 @@ package faultmatrix
 
 import (
 	"crypto/x509"
+	"strings"
 
 	"github.com/smartlogon/smartlogon/card/cardtest"
 )
@@ -9,15 +10,24 @@ import (
 // Cards are the rows.
 func Cards() []Card {
 	return []Card{
-		pivCard("PIV", "9A", "9C", "9D"),
-		pivCard("PIV of T=0", "9D", cardtest.T0),
-		pivCard("PIV without discovery object and logout", "9A", "9E", cardtest.NoDiscovery, cardtest.NoLogout),
+		newRow("PIV", cardtest.PIV, changesPIV, "9A", "9C", "9D"),
+		newRow("PIV of T=0", cardtest.PIV, changesPIV, "9D", cardtest.T0),
+		newRow("PIV without discovery object and logout", cardtest.PIV, changesPIV, "9A", "9E", cardtest.NoDiscovery, cardtest.NoLogout),
+		newRow("GIDS", cardtest.GIDS, changesGIDS, "kxc00", "ksc01", "kxc02"),
+		newRow("TPM", cardtest.TPM, changesGIDS, "kxc00"),
+		newRow("GIDS that forgets at SELECT and has no logout", cardtest.GIDS, changesGIDS, "kxc02", cardtest.SelectClears, cardtest.NoLogout),
+		both(
+			newRow("PIV and GIDS", cardtest.PIV, noChanges, "9A", cardtest.BadFormatCosts),
+			newRow("", cardtest.GIDS, noChanges, "kxc00"),
+		),
 	}
 }
 
-// pivCard is a row: a PIV card with certificates in some containers. An RSA key
-// of 1024 bits is quick, and all the same to the software.
-func pivCard(name string, rest ...any) Card {
+func noChanges(Container) []Operation { return nil }
+
+// newRow is a row: a card with certificates in some containers, and options. An RSA
+// key of 1024 bits is quick, and all the same to the software.
+func newRow(name string, make func(...cardtest.Option) *cardtest.Card, changes func(Container) []Operation, rest ...any) Card {
 	row := Card{Name: name}
 	options := []cardtest.Option{cardtest.PINTries(5)} // some for the next program
 	put := func(c *cardtest.Card) {}
@@ -27,20 +37,35 @@ func pivCard(name string, rest ...any) Card {
 			options = append(options, it)
 		case string:
 			leaf := cardtest.Leaf{Key: cardtest.Key(cardtest.P256, 0), UPNs: []string{UPN}}
-			if it == "9D" {
-				leaf.Key, leaf.KeyUsage = cardtest.Key(cardtest.RSA1024, 0), x509.KeyUsageKeyEncipherment
+			decrypts := it == "9D" || it == "kxc02"
+			if decrypts || strings.HasPrefix(it, "k") {
+				leaf.Key = cardtest.Key(cardtest.RSA1024, 0)
+			}
+			if decrypts {
+				leaf.KeyUsage = x509.KeyUsageKeyEncipherment
 			}
 			key, certificate := cardtest.TestCA().Issue(leaf)
-			row.Containers = append(row.Containers, Container{Name: it, Certificate: certificate, Signs: it != "9D", Free: it == "9E"})
+			row.Containers = append(row.Containers, Container{Name: it, Certificate: certificate, Signs: !decrypts, Free: it == "9E"})
 			before := put
 			put = func(c *cardtest.Card) { before(c); c.Put(it, key, certificate) }
 		}
 	}
-	row.More = changesPIV(row.Containers[0])
-	row.New = func() *cardtest.Card {
-		c := cardtest.PIV(options...)
+	row.More = changes(row.Containers[0])
+	row.New = func() []*cardtest.Card {
+		c := make(options...)
 		put(c)
-		return c
+		return []*cardtest.Card{c}
 	}
 	return row
+}
+
+// both is a row of cards with the applications of two.
+func both(a, b Card) Card {
+	newA, newB := a.New, b.New
+	a.Containers = append(a.Containers, b.Containers...)
+	a.New = func() []*cardtest.Card {
+		first, second := newA()[0], newB()[0]
+		return []*cardtest.Card{cardtest.Combine(first, second), second}
+	}
+	return a
 }

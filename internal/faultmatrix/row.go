@@ -12,8 +12,10 @@ import (
 type Card struct {
 	Name string
 
-	// New makes the card. Holders sign in with a certificate that names UPN.
-	New func() *cardtest.Card
+	// New makes the card. Holders sign in with a certificate that names UPN. If
+	// it has more than one application, the others are what the rest of the
+	// list tells about.
+	New func() []*cardtest.Card
 
 	// Containers are what is on it, in any order; the keys are known to the
 	// test, so that it can tell right from wrong.
@@ -55,7 +57,7 @@ type Operation struct {
 // A Program is a program that uses the card, in the middle of an operation.
 type Program struct {
 	Row    Card
-	Soft   *cardtest.Card // to look at; the program itself uses Finder
+	Soft   []*cardtest.Card // to look at; the program itself uses Finder
 	Reader string
 	Finder *enumerate.Finder
 	Key    *enumerate.Key // that Prepare unlocked; closed at the end

@@ -103,11 +103,12 @@ const soon = 20 * time.Second
 func (c *one) run(open Backend) error {
 	ctx, cancel := context.WithTimeout(c.t.Context(), soon)
 	defer cancel()
-	soft := c.row.New()
+	cards := c.row.New()
+	soft := cards[0]
 	bench := open(c.t, soft)
 	defer bench.Close()
 	service := bench.service(impatient)
-	p := &Program{Row: c.row, Soft: soft, Reader: bench.Reader, PIN: cardtest.PIN,
+	p := &Program{Row: c.row, Soft: cards, Reader: bench.Reader, PIN: cardtest.PIN,
 		Finder: &enumerate.Finder{Service: service, Scan: piv.ScanPrimary}}
 	if c.operation.Wrong {
 		p.PIN = "86420975"
@@ -143,7 +144,7 @@ func (c *one) run(open Backend) error {
 	if err := bench.free(ctx); err != nil {
 		c.fail("another program does not get at the card: %v", err)
 	}
-	c.afterwards(ctx, bench, soft)
+	c.afterwards(ctx, bench, cards)
 	return err
 }
 
@@ -153,14 +154,18 @@ func (c *one) check(p *Program, err error) {
 	if c.operation.Wrong {
 		most = p.asked
 	}
-	if spent := p.Soft.Spent(); spent > most {
+	spent := 0
+	for _, app := range p.Soft {
+		spent += app.Spent()
+		if !c.operation.Writes && app.Writes() > 0 {
+			c.fail("%d commands that write", app.Writes())
+		}
+		if app.Verified() {
+			c.fail("the PIN was left verified")
+		}
+	}
+	if spent > most {
 		c.fail("%d tries spent, %d PINs asked for", spent, p.asked)
-	}
-	if !c.operation.Writes && p.Soft.Writes() > 0 {
-		c.fail("%d commands that write", p.Soft.Writes())
-	}
-	if p.Soft.Verified() {
-		c.fail("the PIN was left verified")
 	}
 	if err == nil && c.operation.Wrong {
 		c.fail("a wrong PIN opens the card")
@@ -201,10 +206,10 @@ func documented(err error) bool {
 }
 
 // afterwards has another program use the card, which is whole again.
-func (c *one) afterwards(ctx context.Context, bench *Bench, soft *cardtest.Card) {
+func (c *one) afterwards(ctx context.Context, bench *Bench, cards []*cardtest.Card) {
 	service := bench.service(patient)
 	defer service.Close()
-	p := &Program{Row: c.row, Soft: soft, Reader: bench.Reader, PIN: cardtest.PIN,
+	p := &Program{Row: c.row, Soft: cards, Reader: bench.Reader, PIN: cardtest.PIN,
 		Finder: &enumerate.Finder{Service: service, Scan: piv.ScanPrimary}}
 	err := p.use(ctx)
 	if p.Key != nil {

@@ -91,7 +91,7 @@ func (c *Card) selected(tx *card.Tx) (again bool, err error) {
 	case err == nil && isOther(answer):
 		return false, ErrNotGIDS
 	case errors.As(err, &status):
-		return false, fmt.Errorf("%w: %v", ErrNotGIDS, err)
+		return false, fmt.Errorf("%w: %w", ErrNotGIDS, err)
 	case err != nil:
 		return false, err
 	case c.identified():

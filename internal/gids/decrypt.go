@@ -58,24 +58,19 @@ func (k *Key) decrypt(random io.Reader, ciphertext []byte, opts crypto.Decrypter
 	return unpad(answer)
 }
 
-// ways are those to decrypt in. What the card can unpad it is asked to, as Windows
-// does. But it cannot do so without telling by its time and status whether there
-// was a padding; where the caller wants nobody to learn that, it is the second
-// choice.
+// ways are those to decrypt in. The block as it is comes first: it can be checked
+// under the public key, and be unpadded without telling anybody by time or status
+// whether there was a padding. What the card unpads can neither.
 func ways(ciphertext []byte, opts crypto.DecrypterOpts) []attempt {
 	host := attempt{hostUnpads, ciphertext}
-	switch o := opts.(type) {
-	case *rsa.OAEPOptions:
-		if o.Hash != crypto.SHA1 || o.MGFHash != 0 && o.MGFHash != crypto.SHA1 || len(o.Label) > 0 {
-			return []attempt{host}
-		}
-		return []attempt{{cardUnpadsOAEP, ciphertext}, host}
-	case *rsa.PKCS1v15DecryptOptions:
-		if o.SessionKeyLen > 0 {
-			return []attempt{host, {cardUnpads, ciphertext}}
-		}
+	o, ok := opts.(*rsa.OAEPOptions)
+	switch {
+	case !ok:
+		return []attempt{host, {cardUnpads, ciphertext}}
+	case o.Hash != crypto.SHA1 || o.MGFHash != 0 && o.MGFHash != crypto.SHA1 || len(o.Label) > 0:
+		return []attempt{host}
 	}
-	return []attempt{{cardUnpads, ciphertext}, host}
+	return []attempt{host, {cardUnpadsOAEP, ciphertext}}
 }
 
 // padded puts a padding back (RFC 8017, 7.2.1) that the card took off, so that one

@@ -202,7 +202,7 @@ var errInput = errors.New("card refused to unpad")
 // that asks for the PIN.
 func (k *Key) try(operation byte, attempts ...attempt) (answer []byte, way byte, err error) {
 	err = k.use(func(tx *card.Tx) error {
-		var failed error
+		var refused, failed error // of a way; of what was to be done in it
 		for _, a := range attempts {
 			err := k.prepare(tx, operation, a.way)
 			taken := err == nil
@@ -216,13 +216,18 @@ func (k *Key) try(operation byte, attempts ...attempt) (answer []byte, way byte,
 				return nil
 			case !errors.As(err, &status) || status == card.NotPermitted:
 				return err
-			case taken && (a.way == cardUnpads || a.way == cardUnpadsOAEP):
+			case !taken:
+				refused = err
+			case failed == nil && (a.way == cardUnpads || a.way == cardUnpadsOAEP):
 				failed = fmt.Errorf("%w: %w", errInput, err)
-			case taken, failed == nil: // the former says more than that a way is not known
+			case failed == nil:
 				failed = err
 			}
 		}
-		return failed
+		if failed != nil {
+			return failed
+		}
+		return refused
 	})
 	return answer, way, err
 }

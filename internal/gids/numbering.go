@@ -77,16 +77,19 @@ func (n *numbering) container(f file, der []byte) (Container, error) {
 		}
 		return Container{Index: meant[0], reference: byte(firstKey + meant[0])}, nil
 	}
-	for _, i := range meant[:len(meant)-1] { // the first of two, if there are
-		same, err := n.sameKey(n.containers[meant[1]], der)
-		if err != nil {
-			return Container{}, err
-		}
-		if other, err := n.sameKey(n.containers[i], der); err != nil || same && !other {
-			return n.containers[meant[1]], err
-		}
+	first := n.containers[meant[0]]
+	if len(meant) == 1 {
+		return first, nil
 	}
-	return n.containers[meant[0]], nil
+	second := n.containers[meant[1]]
+	isFirst, err := n.sameKey(first, der)
+	if err != nil || isFirst {
+		return first, err
+	}
+	if isSecond, err := n.sameKey(second, der); err != nil || isSecond {
+		return second, err
+	}
+	return first, nil
 }
 
 // indices are the containers that the number of a file can mean, as hexadecimal

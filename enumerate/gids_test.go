@@ -1,0 +1,330 @@
+package enumerate_test
+
+import (
+	"context"
+	"crypto"
+	"crypto/des"
+	"crypto/rand"
+	"crypto/rsa"
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/smartlogon/smartlogon/card"
+	"github.com/smartlogon/smartlogon/card/cardtest"
+	"github.com/smartlogon/smartlogon/enumerate"
+	"github.com/smartlogon/smartlogon/enumerate/rules"
+	"github.com/smartlogon/smartlogon/piv"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// virtual is a GIDS card with which alice signs in.
+func virtual(options ...cardtest.Option) *cardtest.Card {
+	return put(cardtest.TPM(options...), "kxc00", cardtest.Leaf{UPNs: []string{"alice@example.com"}})
+}
+
+func TestCredentialsOfAGIDSCard(t *testing.T) {
+	c := put(cardtest.GIDS(), "kxc00", cardtest.Leaf{UPNs: []string{"zero@example.com"}})
+	put(c, "ksc01", cardtest.Leaf{UPNs: []string{"one@example.com"}})
+	put(c, "kxc02", cardtest.Leaf{UPNs: []string{"two@example.com"}})
+	c.SetDefault("kxc02")
+	f := finder(t, c)
+	found, errs := all(t, f)
+	require.Empty(t, errs)
+	require.Len(t, found, 3)
+	var said []string
+	for _, it := range found {
+		assert.Equal(t, enumerate.GIDS, it.Application)
+		said = append(said, fmt.Sprint(it.Container, " ", it.Default, " ", it.KeySpec == rules.Signature, " ", it.Findings.Offered(), " ", it.Title(rules.Policy{})))
+	}
+	assert.Equal(t, []string{
+		"kxc02 true false true two@example.com",
+		"kxc00 false false true zero@example.com",
+		"ksc01 false true false one@example.com",
+	}, said)
+	assert.Equal(t, "5a17106f-0000-4000-8000-000000000002", found[0].Name)
+
+	tiles, err := f.Offered(t.Context())
+	require.NoError(t, err)
+	require.Len(t, tiles, 2)
+	assert.Equal(t, "two@example.com", tiles[0].Title(rules.Policy{}), "the default container decides")
+	f.Policy.AllowSignatureOnlyKeys = true
+	tiles, err = f.Offered(t.Context())
+	require.NoError(t, err)
+	assert.Len(t, tiles, 3)
+}
+
+func TestKeyOfAGIDSCard(t *testing.T) {
+	for name, soft := range map[string]*cardtest.Card{"GIDS": put(cardtest.GIDS(), "kxc00", cardtest.Leaf{}), "TPM": virtual()} {
+		t.Run(name, func(t *testing.T) {
+			c := only(t, finder(t, soft))
+			key, err := c.Unlock(t.Context(), card.FixedPIN(cardtest.PIN))
+			require.NoError(t, err)
+			assertSigns(t, key, c)
+			public := key.Public().(*rsa.PublicKey)
+			message := []byte("what is signed")
+			for _, opts := range []crypto.SignerOpts{crypto.SHA256, &rsa.PSSOptions{Hash: crypto.SHA512, SaltLength: rsa.PSSSaltLengthEqualsHash}} {
+				_, err = key.SignMessage(rand.Reader, message, opts)
+				require.NoError(t, err)
+			}
+			sealed, err := rsa.EncryptPKCS1v15(rand.Reader, public, message)
+			require.NoError(t, err)
+			plain, err := key.Decrypt(rand.Reader, sealed, nil)
+			require.NoError(t, err)
+			assert.Equal(t, message, plain)
+			_, err = key.ECDH(nil)
+			assert.ErrorIs(t, err, errors.ErrUnsupported)
+			require.NoError(t, key.Close())
+			assert.False(t, soft.Verified())
+			assert.Zero(t, soft.Spent()+soft.Writes())
+		})
+	}
+}
+
+func TestGIDSCardThatChanged(t *testing.T) {
+	soft := virtual()
+	f := finder(t, soft)
+	c := only(t, f)
+	put(soft, "kxc00", cardtest.Leaf{UPNs: []string{"bob@example.com"}})
+	_, err := c.Unlock(t.Context(), nobody(t))
+	assert.ErrorIs(t, err, card.ErrChanged)
+	assert.Equal(t, []string{"bob@example.com"}, only(t, f).Names.UPNs)
+}
+
+func TestKeyOfAGIDSCardThatIsNotTheCertificates(t *testing.T) {
+	key := cardtest.Key(cardtest.RSA2048, 1)
+	_, certificate := cardtest.TestCA().Issue(cardtest.Leaf{Key: cardtest.Key(cardtest.RSA2048, 0)})
+	opened, err := only(t, finder(t, cardtest.GIDS().Put("kxc00", key, certificate))).Unlock(t.Context(), card.FixedPIN(cardtest.PIN))
+	require.NoError(t, err)
+	defer opened.Close()
+	_, err = opened.Sign(nil, make([]byte, 32), crypto.SHA256)
+	assert.ErrorIs(t, err, piv.ErrMismatch)
+	assert.NotEmpty(t, card.Hint(err))
+}
+
+// One call finds what is on every kind of card, and says of the foreign one, once,
+// that nothing on it is known.
+func TestThreeKindsOfCards(t *testing.T) {
+	f := finder(t, put(cardtest.Logon("alice@example.com"), "9C", cardtest.Leaf{}), put(virtual(), "ksc01", cardtest.Leaf{}), foreign())
+	for range 2 {
+		found, errs := all(t, f)
+		var on []string
+		for _, c := range found {
+			on = append(on, fmt.Sprint(c.Application, " ", c.Container, " in ", c.Reader))
+		}
+		assert.ElementsMatch(t, []string{
+			"PIV 9A in Software Reader 00", "PIV 9C in Software Reader 00",
+			"GIDS kxc00 in Software Reader 01", "GIDS ksc01 in Software Reader 01",
+		}, on)
+		require.Len(t, errs, 1)
+		assert.ErrorIs(t, errs[0], enumerate.ErrNoApplication)
+		assert.ErrorContains(t, errs[0], `reader "Software Reader 02": no known application on the card`)
+	}
+}
+
+// twoApplications is a card with PIV and GIDS, and the handles of both.
+func twoApplications(options ...cardtest.Option) (whole, second *cardtest.Card) {
+	second = virtual()
+	return cardtest.Combine(put(cardtest.PIV(options...), "9A", cardtest.Leaf{UPNs: []string{"alice@example.com"}}), second), second
+}
+
+func TestCardWithBothApplications(t *testing.T) {
+	whole, second := twoApplications(cardtest.BadFormatCosts)
+	f := finder(t, whole)
+	for range 3 {
+		found, errs := all(t, f)
+		require.Empty(t, errs)
+		require.Len(t, found, 2)
+		assert.Equal(t, []enumerate.Application{enumerate.PIV, enumerate.GIDS}, []enumerate.Application{found[0].Application, found[1].Application})
+		for _, c := range found {
+			key, err := c.Unlock(t.Context(), card.FixedPIN(cardtest.PIN))
+			require.NoError(t, err)
+			assertSigns(t, key, c)
+			require.NoError(t, key.Close())
+		}
+	}
+	for _, app := range []*cardtest.Card{whole, second} {
+		assert.Zero(t, app.Spent())
+		assert.False(t, app.Verified())
+	}
+}
+
+// A neighbour selects the other application whenever nobody has the card, while a
+// person types as well. No PIN goes to the wrong one: it would cost a try there.
+func TestNoPINCrossesFromOneApplicationToTheOther(t *testing.T) {
+	whole, second := twoApplications(cardtest.BadFormatCosts)
+	readers := cardtest.NewReaders(whole)
+	f := finderOf(t, readers, nil)
+	neighbour := readers.Service()
+	defer neighbour.Close()
+	aids := [][]byte{{0xA0, 0x00, 0x00, 0x03, 0x08}, []byte("\xA0\x00\x00\x03\x97BTFY")}
+	turn := 0
+	intrude := func() {
+		turn++
+		c, err := neighbour.Card(t.Context(), "Software Reader 00")
+		require.NoError(t, err)
+		require.NoError(t, c.Do(t.Context(), func(tx *card.Tx) error {
+			_, err := tx.Select(aids[turn%2])
+			return err
+		}))
+	}
+	ask := func(context.Context, card.PINRequest) (card.PIN, error) {
+		intrude()
+		return card.NewPIN([]byte(cardtest.PIN)), nil
+	}
+	found, errs := all(t, f)
+	require.Empty(t, errs)
+	require.Len(t, found, 2)
+	for range 4 {
+		var keys []*enumerate.Key
+		for _, c := range found {
+			intrude()
+			key, err := c.Unlock(t.Context(), ask)
+			require.NoError(t, err)
+			keys = append(keys, key)
+		}
+		for range 3 {
+			for i, key := range keys {
+				intrude()
+				assertSigns(t, key, found[i])
+			}
+		}
+		for _, key := range keys {
+			intrude()
+			require.NoError(t, key.Close())
+		}
+		intrude() // and so each application has its turn
+	}
+	for _, app := range []*cardtest.Card{whole, second} {
+		assert.Equal(t, 3, app.Tries())
+		assert.Zero(t, app.Spent())
+		assert.False(t, app.Verified())
+	}
+}
+
+func TestPINOfACredential(t *testing.T) {
+	for name, test := range map[string]struct {
+		soft *cardtest.Card
+		puk  bool
+	}{
+		"PIV":             {cardtest.Logon("alice@example.com"), true},
+		"GIDS":            {virtual(), false},
+		"GIDS with a PUK": {virtual(cardtest.WithPUK), true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := only(t, finder(t, test.soft))
+			pin := c.PIN()
+			status, err := pin.Status(t.Context())
+			require.NoError(t, err)
+			assert.Equal(t, card.PINStatus{Retries: 3}, status)
+
+			require.NoError(t, pin.Change(t.Context(), answers(cardtest.PIN, "654321")))
+			_, err = c.Unlock(t.Context(), card.FixedPIN(cardtest.PIN))
+			assert.ErrorIs(t, err, card.ErrWrongPIN)
+			key, err := c.Unlock(t.Context(), card.FixedPIN("654321"))
+			require.NoError(t, err)
+			require.NoError(t, key.Close())
+
+			err = pin.Unblock(t.Context(), answers(cardtest.PUK, "246802"))
+			if test.puk {
+				require.NoError(t, err)
+			} else {
+				assert.ErrorIs(t, err, errors.ErrUnsupported)
+				require.NoError(t, pin.UnblockByAdministrator(t.Context(), administrator, answers("246802")))
+			}
+			key, err = c.Unlock(t.Context(), card.FixedPIN("246802"))
+			require.NoError(t, err)
+			require.NoError(t, key.Close())
+		})
+	}
+}
+
+// administrator answers a challenge as whoever has the administrator's key does.
+func administrator(_ context.Context, challenge []byte) ([]byte, error) {
+	key, err := des.NewTripleDESCipher([]byte(cardtest.AdminKey))
+	if err != nil {
+		return nil, err
+	}
+	answer := make([]byte, des.BlockSize)
+	key.Encrypt(answer, challenge)
+	return answer, nil
+}
+
+// answers is a PINFunc that answers so, one after the other.
+func answers(list ...string) card.PINFunc {
+	return func(context.Context, card.PINRequest) (card.PIN, error) {
+		if len(list) == 0 {
+			return card.PIN{}, errors.New("no more answers")
+		}
+		pin := card.NewPIN([]byte(list[0]))
+		list = list[1:]
+		return pin.EvenLastTry(), nil // a PUK's tries most cards do not tell
+	}
+}
+
+func TestPINThatIsNotThisModulesAffair(t *testing.T) {
+	_, der := cardtest.TestCA().Issue(cardtest.Leaf{})
+	pin := enumerate.New(der, nil).PIN()
+	_, err := pin.Status(t.Context())
+	for _, err := range []error{err, pin.Change(t.Context(), nobody(t)), pin.Unblock(t.Context(), nobody(t)), pin.UnblockByAdministrator(t.Context(), nil, nobody(t)),
+		only(t, finder(t, cardtest.Logon("a@example.com"))).PIN().UnblockByAdministrator(t.Context(), nil, nobody(t))} {
+		assert.ErrorIs(t, err, errors.ErrUnsupported)
+	}
+}
+
+func TestCostOfAListOfAGIDSCard(t *testing.T) {
+	soft := virtual()
+	for i := 1; i < 5; i++ {
+		put(soft, fmt.Sprintf("kxc%02X", i), cardtest.Leaf{})
+	}
+	f := finder(t, soft)
+	for _, most := range []int{40, 3, 3} {
+		before := soft.Exchanges().Commands
+		found, errs := all(t, f)
+		require.Empty(t, errs)
+		require.Len(t, found, 5)
+		assert.LessOrEqual(t, soft.Exchanges().Commands-before, most)
+	}
+	put(soft, "kxc05", cardtest.Leaf{})
+	found, _ := all(t, f)
+	assert.Len(t, found, 6, "the change is seen")
+}
+
+// What a Finder knows of a card it knows of that card only.
+func TestFinderForgetsACardThatWasTakenOut(t *testing.T) {
+	readers := cardtest.NewReaders(virtual())
+	f := finderOf(t, readers, nil)
+	assert.Equal(t, enumerate.GIDS, only(t, f).Application)
+	readers.Remove("Software Reader 00")
+	readers.Insert("Software Reader 00", cardtest.Logon("bob@example.com"))
+	c := only(t, f)
+	assert.Equal(t, enumerate.PIV, c.Application)
+	assert.Equal(t, []string{"bob@example.com"}, c.Names.UPNs)
+}
+
+// A card that does not say plainly that it has not an application may have it: then
+// something may be missing, which is said beside what the other one has.
+func TestApplicationThatIsInDoubt(t *testing.T) {
+	whole, _ := twoApplications()
+	readers := cardtest.NewReaders(whole)
+	readers.Fault("Software Reader 00", 1, cardtest.Fault{What: cardtest.WrongStatus, Status: 0x6F00})
+	f := finderOf(t, readers, nil)
+	found, errs := all(t, f)
+	require.Len(t, found, 1)
+	assert.Equal(t, enumerate.GIDS, found[0].Application)
+	require.Len(t, errs, 1)
+	assert.ErrorIs(t, errs[0], card.NoDiagnosis)
+	assert.ErrorIs(t, errs[0], piv.ErrNotPIV)
+	assert.NotErrorIs(t, errs[0], enumerate.ErrNoApplication)
+	found, errs = all(t, f)
+	assert.Empty(t, errs)
+	assert.Len(t, found, 2, "it is asked again the next time")
+
+	readers = cardtest.NewReaders(foreign())
+	readers.Fault("Software Reader 00", 1, cardtest.Fault{What: cardtest.WrongStatus, Status: 0x6F00, Times: -1})
+	_, errs = all(t, finderOf(t, readers, nil))
+	require.Len(t, errs, 1, "one clear error")
+	assert.ErrorIs(t, errs[0], enumerate.ErrNoApplication)
+	assert.ErrorIs(t, errs[0], card.NoDiagnosis)
+}

@@ -3,10 +3,11 @@ package enumerate_test
 import (
 	"bytes"
 	"compress/gzip"
+	"compress/zlib"
 	"context"
 	"crypto"
-	"crypto/ecdsa"
 	"crypto/sha256"
+	"fmt"
 	"runtime"
 	"sync/atomic"
 	"testing"
@@ -18,6 +19,7 @@ import (
 	"github.com/smartlogon/smartlogon/enumerate"
 	"github.com/smartlogon/smartlogon/internal/ber"
 	"github.com/smartlogon/smartlogon/internal/cert"
+	"github.com/smartlogon/smartlogon/internal/signature"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -69,13 +71,12 @@ func signInWith(t *testing.T, l *liar) (found, signed int) {
 		if err != nil {
 			continue
 		}
-		signature, err := key.Sign(nil, digest[:], crypto.SHA256)
+		made, err := key.Sign(nil, digest[:], crypto.SHA256)
 		if err == nil {
 			signed++
 			public, err := cert.PublicKey(c.Raw)
 			require.NoError(t, err)
-			require.IsType(t, &ecdsa.PublicKey{}, public)
-			assert.True(t, ecdsa.VerifyASN1(public.(*ecdsa.PublicKey), digest[:], signature))
+			assert.True(t, signature.Verify(public, digest[:], made, crypto.SHA256))
 		}
 		require.NoError(t, key.Close())
 	}
@@ -86,26 +87,39 @@ func quickCard(options ...cardtest.Option) *cardtest.Card {
 	return put(cardtest.PIV(options...), "9A", cardtest.Leaf{Key: cardtest.Key(cardtest.P256, 0), UPNs: []string{"alice@example.com"}})
 }
 
-// FuzzCard has a good card of which one answer is another one.
+// FuzzCard has a good PIV card of which one answer is another one.
 func FuzzCard(f *testing.F) {
 	f.Add(uint8(200), uint8(0), uint16(0), []byte{}) // no lie
 	f.Fuzz(func(t *testing.T, n, how uint8, at uint16, lie []byte) {
-		soft := quickCard()
-		readers := cardtest.NewReaders(soft)
-		l := &liar{Service: readers.Driver(), lie: func(i int, _, answer []byte) []byte {
-			if i != int(n) {
-				return answer
-			}
-			return mutate(answer, how, int(at), lie)
-		}}
-		_, signed := signInWith(t, l)
-		assert.LessOrEqual(t, signed, 24)
-		assert.Less(t, l.exchanges.Load(), int64(1500), "exchanges")
-		assert.Zero(t, soft.Spent(), "the PIN is the right one")
-		assert.False(t, soft.Verified(), "the PIN was left verified")
-		assert.Zero(t, soft.Writes())
-		require.NoError(t, readers.Close())
+		lieOnce(t, quickCard(), int(n), how, int(at), lie)
 	})
+}
+
+// FuzzGIDSCard is the same of a GIDS card.
+func FuzzGIDSCard(f *testing.F) {
+	f.Add(uint8(200), uint8(0), uint16(0), []byte{}) // no lie
+	f.Fuzz(func(t *testing.T, n, how uint8, at uint16, lie []byte) {
+		soft := put(cardtest.GIDS(), "kxc00", cardtest.Leaf{Key: cardtest.Key(cardtest.RSA1024, 0), UPNs: []string{"alice@example.com"}})
+		lieOnce(t, soft, int(n), how, int(at), lie)
+	})
+}
+
+// lieOnce signs in with a card of which the n-th answer is changed.
+func lieOnce(t *testing.T, soft *cardtest.Card, n int, how uint8, at int, lie []byte) {
+	readers := cardtest.NewReaders(soft)
+	l := &liar{Service: readers.Driver(), lie: func(i int, _, answer []byte) []byte {
+		if i != n {
+			return answer
+		}
+		return mutate(answer, how, at, lie)
+	}}
+	_, signed := signInWith(t, l)
+	assert.LessOrEqual(t, signed, 24)
+	assert.Less(t, l.exchanges.Load(), int64(1500), "exchanges")
+	assert.Zero(t, soft.Spent(), "the PIN is the right one")
+	assert.False(t, soft.Verified(), "the PIN was left verified")
+	assert.Zero(t, soft.Writes())
+	require.NoError(t, readers.Close())
 }
 
 // mutate changes an answer.
@@ -158,6 +172,42 @@ func TestMemoryForAGzipBombIsBounded(t *testing.T) {
 		assert.Equal(t, 1, signed)
 	})
 	assert.Less(t, taken, uint64(12*mib), "three bombs of 64 MiB")
+	require.NoError(t, readers.Close())
+}
+
+// zlibBomb is a file of a GIDS card that inflates into very much more.
+func zlibBomb(t *testing.T) []byte {
+	t.Helper()
+	packed := bytes.NewBuffer([]byte{0x01, 0x00, 0xFF, 0xFF})
+	w := zlib.NewWriter(packed)
+	_, err := w.Write(make([]byte, 32*mib))
+	require.NoError(t, err)
+	require.NoError(t, w.Close())
+	return packed.Bytes()
+}
+
+func TestMemoryForAHostileGIDSCardIsBounded(t *testing.T) {
+	soft := put(cardtest.GIDS(), "kxc00", cardtest.Leaf{Key: cardtest.Key(cardtest.RSA1024, 0)})
+	for _, name := range []string{"mscp/kxc01", "mscp/kxc02", "mscp/ksc00"} {
+		soft.PutFile(name, zlibBomb(t))
+	}
+	table := []byte{0x01}
+	for i := range 2000 { // as many files as fit in an answer, most of them certificates
+		record := make([]byte, 28)
+		copy(record, "mscp")
+		copy(record[9:], fmt.Sprintf("kxc%02X", i%256))
+		copy(record[20:], []byte{0x24, 0xDF, 0, 0, 0x10, 0xA0, 0, 0})
+		table = append(table, record...)
+	}
+	soft.PutData(0xA000, 0xDF1F, table)
+	readers := cardtest.NewReaders(soft)
+	l := &liar{Service: readers.Driver(), lie: func(_ int, _, answer []byte) []byte { return answer }}
+	taken := allocated(func() {
+		found, _ := signInWith(t, l)
+		assert.Equal(t, 127, found, "one for each key that there can be")
+	})
+	assert.Less(t, taken, uint64(64*mib))
+	assert.Less(t, l.exchanges.Load(), int64(5000))
 	require.NoError(t, readers.Close())
 }
 

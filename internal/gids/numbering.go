@@ -26,10 +26,12 @@ type numbering struct {
 
 func newNumbering(tx *card.Tx, containers []Container, files []file) *numbering {
 	n := &numbering{tx: tx, containers: containers, meant: make(map[string][]int)}
+	seen := make(map[string]bool) // of two files of one name the first counts
 	for _, f := range files {
-		if !f.isCertificate() {
+		if !f.isCertificate() || seen[f.name] {
 			continue
 		}
+		seen[f.name] = true
 		n.files = append(n.files, f)
 		for _, i := range f.indices() {
 			if len(containers) == 0 || i < len(containers) && containers[i].has(f.signature()) {

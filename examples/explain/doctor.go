@@ -25,6 +25,7 @@ func (e *explainer) cards(ctx context.Context, service *card.Service) error {
 	for _, r := range readers {
 		names[r.Name] = e.reader(ctx, service, r)
 	}
+	told := make(map[string]bool) // readers with a card whose GIDS application was told of
 	find := enumerate.Finder{Service: service, Policy: e.policy, Scan: piv.ScanAll}
 	for c, err := range find.All(ctx) {
 		switch {
@@ -33,13 +34,20 @@ func (e *explainer) cards(ctx context.Context, service *card.Service) error {
 		case err != nil:
 			e.out.problem("card", err, card.Hint(err))
 		default:
+			if c.Application == enumerate.GIDS && !told[c.Reader] {
+				told[c.Reader] = true
+				status, err := c.PIN().Status(ctx)
+				e.pin(c.Reader, c.Application, status, err)
+			}
 			source := fmt.Sprintf("%s: %s %s", c.Reader, c.Application, c.Container)
 			x, err := e.explain(source, c.Raw, c.KeySpec)
 			if err != nil {
 				e.out.problem(source, err, "")
 				continue
 			}
-			x.Container = names[c.Reader][c.Container]
+			if x.Container = c.Name; c.Application == enumerate.PIV {
+				x.Container = names[c.Reader][c.Container]
+			}
 			e.out.certificate(x)
 		}
 	}
@@ -55,31 +63,30 @@ func (e *explainer) reader(ctx context.Context, service *card.Service, r card.Re
 		return nil
 	}
 	e.out.note(r.Name, fmt.Sprintf("card present, ATR %v", c.ATR()))
-	if !e.pin(ctx, c) {
+	status, err := piv.New(c).PINStatus(ctx)
+	if errors.Is(err, piv.ErrNotPIV) {
+		return nil // whether another application is there shows when it is read
+	}
+	if e.pin(r.Name, enumerate.PIV, status, err); err != nil {
 		return nil
 	}
 	return containerNames(ctx, c)
 }
 
-// pin says how the PIN of a PIV card stands, and reports whether it is one.
-func (e *explainer) pin(ctx context.Context, c *card.Card) bool {
-	status, err := piv.New(c).PINStatus(ctx)
+// pin says how the PIN of an application stands.
+func (e *explainer) pin(reader string, app enumerate.Application, status card.PINStatus, err error) {
 	switch {
-	case errors.Is(err, piv.ErrNotPIV):
-		return false // whether another application is there shows when it is read
 	case err != nil:
-		e.out.problem(c.Reader(), err, card.Hint(err))
-		return false
+		e.out.problem(reader, err, card.Hint(err))
 	case status.Blocked:
-		e.out.problem(c.Reader(), card.ErrPINBlocked, card.Hint(card.ErrPINBlocked))
+		e.out.problem(reader, card.ErrPINBlocked, card.Hint(card.ErrPINBlocked))
 	case status.Verified:
-		e.out.note(c.Reader(), "PIV application; its PIN is verified at present")
+		e.out.note(reader, fmt.Sprintf("%s application; its PIN is verified at present", app))
 	case status.Retries < 0:
-		e.out.note(c.Reader(), "PIV application; the card does not say how many PIN tries are left")
+		e.out.note(reader, fmt.Sprintf("%s application; the card does not say how many PIN tries are left", app))
 	case status.Retries == 1:
-		e.out.problem(c.Reader(), errors.New("one PIN try is left"), "Check the PIN before you enter it: a wrong one blocks the card.")
+		e.out.problem(reader, errors.New("one PIN try is left"), "Check the PIN before you enter it: a wrong one blocks the card.")
 	default:
-		e.out.note(c.Reader(), fmt.Sprintf("PIV application; PIN tries left: %d", status.Retries))
+		e.out.note(reader, fmt.Sprintf("%s application; PIN tries left: %d", app, status.Retries))
 	}
-	return true
 }

@@ -31,7 +31,9 @@ func TestDoctor(t *testing.T) {
 		{"no service", on(cardtest.NewReaders(), (*cardtest.Readers).Stop), "service is not running", "Start the smart card service"},
 		{"no reader", on(cardtest.NewReaders(), nil), "no such reader", "Connect a smart card reader"},
 		{"no card", on(cardtest.NewReaders(nil), nil), reader + ": ", "Insert a card."},
-		{"unsupported card", on(cardtest.NewReaders(cardtest.PIV(cardtest.NoPIV)), nil), "no known application", "Insert a PIV card"},
+		{"unsupported card", on(cardtest.NewReaders(cardtest.PIV(cardtest.NoPIV)), nil), "no known application", "Insert a PIV card or a virtual smart card"},
+		{"virtual smart card", on(cardtest.NewReaders(cardtest.TPM().Put("kxc00", nil, some())), nil), "GIDS application; PIN tries left: 3", ""},
+		{"blocked virtual smart card", on(cardtest.NewReaders(cardtest.TPM(cardtest.TriesLeft(0)).Put("kxc00", nil, some())), nil), "PIN is blocked", "Unblock the PIN"},
 		{"reader busy", on(cardtest.NewReaders(cardtest.PIV()), func(r *cardtest.Readers) {
 			r.Fault(reader, 1, cardtest.Fault{What: cardtest.Busy, Times: -1})
 		}), "another program holds the card", "Close the program that holds the card"},
@@ -51,6 +53,12 @@ func TestDoctor(t *testing.T) {
 			}
 		})
 	}
+}
+
+// some is a certificate to sign in with.
+func some() []byte {
+	_, der := cardtest.TestCA().Issue(cardtest.Leaf{UPNs: []string{"alice@example.com"}})
+	return der
 }
 
 func TestCardsAreExplained(t *testing.T) {

@@ -57,6 +57,14 @@ var unkindness = map[string]func(ctx context.Context, socket string, k driver.Ca
 	"forgets the PIN": func(ctx context.Context, _ string, k driver.Card) error {
 		return held(ctx, k, false, func() error { return errors.Join(send(k, selectPIV), send(k, []byte{0, 0x20, 0xFF, 0x80})) })
 	},
+	"selects PIV or GIDS": func(ctx context.Context, _ string, k driver.Card) error {
+		return held(ctx, k, false, func() error {
+			if rand.IntN(2) == 0 {
+				return send(k, selectPIV)
+			}
+			return send(k, append([]byte{0, 0xA4, 4, 0, 9}, "\xA0\x00\x00\x03\x97BTFY"...))
+		})
+	},
 	"changes a certificate": func(ctx context.Context, socket string, _ driver.Card) error {
 		s := pcsc.Socket(socket, nil)
 		defer s.Close()
@@ -172,20 +180,59 @@ func shared(t *testing.T) (soft *cardtest.Card, other *cardtest.Neighbour, socke
 	other = cardtest.NewNeighbour(neighbourAID, "999999")
 	key, der := cardtest.TestCA().Issue(cardtest.Leaf{Key: cardtest.Key(cardtest.P256, 0), UPNs: []string{who}})
 	soft = cardtest.PIV(other).Put("9A", key, der).Put("9D", key, der)
+	return soft, other, served(t, soft)
+}
+
+// served is the socket on which a card is.
+func served(t *testing.T, soft *cardtest.Card) (socket string) {
+	t.Helper()
 	readers := cardtest.NewReaders(soft)
 	dir, err := os.MkdirTemp("", "n")
 	require.NoError(t, err)
 	socket = filepath.Join(dir, "s")
 	l, err := net.Listen("unix", socket)
 	require.NoError(t, err)
-	served := make(chan error, 1)
-	go func() { served <- readers.Serve(l) }()
+	done := make(chan error, 1)
+	go func() { done <- readers.Serve(l) }()
 	t.Cleanup(func() {
 		assert.NoError(t, readers.Close())
-		assert.NoError(t, <-served)
+		assert.NoError(t, <-done)
 		assert.NoError(t, os.RemoveAll(dir))
 	})
-	return soft, other, socket
+	return socket
+}
+
+// A card has both applications, and another process selects the one or the other
+// whenever it can. Each PIN goes to its own: at the other one it would cost a try.
+func TestNoPINCrossesBesideAnotherProcess(t *testing.T) {
+	key, der := cardtest.TestCA().Issue(cardtest.Leaf{Key: cardtest.Key(cardtest.RSA1024, 0), UPNs: []string{who}})
+	virtual := cardtest.GIDS().Put("kxc00", key, der)
+	soft := cardtest.Combine(cardtest.PIV(cardtest.BadFormatCosts).Put("9A", key, der), virtual)
+	socket := served(t, soft)
+	neighbour(t, socket, "selects PIV or GIDS")
+	s := pcsc.Socket(socket, nil)
+	defer s.Close()
+	find := &enumerate.Finder{Service: s}
+	used := make(map[enumerate.Application]int)
+	until := time.Now().Add(long(5*time.Second, 300*time.Millisecond))
+	for time.Now().Before(until) || len(used) < 2 {
+		require.NoError(t, t.Context().Err())
+		for c, err := range find.All(t.Context()) {
+			require.NoError(t, err)
+			opened, err := c.Unlock(t.Context(), card.FixedPIN(cardtest.PIN))
+			require.NoError(t, err)
+			_, err = opened.Sign(nil, make([]byte, 32), crypto.SHA256)
+			require.NoError(t, err)
+			require.NoError(t, opened.Close())
+			used[c.Application]++
+		}
+	}
+	t.Log(used)
+	for _, app := range []*cardtest.Card{soft, virtual} {
+		assert.Zero(t, app.Spent())
+		assert.Equal(t, 3, app.Tries())
+		assert.False(t, app.Verified())
+	}
 }
 
 // use lists, unlocks and signs, and checks everything.

@@ -5,8 +5,8 @@
 //
 //	card       readers, cards, commands, and the one gate that PINs pass
 //	piv        the PIV application of a card (NIST SP 800-73-4), any vendor's
-//	enumerate  the certificates on all cards, judged and named as Windows does;
-//	           their keys, unlocked
+//	enumerate  the certificates on all cards, PIV cards and virtual smart cards
+//	           (GIDS), judged and named as Windows does; their keys, unlocked
 //	upn        whom a certificate names, and which name Windows would send
 //
 // A program that signs a person in needs four of the packages below:

@@ -66,6 +66,7 @@ var remedies = []struct {
 	{"piv.ErrAttestation", piv.ErrAttestation},
 	{"enumerate.ErrNoApplication", enumerate.ErrNoApplication},
 	{"enumerate.ErrNotOffered", enumerate.ErrNotOffered},
+	{"enumerate.ErrAdministrator", enumerate.ErrAdministrator},
 }
 
 // mistakes are errors of the program, about which a person can do nothing.

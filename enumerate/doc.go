@@ -19,6 +19,9 @@
 // that the card still holds the same certificate. [New] makes one of a key that
 // another library has opened; package pivgo does for piv-go.
 //
-// What is on virtual smart cards (GIDS) is not read yet; such a card is an
-// error that says so.
+// [Credential.PIN] asks how a PIN stands, changes and unblocks it.
+//
+// Cards are PIV cards (SP 800-73-4, package piv) and virtual smart cards or tokens
+// with the GIDS application, which package piv has no counterpart for: all that can
+// be done with them is here. A card may have both.
 package enumerate

@@ -10,11 +10,13 @@ import (
 
 	"github.com/smartlogon/smartlogon/card"
 	"github.com/smartlogon/smartlogon/enumerate/rules"
+	"github.com/smartlogon/smartlogon/internal/gids"
 	"github.com/smartlogon/smartlogon/piv"
 )
 
 // A Finder finds the certificates on all cards of a service. Only Service is
-// needed. It is safe for concurrent use as long as its fields do not change.
+// needed. It is safe for concurrent use as long as its fields do not change, and
+// best kept: it does not read a GIDS card again that says that nothing has changed.
 type Finder struct {
 	Service *card.Service
 
@@ -52,6 +54,10 @@ var (
 		"no certificate to sign in with",
 		"Look at the findings of each certificate; the program examples/explain prints them.",
 	}
+
+	// ErrAdministrator says that a card did not take the answer to its challenge
+	// (PINManager.UnblockByAdministrator).
+	ErrAdministrator = gids.ErrAdministrator
 )
 
 // A remedy is an error with a text of its own for card.Hint.

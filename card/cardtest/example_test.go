@@ -139,3 +139,26 @@ func ExampleReaders_Trace() {
 	// < 63C2  2 tries left
 	// true 2
 }
+
+// A virtual smart card with two certificates, of which the second one signs only.
+func ExampleTPM() {
+	ca := cardtest.TestCA()
+	key, certificate := ca.Issue(cardtest.Leaf{UPNs: []string{"alice@example.com"}})
+	signKey, signCertificate := ca.Issue(cardtest.Leaf{Key: cardtest.Key(cardtest.RSA2048, 1), Emails: []string{"alice@example.com"}})
+	c := cardtest.TPM().Put("kxc00", key, certificate).Put("ksc01", signKey, signCertificate)
+
+	fmt.Printf("%X\n", c.ATR())
+	fmt.Println(c.Tries(), len(c.File("mscp/cmapfile")), c.File("mscp/kxc02") == nil)
+	// Output:
+	// 3B8D0180FBA000000397425446590401CF
+	// 3 172 true
+}
+
+// One card with two applications, each with a PIN of its own.
+func ExampleCombine() {
+	virtual := cardtest.GIDS(cardtest.TriesLeft(1))
+	both := cardtest.Combine(cardtest.Logon("alice@example.com"), virtual)
+	fmt.Println("PIV:", both.Tries(), "GIDS:", virtual.Tries())
+	// Output:
+	// PIV: 3 GIDS: 1
+}

@@ -15,7 +15,10 @@
 // The card is a PIV card with which alice@example.com can sign in; its PIN is
 // 123456, its PUK 12345678. With -dir its contents come from a folder, see
 // cardtest.Load. It guards nothing: its keys are public. With -app yubikey it is
-// a YubiKey as from the factory, in a reader with a YubiKey's name.
+// a YubiKey as from the factory, in a reader with a YubiKey's name. With -app gids
+// it has the GIDS application of virtual smart cards instead, with -app tpm it is
+// such a card, with -app gids-blank one that nobody has set up (gids-tool -X does),
+// and with -app piv+gids it has both applications.
 package main
 
 import (

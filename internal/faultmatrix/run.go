@@ -28,6 +28,10 @@ func (c Count) String() string {
 	return fmt.Sprintf("%d cases, %d right results, %d errors, %d failures", c.Cases, c.Right, c.Errors, c.Failed)
 }
 
+// manyAtOnce is how small a part of all cases may be left out for them to be made at
+// the same time: those that take longer, one after the other, are fewer.
+const manyAtOnce = 10
+
 // Run makes every case, or each every-th one.
 func Run(t *testing.T, open Backend, rows []Card, every int) Count {
 	var cases, right, wrong, failed atomic.Int64
@@ -35,7 +39,7 @@ func Run(t *testing.T, open Backend, rows []Card, every int) Count {
 		for i, row := range rows {
 			for j, op := range operations(row) {
 				t.Run(row.Name+"/"+op.Name, func(t *testing.T) {
-					if every == 1 {
+					if every < manyAtOnce {
 						t.Parallel()
 					}
 					n := commands(t, open, row, op)

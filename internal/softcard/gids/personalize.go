@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"unicode/utf16"
 
 	"github.com/smartlogon/smartlogon/internal/ber"
@@ -243,11 +244,19 @@ func (a *Application) encode(certificate []byte) []byte {
 		return certificate
 	}
 	out := bytes.NewBuffer([]byte{0x01, 0x00, byte(len(certificate)), byte(len(certificate) >> 8)})
-	z, _ := zlib.NewWriterLevel(out, zlib.BestCompression)
+	z := packers.Get().(*zlib.Writer)
+	defer packers.Put(z)
+	z.Reset(out)
 	z.Write(certificate) // into memory, which never fails
 	z.Close()
 	return out.Bytes()
 }
+
+// packers are kept, as each takes a megabyte: tests make many cards.
+var packers = sync.Pool{New: func() any {
+	z, _ := zlib.NewWriterLevel(nil, zlib.BestCompression) // a level that there is
+	return z
+}}
 
 // count counts a change in the counter at an offset of \cardcf.
 func (a *Application) count(at int) {

@@ -8,11 +8,11 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// Every case, or with the race detector one of seven.
+// Every case, or with the race detector one of ten.
 func TestInProcess(t *testing.T) {
 	every, least, how := 1, 20000, "in process"
 	if racing {
-		every, least, how = 7, 3000, "in process, with the race detector"
+		every, least, how = 10, 2000, "in process, with the race detector"
 	}
 	count := faultmatrix.Run(t, faultmatrix.InProcess, faultmatrix.Cards(), every)
 	fmt.Printf("fault matrix, %s: %v\n", how, count)
@@ -23,7 +23,7 @@ func TestInProcess(t *testing.T) {
 }
 
 func TestOnASocket(t *testing.T) {
-	count := faultmatrix.Run(t, faultmatrix.Socket, faultmatrix.Cards(), 40)
+	count := faultmatrix.Run(t, faultmatrix.Socket, faultmatrix.Cards(), 100)
 	fmt.Println("fault matrix, on a socket:", count)
 	assert.GreaterOrEqual(t, count.Cases, 100)
 	assert.Positive(t, count.Errors)

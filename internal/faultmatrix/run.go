@@ -30,7 +30,7 @@ func (c Count) String() string {
 
 // manyAtOnce is how small a part of all cases may be left out for them to be made at
 // the same time: those that take longer, one after the other, are fewer.
-const manyAtOnce = 10
+const manyAtOnce = 20
 
 // Run makes every case, or each every-th one.
 func Run(t *testing.T, open Backend, rows []Card, every int) Count {

@@ -43,7 +43,7 @@ type Credential struct {
 	open  func(context.Context, crypto.PublicKey, card.PINFunc) (crypto.Signer, error)
 	check bool // its signatures, which open does not promise to
 
-	pin pinOwner // nil where the key is not on a card of this module's
+	holder holder // nil where the key is not on a card of this module's
 }
 
 // judged says of a certificate what can be said without its card.

@@ -41,7 +41,7 @@ func (f *Finder) gidsCredential(c *card.Card, g *gids.Card, found *gids.Certific
 	it.Container = found.File
 	it.Name = found.Container.Name
 	it.Default = found.Container.Default
-	it.pin = g
+	it.holder = g
 	it.open = func(ctx context.Context, public crypto.PublicKey, ask card.PINFunc) (crypto.Signer, error) {
 		if err := g.Holds(ctx, found); err != nil {
 			return nil, err

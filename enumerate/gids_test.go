@@ -273,6 +273,32 @@ func TestPINThatIsNotThisModulesAffair(t *testing.T) {
 	}
 }
 
+func TestRootsOnACard(t *testing.T) {
+	store := []byte{0x30, 0x03, 0x02, 0x01, 0x05}
+	for name, test := range map[string]struct {
+		soft *cardtest.Card
+		want []byte
+	}{
+		"PIV":            {cardtest.Logon("a@example.com").PutObject(0x5FFF11, []byte("\x82\x05\x30\x03\x02\x01\x05")), store},
+		"PIV, none":      {cardtest.Logon("a@example.com"), nil},
+		"GIDS":           {virtual().PutFile("mscp/msroots", store), store},
+		"GIDS, packed":   {virtual().PutFile("mscp/msroots", []byte("\x01\x00\x05\x00\x78\xDA\x33\x60\x66\x62\x64\x05\x00\x01\x0E\x00\x3C")), store},
+		"GIDS, none":     {virtual(), nil},
+		"GIDS, an empty": {virtual().PutFile("mscp/msroots", nil), nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := only(t, finder(t, test.soft)).Roots(t.Context())
+			require.NoError(t, err)
+			assert.Equal(t, test.want, got)
+		})
+	}
+	_, err := only(t, finder(t, virtual().PutFile("mscp/msroots", []byte("rubbish")))).Roots(t.Context())
+	assert.ErrorIs(t, err, card.ErrMalformed)
+	_, der := cardtest.TestCA().Issue(cardtest.Leaf{})
+	_, err = enumerate.New(der, nil).Roots(t.Context())
+	assert.ErrorIs(t, err, errors.ErrUnsupported)
+}
+
 func TestCostOfAListOfAGIDSCard(t *testing.T) {
 	soft := virtual()
 	for i := 1; i < 5; i++ {

@@ -2,12 +2,9 @@ package enumerate
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/smartlogon/smartlogon/card"
-	"github.com/smartlogon/smartlogon/internal/gids"
-	"github.com/smartlogon/smartlogon/piv"
 )
 
 // A PINManager asks for the state of a PIN and sets it: the one that opens the key
@@ -18,24 +15,16 @@ import (
 // What a card cannot do fails with [errors.ErrUnsupported], and so does everything
 // for a key that is not on a card of this module's ([New]).
 type PINManager struct {
-	pin  pinOwner
+	pin  holder
 	name string // of the application and the reader
-}
-
-// A pinOwner is the application on the card.
-type pinOwner interface {
-	PINStatus(context.Context) (card.PINStatus, error)
-	ChangePIN(context.Context, card.PINFunc) error
-	Unblock(context.Context, card.PINFunc) error
-	UnblockByAdministrator(context.Context, func(context.Context, []byte) ([]byte, error), card.PINFunc) error
 }
 
 // PIN is what manages the PIN of the credential.
 func (c *Credential) PIN() *PINManager {
-	if c.pin == nil {
-		return &PINManager{noPIN{}, c.place()}
+	if c.holder == nil {
+		return &PINManager{nobody{}, c.place()}
 	}
-	return &PINManager{c.pin, fmt.Sprintf("%s in %q", c.Application, c.Reader)}
+	return &PINManager{c.holder, fmt.Sprintf("%s in %q", c.Application, c.Reader)}
 }
 
 // Status asks how the PIN stands. It costs no try.
@@ -69,33 +58,4 @@ func (m *PINManager) failed(err error) error {
 		return nil
 	}
 	return fmt.Errorf("enumerate: PIN of %s: %w", m.name, err)
-}
-
-// A pivPIN is the PIN of a PIV card.
-type pivPIN struct{ *piv.Card }
-
-func (p pivPIN) ChangePIN(ctx context.Context, ask card.PINFunc) error {
-	return p.Holder().ChangePIN(ctx, ask)
-}
-
-func (p pivPIN) Unblock(ctx context.Context, ask card.PINFunc) error {
-	return p.Holder().Unblock(ctx, ask)
-}
-
-func (p pivPIN) UnblockByAdministrator(context.Context, func(context.Context, []byte) ([]byte, error), card.PINFunc) error {
-	return fmt.Errorf("%w: administrators of PIV cards have the PUK", errors.ErrUnsupported)
-}
-
-var _ pinOwner = (*gids.Card)(nil)
-
-// A noPIN is that of a key which is somewhere else.
-type noPIN struct{}
-
-var errNoCard = fmt.Errorf("%w: the key is not on a card that this module reads", errors.ErrUnsupported)
-
-func (noPIN) PINStatus(context.Context) (card.PINStatus, error) { return card.PINStatus{}, errNoCard }
-func (noPIN) ChangePIN(context.Context, card.PINFunc) error     { return errNoCard }
-func (noPIN) Unblock(context.Context, card.PINFunc) error       { return errNoCard }
-func (noPIN) UnblockByAdministrator(context.Context, func(context.Context, []byte) ([]byte, error), card.PINFunc) error {
-	return errNoCard
 }

@@ -47,7 +47,7 @@ func (f *Finder) pivCredential(c *card.Card, p *piv.Card, found *piv.Certificate
 	it.Application = PIV
 	it.Container = fmt.Sprintf("%02X", byte(found.Slot))
 	it.Default = first
-	it.pin = pivPIN{p}
+	it.holder = pivHolder{p}
 	it.open = func(ctx context.Context, public crypto.PublicKey, ask card.PINFunc) (crypto.Signer, error) {
 		if f.Prove {
 			if err := own.proved(ctx, p); err != nil {

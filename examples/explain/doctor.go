@@ -25,7 +25,7 @@ func (e *explainer) cards(ctx context.Context, service *card.Service) error {
 	for _, r := range readers {
 		names[r.Name] = e.reader(ctx, service, r)
 	}
-	told := make(map[string]bool) // readers with a card whose GIDS application was told of
+	told := make(map[string]bool) // applications in readers
 	find := enumerate.Finder{Service: service, Policy: e.policy, Scan: piv.ScanAll}
 	for c, err := range find.All(ctx) {
 		switch {
@@ -34,10 +34,9 @@ func (e *explainer) cards(ctx context.Context, service *card.Service) error {
 		case err != nil:
 			e.out.problem("card", err, card.Hint(err))
 		default:
-			if c.Application == enumerate.GIDS && !told[c.Reader] {
-				told[c.Reader] = true
-				status, err := c.PIN().Status(ctx)
-				e.pin(c.Reader, c.Application, status, err)
+			if app := fmt.Sprint(c.Reader, c.Application); !told[app] {
+				told[app] = true
+				e.application(ctx, c)
 			}
 			source := fmt.Sprintf("%s: %s %s", c.Reader, c.Application, c.Container)
 			x, err := e.explain(source, c.Raw, c.KeySpec)
@@ -71,6 +70,21 @@ func (e *explainer) reader(ctx context.Context, service *card.Service, r card.Re
 		return nil
 	}
 	return containerNames(ctx, c)
+}
+
+// application says what a card has beside certificates, where that comes to light
+// with the first of them.
+func (e *explainer) application(ctx context.Context, c *enumerate.Credential) {
+	if c.Application == enumerate.GIDS { // that of PIV was told of already
+		status, err := c.PIN().Status(ctx)
+		e.pin(c.Reader, c.Application, status, err)
+	}
+	switch store, err := c.Roots(ctx); {
+	case errors.Is(err, card.ErrMalformed): // some refuse to say that there is none
+		e.out.problem(c.Reader, err, card.Hint(err))
+	case store != nil:
+		e.out.note(c.Reader, fmt.Sprintf("%s application; certificates of authorities for Windows: %d bytes of PKCS #7", c.Application, len(store)))
+	}
 }
 
 // pin says how the PIN of an application stands.

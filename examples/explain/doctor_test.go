@@ -33,6 +33,8 @@ func TestDoctor(t *testing.T) {
 		{"no card", on(cardtest.NewReaders(nil), nil), reader + ": ", "Insert a card."},
 		{"unsupported card", on(cardtest.NewReaders(cardtest.PIV(cardtest.NoPIV)), nil), "no known application", "Insert a PIV card or a virtual smart card"},
 		{"virtual smart card", on(cardtest.NewReaders(cardtest.TPM().Put("kxc00", nil, some())), nil), "GIDS application; PIN tries left: 3", ""},
+		{"virtual smart card with authorities", on(cardtest.NewReaders(cardtest.TPM().Put("kxc00", nil, some()).PutFile("mscp/msroots", []byte{0x30, 0x00})), nil), "certificates of authorities for Windows: 2 bytes", ""},
+		{"authorities that make no sense", on(cardtest.NewReaders(cardtest.TPM().Put("kxc00", nil, some()).PutFile("mscp/msroots", []byte{0x31})), nil), "msroots", "The card does not keep to its standard"},
 		{"blocked virtual smart card", on(cardtest.NewReaders(cardtest.TPM(cardtest.TriesLeft(0)).Put("kxc00", nil, some())), nil), "PIN is blocked", "Unblock the PIN"},
 		{"reader busy", on(cardtest.NewReaders(cardtest.PIV()), func(r *cardtest.Readers) {
 			r.Fault(reader, 1, cardtest.Fault{What: cardtest.Busy, Times: -1})

@@ -51,12 +51,13 @@ func readCertificate(tx *card.Tx, at object) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return decodeCertificate(content)
+	return unpack(content)
 }
 
-// decodeCertificate takes the certificate out of a file: 01 00, its size in two
-// bytes, the lower first, and a zlib stream; or the certificate as it is.
-func decodeCertificate(content []byte) ([]byte, error) {
+// unpack takes what is in a file, one element of DER: a certificate or a store of
+// them. Windows compresses it: 01 00, its size in two bytes, the lower first, and a
+// zlib stream; what begins as the element does is taken as it is.
+func unpack(content []byte) ([]byte, error) {
 	if len(content) == 0 {
 		return nil, ErrNotFound
 	}
@@ -70,7 +71,7 @@ func decodeCertificate(content []byte) ([]byte, error) {
 	r := ber.BER(der)
 	r.Take(ber.Sequence)
 	if err := r.Close(); err != nil {
-		return nil, malformed("certificate: %w", err)
+		return nil, malformed("content: %w", err)
 	}
 	return der, nil
 }

@@ -7,12 +7,12 @@ import (
 // What the fuzz targets reach beside the exported interface: each takes bytes
 // that come from the card.
 var (
-	DecodeCertificate = decodeCertificate
-	DecodeContainers  = decodeContainers
-	ApplyKeyMap       = applyKeyMap
-	DecodeTries       = decodeTries
-	IsOther           = isOther
-	AppendInteger     = appendInteger
+	Unpack           = unpack
+	DecodeContainers = decodeContainers
+	ApplyKeyMap      = applyKeyMap
+	DecodeTries      = decodeTries
+	IsOther          = isOther
+	AppendInteger    = appendInteger
 )
 
 // Unwrap takes the content out of an object.

@@ -104,11 +104,11 @@ func FuzzKeyMap(f *testing.F) {
 	})
 }
 
-// A certificate that comes out of a file is one element, not too long, and the same
+// What comes out of a file is one element, not too long, and the same
 // out of a file that has it as it is.
-func FuzzCertificate(f *testing.F) {
+func FuzzUnpack(f *testing.F) {
 	f.Fuzz(func(t *testing.T, content []byte) {
-		der, err := gids.DecodeCertificate(content)
+		der, err := gids.Unpack(content)
 		if err != nil {
 			assertCardsFault(t, err)
 			assert.Nil(t, der)
@@ -119,7 +119,7 @@ func FuzzCertificate(f *testing.F) {
 		_, ok := r.Take(ber.Sequence)
 		assert.True(t, ok)
 		require.NoError(t, r.Close())
-		again, err := gids.DecodeCertificate(der)
+		again, err := gids.Unpack(der)
 		require.NoError(t, err)
 		assert.Equal(t, der, again)
 	})

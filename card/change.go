@@ -18,7 +18,8 @@ type Change struct {
 	// Allow stands for the secret where that is none that a person knows. It
 	// runs in the section, with the application selected. Then PIN is asked
 	// for the new PIN only, and Replace gets nil for the secret; Verification
-	// is of the PIN that is set, which may be blocked.
+	// is of the PIN that is set, which may be blocked. Logout ends what Allow
+	// has proved, too.
 	Allow func(*Tx) error
 
 	New       Reference // the PIN that is set

@@ -21,6 +21,7 @@ func (g *guard) verify(tx *Tx, given answer) error {
 	defer clear(out.command.Data)
 	switch {
 	case g.allowed():
+		tx.verified(g.key(), v.Logout) // whatever it is that Allow proves
 		if err := g.change.Allow(tx); err != nil {
 			return err
 		}

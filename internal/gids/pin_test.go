@@ -256,6 +256,32 @@ func TestUnblockByNobody(t *testing.T) {
 	assert.Zero(t, soft.Tries())
 }
 
+// Whoever gives up does not leave the administrator behind, as which anybody could
+// write to the card.
+func TestAdministratorIsForgotten(t *testing.T) {
+	soft := cardtest.GIDS()
+	c := card.New(reader, soft)
+	release, err := c.Hold(t.Context()) // the card keeps its power
+	require.NoError(t, err)
+	defer release()
+	asked := 0
+	err = gids.New(c).UnblockByAdministrator(t.Context(), administrator(cardtest.AdminKey), func(context.Context, card.PINRequest) (card.PIN, error) {
+		if asked++; asked == 1 {
+			return card.NewPIN([]byte("12345678901234567")), nil
+		}
+		// Meanwhile there is one: it is needed again.
+		answer, err := soft.Transmit([]byte{0x00, 0xDB, 0xA0, 0x14, 0x03, 0xDF, 0x24, 0x00})
+		require.NoError(t, err)
+		assert.Equal(t, []byte{0x90, 0x00}, answer)
+		return card.PIN{}, errNoMore
+	})
+	require.ErrorIs(t, err, errNoMore)
+	release()
+	answer, err := soft.Transmit([]byte{0x00, 0xDB, 0xA0, 0x14, 0x03, 0xDF, 0x24, 0x00})
+	require.NoError(t, err)
+	assert.Equal(t, []byte{0x69, 0x82}, answer)
+}
+
 var mishaps = map[string]cardtest.Mishap{
 	"removal": cardtest.Removal, "reset": cardtest.OtherReset, "service stop": cardtest.ServiceStop,
 	"status": cardtest.WrongStatus, "empty": cardtest.Empty, "truncated": cardtest.Truncated, "garbage": cardtest.Garbage,

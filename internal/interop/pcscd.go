@@ -140,15 +140,15 @@ func (p *PCSCD) Start() error {
 	if err := os.Chmod(p.Socket, 0o666); err != nil {
 		return err
 	}
-	// The shell knows the number of the process that it becomes. Without
-	// clients pcscd leaves after a minute, should nobody stop it.
-	cmd := exec.Command("sh", "-c", `LISTEN_PID=$$ LISTEN_FDS=1 exec "$0" --foreground --info --auto-exit --config "$1"`,
+	// The shell knows the number of the process that it becomes.
+	cmd := exec.Command("sh", "-c", `LISTEN_PID=$$ LISTEN_FDS=1 exec "$0" --foreground --info --config "$1"`,
 		daemon, filepath.Join(p.dir, "conf"))
 	cmd.ExtraFiles = []*os.File{socket}
 	cmd.Stdout, cmd.Stderr = p.log, p.log
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // should nobody stop it
 	if os.Geteuid() == 0 {
 		// As root it would overwrite what the machine's own pcscd has in /run.
-		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: nobody, Gid: nobody}
 	}
 	if err := cmd.Start(); err != nil {
 		return err

@@ -2,6 +2,7 @@ package cardtest
 
 import (
 	"crypto"
+	"fmt"
 	"strings"
 
 	"github.com/smartlogon/smartlogon/internal/ber"
@@ -67,12 +68,21 @@ func (c *Card) gids() *gidsApplication {
 
 // PutFile stores what a file of a GIDS card holds, and returns the card. The name is
 // the one that Windows knows, with a slash: mscp/cmapfile, mscp/kxc00, cardcf. Any
-// name of up to 8 characters and any content are taken.
+// name of up to 8 characters and any content are taken. It panics where the name is
+// longer, and where the card is not set up or has no room for another file.
 func (c *Card) PutFile(name string, content []byte) *Card {
 	dir, file := split(name)
-	c.gids().PutFile(dir, file, content)
+	if len(dir) > longestName || len(file) > longestName {
+		panic(fmt.Sprintf("cardtest: file %q: the name is longer than %d characters", name, longestName))
+	}
+	if err := c.gids().PutFile(dir, file, content); err != nil {
+		panic(fmt.Sprintf("cardtest: file %q: %v", name, err))
+	}
 	return c
 }
+
+// longestName bounds the names of files and of directories.
+const longestName = 8
 
 // File is what a file of a GIDS card holds, nil where there is none.
 func (c *Card) File(name string) []byte {

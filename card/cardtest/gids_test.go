@@ -3,6 +3,7 @@ package cardtest_test
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -82,6 +83,19 @@ func TestCardsOfAnotherKind(t *testing.T) {
 	assert.PanicsWithValue(t, "cardtest: this is no GIDS card", func() { cardtest.PIV().PutFile("cardid", nil) })
 	assert.Panics(t, func() { cardtest.GIDS().Put("9A", nil, nil) })
 	assert.Panics(t, func() { cardtest.GIDS().SetDefault("kxc05") })
+}
+
+func TestWhatNoGIDSCardHolds(t *testing.T) {
+	assert.PanicsWithValue(t, `cardtest: file "mscp/kxc00": the card is not set up`, func() { cardtest.GIDS(cardtest.Blank).PutFile("mscp/kxc00", nil) })
+	assert.PanicsWithValue(t, `cardtest: container "kxc00": the card is not set up`, func() { cardtest.GIDS(cardtest.Blank).Put("kxc00", nil, []byte{1}) })
+	for _, name := range []string{"mscp/kxc000000", "directory/kxc00", "certificate"} {
+		assert.Panics(t, func() { cardtest.GIDS().PutFile(name, nil) }, name)
+	}
+	full := cardtest.GIDS()
+	for i := range 92 { // DF24 to DF7F
+		full.Put(fmt.Sprintf("kxc%02X", i), nil, []byte{1})
+	}
+	assert.PanicsWithValue(t, `cardtest: container "kxc5C": there is no room for another file`, func() { full.Put("kxc5C", nil, []byte{1}) })
 }
 
 func TestCombinedCardsTellAboutTheirOwn(t *testing.T) {

@@ -136,6 +136,7 @@ func meaning(c []byte) string {
 
 var statusWords = map[uint16]string{
 	0x9000: "done",
+	0x6285: "terminated",
 	0x6700: "wrong length",
 	0x6881: "no logical channels",
 	0x6882: "no secure messaging",
@@ -152,6 +153,7 @@ var statusWords = map[uint16]string{
 	0x6A86: "wrong P1 or P2",
 	0x6986: "command not allowed",
 	0x6A88: "key or reference not found",
+	0x6A89: "already there",
 	0x6D00: "instruction not known",
 	0x6E00: "class not known",
 	0x6F00: "no diagnosis",

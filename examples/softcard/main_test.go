@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -144,6 +145,26 @@ func TestYubiKeyOfAFirmware(t *testing.T) {
 	}
 }
 
+// What a program finds on the cards with GIDS, and where.
+func TestCardsWithGIDS(t *testing.T) {
+	virtual := []string{"GIDS kxc00", "GIDS ksc01", "GIDS kxc02"}
+	for app, want := range map[string][]string{
+		"gids": virtual, "tpm": virtual, "gids-blank": nil,
+		"piv+gids": append([]string{"PIV 9A", "PIV 9C", "PIV 9D", "PIV 9E"}, virtual...),
+	} {
+		path, _ := served(t, "-app", app)
+		s := pcsc.Socket(path, nil)
+		find := enumerate.Finder{Service: s}
+		var found []string
+		for c, err := range find.All(t.Context()) {
+			require.NoError(t, err, app)
+			found = append(found, fmt.Sprint(c.Application, " ", c.Container))
+		}
+		assert.Equal(t, want, found, app)
+		require.NoError(t, s.Close())
+	}
+}
+
 // A virtual reader is a server that the card connects to.
 func TestVirtualReader(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -176,6 +197,7 @@ func TestWhatCannotBe(t *testing.T) {
 		{"-app", "credit card"},
 		{"-app", "yubikey-new"},
 		{"-app", "yubikey", "-dir", "."},
+		{"-app", "tpm", "-dir", "."},
 		{"-dir", "testdata/not-there"},
 		{"-vpcd", "nowhere"},
 		{"-no-such-flag"},

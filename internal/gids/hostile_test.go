@@ -15,6 +15,7 @@ import (
 	"github.com/smartlogon/smartlogon/card"
 	"github.com/smartlogon/smartlogon/card/cardtest"
 	"github.com/smartlogon/smartlogon/internal/gids"
+	"github.com/smartlogon/smartlogon/internal/signature"
 )
 
 // A liar answers some commands itself.
@@ -108,11 +109,11 @@ func TestAnswersOfKeysThatMakeNoSense(t *testing.T) {
 			defer key.Close()
 			_, err = key.Sign(nil, digest, crypto.SHA256)
 			assert.Error(t, err)
-			if public, ok := test.key.Public().(*rsa.PublicKey); ok {
+			if public, ok := test.key.Public().(*rsa.PublicKey); ok && len(test.answer) > public.Size() {
 				sealed, err := rsa.EncryptPKCS1v15(rand.Reader, public, []byte("secret"))
 				require.NoError(t, err)
 				_, err = key.Decrypt(nil, sealed, nil)
-				assert.Error(t, err)
+				assert.ErrorIs(t, err, signature.ErrMismatch)
 			}
 		})
 	}
@@ -134,6 +135,30 @@ func TestSignatureInDER(t *testing.T) {
 	got, err := key.Sign(nil, digest, crypto.SHA256)
 	require.NoError(t, err)
 	assert.True(t, ecdsa.VerifyASN1(private.Public().(*ecdsa.PublicKey), digest, got))
+}
+
+// A card that takes the padding off where it was asked not to is asked to do so.
+func TestCardThatUnpadsUnasked(t *testing.T) {
+	private := cardtest.Key(cardtest.RSA1024, 0)
+	soft := cardtest.GIDS()
+	put(soft, "kxc00", private)
+	first := true
+	g := gids.New(card.New(reader, liar{soft, func(c []byte) []byte {
+		if c[1] == 0x2A && first {
+			first = false
+			return []byte("secret" + done)
+		}
+		return nil
+	}}))
+	key, err := g.Key(t.Context(), only(t, g), private.Public(), card.FixedPIN(cardtest.PIN))
+	require.NoError(t, err)
+	defer key.Close()
+	sealed, err := rsa.EncryptPKCS1v15(rand.Reader, private.Public().(*rsa.PublicKey), []byte("secret"))
+	require.NoError(t, err)
+	plain, err := key.Decrypt(nil, sealed, nil)
+	require.NoError(t, err)
+	assert.Equal(t, "secret", string(plain))
+	assert.False(t, first)
 }
 
 // A message that is longer than any padding leaves room for is the card's fault.

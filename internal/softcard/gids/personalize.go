@@ -36,6 +36,8 @@ const (
 	tagCardApps   ber.Tag = 0xDF21
 	tagCounters   ber.Tag = 0xDF22
 	tagContainers ber.Tag = 0xDF23
+
+	lastTag ber.Tag = 0xDF7F // of two bytes
 )
 
 const directory = "mscp"
@@ -116,23 +118,30 @@ func (a *Application) find(dir, name string) (place, bool) {
 
 // PutFile stores what a file of the file system holds, and makes it where there is
 // none.
-func (a *Application) PutFile(dir, name string, content []byte) {
+func (a *Application) PutFile(dir, name string, content []byte) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.putFile(dir, name, content)
+	return a.putFile(dir, name, content)
 }
 
-func (a *Application) putFile(dir, name string, content []byte) {
+func (a *Application) putFile(dir, name string, content []byte) error {
 	at, ok := a.find(dir, name)
 	if !ok {
 		at = place{a.files[idPublic], tagContainers + 1}
+		if at.file == nil {
+			return errors.New("the card is not set up")
+		}
 		for _, there := at.file.objects[at.tag]; there; _, there = at.file.objects[at.tag] {
 			at.tag++
+		}
+		if at.tag > lastTag {
+			return errors.New("there is no room for another file")
 		}
 		master := a.files[idMasterFile]
 		master.put(tagMasterFile, appendEntry(master.objects[tagMasterFile], dir, name, at.tag, at.file.id))
 	}
 	at.file.put(at.tag, content)
+	return nil
 }
 
 // File is what a file of the file system holds, nil where there is none.
@@ -209,7 +218,9 @@ func (a *Application) Put(name string, private crypto.PrivateKey, certificate []
 		a.putKey(n, signs, private)
 	}
 	if certificate != nil {
-		a.putFile(directory, a.fileName(n, signs), a.encode(certificate))
+		if err := a.putFile(directory, a.fileName(n, signs), a.encode(certificate)); err != nil {
+			return err
+		}
 		a.count(4)
 	}
 	return nil

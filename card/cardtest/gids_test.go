@@ -32,7 +32,7 @@ func TestQuirksOfGIDS(t *testing.T) {
 		with, without string   // how the last answer ends, or what it contains
 	}{
 		cardtest.ShortLengths:       {[][]byte{selectGIDS, {0x00, 0xCB, 0xA0, 0x10, 0, 0, 4, 0x5C, 2, 0xDF, 0x22, 0, 0}}, "\x67\x00", "\x90\x00"},
-		cardtest.SelectClears:       {[][]byte{selectGIDS, plainPIN, selectGIDS, choose(0x57)}, "\x69\x82", "\x90\x00"},
+		cardtest.SelectKeeps:        {[][]byte{selectGIDS, plainPIN, selectGIDS, choose(0x57)}, "\x90\x00", "\x69\x82"},
 		cardtest.PlainRetries:       {[][]byte{selectGIDS, wrongGIDS}, "\x63\x02", "\x63\xC2"},
 		cardtest.EmptyVerifyRefused: {[][]byte{selectGIDS, askTries}, "\x67\x00", "\x63\xC3"},
 		cardtest.NoLogout:           {[][]byte{selectGIDS, {0x00, 0x20, 0x00, 0x82}}, "\x6A\x88", "\x90\x00"},

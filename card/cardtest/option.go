@@ -104,7 +104,7 @@ const (
 	// registered identifier, as YubiKeys do.
 	ShortAID
 
-	// SelectClears forgets a verified PIN at every SELECT.
+	// SelectClears forgets a verified PIN of a PIV card at every SELECT.
 	SelectClears
 
 	// PlainRetries says 630X where others say 63CX, as old YubiKeys do.
@@ -162,6 +162,10 @@ const (
 	// CardPads has the keys of a GIDS card do all padding.
 	CardPads
 
+	// SelectKeeps keeps a verified PIN of a GIDS card at SELECT, where it is
+	// forgotten as a rule.
+	SelectKeeps
+
 	// NoProperties has a GIDS card answer SELECT with nothing.
 	NoProperties
 )
@@ -202,7 +206,7 @@ func (c *config) flags(q Quirk) []*bool {
 		EmptyObjects:       {&ofPIV.EmptyObjects},
 		LongLengths:        {&ofPIV.LongLengths},
 		ShortAID:           {&ofPIV.SelectWithPIX},
-		SelectClears:       {&ofPIV.SelectClears, &ofGIDS.SelectClears},
+		SelectClears:       {&ofPIV.SelectClears},
 		PlainRetries:       {&ofPIV.PlainRetries, &ofGIDS.PlainRetries},
 		BlocksAtOnce:       {&ofPIV.BlocksAtOnce},
 		EmptyVerifyHides:   {&ofPIV.EmptyVerifyHides},
@@ -219,6 +223,7 @@ func (c *config) flags(q Quirk) []*bool {
 		NoKeyMap:           {&ofGIDS.NoKeyMap},
 		HostPads:           {&ofGIDS.RawOnly},
 		CardPads:           {&ofGIDS.PaddedOnly},
+		SelectKeeps:        {&ofGIDS.SelectKeeps},
 		NoProperties:       {&ofGIDS.NoProperties},
 	}[q]
 }

@@ -15,7 +15,7 @@ func Cards() []Card {
 		newRow("PIV without discovery object and logout", cardtest.PIV, changesPIV, "9A", "9E", cardtest.NoDiscovery, cardtest.NoLogout),
 		newRow("GIDS", cardtest.GIDS, changesGIDS, "kxc00", "ksc01", "kxc02"),
 		newRow("TPM", cardtest.TPM, changesGIDS, "kxc00"),
-		newRow("GIDS that forgets at SELECT and has no logout", cardtest.GIDS, changesGIDS, "kxc02", cardtest.SelectClears, cardtest.NoLogout),
+		newRow("GIDS that keeps a PIN at SELECT and has no logout", cardtest.GIDS, changesGIDS, "kxc02", cardtest.SelectKeeps, cardtest.NoLogout),
 		both(
 			newRow("PIV and GIDS", cardtest.PIV, noChanges, "9A", cardtest.BadFormatCosts),
 			newRow("", cardtest.GIDS, noChanges, "kxc00"),

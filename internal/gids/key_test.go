@@ -53,12 +53,12 @@ func digest(h crypto.Hash) []byte {
 // kinds are the cards on which everything works, each in its own way.
 func kinds() map[string]func() *cardtest.Card {
 	return map[string]func() *cardtest.Card{
-		"GIDS":                 func() *cardtest.Card { return cardtest.GIDS() },
-		"TPM":                  func() *cardtest.Card { return cardtest.TPM() },
-		"the host pads":        func() *cardtest.Card { return cardtest.GIDS(cardtest.HostPads) },
-		"T=0":                  func() *cardtest.Card { return cardtest.GIDS(cardtest.T0) },
-		"SELECT forgets a PIN": func() *cardtest.Card { return cardtest.GIDS(cardtest.SelectClears) },
-		"no key map":           func() *cardtest.Card { return cardtest.GIDS(cardtest.NoKeyMap) },
+		"GIDS":               func() *cardtest.Card { return cardtest.GIDS() },
+		"TPM":                func() *cardtest.Card { return cardtest.TPM() },
+		"the host pads":      func() *cardtest.Card { return cardtest.GIDS(cardtest.HostPads) },
+		"T=0":                func() *cardtest.Card { return cardtest.GIDS(cardtest.T0) },
+		"SELECT keeps a PIN": func() *cardtest.Card { return cardtest.GIDS(cardtest.SelectKeeps) },
+		"no key map":         func() *cardtest.Card { return cardtest.GIDS(cardtest.NoKeyMap) },
 	}
 }
 

@@ -225,7 +225,7 @@ func administrator(key string) func(context.Context, []byte) ([]byte, error) {
 }
 
 func TestUnblockByAdministrator(t *testing.T) {
-	for name, options := range map[string][]cardtest.Option{"as it comes": {cardtest.TriesLeft(0)}, "the PIN is not blocked": nil, "SELECT forgets": {cardtest.SelectClears, cardtest.TriesLeft(0)}} {
+	for name, options := range map[string][]cardtest.Option{"as it comes": {cardtest.TriesLeft(0)}, "the PIN is not blocked": nil, "SELECT keeps a PIN": {cardtest.SelectKeeps, cardtest.TriesLeft(0)}} {
 		t.Run(name, func(t *testing.T) {
 			soft := withKey(cardtest.GIDS(options...))
 			g := open(t, soft)

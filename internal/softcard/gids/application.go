@@ -110,7 +110,7 @@ func (a *Application) Select(c iso.Command) iso.Answer {
 	if !ok {
 		return iso.BadParameters.Answer()
 	}
-	if a.config.Quirks.SelectClears {
+	if !a.config.Quirks.SelectKeeps {
 		a.forget()
 	}
 	a.now.current = nil

@@ -58,9 +58,9 @@ type Quirks struct {
 	// NoProperties answers SELECT with nothing.
 	NoProperties bool
 
-	// SelectClears forgets a verified PIN when the application is selected again,
-	// as applets do.
-	SelectClears bool
+	// SelectKeeps keeps a verified PIN when the application is selected again,
+	// which applets on Java cards forget.
+	SelectKeeps bool
 
 	// EmptyVerify refuses VERIFY without data with this status word; 0 tells the
 	// tries left.

@@ -216,7 +216,7 @@ func TestPIN(t *testing.T) {
 }
 
 func TestQuirksOfThePIN(t *testing.T) {
-	b := selected(t, gids.Config{Quirks: gids.Quirks{PlainRetries: true, OldTries: true, NoLogout: true, EmptyVerify: iso.WrongLength}})
+	b := selected(t, gids.Config{Quirks: gids.Quirks{PlainRetries: true, OldTries: true, NoLogout: true, EmptyVerify: iso.WrongLength, SelectKeeps: true}})
 	b.is("00 20 00 80", "6700")
 	b.is("00 20 00 80 06 303030303030", "6302")
 	b.is("00 CB 3F FF 04 5C 02 7F 71 00", "7F 71 07 9F 17 01 02 93 01 03 9000")
@@ -224,7 +224,7 @@ func TestQuirksOfThePIN(t *testing.T) {
 	b.verify()
 	b.is("00 A4 04 0C 09 A00000039742544659", "9000")
 	assert.True(t, b.app.Tries().Verified)
-	b = selected(t, gids.Config{Quirks: gids.Quirks{SelectClears: true, NoStatus: true}})
+	b = selected(t, gids.Config{Quirks: gids.Quirks{NoStatus: true}})
 	b.verify()
 	b.is("00 CB 3F FF 04 5C 02 7F 71 00", "6A88")
 	b.is("00 A4 04 0C 09 A00000039742544659", "9000")

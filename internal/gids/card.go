@@ -58,9 +58,9 @@ func (c *Card) read(ctx context.Context, f func(*card.Tx) error) error {
 	return err
 }
 
-// enter makes the application current. First it looks whether it is, by the card's
-// identifier, which no other application has where this one has it: cards forget a
-// verified PIN when they are selected again.
+// enter makes the application current. Of a card that it knows it looks first whether
+// it is, by the card's identifier, which nobody else has: cards forget a verified PIN
+// when they are selected again.
 func (c *Card) enter(tx *card.Tx) error {
 	_, err := c.selected(tx)
 	return err
@@ -69,21 +69,25 @@ func (c *Card) enter(tx *card.Tx) error {
 // enterSame is enter, and makes sure that it is the card that was there before, as
 // far as cards have identifiers.
 func (c *Card) enterSame(tx *card.Tx) error {
-	again, err := c.selected(tx)
-	if err == nil && again {
+	unsure, err := c.selected(tx)
+	if err == nil && unsure {
 		err = c.identify(tx)
 	}
 	return err
 }
 
-// selected does it. It reports whether it selected the application of a card that
-// is known already.
-func (c *Card) selected(tx *card.Tx) (again bool, err error) {
-	switch err := c.identify(tx); {
-	case err == nil && c.identified():
-		return false, nil
-	case err != nil && !about(err):
-		return false, err
+// selected does it. It reports whether it selected the application of a card that is
+// known, and did not look whether it is the same one.
+func (c *Card) selected(tx *card.Tx) (unsure bool, err error) {
+	known := c.identified()
+	var before error // what spoke against it
+	if known {
+		if before = c.identify(tx); before == nil {
+			return false, nil
+		}
+		if !about(before) && !errors.Is(before, card.ErrChanged) {
+			return false, before
+		}
 	}
 	answer, err := tx.Select(aid)
 	var status card.Status
@@ -94,10 +98,10 @@ func (c *Card) selected(tx *card.Tx) (again bool, err error) {
 		return false, fmt.Errorf("%w: %w", ErrNotGIDS, err)
 	case err != nil:
 		return false, err
-	case c.identified():
+	case known && about(before): // nobody claimed to be the card
 		return true, nil
 	}
-	if err = c.identify(tx); err != nil && about(err) {
+	if err = c.identify(tx); err != nil && about(err) && !known {
 		err = nil // a card without an identifier
 	}
 	return false, err

@@ -11,6 +11,7 @@ import (
 	"github.com/smartlogon/smartlogon/card"
 	"github.com/smartlogon/smartlogon/enumerate/rules"
 	"github.com/smartlogon/smartlogon/internal/gids"
+	"github.com/smartlogon/smartlogon/internal/remedy"
 	"github.com/smartlogon/smartlogon/piv"
 )
 
@@ -44,27 +45,21 @@ type Finder struct {
 var (
 	// ErrNoApplication says that a card has no application that this module
 	// knows.
-	ErrNoApplication error = remedy{
+	ErrNoApplication = remedy.New(
 		"no known application on the card",
 		"Insert a PIV card or a virtual smart card: this one has neither application.",
-	}
+	)
 
 	// ErrNotOffered says that Windows would not offer any of the certificates.
-	ErrNotOffered error = remedy{
+	ErrNotOffered = remedy.New(
 		"no certificate to sign in with",
 		"Look at the findings of each certificate; the program examples/explain prints them.",
-	}
+	)
 
 	// ErrAdministrator says that a card did not take the answer to its challenge
 	// (PINManager.UnblockByAdministrator).
 	ErrAdministrator = gids.ErrAdministrator
 )
-
-// A remedy is an error with a text of its own for card.Hint.
-type remedy struct{ text, hint string }
-
-func (r remedy) Error() string { return r.text }
-func (r remedy) Hint() string  { return r.hint }
 
 // All yields every certificate on every card, those that Windows would not show
 // too, as the cards answer and in no order between cards. An error is about one

@@ -11,13 +11,14 @@ import (
 
 	"github.com/smartlogon/smartlogon/card"
 	"github.com/smartlogon/smartlogon/internal/ber"
+	"github.com/smartlogon/smartlogon/internal/remedy"
 )
 
 // ErrAttestation says that an attestation does not prove what it says.
-var ErrAttestation error = remedy{
+var ErrAttestation = remedy.New(
 	"attestation does not prove that the key was made on a card of the given maker",
 	"Have the card make a key of its own, and check against the certificates that its maker publishes.",
-}
+)
 
 // An Attestation says that a YubiKey made a key itself. [Attestation.Verify] finds
 // out whether that is true.

@@ -9,16 +9,18 @@ import (
 
 	"github.com/smartlogon/smartlogon/card"
 	"github.com/smartlogon/smartlogon/internal/ber"
+	"github.com/smartlogon/smartlogon/internal/cardapp"
+	"github.com/smartlogon/smartlogon/internal/remedy"
 	"github.com/smartlogon/smartlogon/internal/signature"
 )
 
 // What calls of this package wrap, beside the errors of package card.
 var (
 	// ErrNotPIV says that the card has no PIV application.
-	ErrNotPIV error = remedy{"card has no PIV application", "Insert a PIV card: this one is of another kind."}
+	ErrNotPIV = remedy.New("card has no PIV application", "Insert a PIV card: this one is of another kind.")
 
 	// ErrNotFound says that the card does not hold an object, or an empty one.
-	ErrNotFound error = remedy{"not on the card", "The card does not hold what was asked for; another card or slot may."}
+	ErrNotFound = remedy.New("not on the card", "The card does not hold what was asked for; another card or slot may.")
 
 	// ErrMismatch says that the key in a slot is not the one of the public
 	// key that it was opened with. What it made was not handed out.
@@ -26,16 +28,10 @@ var (
 )
 
 // errContactless says why a card does not take its PIN.
-var errContactless error = remedy{
+var errContactless = remedy.New(
 	"card takes no PIN over its contactless interface",
 	"Put the card into a reader with contacts.",
-}
-
-// A remedy is an error with a text of its own for card.Hint.
-type remedy struct{ text, hint string }
-
-func (r remedy) Error() string { return r.text }
-func (r remedy) Hint() string  { return r.hint }
+)
 
 // A Card is the PIV application on a card. It is safe for concurrent use.
 type Card struct {
@@ -66,17 +62,7 @@ const (
 // read runs f in a section in which the application is current, again if the
 // card was reset in the middle: f reads only.
 func (c *Card) read(ctx context.Context, f func(*card.Tx) error) error {
-	section := func(tx *card.Tx) error {
-		if err := c.enter(tx); err != nil {
-			return err
-		}
-		return f(tx)
-	}
-	err := c.card.Do(ctx, section)
-	if errors.Is(err, card.ErrReset) {
-		err = c.card.Do(ctx, section)
-	}
-	return err
+	return cardapp.Read(ctx, c.card, c.enter, f)
 }
 
 // enter makes the application current. Where it can it only looks whether it

@@ -6,6 +6,7 @@ import (
 	"iter"
 
 	"github.com/smartlogon/smartlogon/card"
+	"github.com/smartlogon/smartlogon/internal/cardapp"
 )
 
 // A Scan says which slots [Card.Certificates] reads.
@@ -33,43 +34,22 @@ const (
 // The section goes on while the caller looks at what was yielded: it may ask a
 // person something there. To break off ends the section.
 func (c *Card) Certificates(ctx context.Context, s Scan) iter.Seq2[*Certificate, error] {
-	return func(yield func(*Certificate, error) bool) {
-		ctx, cancel := context.WithCancel(ctx)
-		defer cancel()
-		l := lister{card: c, scan: s, found: make(chan listed, 2*len(primary)+2*int(lastRetired-firstRetired+1)+1)}
-		go l.run(ctx)
-		for it := range l.found {
-			if !yield(it.cert, it.err) {
-				cancel()
-				for range l.found { // until the section is over
-				}
-				return
-			}
+	const room = 2*len(primary) + 2*int(lastRetired-firstRetired+1) + 1
+	return cardapp.Stream(ctx, room, func(ctx context.Context, found func(*Certificate, error)) {
+		l := lister{card: c, scan: s, found: found, done: make(map[Slot]bool)}
+		if err := c.read(ctx, l.list); err != nil {
+			found(nil, err)
 		}
-	}
+	})
 }
 
-// A lister reads certificates and puts them where there is always room, so that
-// nobody holds up its section.
+// A lister reads certificates and hands them over.
 type lister struct {
 	card  *Card
 	scan  Scan
-	found chan listed
+	found func(*Certificate, error)
 	done  map[Slot]bool // read already; the card may be reset in the middle
 	count int           // of retired certificates found
-}
-
-type listed struct {
-	cert *Certificate
-	err  error
-}
-
-func (l *lister) run(ctx context.Context) {
-	defer close(l.found)
-	l.done = make(map[Slot]bool)
-	if err := l.card.read(ctx, l.list); err != nil {
-		l.found <- listed{nil, err}
-	}
 }
 
 func (l *lister) list(tx *card.Tx) error {
@@ -128,9 +108,9 @@ func (l *lister) one(tx *card.Tx, s Slot) error {
 		if s.retired() {
 			l.count++
 		}
-		l.found <- listed{cert, nil}
+		l.found(cert, nil)
 	case !errors.Is(err, ErrNotFound):
-		l.found <- listed{nil, certificateError(s, err)}
+		l.found(nil, certificateError(s, err))
 	}
 	return nil
 }

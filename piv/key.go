@@ -3,12 +3,11 @@ package piv
 import (
 	"context"
 	"crypto"
-	"errors"
 	"fmt"
-	"sync"
 
 	"github.com/smartlogon/smartlogon/card"
 	"github.com/smartlogon/smartlogon/internal/ber"
+	"github.com/smartlogon/smartlogon/internal/cardapp"
 )
 
 // A Key is a private key on the card. It is a [crypto.Signer]; with RSA a
@@ -20,11 +19,7 @@ type Key struct {
 	public    crypto.PublicKey
 	algorithm Algorithm
 	ask       card.PINFunc
-	ctx       context.Context
-	release   func()
-
-	mu     sync.Mutex
-	closed bool
+	held      *cardapp.Held
 }
 
 // Key opens the key in a slot, of which the caller knows the public half, from
@@ -50,8 +45,8 @@ func (c *Card) openKey(ctx context.Context, s Slot, public crypto.PublicKey, ask
 	if !s.Valid() {
 		return nil, ErrNotFound
 	}
-	k := &Key{card: c, slot: s, public: public, algorithm: alg, ask: ask, ctx: ctx}
-	if k.release, err = c.card.Hold(ctx); err != nil {
+	k := &Key{card: c, slot: s, public: public, algorithm: alg, ask: ask}
+	if k.held, err = cardapp.Hold(ctx, c.card); err != nil {
 		return nil, err
 	}
 	if s.pinRule() != never {
@@ -61,7 +56,7 @@ func (c *Card) openKey(ctx context.Context, s Slot, public crypto.PublicKey, ask
 		err = k.verified(ctx, func(*card.Tx) error { return nil })
 	}
 	if err != nil {
-		k.release()
+		k.held.Close()
 		return nil, err
 	}
 	return k, nil
@@ -72,15 +67,7 @@ func (k *Key) Public() crypto.PublicKey { return k.public }
 
 // Close lets go of the card. With the last key that is open on it, the PIN is
 // logged out.
-func (k *Key) Close() error {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if !k.closed {
-		k.closed = true
-		k.release()
-	}
-	return nil
-}
+func (k *Key) Close() error { return k.held.Close() }
 
 // verified runs f in a section in which the PIN has just been verified.
 func (k *Key) verified(ctx context.Context, f func(*card.Tx) error) error {
@@ -95,27 +82,13 @@ func (k *Key) verified(ctx context.Context, f func(*card.Tx) error) error {
 
 // use runs f, which uses the key, with the PIN as the slot wants it.
 func (k *Key) use(f func(*card.Tx) error) error {
-	k.mu.Lock()
-	closed := k.closed
-	k.mu.Unlock()
-	if closed {
-		return card.ErrClosed
+	switch {
+	case k.slot.pinRule() == always:
+		return k.held.UseVerified(f, k.verified)
+	case k.ask == nil:
+		return k.held.Use(k.card.enter, f, nil)
 	}
-	if k.slot.pinRule() == always {
-		return k.verified(k.ctx, f)
-	}
-	err := k.card.card.Do(k.ctx, func(tx *card.Tx) error {
-		if err := k.card.enter(tx); err != nil {
-			return err
-		}
-		return f(tx)
-	})
-	if errors.Is(err, card.NotPermitted) && k.ask != nil {
-		// A reset, a neighbour or a stricter rule of the card: the PIN is
-		// needed, and the caller may say no.
-		err = k.verified(k.ctx, f)
-	}
-	return err
+	return k.held.Use(k.card.enter, f, k.verified)
 }
 
 // The elements of a dynamic authentication template (SP 800-73-4 part 2, table 7).

@@ -13,14 +13,15 @@ import (
 
 	"github.com/smartlogon/smartlogon/card"
 	"github.com/smartlogon/smartlogon/internal/ber"
+	"github.com/smartlogon/smartlogon/internal/remedy"
 )
 
 // ErrManagementKey says that a card did not take the management key, or could
 // not prove to have it.
-var ErrManagementKey error = remedy{
+var ErrManagementKey = remedy.New(
 	"management key is not the one of the card",
 	"Use the management key that the card was given, with its algorithm; a new YubiKey has 3DES, from firmware 5.7 on AES-192.",
-}
+)
 
 // A ManagementKey is the key of the card's administrator (reference 9B, SP
 // 800-73-4 part 1, table 4b). It cannot be printed, logged or marshalled. The

@@ -9,22 +9,18 @@ import (
 
 	"github.com/smartlogon/smartlogon/card"
 	"github.com/smartlogon/smartlogon/internal/ber"
+	"github.com/smartlogon/smartlogon/internal/cardapp"
+	"github.com/smartlogon/smartlogon/internal/remedy"
 )
 
 // What calls of this package wrap, beside the errors of package card.
 var (
 	// ErrNotGIDS says that the card has no GIDS application.
-	ErrNotGIDS error = remedy{"card has no GIDS application", "Insert a virtual smart card, or one like it: this one is of another kind."}
+	ErrNotGIDS = remedy.New("card has no GIDS application", "Insert a virtual smart card, or one like it: this one is of another kind.")
 
 	// ErrNotFound says that the card does not hold a file or a data object.
-	ErrNotFound error = remedy{"not on the card", "The card does not hold what was asked for; another card may."}
+	ErrNotFound = remedy.New("not on the card", "The card does not hold what was asked for; another card may.")
 )
-
-// A remedy is an error with a text of its own for card.Hint.
-type remedy struct{ text, hint string }
-
-func (r remedy) Error() string { return r.text }
-func (r remedy) Hint() string  { return r.hint }
 
 // A Card is the GIDS application on a card. It is safe for concurrent use. It
 // remembers what it read for as long as the card says that nothing has changed.
@@ -45,17 +41,7 @@ var aid = []byte{0xA0, 0x00, 0x00, 0x03, 0x97, 0x42, 0x54, 0x46, 0x59}
 // read runs f in a section in which the application is current, again if the
 // card was reset in the middle: f reads only.
 func (c *Card) read(ctx context.Context, f func(*card.Tx) error) error {
-	section := func(tx *card.Tx) error {
-		if err := c.enter(tx); err != nil {
-			return err
-		}
-		return f(tx)
-	}
-	err := c.card.Do(ctx, section)
-	if errors.Is(err, card.ErrReset) {
-		err = c.card.Do(ctx, section)
-	}
-	return err
+	return cardapp.Read(ctx, c.card, c.enter, f)
 }
 
 // enter makes the application current. Of a card that it knows it looks first whether

@@ -8,19 +8,20 @@ import (
 
 	"github.com/smartlogon/smartlogon/card"
 	"github.com/smartlogon/smartlogon/internal/ber"
+	"github.com/smartlogon/smartlogon/internal/remedy"
 )
 
 // ErrAdministrator says that the card did not take the answer to its challenge.
-var ErrAdministrator error = remedy{
+var ErrAdministrator = remedy.New(
 	"card did not take the administrator's answer to its challenge",
 	"Ask for a new challenge, and have it answered with the administrator key of this very card.",
-}
+)
 
 // errNoPUK says that a card has no PUK.
-var errNoPUK error = remedy{
+var errNoPUK = remedy.New(
 	"card has no PUK",
 	"Have the administrator of the card unblock it, by an answer to its challenge.",
-}
+)
 
 // ChangePIN sets the PIN by the old one, as [card.Card.DoChange] says. It asks
 // twice.

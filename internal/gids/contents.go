@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"github.com/smartlogon/smartlogon/card"
+	"github.com/smartlogon/smartlogon/internal/cardapp"
 )
 
 // Contents is what is on a card, as long as its counters stay as they are.
@@ -44,37 +45,21 @@ const maxCertificates = 2 * maxContainers
 //
 // The section does not wait for the caller. To break off ends it.
 func (c *Card) Certificates(ctx context.Context) iter.Seq2[*Certificate, error] {
-	return func(yield func(*Certificate, error) bool) {
-		ctx, cancel := context.WithCancel(ctx)
-		defer cancel()
-		const tables = 8 // that can be wrong, or the card: some room
-		l := lister{card: c, out: make(chan listed, maxCertificates+tables), told: make(map[string]bool)}
-		go l.run(ctx)
-		for it := range l.out {
-			if !yield(it.cert, it.err) {
-				cancel()
-				for range l.out { // until the section is over
-				}
-				return
-			}
+	const tables = 8 // that can be wrong, or the card: some room
+	return cardapp.Stream(ctx, maxCertificates+tables, func(ctx context.Context, found func(*Certificate, error)) {
+		l := lister{card: c, found: found, told: make(map[string]bool)}
+		if err := c.read(ctx, l.list); err != nil {
+			found(nil, err)
 		}
-	}
+	})
 }
 
-// A lister reads what is on a card and puts it where there is always room, so that
-// nobody holds up its section.
+// A lister reads what is on a card and hands it over.
 type lister struct {
-	card *Card
-	out  chan listed
-	told map[string]bool // what was put there; the card may be reset in the middle
-	now  *contents
-}
-
-func (l *lister) run(ctx context.Context) {
-	defer close(l.out)
-	if err := l.card.read(ctx, l.list); err != nil {
-		l.out <- listed{err: err}
-	}
+	card  *Card
+	found func(*Certificate, error)
+	told  map[string]bool // what was handed over; the card may be reset in the middle
+	now   *contents
 }
 
 func (l *lister) list(tx *card.Tx) error {
@@ -120,7 +105,7 @@ func (l *lister) unchanged(tx *card.Tx) (bool, error) {
 func (l *lister) tell(it listed) {
 	if !l.told[it.name] {
 		l.told[it.name] = true
-		l.out <- it
+		l.found(it.cert, it.err)
 	}
 }
 

@@ -8,10 +8,10 @@ import (
 	"crypto/rsa"
 	"errors"
 	"fmt"
-	"sync"
 
 	"github.com/smartlogon/smartlogon/card"
 	"github.com/smartlogon/smartlogon/internal/ber"
+	"github.com/smartlogon/smartlogon/internal/cardapp"
 )
 
 // A Key is a private key on the card. It is a [crypto.Signer] and, with RSA, a
@@ -23,11 +23,7 @@ type Key struct {
 	public    crypto.PublicKey
 	algorithm byte
 	ask       card.PINFunc
-	ctx       context.Context
-	release   func()
-
-	mu     sync.Mutex
-	closed bool
+	held      *cardapp.Held
 }
 
 // Key opens the key of a certificate, which has that public half. The PIN is asked
@@ -51,16 +47,16 @@ func (c *Card) openKey(ctx context.Context, listed *Certificate, public crypto.P
 	}
 	k := &Key{
 		card: c, name: listed.File, reference: listed.Container.reference,
-		public: public, algorithm: alg, ask: ask, ctx: ctx,
+		public: public, algorithm: alg, ask: ask,
 	}
-	if k.release, err = c.card.Hold(ctx); err != nil {
+	if k.held, err = cardapp.Hold(ctx, c.card); err != nil {
 		return nil, err
 	}
 	if ask != nil {
 		err = k.verified(ctx, func(*card.Tx) error { return nil })
 	}
 	if err != nil {
-		k.release()
+		k.held.Close()
 		return nil, err
 	}
 	return k, nil
@@ -71,15 +67,7 @@ func (k *Key) Public() crypto.PublicKey { return k.public }
 
 // Close lets go of the card. With the last key that is open on it, the PIN is
 // logged out.
-func (k *Key) Close() error {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if !k.closed {
-		k.closed = true
-		k.release()
-	}
-	return nil
-}
+func (k *Key) Close() error { return k.held.Close() }
 
 // verified runs f in a section in which the PIN has just been verified.
 func (k *Key) verified(ctx context.Context, f func(*card.Tx) error) error {
@@ -90,24 +78,10 @@ func (k *Key) verified(ctx context.Context, f func(*card.Tx) error) error {
 
 // use runs f, which uses the key.
 func (k *Key) use(f func(*card.Tx) error) error {
-	k.mu.Lock()
-	closed := k.closed
-	k.mu.Unlock()
-	if closed {
-		return card.ErrClosed
+	if k.ask == nil {
+		return k.held.Use(k.card.enter, f, nil)
 	}
-	err := k.card.card.Do(k.ctx, func(tx *card.Tx) error {
-		if err := k.card.enter(tx); err != nil {
-			return err
-		}
-		return f(tx)
-	})
-	if errors.Is(err, card.NotPermitted) && k.ask != nil {
-		// A reset or a neighbour: the PIN is needed again, and the caller may
-		// say no.
-		err = k.verified(k.ctx, f)
-	}
-	return err
+	return k.held.Use(k.card.enter, f, k.verified)
 }
 
 // Algorithm identifiers of keys. What is done with a key is added to them.

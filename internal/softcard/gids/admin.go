@@ -11,9 +11,6 @@ import (
 	"github.com/smartlogon/smartlogon/internal/softcard/iso"
 )
 
-// adminReference is the reference of the administrator's key.
-const adminReference = 0x80
-
 // Elements of a dynamic authentication template (ISO/IEC 7816-4, 11.5.5).
 const (
 	tagDynamic   ber.Tag = 0x7C
@@ -27,10 +24,15 @@ const (
 	mutualSize   = 16
 	materialSize = 7  // of the key material that both sides add
 	proofSize    = 40 // two challenges, material, and a byte of padding
+	proofEnd     = 0x80
 )
 
 // authenticate answers GENERAL AUTHENTICATE: a challenge, or the answer to one.
+// Whoever begins anew or fails is not the administrator any more.
 func (a *Application) authenticate(c iso.Command) iso.Answer {
+	if a.state == settingUp {
+		return commandForbidden.Answer()
+	}
 	if c.P1 != 0 || c.P2 != 0 {
 		return iso.BadParameters.Answer()
 	}
@@ -38,28 +40,23 @@ func (a *Application) authenticate(c iso.Command) iso.Answer {
 	if err != nil || !ok {
 		return dataInvalid.Answer()
 	}
-	if !a.now.adminChosen {
-		return iso.ConditionsNotSatisfied.Answer()
-	}
-	if theirs, ok, _ := ber.Find(dynamic, tagChallenge); ok {
-		return a.challenge(theirs)
-	}
-	response, ok, _ := ber.Find(dynamic, tagResponse)
-	if !ok {
-		return dataInvalid.Answer()
-	}
+	theirs, asks, _ := ber.Find(dynamic, tagChallenge)
+	response, _, _ := ber.Find(dynamic, tagResponse)
 	challenge, mutual := a.now.challenge, a.now.mutual
-	a.now.challenge, a.now.mutual = nil, nil // one answer each
-	f := a.keyFile(adminReference)
 	switch {
-	case challenge == nil:
-		return iso.ConditionsNotSatisfied.Answer()
-	case f == nil || f.key.admin == nil:
+	case !asks && len(response) == 0:
 		return dataInvalid.Answer()
-	case mutual == nil:
-		return a.external(f.key.admin, challenge, response).Answer()
+	case a.now.chosen == nil, !asks && challenge == nil:
+		return iso.ConditionsNotSatisfied.Answer()
 	}
-	return a.prove(f.key.admin, challenge, mutual, response)
+	a.now.admin, a.now.challenge, a.now.mutual = false, nil, nil // one answer each
+	switch {
+	case asks:
+		return a.challenge(theirs)
+	case mutual == nil:
+		return a.external(challenge, response).Answer()
+	}
+	return a.prove(challenge, mutual, response)
 }
 
 // challenge begins an authentication: of the administrator alone, or of both.
@@ -67,7 +64,6 @@ func (a *Application) challenge(theirs []byte) iso.Answer {
 	size := externalSize
 	switch len(theirs) {
 	case 0:
-		a.now.mutual = nil
 	case mutualSize:
 		size, a.now.mutual = mutualSize, slices.Clone(theirs)
 	default:
@@ -79,8 +75,8 @@ func (a *Application) challenge(theirs []byte) iso.Answer {
 }
 
 // external ends an authentication of the administrator alone.
-func (a *Application) external(admin, challenge, response []byte) iso.Status {
-	if subtle.ConstantTimeCompare(crypt(admin, challenge, true), response) == 0 {
+func (a *Application) external(challenge, response []byte) iso.Status {
+	if subtle.ConstantTimeCompare(crypt(a.now.chosen.key.admin, challenge, true), response) == 0 {
 		return iso.SecurityNotSatisfied
 	}
 	a.now.admin = true
@@ -89,23 +85,26 @@ func (a *Application) external(admin, challenge, response []byte) iso.Status {
 
 // prove ends an authentication of both: the other side has put the challenges
 // together the one way, the card answers with them the other way.
-func (a *Application) prove(admin, challenge, mutual, response []byte) iso.Answer {
+func (a *Application) prove(challenge, mutual, response []byte) iso.Answer {
 	if len(response) != proofSize {
-		return dataInvalid.Answer()
+		return iso.SecurityNotSatisfied.Answer()
 	}
+	admin := a.now.chosen.key.admin
 	plain := crypt(admin, response, false)
-	if subtle.ConstantTimeCompare(plain[:2*mutualSize], slices.Concat(challenge, mutual)) == 0 {
+	clear(plain[2*mutualSize : proofSize-1]) // their material may be anything
+	want := slices.Concat(challenge, mutual, make([]byte, materialSize), []byte{proofEnd})
+	if subtle.ConstantTimeCompare(plain, want) == 0 {
 		return iso.SecurityNotSatisfied.Answer()
 	}
 	a.now.admin = true
 	material := make([]byte, materialSize)
 	rand.Read(material)
-	proof := crypt(admin, slices.Concat(mutual, challenge, material, []byte{0x80}), true)
+	proof := crypt(admin, slices.Concat(mutual, challenge, material, []byte{proofEnd}), true)
 	return iso.Data(ber.Append(nil, tagDynamic, ber.Append(nil, tagResponse, proof)))
 }
 
-// crypt is 3DES in CBC mode from a block of zeros. The key has been checked, and
-// whole blocks are given.
+// crypt is 3DES in CBC mode from a block of zeros, of whole blocks. The length of the
+// key was checked where it came in.
 func crypt(admin, data []byte, encrypt bool) []byte {
 	block, err := des.NewTripleDESCipher(admin)
 	if err != nil {

@@ -49,7 +49,6 @@ type Application struct {
 
 	mu       sync.Mutex // guards what follows
 	files    map[uint16]*file
-	order    []uint16 // of files, as they were made
 	state    state
 	pin, puk secret // the second has no digits where the card has none
 	now      session
@@ -67,16 +66,21 @@ const (
 // A session is what is forgotten when the application is left.
 type session struct {
 	current     *file // nil is the application itself
-	admin       bool  // the administrator has proved to be it
-	challenge   []byte
-	mutual      []byte // the other side's challenge; nil where only it proves itself
-	adminChosen bool   // the administrator's key is chosen for an authentication
 	environment environment
+
+	admin     bool   // the administrator has proved to be it
+	chosen    *file  // whose key is to be proved
+	challenge []byte // that waits for an answer
+	mutual    []byte // the other side's challenge; nil where only it proves itself
 }
 
-// New makes the application.
+// New makes the application. It panics over a key of the administrator that is no
+// 3DES key.
 func New(config Config) *Application {
 	a := &Application{config: config.complete(), files: make(map[uint16]*file)}
+	if len(a.config.AdminKey) != adminKeySize {
+		panic("gids: the key of the administrator has another length than 24 bytes")
+	}
 	a.pin = secret{most: a.config.PINTries}
 	a.puk = secret{most: a.config.PUKTries}
 	if !config.Blank {
@@ -102,7 +106,9 @@ const (
 	answerNone = 0x0C
 )
 
-// Select implements [iso.Application].
+// Select implements [iso.Application]. Java cards tell an applet that it is left even
+// when it is selected again, and so GidsApplet forgets what was verified. That virtual
+// smart cards do is assumed.
 func (a *Application) Select(c iso.Command) iso.Answer {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -117,21 +123,31 @@ func (a *Application) Select(c iso.Command) iso.Answer {
 	return iso.Data(answer)
 }
 
+// What an answer to SELECT is wrapped in (ISO/IEC 7816-4, 7.4.3 and 8.2.1).
+const (
+	tagApplication ber.Tag = 0x61
+	tagManagement  ber.Tag = 0x64
+)
+
 // properties is what the application says of itself.
 func (a *Application) properties(p2 byte) ([]byte, bool) {
 	switch {
 	case p2 == answerNone, p2 == answerFCI && a.config.Quirks.NoProperties:
 		return nil, true
 	case p2 == answerFCI:
+		outer := tagApplication
+		if a.config.Quirks.ManagementTag {
+			outer = tagManagement
+		}
 		b := ber.Append(nil, 0x4F, a.AID())
 		b = ber.Append(b, 0x73, []byte{0x40, 0x01, 0xC0}) // external and mutual authentication
-		return ber.Append(nil, 0x61, b), true
+		return ber.Append(nil, outer, b), true
 	case p2 == answerFCP:
 		b := ber.Append(nil, tagDescriptor, []byte{kindApplication})
 		return ber.Append(nil, tagFCP, ber.Append(b, tagRights, applicationRights)), true
 	case p2 == answerFMD:
 		b := ber.Append(nil, 0x5F2F, []byte{0x60})
-		return ber.Append(nil, 0x64, ber.Append(b, 0x7F65, []byte{0x80, 0x00})), true
+		return ber.Append(nil, tagManagement, ber.Append(b, 0x7F65, []byte{0x80, 0x00})), true
 	}
 	return nil, false
 }
@@ -143,6 +159,7 @@ func (a *Application) Process(c iso.Command) iso.Answer {
 	if a.state == ended && c.INS != insSelect {
 		return terminated.Answer()
 	}
+	a.heal()
 	switch c.INS {
 	case insSelect:
 		return a.selectFile(c)
@@ -191,8 +208,14 @@ func (a *Application) Deselect() {
 // Reset implements [iso.Application].
 func (a *Application) Reset() { a.Deselect() }
 
-// forget clears the security status of the application.
+// forget clears all that lasts for a session only.
 func (a *Application) forget() {
 	a.now = session{}
+	a.pin.verified = false
+}
+
+// deauthenticate makes everybody a stranger. What was selected stays.
+func (a *Application) deauthenticate() {
+	a.now.admin, a.now.chosen, a.now.challenge, a.now.mutual = false, nil, nil, nil
 	a.pin.verified = false
 }

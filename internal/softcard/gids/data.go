@@ -14,30 +14,51 @@ const tagList ber.Tag = 0x5C
 // capabilities, and a name.
 var historical = []byte("\x43\x01\xF4\x47\x03\x08\x01\x80\x46\x0Asmartlogon")
 
+// maxStored bounds the bytes of all data objects that commands store. It is far more
+// than cards have.
+const maxStored = 1 << 20
+
+// dataFile is the file that P1 and P2 of a command name, if its rights allow the
+// command. It becomes the current one.
+func (a *Application) dataFile(c iso.Command, right byte) (*file, iso.Status) {
+	id := uint16(c.P1)<<8 | uint16(c.P2)
+	f := a.files[id]
+	if id == idCurrent {
+		f = a.now.current
+	}
+	switch {
+	case id == idReserved:
+		return nil, iso.BadParameters
+	case f == nil && id != idCurrent:
+		return nil, iso.NotFound
+	case f == nil, f.kind != kindData:
+		return nil, wrongFileType
+	}
+	s := a.permits(f, right)
+	if s == iso.OK {
+		a.now.current = f
+	}
+	return f, s
+}
+
 // getData answers GET DATA. P1 and P2 are a file.
 func (a *Application) getData(c iso.Command) iso.Answer {
+	tags, ok := readTagList(c.Data)
 	switch uint16(c.P1)<<8 | uint16(c.P2) {
-	case idReserved:
-		return iso.BadParameters.Answer()
 	case idApplication:
 		return a.applicationData(c.Data)
 	case idATR:
+		if !ok || len(tags) > 0 {
+			return dataInvalid.Answer()
+		}
 		return iso.Data(historical)
 	}
-	f := a.file(c)
+	f, s := a.dataFile(c, rightGet)
 	switch {
-	case f == nil:
-		return iso.NotFound.Answer()
-	case f.kind != kindData:
-		return wrongFileType.Answer()
-	case !f.active:
-		return commandForbidden.Answer()
-	case !a.may(f.rights, rightGet):
-		return iso.SecurityNotSatisfied.Answer()
-	}
-	tags, ok := readTagList(c.Data)
-	if !ok {
-		return iso.BadData.Answer()
+	case s != iso.OK:
+		return s.Answer()
+	case !ok:
+		return dataInvalid.Answer()
 	}
 	if len(tags) == 0 {
 		tags = f.tags
@@ -53,7 +74,10 @@ func (a *Application) getData(c iso.Command) iso.Answer {
 	return iso.Data(answer)
 }
 
-// readTagList reads tags one after the other.
+// maxTags bounds the objects that one command can name.
+const maxTags = 16
+
+// readTagList reads tags one after the other. None stand for all objects.
 func readTagList(data []byte) ([]ber.Tag, bool) {
 	r := ber.BER(data)
 	e, _ := r.Take(tagList)
@@ -61,18 +85,14 @@ func readTagList(data []byte) ([]ber.Tag, bool) {
 		return nil, false
 	}
 	var tags []ber.Tag
-	for b := e.Value; len(b) > 0; {
-		tag, n := ber.Tag(b[0]), 1
-		if b[0]&0x1F == 0x1F {
-			if len(b) < 2 || b[1]&0x80 != 0 {
-				return nil, false
-			}
-			tag, n = tag<<8|ber.Tag(b[1]), 2
-		}
-		tags, b = append(tags, tag), b[n:]
-		if len(tags) > 16 {
+	for rest := e.Value; len(rest) > 0; {
+		next := ber.BER(rest)
+		tag := next.Peek()
+		if tag == 0 || len(tags) == maxTags {
 			return nil, false
 		}
+		tags = append(tags, tag)
+		rest = rest[len(ber.AppendHeader(nil, tag, 0))-1:] // the header's last byte is the length
 	}
 	return tags, true
 }
@@ -93,19 +113,23 @@ func (a *Application) applicationData(data []byte) iso.Answer {
 	}
 	tags, ok := readTagList(data)
 	if !ok || len(tags) != 1 {
-		return iso.BadData.Answer()
+		return dataInvalid.Answer()
 	}
-	switch {
-	case a.config.Quirks.NoStatus:
-	case tags[0] == tagPINStatus, tags[0] == tagOtherStatus:
-		return iso.Data(ber.Append(nil, tags[0], a.status(a.pin)))
-	case tags[0] == tagPUKStatus && len(a.puk.digits) > 0:
-		return iso.Data(ber.Append(nil, tags[0], a.status(a.puk)))
+	of := &a.pin
+	switch tags[0] {
+	case tagPINStatus, tagOtherStatus:
+	case tagPUKStatus:
+		of = &a.puk
+	default:
+		return dataInvalid.Answer()
 	}
-	return iso.ReferenceNotFound.Answer()
+	if a.config.Quirks.NoStatus || of == &a.puk && len(of.digits) == 0 {
+		return iso.ReferenceNotFound.Answer()
+	}
+	return iso.Data(ber.Append(nil, tags[0], a.status(of)))
 }
 
-func (a *Application) status(s secret) []byte {
+func (a *Application) status(s *secret) []byte {
 	left := ber.Tag(0x97)
 	if a.config.Quirks.OldTries {
 		left = 0x9F17
@@ -114,24 +138,14 @@ func (a *Application) status(s secret) []byte {
 	return ber.Append(b, 0x93, []byte{byte(min(s.most, 0xFF))})
 }
 
-// putData answers PUT DATA. P1 and P2 are a file.
+// putData answers PUT DATA. P1 and P2 are a file. To empty an empty object removes it.
 func (a *Application) putData(c iso.Command) iso.Status {
-	switch uint16(c.P1)<<8 | uint16(c.P2) {
-	case idReserved:
-		return iso.BadParameters
-	case idApplication:
+	if uint16(c.P1)<<8|uint16(c.P2) == idApplication {
 		return a.importKey(c.Data)
 	}
-	f := a.file(c)
-	switch {
-	case f == nil:
-		return iso.NotFound
-	case f.kind != kindData:
-		return wrongFileType
-	case !f.active:
-		return commandForbidden
-	case !a.may(f.rights, rightPut):
-		return iso.SecurityNotSatisfied
+	f, s := a.dataFile(c, rightPut)
+	if s != iso.OK {
+		return s
 	}
 	r := ber.BER(c.Data)
 	e, ok := r.Next()
@@ -140,14 +154,26 @@ func (a *Application) putData(c iso.Command) iso.Status {
 	}
 	old, there := f.objects[e.Tag]
 	switch {
-	case len(e.Value) == 0 && there && len(old) == 0: // emptied twice
+	case len(e.Value) == 0 && there && len(old) == 0:
 		f.remove(e.Tag)
 		return iso.OK
 	case !there && len(f.tags) >= a.config.MaxObjects:
 		return iso.NoMemory
+	case len(e.Value) > len(old) && a.stored()-len(old)+len(e.Value) > maxStored:
+		return iso.NoMemory
 	}
 	f.put(e.Tag, e.Value)
 	return iso.OK
+}
+
+// stored is how many bytes all data objects have.
+func (a *Application) stored() (n int) {
+	for _, f := range a.files {
+		for _, value := range f.objects {
+			n += len(value)
+		}
+	}
+	return n
 }
 
 func (f *file) put(tag ber.Tag, value []byte) {

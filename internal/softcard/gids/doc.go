@@ -12,9 +12,12 @@
 // # What is known, and what is assumed
 //
 // As a GidsApplet answers is known from its traces: files, access conditions, PIN,
-// administrator key, keys, RSA. A virtual smart card (Config.TPM) is known by its
-// answer to reset, its limits and what Windows writes; that it answers commands as
-// the applet does is assumed, as one driver of Windows serves both. Keys on elliptic
-// curves have known identifiers. That they sign with the identifier for blocks which
-// the host has hashed, and answer with two numbers of equal length, is assumed.
+// administrator key, keys, RSA. The card is stricter than the applet on purpose where
+// that lets everybody delete a key, or use one after the PIN was forgotten.
+//
+// A virtual smart card (Config.TPM) is known by its answer to reset, its limits and
+// what Windows writes; that it answers commands as the applet does is assumed, as one
+// driver of Windows serves both. Keys on elliptic curves have known identifiers. That
+// they sign with the identifier for blocks which the host has hashed, and answer with
+// two numbers of equal length, is assumed.
 package gids

@@ -31,68 +31,49 @@ const (
 	idATR         = 0x2F01
 )
 
-// maxFiles bounds how many files there can be.
+// maxFiles bounds how many files commands can make: enough for a key in each
+// container. GidsApplet stops at 30.
 const maxFiles = 160
+
+// maxParameters bounds the parameters that a file is created with.
+const maxParameters = 256
 
 // A file holds data objects, or a key.
 type file struct {
-	id     uint16
-	kind   byte
-	rights rights
-	active bool // until then nothing but activation is allowed
+	id         uint16
+	kind       byte
+	parameters []byte // as it was created with them
+	rights     rights
+	templates  []template // of a key: what it may be used for
+	active     bool       // until then nothing but activation is allowed
 
 	tags    []ber.Tag // of the objects, as they were stored
 	objects map[ber.Tag][]byte
-
-	templates []template
-	key       key
+	key     key
 }
 
-// selectFile answers SELECT by file identifier.
-func (a *Application) selectFile(c iso.Command) iso.Answer {
-	if c.P1 != 0x00 || c.P2&^0x0C != 0 {
-		return iso.BadParameters.Answer()
-	}
-	if len(c.Data) != 2 {
-		return iso.WrongLength.Answer()
-	}
-	id := uint16(c.Data[0])<<8 | uint16(c.Data[1])
-	if id == idApplication {
-		a.now.current = nil
-		answer, _ := a.properties(c.P2)
-		return iso.Data(answer)
-	}
-	f := a.files[id]
-	if f == nil {
-		return iso.NotFound.Answer()
-	}
-	a.now.current = f
-	if c.P2 == answerNone {
-		return iso.OK.Answer()
-	}
-	b := ber.Append(nil, tagDescriptor, []byte{f.kind})
+// parameters are the ones to create a file with. Templates are a key's.
+func parameters(kind byte, id uint16, rights rights, templates []byte) []byte {
+	b := ber.Append(nil, tagDescriptor, []byte{kind})
 	b = ber.Append(b, tagFileID, []byte{byte(id >> 8), byte(id)})
-	if f.rights != nil {
-		b = ber.Append(b, tagRights, f.rights)
+	b = ber.Append(b, tagRights, rights)
+	if templates != nil {
+		b = ber.Append(b, tagTemplates, templates)
 	}
-	return iso.Data(ber.Append(nil, tagFCP, b))
+	return ber.Append(nil, tagFCP, b)
 }
 
-// create answers CREATE FILE (ISO/IEC 7816-9). The new file is the current one.
-func (a *Application) create(c iso.Command) iso.Status {
-	fcp, ok, err := ber.Find(c.Data, tagFCP)
-	switch {
-	case c.P1 != 0 || c.P2 != 0:
-		return iso.BadParameters
-	case err != nil || !ok:
-		return iso.BadData
-	case !a.may(applicationRights, rightPut): // which is to make a file, of the application
-		return iso.SecurityNotSatisfied
+// newFile makes a file of its parameters. It reports false where they are no good.
+func newFile(data []byte) (*file, bool) {
+	r := ber.BER(data)
+	outer, ok := r.Take(tagFCP)
+	if !ok || r.Close() != nil || len(data) > maxParameters {
+		return nil, false
 	}
-	f := &file{objects: make(map[ber.Tag][]byte)}
-	r := ber.BER(fcp)
+	f := &file{parameters: slices.Clone(data), objects: make(map[ber.Tag][]byte)}
+	in := outer.Inside()
 	for {
-		e, more := r.Next()
+		e, more := in.Next()
 		if !more {
 			break
 		}
@@ -107,24 +88,63 @@ func (a *Application) create(c iso.Command) iso.Status {
 			f.templates = readTemplates(e.Value)
 		}
 	}
+	switch f.id {
+	case idCurrent, idApplication, idReserved, idATR:
+		return nil, false
+	}
+	known := f.kind == kindData || f.kind == kindKey && len(f.templates) > 0
+	return f, known && in.Err() == nil && f.rights.wellFormed()
+}
+
+// selectFile answers SELECT by file identifier, or by none: the application. What
+// the application says of itself no other file does.
+func (a *Application) selectFile(c iso.Command) iso.Answer {
+	if c.P1 != 0x00 || c.P2&^0x0C != 0 {
+		return iso.BadParameters.Answer()
+	}
+	id := uint16(idApplication)
+	switch len(c.Data) {
+	case 0:
+	case 2:
+		id = uint16(c.Data[0])<<8 | uint16(c.Data[1])
+	default:
+		return iso.WrongLength.Answer()
+	}
+	if id == idApplication {
+		a.now.current = nil
+		answer, _ := a.properties(c.P2)
+		return iso.Data(answer)
+	}
+	f := a.files[id]
+	if f == nil {
+		return iso.NotFound.Answer()
+	}
+	a.now.current = f
+	switch c.P2 {
+	case answerNone:
+		return iso.OK.Answer()
+	case answerFCP:
+		return iso.Data(f.parameters)
+	}
+	return iso.BadParameters.Answer()
+}
+
+// create answers CREATE FILE (ISO/IEC 7816-9). The new file is the current one.
+func (a *Application) create(c iso.Command) iso.Status {
+	if c.P1 != 0 || c.P2 != 0 {
+		return iso.BadParameters
+	}
+	f, ok := newFile(c.Data)
 	switch {
-	case r.Err() != nil, f.kind != kindData && f.kind != kindKey, !f.rights.wellFormed():
+	case !ok, a.files[f.id] != nil:
 		return dataInvalid
-	case f.id == idCurrent, f.id == idApplication, f.id == idReserved, f.id == idATR:
-		return dataInvalid
-	case a.files[f.id] != nil:
-		return iso.Status(0x6A89) // file exists
+	case !a.may(applicationRights, rightPut): // which is to make a file, of the application
+		return iso.SecurityNotSatisfied
 	case len(a.files) >= maxFiles:
 		return iso.NoMemory
 	}
-	a.add(f)
-	a.now.current = f
+	a.files[f.id], a.now.current = f, f
 	return iso.OK
-}
-
-func (a *Application) add(f *file) {
-	a.files[f.id] = f
-	a.order = append(a.order, f.id)
 }
 
 // activate answers ACTIVATE FILE, for the current file or the application.
@@ -143,6 +163,7 @@ func (a *Application) activate(c iso.Command) iso.Status {
 		return iso.ConditionsNotSatisfied // nobody could ever do anything again
 	}
 	a.state = operational
+	a.deauthenticate()
 	return iso.OK
 }
 
@@ -156,12 +177,18 @@ func (a *Application) deleteFile(c iso.Command) iso.Status {
 		return iso.WrongLength
 	case f == nil:
 		return commandForbidden
-	case !a.may(applicationRights, rightGet): // which is to delete a file, of the application
+	case !f.active:
+		return iso.ConditionsNotSatisfied
+	}
+	allowed := a.may(applicationRights, rightGet) // which is to delete a file, of the application
+	if f.rights.mention(rightDelete) {
+		allowed = a.may(f.rights, rightDelete)
+	}
+	if !allowed {
 		return iso.SecurityNotSatisfied
 	}
 	delete(a.files, f.id)
-	a.order = slices.DeleteFunc(a.order, func(id uint16) bool { return id == f.id })
-	a.now.current, a.now.environment = nil, environment{}
+	a.now.current, a.now.chosen, a.now.environment = nil, nil, environment{}
 	return iso.OK
 }
 
@@ -170,20 +197,9 @@ func (a *Application) terminate(c iso.Command) iso.Status {
 	switch {
 	case c.P1 != 0 || c.P2 != 0:
 		return iso.BadParameters
-	case a.now.current != nil:
-		return commandForbidden
-	case !a.may(applicationRights, rightGet):
+	case !a.may(applicationRights, rightTerminate):
 		return iso.SecurityNotSatisfied
 	}
 	a.state = ended
 	return iso.OK
-}
-
-// file is the one that P1 and P2 of a command mean.
-func (a *Application) file(c iso.Command) *file {
-	id := uint16(c.P1)<<8 | uint16(c.P2)
-	if id == idCurrent {
-		return a.now.current
-	}
-	return a.files[id]
 }

@@ -112,20 +112,23 @@ func TestNewCard(t *testing.T) {
 func TestGetData(t *testing.T) {
 	b := selected(t, gids.Config{})
 	require.NoError(t, b.app.Put("kxc00", testkeys.RSA(1024, 0), nil))
+	b.is("00 CB 00 00 04 5C 02 DF 1F 00", "6981") // no file is current
 	for command, want := range map[string]string{
 		"00 CB FF FF 04 5C 02 DF 1F 00":                   "6A86",
 		"00 CB A0 99 04 5C 02 DF 1F 00":                   "6A82",
-		"00 CB 00 00 04 5C 02 DF 1F 00":                   "6A82", // no file is current
 		"00 CB A0 10 04 5C 02 DF 7F 00":                   "6A88",
+		"00 CB A0 10 05 5C 03 DF 81 00 00":                "6A88",
 		"00 CB B0 81 04 5C 02 DF 1F 00":                   "6981",
-		"00 CB A0 10 04 5D 02 DF 1F 00":                   "6A80",
-		"00 CB A0 10 03 5C 01 DF 00":                      "6A80",
+		"00 CB A0 10 04 5D 02 DF 1F 00":                   "6984",
+		"00 CB A0 10 03 5C 01 DF 00":                      "6984",
+		"00 CB 2F 01 04 5C 02 DF 1F 00":                   "6984",
 		"00 CB A0 11 04 5C 02 DF 1F 00":                   "6982", // never
 		"00 CB A0 13 04 5C 02 DF 1F 00":                   "6982", // not by anybody
-		"00 CB 3F FF 04 5C 02 7F 70 00":                   "6A88",
-		"00 CB 3F FF 0A 70 08 84 01 82 A5 03 7F 49 80 00": "6A88",
+		"00 CB 3F FF 04 5C 02 7F 69 00":                   "6984",
+		"00 CB 3F FF 02 5C 00 00":                         "6984",
+		"00 CB 3F FF 0A 70 08 84 01 82 A5 03 7F 49 80 00": "6984", // there is no such key file
 		"00 CB 3F FF 0A 70 08 84 01 80 A5 03 7F 49 80 00": "6982", // the administrator's
-		"00 CB 3F FF 07 70 05 A5 03 7F 49 80 00":          "6A80",
+		"00 CB 3F FF 07 70 05 A5 03 7F 49 80 00":          "6984",
 	} {
 		b.is(command, want)
 	}
@@ -236,8 +239,11 @@ func TestChangeOfThePIN(t *testing.T) {
 	b.is("00 24 00 80 0A 31323334353631323334", "9000")
 	b.is("00 20 00 80 04 31323334", "9000")
 	b.is("00 24 00 80 08 3030303031323334", "63C2")
-	b.is("00 24 00 80 07 31323334313233", "6A80") // the new one is too short
-	b.is("00 24 00 80 02 3132", "63C2")
+	b.is("00 24 00 80 07 31323334313233", "63C2") // they cannot be two: that costs nothing
+	b.is("00 24 00 80 21 "+strings.Repeat("31", 33), "63C2")
+	b.is("00 24 00 80 15 31323334"+strings.Repeat("31", 17), "6A80") // the new one is too long
+	b.is("00 20 00 80 04 31323334", "9000")
+	b.is("00 20 00 82", "9000")
 	b.is("00 24 01 80 06 313233343536", "6982")
 	b.is("00 20 00 80 04 31323334", "9000")
 	b.is("00 24 01 80 06 313233343536", "9000") // whoever is the holder may
@@ -249,10 +255,10 @@ func TestChangeOfThePIN(t *testing.T) {
 	b.is("00 2C 00 80 0C 3132333435363738 30303030", "9000")
 	b.is("00 20 00 80 04 30303030", "9000")
 	none := selected(t, gids.Config{})
-	none.is("00 2C 00 80 0C 3837363534333231 30303030", "6A88")
+	none.is("00 2C 00 80 0C 3837363534333231 30303030", "6A86")
 	none.is("00 2C 01 80 04 30303030", "6A86")
 	none.is("00 2C 02 80 04 30303030", "6982")
-	none.is("00 2C 00 81 04 30303030", "6A88")
+	none.is("00 2C 02 81 04 30303030", "6A88")
 	none.is("00 24 00 81 10 3837363534333231 3132333435363738", "6A88")
 	none.admin()
 	none.is("00 2C 02 80 03 303030", "6A80")
@@ -306,6 +312,7 @@ func TestPersonalisation(t *testing.T) {
 		assert.Error(t, app.Put(test.name, test.key, nil), test)
 	}
 	assert.Error(t, app.SetDefault("kxc55"))
+	assert.Error(t, app.SetDefault("kxc01"), "a gap")
 	assert.Error(t, app.SetDefault("x"))
 	assert.Error(t, gids.New(gids.Config{Blank: true}).Put("kxc00", key, nil))
 

@@ -1,6 +1,7 @@
 package gids
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -29,21 +30,22 @@ const (
 	P521      Algorithm = 0x0E
 )
 
-// Ways to use a key, the high half of an identifier.
+// Ways to use a key, the high half of an identifier. For keys on curves none was seen;
+// wayHashed, without any padding then, is the plainest reading.
 const (
-	wayRaw      = 0x00 // decipher: the block as it is
-	wayHashed   = 0x10 // sign: what the host has hashed and padded
-	wayUnpad    = 0x40 // decipher: PKCS #1 v1.5
-	wayPad      = 0x50 // sign: PKCS #1 v1.5
-	wayUnpadOAP = 0x80 // decipher: OAEP
+	wayRaw       = 0x00 // decipher: the block as it is
+	wayHashed    = 0x10 // sign: what the host has hashed and padded
+	wayUnpad     = 0x40 // decipher: PKCS #1 v1.5
+	wayPad       = 0x50 // sign: PKCS #1 v1.5
+	wayUnpadOAEP = 0x80 // decipher: OAEP with SHA-1
 )
 
 var rsaBits = map[Algorithm]int{RSA1024: 1024, RSA2048: 2048, RSA3072: 3072, RSA4096: 4096}
 
 var curves = map[Algorithm]elliptic.Curve{P256: elliptic.P256(), P384: elliptic.P384(), P521: elliptic.P521()}
 
-// AlgorithmOf is the identifier for a key, 0 where there is none.
-func AlgorithmOf(public crypto.PublicKey) Algorithm {
+// algorithmOf is the identifier for a key, 0 where there is none.
+func algorithmOf(public crypto.PublicKey) Algorithm {
 	switch k := public.(type) {
 	case *rsa.PublicKey:
 		for alg, bits := range rsaBits {
@@ -61,9 +63,20 @@ func AlgorithmOf(public crypto.PublicKey) Algorithm {
 	return 0
 }
 
+// usable is a key that the application can use, and its identifier: 0 for any other.
+func usable(private crypto.PrivateKey) (crypto.Signer, Algorithm) {
+	switch k := private.(type) {
+	case *rsa.PrivateKey:
+		return k, algorithmOf(k.Public())
+	case *ecdsa.PrivateKey:
+		return k, algorithmOf(k.Public())
+	}
+	return nil, 0
+}
+
 // A key is what a key file holds: the key of a container or the administrator's.
 type key struct {
-	private crypto.PrivateKey
+	private crypto.Signer
 	admin   []byte
 }
 
@@ -80,28 +93,46 @@ type template struct {
 	algorithm byte
 }
 
-// maxTemplates bounds those of a file.
-const maxTemplates = 16
+// Tags in a template.
+const (
+	tagAlgorithm ber.Tag = 0x80
+	tagReference ber.Tag = 0x83
+	tagUsage     ber.Tag = 0x95
+)
 
+// Usage qualifiers (ISO/IEC 7816-4, 10.3.3): what the card does with the key.
+const (
+	usageCompute = 0x40
+	usageVerify  = 0x80
+)
+
+// appendTo adds the template as it stands among the parameters of a key file.
+func (t template) appendTo(dst []byte, id uint16) []byte {
+	usage := byte(usageCompute)
+	if t.use == forAuthentication {
+		usage |= usageVerify
+	}
+	b := ber.Append(nil, tagAlgorithm, []byte{t.algorithm})
+	b = ber.Append(b, tagReference, []byte{byte(id)})
+	return ber.Append(dst, t.use, ber.Append(b, tagUsage, []byte{usage}))
+}
+
+// readTemplates reads what a key may be used for. What names no algorithm is none.
 func readTemplates(content []byte) (list []template) {
 	r := ber.BER(content)
-	for len(list) < maxTemplates {
+	for {
 		e, ok := r.Next()
 		if !ok {
-			break
+			return list
 		}
-		if alg, ok, _ := ber.Find(e.Value, 0x80); ok && len(alg) == 1 {
+		if alg, ok, _ := ber.Find(e.Value, tagAlgorithm); ok && len(alg) == 1 {
 			list = append(list, template{e.Tag, alg[0]})
 		}
 	}
-	return list
 }
 
 // algorithm is the one of a key file, as its templates say.
 func (f *file) algorithm() Algorithm {
-	if len(f.templates) == 0 {
-		return 0
-	}
 	return Algorithm(f.templates[0].algorithm & 0x0F)
 }
 
@@ -118,20 +149,19 @@ func (a *Application) keyFile(reference byte) *file {
 func (a *Application) publicKey(request []byte) iso.Answer {
 	reference, ok, err := ber.Find(request, 0x84)
 	if err != nil || !ok || len(reference) != 1 {
-		return iso.BadData.Answer()
+		return dataInvalid.Answer()
 	}
 	f := a.keyFile(reference[0])
-	switch {
-	case f == nil:
-		return iso.ReferenceNotFound.Answer()
-	case !a.may(f.rights, rightGet):
-		return iso.SecurityNotSatisfied.Answer()
+	if f == nil {
+		return dataInvalid.Answer()
 	}
-	signer, ok := f.key.private.(crypto.Signer)
-	if !ok {
+	if s := a.permits(f, rightGet); s != iso.OK {
+		return s.Answer()
+	}
+	if f.key.private == nil {
 		return iso.ReferenceNotFound.Answer()
 	}
-	return iso.Data(encodePublic(signer.Public()))
+	return iso.Data(encodePublic(f.key.private.Public()))
 }
 
 func encodePublic(public crypto.PublicKey) []byte {
@@ -156,83 +186,105 @@ func encodePublic(public crypto.PublicKey) []byte {
 
 // generate answers GENERATE ASYMMETRIC KEY PAIR.
 func (a *Application) generate(c iso.Command) iso.Answer {
-	request, ok, err := ber.Find(c.Data, 0xAC)
 	if c.P1 != 0 || c.P2 != 0 {
 		return iso.BadParameters.Answer()
 	}
-	if err != nil || !ok {
-		return iso.BadData.Answer()
-	}
-	alg, hasAlg, _ := ber.Find(request, 0x80)
-	reference, hasRef, _ := ber.Find(request, 0x83)
-	if !hasAlg || !hasRef || len(alg) != 1 || len(reference) != 1 {
-		return iso.BadData.Answer()
+	request, ok, err := ber.Find(c.Data, 0xAC)
+	alg, _, _ := ber.Find(request, 0x80)
+	reference, _, _ := ber.Find(request, 0x83)
+	if err != nil || !ok || len(alg) != 1 || len(reference) != 1 {
+		return dataInvalid.Answer()
 	}
 	f := a.keyFile(reference[0])
-	switch want := Algorithm(alg[0]); {
-	case f == nil:
+	if f == nil {
 		return dataInvalid.Answer()
-	case !a.may(f.rights, rightNew):
-		return iso.SecurityNotSatisfied.Answer()
+	}
+	if s := a.permits(f, rightNew); s != iso.OK {
+		return s.Answer()
+	}
+	switch want := Algorithm(alg[0]); {
 	case rsaBits[want] == 0 && curves[want] == nil:
 		return iso.NotSupported.Answer()
 	case f.algorithm() != want:
 		return dataInvalid.Answer()
 	}
-	private, err := a.make(Algorithm(alg[0]))
+	made, err := a.make(f.algorithm())
 	if err != nil {
 		return iso.Failed.Answer()
 	}
-	f.key = key{private: private}
+	f.key = key{private: made}
 	return a.publicKey(ber.Append(nil, 0x84, reference))
 }
 
-func (a *Application) make(alg Algorithm) (crypto.PrivateKey, error) {
-	if a.config.Generate != nil {
-		return a.config.Generate(alg)
+// make makes a key. One of another kind, from Config.Generate, is an error.
+func (a *Application) make(alg Algorithm) (crypto.Signer, error) {
+	var private crypto.PrivateKey
+	var err error
+	switch curve := curves[alg]; {
+	case a.config.Generate != nil:
+		private, err = a.config.Generate(alg)
+	case curve != nil:
+		private, err = ecdsa.GenerateKey(curve, rand.Reader)
+	default:
+		private, err = rsa.GenerateKey(rand.Reader, rsaBits[alg])
 	}
-	if curve := curves[alg]; curve != nil {
-		return ecdsa.GenerateKey(curve, rand.Reader)
+	if err != nil {
+		return nil, err
 	}
-	return rsa.GenerateKey(rand.Reader, rsaBits[alg])
+	made, is := usable(private)
+	if is != alg {
+		return nil, errors.New("this is a key of another kind")
+	}
+	return made, nil
 }
 
-// importKey answers PUT DATA of a key: its reference, then what it is.
+// Kinds of keys that are brought.
+const (
+	keyKindRSA   = 0x02
+	notEncrypted = 0x00
+)
+
+// importKey answers PUT DATA of a key: its reference, then what it is. A key on a
+// curve cannot be brought: how is not known.
 func (a *Application) importKey(data []byte) iso.Status {
 	request, ok, err := ber.Find(data, tagKey)
 	if err != nil || !ok {
 		return dataInvalid
 	}
-	reference, hasRef, _ := ber.Find(request, 0x84)
-	content, hasKey, _ := ber.Find(request, 0xA5)
-	if !hasRef || !hasKey || len(reference) != 1 {
+	reference, _, _ := ber.Find(request, 0x84)
+	content, ok, _ := ber.Find(request, 0xA5)
+	if !ok || len(reference) != 1 {
 		return dataInvalid
 	}
 	f := a.keyFile(reference[0])
-	switch {
-	case f == nil:
-		return iso.ReferenceNotFound
-	case !a.may(f.rights, rightPut):
-		return iso.SecurityNotSatisfied
-	}
-	value, ok, _ := ber.Find(content, 0x87)
-	if !ok {
+	if f == nil {
 		return dataInvalid
 	}
-	if f.algorithm() == TripleDES {
-		if len(value) != 24 {
-			return dataInvalid
-		}
+	if s := a.permits(f, rightPut); s != iso.OK {
+		return s
+	}
+	kind, _, _ := ber.Find(content, 0x83)
+	encrypted, hidden, _ := ber.Find(content, 0x84)
+	value, _, _ := ber.Find(content, 0x87)
+	switch {
+	case hidden && !bytes.Equal(encrypted, []byte{notEncrypted}):
+		return iso.NotSupported
+	case f.algorithm() == TripleDES && len(value) == adminKeySize:
 		f.key = key{admin: slices.Clone(value)} // its check value, tag 88, nobody checks
 		return iso.OK
+	case f.algorithm() == TripleDES, !bytes.Equal(kind, []byte{keyKindRSA}):
+		return dataInvalid
 	}
 	private, err := readPrivateKey(value)
-	if err != nil || AlgorithmOf(&private.PublicKey) != f.algorithm() {
+	if err != nil || algorithmOf(&private.PublicKey) != f.algorithm() {
 		return dataInvalid
 	}
 	f.key = key{private: private}
 	return iso.OK
 }
+
+// maxRSA bounds every number of an RSA key, in bits.
+const maxRSA = 4096
 
 // readPrivateKey reads an RSAPrivateKey (RFC 8017, A.1.2). Its numbers are taken as
 // positive: OpenSC leaves out the byte of zeros that would make them so.
@@ -248,9 +300,12 @@ func readPrivateKey(der []byte) (*rsa.PrivateKey, error) {
 		e, _ := in.Take(ber.Integer)
 		numbers[i] = new(big.Int).SetBytes(e.Value)
 	}
+	if in.Err() != nil || numbers[0].Sign() != 0 {
+		return nil, errors.New("this is no key with two primes")
+	}
 	n, e, d, p, q := numbers[1], numbers[2], numbers[3], numbers[4], numbers[5]
-	if err := in.Err(); err != nil || n.BitLen() > 4096 || e.BitLen() > 31 || p.Sign() == 0 || q.Sign() == 0 {
-		return nil, errors.New("no key")
+	if n.BitLen() > maxRSA || e.BitLen() > 31 || d.BitLen() > maxRSA || p.BitLen() > maxRSA || q.BitLen() > maxRSA {
+		return nil, errors.New("a number of the key is too long")
 	}
 	private := &rsa.PrivateKey{PublicKey: rsa.PublicKey{N: n, E: int(e.Int64())}, D: d, Primes: []*big.Int{p, q}}
 	if err := private.Validate(); err != nil {

@@ -14,6 +14,7 @@ import (
 	"encoding/asn1"
 	"fmt"
 	"math/big"
+	"strings"
 	"testing"
 
 	"crypto/elliptic"
@@ -76,7 +77,7 @@ func TestAuthenticationsThatFail(t *testing.T) {
 	b.is("00 87 00 00 0C 7C 0A 82 08 0000000000000000", "6982")
 	b.is(fmt.Sprintf("00 87 00 00 0C 7C 0A 82 08 %X", tripleDES(t, challenge, true)), "6985") // one answer each
 	b.send("00 87 00 00 14 7C 12 81 10 000102030405060708090A0B0C0D0E0F 00")
-	b.is("00 87 00 00 05 7C 03 82 01 00", "6984")
+	b.is("00 87 00 00 05 7C 03 82 01 00", "6982")
 	b.send("00 87 00 00 14 7C 12 81 10 000102030405060708090A0B0C0D0E0F 00")
 	b.is(fmt.Sprintf("00 87 00 00 2C 7C 2A 82 28 %080X", 7), "6982")
 	b.is("00 DB A0 14 03 DF 24 00", "6982")
@@ -106,9 +107,10 @@ func TestUseOfRSAKeys(t *testing.T) {
 	block := decode(t, fmt.Sprintf("%0512X", 9))
 	b.is(fmt.Sprintf("10 2A 9E 9A F0 %X", block[:240]), "9000")
 	made = b.send(fmt.Sprintf("00 2A 9E 9A 10 %X 00", block[240:]))
-	opened := new(big.Int).Exp(new(big.Int).SetBytes(made[:256]), big.NewInt(int64(key.E)), key.N)
-	assert.Equal(t, int64(9), opened.Int64())
-	b.is("00 2A 9E 9A 01 00 00", "6A80")
+	assert.Equal(t, big.NewInt(9), new(big.Int).Exp(new(big.Int).SetBytes(made[:256]), big.NewInt(int64(key.E)), key.N))
+	b.is("00 2A 9E 9A 01 00 00", "6700")
+	b.is("10 2A 9E 9A F0 "+strings.Repeat("FF", 240), "9000")
+	b.is("00 2A 9E 9A 10 "+strings.Repeat("FF", 16)+" 00", "6A80") // larger than the modulus
 	b.is("00 2A 9E 9B 01 00 00", "6A86")
 	b.is("00 2A 80 86 01 00 00", "6985") // the key was chosen to sign
 
@@ -133,11 +135,19 @@ func TestUseOfRSAKeys(t *testing.T) {
 	b.is("00 22 41 B8 06 80 01 47 84 01 82", "6984") // a signature key
 	b.is("00 22 41 B6 06 80 01 57 84 01 83", "6984")
 	b.is("00 22 41 B6 06 84 01 81 80 01 57", "6984")
-	b.is("00 22 41 B7 06 80 01 57 84 01 81", "6A86")
+	b.is("00 22 41 B7 06 80 01 57 84 01 81", "6984")
+	b.is("00 22 42 B6 06 80 01 57 84 01 81", "6A81")
 	b.is("00 2A 9E 9A 01 00 00", "6985") // nothing is chosen any more
 	b.is("00 22 41 B6 06 80 01 57 84 01 81", "9000")
 	b.is("00 20 00 82", "9000")
-	b.is("00 2A 9E 9A 01 00 00", "6985")
+	b.is("00 2A 9E 9A 01 00 00", "6982") // the key is chosen still, but nobody may use it
+}
+
+// opened is what was padded and signed.
+func opened(key *rsa.PrivateKey, made []byte) []byte {
+	block := new(big.Int).Exp(new(big.Int).SetBytes(made), big.NewInt(int64(key.E)), key.N).FillBytes(make([]byte, key.Size()))
+	_, data, _ := bytes.Cut(block[1:], []byte{0}) // 00 01 FF ... 00
+	return data
 }
 
 func TestUseOfKeysOnCurves(t *testing.T) {
@@ -156,7 +166,7 @@ func TestUseOfKeysOnCurves(t *testing.T) {
 		require.Len(t, made, 2*size+2)
 		r, s := new(big.Int).SetBytes(made[:size]), new(big.Int).SetBytes(made[size:2*size])
 		assert.True(t, ecdsa.Verify(&key.PublicKey, sum[:], r, s))
-		b.is("00 2A 9E 9A 43 "+fmt.Sprintf("%0134X", 1)+" 00", "6A80")
+		b.is("00 2A 9E 9A 43 "+fmt.Sprintf("%0134X", 1)+" 00", "6700")
 		b.is("00 22 41 B6 06 80 01 57 84 01 81", "6984")
 	}
 }
@@ -172,11 +182,11 @@ func TestSettingUp(t *testing.T) {
 	b.is("00 24 01 81 08 3132333435363738", "9000")
 	for file, rights := range map[string]string{"A000": "30 00", "A010": "30 00", "A011": "30 FF", "A012": "20 00", "A013": "30 30", "A014": "20 20"} {
 		b.is("00 E0 00 00 0E 62 0C 82 01 39 83 02 "+file+" 8C 03 03 "+rights, "9000")
-		b.is("00 DB "+file+" 03 DF 1F 00", "6986") // not before it is active
-		b.is("00 CB "+file+" 04 5C 02 DF 1F 00", "6986")
+		b.is("00 DB "+file+" 03 DF 1F 00", "6985") // not before it is active
+		b.is("00 CB "+file+" 04 5C 02 DF 1F 00", "6985")
 		b.is("00 44 00 00 00", "9000")
 	}
-	b.is("00 E0 00 00 0E 62 0C 82 01 39 83 02 A0 00 8C 03 03 30 00", "6A89")
+	b.is("00 E0 00 00 0E 62 0C 82 01 39 83 02 A0 00 8C 03 03 30 00", "6984")
 	b.is("00 E0 00 00 1C 62 1A 82 01 18 83 02 B0 80 8C 04 87 00 20 FF A5 0B A4 09 80 01 02 83 01 80 95 01 C0", "9000")
 	b.is("00 44 00 00 00", "9000")
 	b.is("00 DB 3F FF 26 70 24 84 01 80 A5 1F 87 18 010203040506070801020304050607080102030405060708 88 03 B0 73 DC", "9000")
@@ -215,23 +225,31 @@ func TestImport(t *testing.T) {
 	b.is("00 2A 9E 9A 01 00 00", "6985")
 	importKey := func(der []byte, want string) {
 		t.Helper()
-		content := ber.Append(append(ber.Append(nil, 0x83, []byte{2}), ber.Append(nil, 0x84, []byte{0})...), 0x87, der)
-		data := ber.Append(nil, 0x70, append(ber.Append(nil, 0x84, []byte{0x81}), ber.Append(nil, 0xA5, content)...))
-		for ; len(data) > 240; data = data[240:] {
-			b.is(fmt.Sprintf("10 DB 3F FF F0 %X", data[:240]), "9000")
-		}
-		b.is(fmt.Sprintf("00 DB 3F FF %02X %X", len(data), data), want)
+		b.chain("DB 3F FF", imported(0x81, der), want)
 	}
 	importKey([]byte{0x30, 0x00}, "6984")
 	importKey(x509.MarshalPKCS1PrivateKey(testkeys.RSA(1024, 0)), "6984") // of another length
 	importKey(x509.MarshalPKCS1PrivateKey(key), "9000")
 	importKey(unsigned(t, key), "9000")
+	for what, numbers := range map[string][]*big.Int{
+		"another version": {big.NewInt(1), key.N, big.NewInt(65537), key.D, key.Primes[0], key.Primes[1]},
+		"no primes":       {big.NewInt(0), key.N, big.NewInt(65537), key.D},
+		"primes of 0":     {big.NewInt(0), key.N, big.NewInt(65537), key.D, new(big.Int), new(big.Int)},
+		"a long prime":    {big.NewInt(0), key.N, big.NewInt(65537), key.D, new(big.Int).Lsh(key.N, 3000), key.Primes[1]},
+		"primes of 1":     {big.NewInt(0), key.N, big.NewInt(65537), key.D, big.NewInt(1), key.N},
+		"a long exponent": {big.NewInt(0), key.N, key.N, key.D, key.Primes[0], key.Primes[1]},
+		"even":            {big.NewInt(0), new(big.Int).Lsh(key.N, 1), big.NewInt(65537), key.D, big.NewInt(2), key.N},
+		"nothing but 0":   {new(big.Int), new(big.Int), new(big.Int), new(big.Int), new(big.Int), new(big.Int)},
+	} {
+		t.Log(what)
+		importKey(encoded(numbers...), "6984")
+	}
 	b.is("00 22 41 B6 06 80 01 57 84 01 81", "9000")
 	sum := sha256.Sum256(nil)
 	made := b.send(fmt.Sprintf("00 2A 9E 9A 33 %s %X 00", sha256Prefix, sum))
 	assert.NoError(t, rsa.VerifyPKCS1v15(&key.PublicKey, crypto.SHA256, sum[:], made[:len(made)-2]))
 	b.is("00 DB 3F FF 05 70 03 84 01 81", "6984")
-	b.is("00 DB 3F FF 07 70 05 84 01 99 A5 00", "6A88")
+	b.is("00 DB 3F FF 07 70 05 84 01 99 A5 00", "6984")
 	b.is("00 DB 3F FF 07 70 05 84 01 81 A5 00", "6984")
 	b.is("00 DB 3F FF 02 71 00", "6984")
 	b.is("00 DB 3F FF 07 70 05 84 01 80 A5 00", "6982") // the administrator's key
@@ -251,19 +269,24 @@ func TestImport(t *testing.T) {
 // positive.
 func unsigned(t *testing.T, key *rsa.PrivateKey) []byte {
 	t.Helper()
+	der := encoded(big.NewInt(0), key.N, big.NewInt(int64(key.E)), key.D, key.Primes[0], key.Primes[1], key.Precomputed.Dp, key.Precomputed.Dq, key.Precomputed.Qinv)
+	var raw asn1.RawValue
+	_, err := asn1.Unmarshal(der, &raw)
+	require.NoError(t, err)
+	return der
+}
+
+// encoded is a sequence of numbers of which none is negative.
+func encoded(list ...*big.Int) []byte {
 	var numbers []byte
-	for _, n := range []*big.Int{big.NewInt(0), key.N, big.NewInt(int64(key.E)), key.D, key.Primes[0], key.Primes[1], key.Precomputed.Dp, key.Precomputed.Dq, key.Precomputed.Qinv} {
+	for _, n := range list {
 		b := n.Bytes()
 		if len(b) == 0 {
 			b = []byte{0}
 		}
 		numbers = ber.Append(numbers, ber.Integer, b)
 	}
-	der := ber.Append(nil, ber.Sequence, numbers)
-	var raw asn1.RawValue
-	_, err := asn1.Unmarshal(der, &raw)
-	require.NoError(t, err)
-	return der
+	return ber.Append(nil, ber.Sequence, numbers)
 }
 
 func TestGenerate(t *testing.T) {
@@ -278,8 +301,8 @@ func TestGenerate(t *testing.T) {
 	b.is("00 E0 00 00 49 "+exchangeKey, "9000")
 	b.is("00 44 00 00", "9000")
 	b.is("00 47 00 01 08 AC 06 80 01 07 83 01 81", "6A86")
-	b.is("00 47 00 00 02 AD 00", "6A80")
-	b.is("00 47 00 00 05 AC 03 80 01 07", "6A80")
+	b.is("00 47 00 00 02 AD 00", "6984")
+	b.is("00 47 00 00 05 AC 03 80 01 07", "6984")
 	b.is("00 47 00 00 08 AC 06 80 01 03 83 01 81", "6A81")
 	b.is("00 47 00 00 08 AC 06 80 01 06 83 01 81", "6984")
 	assert.True(t, bytes.Contains(b.send("00 47 00 00 08 AC 06 80 01 07 83 01 81 00"), testkeys.RSA(2048, 1).N.Bytes()[:200]))
@@ -288,6 +311,8 @@ func TestGenerate(t *testing.T) {
 	real := selected(t, gids.Config{})
 	real.verify()
 	real.is("00 E0 00 00 28 62 26 82 01 18 83 02 B0 82 8C 05 8F 10 10 10 00 A5 16 B6 09 80 01 1C 83 01 82 95 01 40 B6 09 80 01 1C 83 01 82 95 01 40", "9000")
+	real.is("00 47 00 00 08 AC 06 80 01 0C 83 01 82 00", "6985") // not before it is active
+	real.is("00 44 00 00", "9000")
 	assert.Equal(t, []byte{0x7F, 0x49}, real.send("00 47 00 00 08 AC 06 80 01 0C 83 01 82 00")[:2])
 }
 
@@ -296,7 +321,7 @@ func TestFilesThatCannotBe(t *testing.T) {
 	b.verify()
 	for command, want := range map[string]string{
 		"00 E0 01 00 02 62 00":                               "6A86",
-		"00 E0 00 00 02 63 00":                               "6A80",
+		"00 E0 00 00 02 63 00":                               "6984",
 		"00 E0 00 00 02 62 00":                               "6984",
 		"00 E0 00 00 09 62 07 82 01 38 83 02 A0 20":          "6984", // an application
 		"00 E0 00 00 09 62 07 82 01 39 83 02 3F FF":          "6984",
@@ -311,9 +336,9 @@ func TestFilesThatCannotBe(t *testing.T) {
 		b.is(command, want)
 	}
 	b.is("00 E0 00 00 09 62 07 82 01 39 83 02 A0 20", "9000") // without conditions
-	b.is("00 E6 00 00", "6986")
 	b.is("00 44 00 00", "9000")
 	b.is("00 20 00 82", "9000")
+	b.is("00 E6 00 00", "6982")
 	b.is("00 DB A0 20 03 DF 24 00", "9000") // everybody may
 	b.verify()
 	made := 0

@@ -1,17 +1,20 @@
 package gids
 
 import (
+	"cmp"
 	"crypto/subtle"
 	"slices"
+	"time"
 
 	"github.com/smartlogon/smartlogon/internal/softcard/iso"
 )
 
 // References in P2 of VERIFY and its like.
 const (
-	refPIN  = 0x80
-	refPUK  = 0x81
-	forgets = 0x82 // of VERIFY: everything that was verified
+	refGlobal = 0x00 // where other cards have another PIN: here it is the same
+	refPIN    = 0x80
+	refPUK    = 0x81
+	forgets   = 0x82 // of VERIFY: everything that was verified
 )
 
 // A secret is a PIN, or what unblocks it. One without digits was never set.
@@ -19,7 +22,8 @@ type secret struct {
 	digits   []byte
 	left     int
 	most     int
-	spent    int // wrong ones ever given
+	spent    int       // wrong ones ever given
+	since    time.Time // when the last wrong one was given
 	verified bool
 }
 
@@ -28,7 +32,7 @@ func (s *secret) set(digits []byte) {
 }
 
 // try compares.
-func (s *secret) try(digits []byte) bool {
+func (a *Application) try(s *secret, digits []byte) bool {
 	if subtle.ConstantTimeCompare(digits, s.digits) == 1 {
 		s.left = s.most
 		return true
@@ -36,6 +40,7 @@ func (s *secret) try(digits []byte) bool {
 	s.verified = false
 	s.left--
 	s.spent++
+	s.since = a.config.Now()
 	return false
 }
 
@@ -49,6 +54,7 @@ type Tries struct {
 func (a *Application) Tries() Tries {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.heal()
 	return Tries{a.pin.left, a.pin.spent, a.pin.verified}
 }
 
@@ -56,12 +62,29 @@ func (a *Application) Tries() Tries {
 func (a *Application) SetTriesLeft(n int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.pin.left = n
+	a.pin.left, a.pin.since = max(n, 0), a.config.Now()
+}
+
+// heal gives back the tries that a TPM has forgotten by now.
+func (a *Application) heal() {
+	if a.config.Lockout <= 0 {
+		return
+	}
+	n := int(min(a.config.Now().Sub(a.pin.since)/a.config.Lockout, time.Duration(a.pin.most)))
+	if n > 0 && a.pin.left < a.pin.most {
+		a.pin.left = min(a.pin.left+n, a.pin.most)
+		a.pin.since = a.config.Now()
+	}
 }
 
 // fits reports whether a PIN has a length that the card takes.
 func (a *Application) fits(pin []byte) bool {
 	return a.config.MinPIN <= len(pin) && len(pin) <= a.config.MaxPIN
+}
+
+// badNewPIN is the status of a new PIN of a length that the card does not take.
+func (a *Application) badNewPIN() iso.Status {
+	return cmp.Or(a.config.Quirks.NewPIN, iso.BadData)
 }
 
 // retries is the status that tells how many tries are left.
@@ -72,7 +95,8 @@ func (a *Application) retries(s *secret) iso.Status {
 	return iso.Retries(s.left)
 }
 
-// verify answers VERIFY. A PIN of a length that cannot be right costs nothing.
+// verify answers VERIFY. A PIN of a length that cannot be right costs nothing. Asked
+// without one, the card tells the tries left even while the PIN is verified.
 func (a *Application) verify(c iso.Command) iso.Status {
 	switch {
 	case c.P1 != 0:
@@ -81,17 +105,19 @@ func (a *Application) verify(c iso.Command) iso.Status {
 		if len(c.Data) > 0 {
 			return iso.WrongLength
 		}
-		a.forget()
+		a.deauthenticate()
 		return iso.OK
-	case c.P2 != refPIN:
+	case c.P2 != refPIN && c.P2 != refGlobal:
 		return iso.ReferenceNotFound
-	case len(a.pin.digits) == 0:
-		return iso.ConditionsNotSatisfied
 	case len(c.Data) == 0 && a.config.Quirks.EmptyVerify != 0:
 		return a.config.Quirks.EmptyVerify
+	case len(c.Data) == 0 && a.state == settingUp:
+		return iso.OK // nothing is asked for yet
+	case len(a.pin.digits) == 0:
+		return iso.ConditionsNotSatisfied
 	case a.pin.left == 0:
 		return iso.Blocked
-	case !a.fits(c.Data), !a.pin.try(c.Data):
+	case !a.fits(c.Data), !a.try(&a.pin, c.Data):
 		return a.retries(&a.pin)
 	}
 	a.pin.verified = true
@@ -105,19 +131,21 @@ const (
 	asAdmin   = 0x02
 )
 
-// change answers CHANGE REFERENCE DATA. The card knows how long the old PIN is.
+// change answers CHANGE REFERENCE DATA. Whoever sets another PIN in place of the one
+// he knows has verified it.
 func (a *Application) change(c iso.Command) iso.Status {
 	s := &a.pin
-	if c.P2 == refPUK {
+	switch c.P2 {
+	case refPIN, refGlobal:
+	case refPUK:
 		s = &a.puk
-	} else if c.P2 != refPIN {
+	default:
 		return iso.ReferenceNotFound
 	}
 	switch {
+	case c.P1 == withoutIt && !a.fits(c.Data):
+		return a.badNewPIN()
 	case c.P1 == withoutIt && (a.state == settingUp || s == &a.pin && s.verified):
-		if !a.fits(c.Data) {
-			return iso.BadData
-		}
 		s.set(c.Data)
 		return iso.OK
 	case c.P1 == withoutIt:
@@ -127,43 +155,62 @@ func (a *Application) change(c iso.Command) iso.Status {
 	case len(s.digits) == 0:
 		return iso.ReferenceNotFound
 	}
-	return a.replace(s, s, c.Data)
+	status := a.replace(s, s, c.Data)
+	s.verified = status == iso.OK
+	return status
 }
 
-// replace sets a secret by another that stands in front of it.
+// replace sets a secret by another that stands in front of it. The card knows how
+// long that one is: nothing marks its end. Where the two cannot be right together
+// for their length, it costs nothing.
 func (a *Application) replace(by, set *secret, data []byte) iso.Status {
-	if by.left == 0 {
+	switch {
+	case len(data) < 2*a.config.MinPIN, len(data) > 2*a.config.MaxPIN:
+		return a.retries(by)
+	case by.left == 0:
 		return iso.Blocked
 	}
 	n := min(len(by.digits), len(data))
-	if !by.try(data[:n]) {
+	if !a.try(by, data[:n]) {
 		return a.retries(by)
 	}
 	if !a.fits(data[n:]) {
-		return iso.BadData
+		return a.badNewPIN()
 	}
 	set.set(data[n:])
 	return iso.OK
 }
 
 // resetRetry answers RESET RETRY COUNTER, with the PUK or by the administrator.
-// Nobody is anybody afterwards.
+// Nobody is anybody afterwards. A TPM does not take it for a reason to forget what
+// was wrong before.
 func (a *Application) resetRetry(c iso.Command) iso.Status {
+	left := a.pin.left
+	status := a.unblock(c)
+	if status == iso.OK {
+		a.deauthenticate()
+		if a.config.Lockout > 0 {
+			a.pin.left = left
+		}
+	}
+	return status
+}
+
+func (a *Application) unblock(c iso.Command) iso.Status {
 	switch {
+	case a.state == settingUp:
+		return commandForbidden
+	case c.P1 != asAdmin && (c.P1 != withOld || len(a.puk.digits) == 0):
+		return iso.BadParameters
 	case c.P2 != refPIN:
 		return iso.ReferenceNotFound
-	case c.P1 == withOld && len(a.puk.digits) > 0:
-		return a.replace(&a.puk, &a.pin, c.Data)
 	case c.P1 == withOld:
-		return iso.ReferenceNotFound
-	case c.P1 != asAdmin:
-		return iso.BadParameters
+		return a.replace(&a.puk, &a.pin, c.Data)
 	case !a.now.admin:
 		return iso.SecurityNotSatisfied
 	case !a.fits(c.Data):
-		return iso.BadData
+		return a.badNewPIN()
 	}
 	a.pin.set(c.Data)
-	a.forget()
 	return iso.OK
 }

@@ -2,11 +2,10 @@ package gids
 
 import (
 	"crypto"
-	"crypto/ecdsa"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha1"
-	"encoding/asn1"
+	"errors"
 	"math/big"
 	"slices"
 
@@ -16,8 +15,8 @@ import (
 
 // An environment is which key is to be used next, and how.
 type environment struct {
-	use  ber.Tag
 	file *file
+	use  ber.Tag
 	way  byte
 }
 
@@ -28,113 +27,134 @@ const (
 	both         = 0xC1
 )
 
-// manageSecurity answers MANAGE SECURITY ENVIRONMENT. It checks all there is to
-// check about the use.
+// manageSecurity answers MANAGE SECURITY ENVIRONMENT: it chooses a key. The key must
+// be one for such use, and the PIN is asked for here already. That the algorithm
+// stands in front of the key is asked for too: GidsApplet takes either order,
+// FreeRDP's card only this one.
 func (a *Application) manageSecurity(c iso.Command) iso.Status {
-	use := ber.Tag(c.P2)
-	a.now.environment, a.now.adminChosen = environment{}, false
-	switch {
-	case use == forAuthentication && (c.P1 == cardVerifies || c.P1 == both):
-		reference, ok, _ := ber.Find(c.Data, 0x83)
-		if !ok || len(reference) != 1 {
-			return dataInvalid
-		}
-		f := a.keyFile(reference[0])
-		if f == nil || f.key.admin == nil {
-			return dataInvalid
-		}
-		a.now.adminChosen = true
-		return iso.OK
-	case c.P1 != cardComputes || use != forSignature && use != forDecipherment:
-		return iso.BadParameters
-	}
+	a.now.environment, a.now.chosen = environment{}, nil
+	var alg, reference ber.Element
 	r := ber.BER(c.Data)
-	alg, _ := r.Take(0x80)
-	reference, _ := r.Take(0x84)
+	switch c.P1 {
+	case cardComputes:
+		alg, _ = r.Take(0x80)
+		reference, _ = r.Take(0x84)
+	case cardVerifies, both:
+		alg.Value = []byte{byte(TripleDES)}
+		reference, _ = r.Take(0x83)
+	default:
+		return iso.NotSupported
+	}
 	if r.Close() != nil || len(alg.Value) != 1 || len(reference.Value) != 1 {
 		return dataInvalid
 	}
 	f := a.keyFile(reference.Value[0])
-	switch {
-	case f == nil, !slices.Contains(f.templates, template{use, alg.Value[0]}):
+	if f == nil || !slices.Contains(f.templates, template{ber.Tag(c.P2), alg.Value[0]}) {
 		return dataInvalid
-	case !a.may(f.rights, rightUse):
-		return iso.SecurityNotSatisfied
 	}
-	a.now.environment = environment{use, f, alg.Value[0] & 0xF0}
+	if s := a.permits(f, rightUse); s != iso.OK {
+		return s
+	}
+	if c.P1 == cardComputes {
+		a.now.environment = environment{f, ber.Tag(c.P2), alg.Value[0] & 0xF0}
+		return iso.OK
+	}
+	if f.key.admin == nil {
+		return dataInvalid
+	}
+	a.now.chosen = f
 	return iso.OK
 }
 
-// perform answers PERFORM SECURITY OPERATION.
+// P1 and P2 of PERFORM SECURITY OPERATION: what comes out, what goes in.
+const (
+	signs           = 0x9E9A
+	deciphers       = 0x8086
+	decipherSwapped = 0x8680
+)
+
+// perform answers PERFORM SECURITY OPERATION. GidsApplet asks for the PIN only when
+// the key is chosen; here it must be verified still.
 func (a *Application) perform(c iso.Command) iso.Answer {
-	e := a.now.environment
 	var use ber.Tag
-	switch uint16(c.P1)<<8 | uint16(c.P2) {
-	case 0x9E9A:
+	switch op := uint16(c.P1)<<8 | uint16(c.P2); {
+	case op == signs:
 		use = forSignature
-	case 0x8086:
+	case op == deciphers, op == decipherSwapped && a.config.Quirks.EitherDecipher:
 		use = forDecipherment
 	default:
 		return iso.BadParameters.Answer()
 	}
-	switch {
-	case e.file == nil || e.use != use:
+	e := a.now.environment
+	if e.file == nil || e.use != use || e.file.key.private == nil {
 		return iso.ConditionsNotSatisfied.Answer()
-	case !a.may(e.file.rights, rightUse):
-		return iso.SecurityNotSatisfied.Answer()
+	}
+	if s := a.permits(e.file, rightUse); s != iso.OK {
+		return s.Answer()
+	}
+	if private, ok := e.file.key.private.(*rsa.PrivateKey); ok {
+		return performRSA(private, use, e.way, c.Data)
+	}
+	if use != forSignature || e.way != wayHashed {
+		return iso.NotSupported.Answer()
+	}
+	return signECDSA(e.file.key.private, c.Data)
+}
+
+// performRSA signs or deciphers. How long data have to be, the way says.
+func performRSA(private *rsa.PrivateKey, use ber.Tag, way byte, data []byte) iso.Answer {
+	size := private.Size()
+	pads := use == forSignature && way == wayPad
+	if pads && len(data) > size-11 || !pads && len(data) != size {
+		return iso.WrongLength.Answer()
 	}
 	var answer []byte
-	var ok bool
-	switch private := e.file.key.private.(type) {
-	case nil:
-		return iso.ConditionsNotSatisfied.Answer()
-	case *rsa.PrivateKey:
-		answer, ok = performRSA(private, e.way, c.Data)
-	case *ecdsa.PrivateKey:
-		answer, ok = signECDSA(private, c.Data)
+	var err error
+	switch {
+	case pads:
+		answer, err = rsa.SignPKCS1v15(nil, private, 0, data)
+	case use == forSignature && way == wayHashed, use == forDecipherment && way == wayRaw:
+		answer, err = raw(private, data)
+	case use == forDecipherment && way == wayUnpad:
+		answer, err = rsa.DecryptPKCS1v15(nil, private, data)
+	case use == forDecipherment && way == wayUnpadOAEP:
+		answer, err = rsa.DecryptOAEP(sha1.New(), nil, private, data, nil)
+	default:
+		return iso.NotSupported.Answer()
 	}
-	if !ok {
+	if err != nil {
 		return iso.BadData.Answer()
 	}
 	return iso.Data(answer)
 }
 
-func performRSA(private *rsa.PrivateKey, way byte, data []byte) ([]byte, bool) {
-	size := private.Size()
-	switch way {
-	case wayPad:
-		made, err := rsa.SignPKCS1v15(nil, private, 0, data)
-		return made, err == nil
-	case wayUnpad:
-		plain, err := rsa.DecryptPKCS1v15(nil, private, data)
-		return plain, err == nil
-	case wayUnpadOAP:
-		plain, err := rsa.DecryptOAEP(sha1.New(), nil, private, data, nil)
-		return plain, err == nil
-	}
+// raw raises a block to the private exponent.
+func raw(private *rsa.PrivateKey, data []byte) ([]byte, error) {
 	block := new(big.Int).SetBytes(data)
-	if len(data) != size || block.Cmp(private.N) >= 0 {
-		return nil, false
+	if block.Cmp(private.N) >= 0 {
+		return nil, errors.New("the block is larger than the modulus")
 	}
-	return block.Exp(block, private.D, private.N).FillBytes(make([]byte, size)), true
+	return block.Exp(block, private.D, private.N).FillBytes(make([]byte, len(data))), nil
 }
 
-// signECDSA answers with two numbers of equal length.
-func signECDSA(private *ecdsa.PrivateKey, digest []byte) ([]byte, bool) {
-	size := (private.Curve.Params().BitSize + 7) / 8
+// signECDSA signs a digest. It answers with two numbers of equal length.
+func signECDSA(private crypto.Signer, digest []byte) iso.Answer {
+	curve := curves[algorithmOf(private.Public())]
+	size := (curve.Params().BitSize + 7) / 8
 	if len(digest) == 0 || len(digest) > size {
-		return nil, false
+		return iso.WrongLength.Answer()
 	}
 	made, err := private.Sign(rand.Reader, digest, crypto.Hash(0))
 	if err != nil {
-		return nil, false
+		return iso.Failed.Answer()
 	}
-	var both struct{ R, S *big.Int }
-	if _, err := asn1.Unmarshal(made, &both); err != nil {
-		return nil, false
+	in := ber.DER(made)
+	sequence, _ := in.Take(ber.Sequence)
+	in = sequence.Inside()
+	var out []byte
+	for range 2 {
+		number, _ := in.Take(ber.Integer)
+		out = append(out, new(big.Int).SetBytes(number.Value).FillBytes(make([]byte, size))...)
 	}
-	out := make([]byte, 2*size)
-	both.R.FillBytes(out[:size])
-	both.S.FillBytes(out[size:])
-	return out, true
+	return iso.Data(out)
 }

@@ -66,6 +66,11 @@ func (g *guard) verifiesFirst() bool {
 	return g.change != nil && !f.Padded && f.Min != f.Max && g.v.Verify != nil
 }
 
+// knownRight reports whether a PIN is set by what the card has taken already: then
+// it is the new PIN that a refusal is about. Some cards count no try and say that one
+// is wrong if they do not like its length.
+func (g *guard) knownRight() bool { return g.allowed() || g.verifiesFirst() }
+
 // A sending is a PIN on its way to the card.
 type sending struct {
 	command Command
@@ -122,6 +127,8 @@ func (g *guard) remember(out sending, err error) {
 		memory.taken(out.set)
 	case !answered:
 		memory.taken(out.set) // it may have been set
+	case g.knownRight():
+		memory.taken(out.pin)
 	case refuses(status), g.change == nil && badForm(status):
 		memory.add(out.pin)
 	}
@@ -141,6 +148,8 @@ func (g *guard) refusal(status Status, err error, out sending, before PINStatus)
 	reference := g.v.Reference
 	left, failed := status.Retries()
 	switch {
+	case g.knownRight() && (failed && left != 0 || badForm(status)):
+		return &PINError{g.change.New, before.Retries, true, ErrNewPIN}
 	case out.pad != 0 && status == padDiffers:
 		return &PINError{reference, before.Retries, false, ErrNewPIN}
 	case out.pad != 0 && status == padTooShort:

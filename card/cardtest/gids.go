@@ -7,6 +7,7 @@ import (
 
 	"github.com/smartlogon/smartlogon/internal/ber"
 	"github.com/smartlogon/smartlogon/internal/softcard/gids"
+	"github.com/smartlogon/smartlogon/internal/softcard/iso"
 )
 
 // AdminKey is the 3DES key of the administrator of every GIDS card.
@@ -15,7 +16,11 @@ const AdminKey = "\x01\x02\x03\x04\x05\x06\x07\x08\x01\x02\x03\x04\x05\x06\x07\x
 // GIDS makes a card with the GIDS application, as tokens with the GidsApplet answer:
 // set up, without keys and certificates. It has no PUK: its administrator unblocks
 // it. Options that are about PIV it ignores.
-func GIDS(options ...Option) *Card { return newGIDS(config{}, options) }
+func GIDS(options ...Option) *Card {
+	var c config
+	c.gids.Quirks.NewPIN = iso.WrongLength // of one that is too short, or too long
+	return newGIDS(c, options)
+}
 
 // TPM makes a virtual smart card as Windows makes them with a TPM. Known are its
 // answer to reset, its version, that it takes short commands with up to 240 bytes

@@ -183,13 +183,19 @@ func TestChangeOfAPINThatIsShort(t *testing.T) {
 	assert.True(t, takes(t, soft, cardtest.PIN))
 }
 
+// Cards say 6700 or 6A80 to a new PIN of a wrong length, or, where both PINs together
+// are too short, that one is wrong.
 func TestNewPINThatTheCardDoesNotLike(t *testing.T) {
-	soft := withKey(cardtest.GIDS())
-	p := person{answers: []string{cardtest.PIN, "12345678901234567", cardtest.PIN, "654321"}}
-	require.NoError(t, open(t, soft).ChangePIN(t.Context(), p.ask))
-	assert.ErrorIs(t, p.requests[3].Refused, card.ErrNewPIN)
-	assert.Zero(t, soft.Spent())
-	assert.True(t, takes(t, soft, "654321"))
+	for bad, soft := range map[string]*cardtest.Card{"12345678901234567": cardtest.GIDS(), "1234": cardtest.TPM()} {
+		withKey(soft)
+		p := person{answers: []string{cardtest.PIN, bad, cardtest.PIN, "654321"}}
+		require.NoError(t, open(t, soft).ChangePIN(t.Context(), p.ask))
+		require.Len(t, p.requests, 4)
+		assert.NoError(t, p.requests[2].Refused, "the old one is not to blame")
+		assert.ErrorIs(t, p.requests[3].Refused, card.ErrNewPIN)
+		assert.Zero(t, soft.Spent())
+		assert.True(t, takes(t, soft, "654321"))
+	}
 }
 
 func TestUnblockWithoutAPUK(t *testing.T) {

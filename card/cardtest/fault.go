@@ -62,10 +62,14 @@ const (
 
 // Fault makes something go wrong in a reader: at the n-th command from now on, 1
 // being the next. Faults add up; at one command the first one that was asked
-// for happens.
+// for happens. The zero Fault calls off all that have not happened yet.
 func (r *Readers) Fault(reader string, n int, f Fault) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if f == (Fault{}) {
+		delete(r.faults, reader)
+		return
+	}
 	r.faults[reader] = append(r.faults[reader], &pendingFault{Fault: f, in: n, left: max(f.Times, 1), forever: f.Times < 0})
 }
 

@@ -123,3 +123,19 @@ func TestDelayEndsWithTheReaders(t *testing.T) {
 	<-done
 	assert.NoError(t, r.Close(), "again")
 }
+
+func TestFaultsAreCalledOff(t *testing.T) {
+	r := cardtest.NewReaders(cardtest.PIV())
+	k := connect(t, r)
+	r.Fault(first, 2, cardtest.Fault{What: cardtest.Removal})
+	r.Fault(first, 1, cardtest.Fault{What: cardtest.WrongStatus, Status: 0x6A82})
+	require.NoError(t, k.Begin(t.Context()))
+	answer, err := k.Transmit(selectPIV)
+	require.NoError(t, err)
+	assert.Equal(t, []byte{0x6A, 0x82}, answer)
+	r.Fault(first, 0, cardtest.Fault{})
+	answer, err = k.Transmit(selectPIV)
+	require.NoError(t, err)
+	assert.Equal(t, []byte{0x90, 0x00}, answer[len(answer)-2:])
+	require.NoError(t, k.End(false))
+}

@@ -51,6 +51,7 @@ func onReaders(t *testing.T, readers *cardtest.Readers, soft *cardtest.Card, ope
 		At:     func(n int, f func()) { readers.Trace(&bellWriter{n: int32(n), ring: f}) },
 		Restore: func() {
 			readers.Trace(nil)
+			readers.Fault(name, 0, cardtest.Fault{})
 			readers.Start()
 			d := readers.Driver()
 			defer d.Close()

@@ -111,7 +111,11 @@ func (c *one) run(open Backend) error {
 	soft := cards[0]
 	bench := open(c.t, soft)
 	defer bench.Close()
-	service := bench.service(impatient)
+	patience := patient
+	if c.fault.What == cardtest.Busy {
+		patience = impatient
+	}
+	service := bench.service(patience)
 	p := &Program{Row: c.row, Soft: cards, Reader: bench.Reader, PIN: cardtest.PIN,
 		Finder: &enumerate.Finder{Service: service, Scan: piv.ScanPrimary}}
 	if c.operation.Wrong {

@@ -26,7 +26,7 @@ func GIDS(options ...Option) *Card {
 // answer to reset, its version, that it takes short commands with up to 240 bytes
 // of data, and what Windows writes on it. How it answers is assumed to be as
 // [GIDS] does, since the same driver of Windows serves both; no trace of one was
-// at hand. Its tries are here the card's own, where a TPM has a lockout for all.
+// at hand. Its PIN is blocked as on other cards unless [Lockout] is among the options.
 func TPM(options ...Option) *Card {
 	var c config
 	c.iso.ATR = []byte("\x3B\x8D\x01\x80\xFB\xA0\x00\x00\x03\x97\x42\x54\x46\x59\x04\x01\xCF")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -75,6 +76,19 @@ func TestVirtualSmartCardTakesPartsOf240Bytes(t *testing.T) {
 		answer, err := c.Transmit(append([]byte{0x10, 0xDB, 0xA0, 0x10, byte(n)}, make([]byte, n)...))
 		require.NoError(t, err)
 		assert.Equal(t, want, string(answer))
+	}
+}
+
+// After an hour a locked out card gives a try back; after a nanosecond it is so soon
+// that nobody sees it locked out.
+func TestLockout(t *testing.T) {
+	for every, want := range map[time.Duration]string{time.Hour: "\x69\x83", time.Nanosecond: "\x90\x00"} {
+		c := cardtest.TPM(cardtest.Lockout(every), cardtest.PINTries(1))
+		var answer []byte
+		for _, command := range [][]byte{selectGIDS, wrongGIDS, plainPIN} {
+			answer, _ = c.Transmit(command)
+		}
+		assert.Equal(t, want, string(answer), every)
 	}
 }
 

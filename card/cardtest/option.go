@@ -2,6 +2,7 @@ package cardtest
 
 import (
 	"slices"
+	"time"
 
 	"github.com/smartlogon/smartlogon/internal/softcard/gids"
 	"github.com/smartlogon/smartlogon/internal/softcard/iso"
@@ -37,6 +38,11 @@ func PINTries(n int) Option {
 
 // TriesLeft sets how many tries are left for the PIN; 0 blocks it.
 func TriesLeft(n int) Option { return option(func(c *config) { c.triesLeft = &n }) }
+
+// Lockout has a GIDS card do what a TPM does in place of blocking the PIN for good:
+// when the tries are used up it takes none, and gives one back each time that so much
+// has passed.
+func Lockout(every time.Duration) Option { return option(func(c *config) { c.gids.Lockout = every }) }
 
 // GlobalPIN gives the card a second PIN (reference 00), which the discovery
 // object names as one that opens PIV too.

@@ -3,7 +3,6 @@ package enumerate_test
 import (
 	"context"
 	"crypto"
-	"crypto/des"
 	"crypto/rand"
 	"crypto/rsa"
 	"errors"
@@ -14,6 +13,7 @@ import (
 	"github.com/smartlogon/smartlogon/card/cardtest"
 	"github.com/smartlogon/smartlogon/enumerate"
 	"github.com/smartlogon/smartlogon/enumerate/rules"
+	"github.com/smartlogon/smartlogon/internal/testkeys"
 	"github.com/smartlogon/smartlogon/piv"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -231,24 +231,13 @@ func TestPINOfACredential(t *testing.T) {
 				require.NoError(t, err)
 			} else {
 				assert.ErrorIs(t, err, errors.ErrUnsupported)
-				require.NoError(t, pin.UnblockByAdministrator(t.Context(), administrator, answers("246802")))
+				require.NoError(t, pin.UnblockByAdministrator(t.Context(), testkeys.Administrator(cardtest.AdminKey), answers("246802")))
 			}
 			key, err = c.Unlock(t.Context(), card.FixedPIN("246802"))
 			require.NoError(t, err)
 			require.NoError(t, key.Close())
 		})
 	}
-}
-
-// administrator answers a challenge as whoever has the administrator's key does.
-func administrator(_ context.Context, challenge []byte) ([]byte, error) {
-	key, err := des.NewTripleDESCipher([]byte(cardtest.AdminKey))
-	if err != nil {
-		return nil, err
-	}
-	answer := make([]byte, des.BlockSize)
-	key.Encrypt(answer, challenge)
-	return answer, nil
 }
 
 // answers is a PINFunc that answers so, one after the other.

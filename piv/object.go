@@ -7,6 +7,7 @@ import (
 
 	"github.com/smartlogon/smartlogon/card"
 	"github.com/smartlogon/smartlogon/internal/ber"
+	"github.com/smartlogon/smartlogon/internal/cardapp"
 )
 
 // An Object is the tag of a data object on the card (SP 800-73-4 part 1,
@@ -76,7 +77,7 @@ func readObject(tx *card.Tx, tag Object) ([]byte, error) {
 // getData sends GET DATA (SP 800-73-4 part 2, 3.1.2).
 func getData(tx *card.Tx, tag Object) ([]byte, error) {
 	return tx.Command(card.Command{
-		INS: 0xCB, P1: 0x3F, P2: 0xFF, Data: tagList(tag), Ne: card.MaxAnswer, Secret: tag.private(),
+		INS: 0xCB, P1: 0x3F, P2: 0xFF, Data: cardapp.TagList(ber.Tag(tag)), Ne: card.MaxAnswer, Secret: tag.private(),
 	})
 }
 
@@ -89,12 +90,6 @@ func (o Object) private() bool {
 		return true
 	}
 	return false
-}
-
-// tagList names the object that GET DATA and PUT DATA mean.
-func tagList(tag Object) []byte {
-	alone := ber.AppendHeader(nil, ber.Tag(tag), 0)
-	return ber.Append(nil, 0x5C, alone[:len(alone)-1])
 }
 
 // unwrap takes the content out of an object as the card gives it: tag 53 round

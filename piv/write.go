@@ -10,6 +10,7 @@ import (
 
 	"github.com/smartlogon/smartlogon/card"
 	"github.com/smartlogon/smartlogon/internal/ber"
+	"github.com/smartlogon/smartlogon/internal/cardapp"
 	"github.com/smartlogon/smartlogon/internal/inflate"
 )
 
@@ -80,7 +81,7 @@ func (a *Admin) putData(ctx context.Context, tag Object, content []byte) error {
 	if tag == ObjectDiscovery || tag == bitGroupObject {
 		data = ber.Append(nil, ber.Tag(tag), content)
 	} else {
-		data = append(tagList(tag), ber.Append(nil, 0x53, content)...)
+		data = append(cardapp.TagList(ber.Tag(tag)), ber.Append(nil, 0x53, content)...)
 	}
 	_, err := a.do(ctx, change{
 		command: card.Command{INS: 0xDB, P1: 0x3F, P2: 0xFF, Data: data, Secret: tag.private()},

@@ -8,7 +8,14 @@ import (
 	"iter"
 
 	"github.com/smartlogon/smartlogon/card"
+	"github.com/smartlogon/smartlogon/internal/ber"
 )
+
+// TagList names the object that GET DATA and PUT DATA mean (ISO/IEC 7816-4, 11.4.3).
+func TagList(tag ber.Tag) []byte {
+	alone := ber.AppendHeader(nil, tag, 0)
+	return ber.Append(nil, 0x5C, alone[:len(alone)-1])
+}
 
 // Read runs f in a section in which enter has made the application current, again if
 // the card was reset in the middle: f reads only.

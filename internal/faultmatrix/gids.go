@@ -2,9 +2,9 @@ package faultmatrix
 
 import (
 	"context"
-	"crypto/des"
 
 	"github.com/smartlogon/smartlogon/card/cardtest"
+	"github.com/smartlogon/smartlogon/internal/testkeys"
 )
 
 // changesGIDS are the operations that change a GIDS card. They leave it as it was, so
@@ -16,18 +16,7 @@ func changesGIDS(first Container) []Operation {
 		{Name: "change the PIN", Writes: true, Prepare: find, Run: changePIN},
 		{Name: "change the PIN, given a wrong one", Writes: true, Wrong: true, Prepare: find, Run: changePIN},
 		{Name: "unblock the PIN by the administrator", Writes: true, Prepare: find, Run: func(ctx context.Context, p *Program) error {
-			return p.credential.PIN().UnblockByAdministrator(ctx, administrator, p.Ask)
+			return p.credential.PIN().UnblockByAdministrator(ctx, testkeys.Administrator(cardtest.AdminKey), p.Ask)
 		}},
 	}
-}
-
-// administrator answers a challenge as whoever has the administrator's key does.
-func administrator(_ context.Context, challenge []byte) ([]byte, error) {
-	key, err := des.NewTripleDESCipher([]byte(cardtest.AdminKey))
-	if err != nil {
-		return nil, err
-	}
-	answer := make([]byte, des.BlockSize)
-	key.Encrypt(answer, challenge)
-	return answer, nil
 }

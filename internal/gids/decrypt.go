@@ -51,10 +51,10 @@ func (k *Key) decrypt(random io.Reader, ciphertext []byte, opts crypto.Decrypter
 	case way == cardUnpadsOAEP:
 		return bytes.Clone(answer), nil
 	case way == cardUnpads:
-		block, err := padded(public.Size(), answer)
-		if err != nil {
-			return nil, err
+		if len(answer) > public.Size()-11 {
+			return nil, malformed("message of %d bytes from a key of %d", len(answer), public.Size())
 		}
+		block := rsapad.Block(public.Size(), rsapad.Encrypted, answer) // so that one piece of code decides what a message may be
 		defer clear(block)
 		return unpad(block)
 	case !rsapad.EncryptsTo(public, answer, ciphertext):
@@ -76,17 +76,4 @@ func ways(ciphertext []byte, opts crypto.DecrypterOpts) []attempt {
 		return []attempt{host}
 	}
 	return []attempt{host, {cardUnpadsOAEP, ciphertext}}
-}
-
-// padded puts a padding back (RFC 8017, 7.2.1) that the card took off, so that one
-// piece of code decides what a message may be.
-func padded(size int, message []byte) ([]byte, error) {
-	if len(message) > size-11 {
-		return nil, malformed("message of %d bytes from a key of %d", len(message), size)
-	}
-	block := bytes.Repeat([]byte{0xFF}, size)
-	block[0], block[1] = 0x00, 0x02
-	block[size-len(message)-1] = 0x00
-	copy(block[size-len(message):], message)
-	return block, nil
 }

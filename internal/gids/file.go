@@ -9,6 +9,7 @@ import (
 
 	"github.com/smartlogon/smartlogon/card"
 	"github.com/smartlogon/smartlogon/internal/ber"
+	"github.com/smartlogon/smartlogon/internal/cardapp"
 )
 
 // An object is where a data object is: its tag, in an elementary file.
@@ -35,7 +36,7 @@ const maxShort = 256
 func readObject(tx *card.Tx, o object) ([]byte, error) {
 	answer, err := tx.Command(card.Command{
 		INS: 0xCB, P1: byte(o.ef >> 8), P2: byte(o.ef), Ne: maxShort,
-		Data: tagList(o.tag),
+		Data: cardapp.TagList(o.tag),
 	})
 	switch {
 	case errors.Is(err, card.NotFound), errors.Is(err, card.ReferenceNotFound):
@@ -44,12 +45,6 @@ func readObject(tx *card.Tx, o object) ([]byte, error) {
 		return nil, err
 	}
 	return unwrap(answer, o.tag)
-}
-
-// tagList names the object that GET DATA means.
-func tagList(tag ber.Tag) []byte {
-	alone := ber.AppendHeader(nil, tag, 0)
-	return ber.Append(nil, 0x5C, alone[:len(alone)-1])
 }
 
 // unwrap takes the content out of an object as the card gives it.

@@ -16,6 +16,7 @@ import (
 	"github.com/smartlogon/smartlogon/card/cardtest"
 	"github.com/smartlogon/smartlogon/internal/gids"
 	"github.com/smartlogon/smartlogon/internal/signature"
+	"github.com/smartlogon/smartlogon/internal/testkeys"
 )
 
 // A liar answers some commands itself.
@@ -54,13 +55,13 @@ func TestChallengesThatAreNone(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := lying(cardtest.GIDS(), "\x00\x87", answer)
-			err := g.UnblockByAdministrator(t.Context(), administrator(cardtest.AdminKey), card.FixedPIN("654321"))
+			err := g.UnblockByAdministrator(t.Context(), testkeys.Administrator(cardtest.AdminKey), card.FixedPIN("654321"))
 			require.Error(t, err)
 			assert.NotEmpty(t, err.Error())
 		})
 	}
 	g := lying(cardtest.GIDS(), "\x00\x22\x81\xA4", "\x6A\x88")
-	assert.ErrorIs(t, g.UnblockByAdministrator(t.Context(), administrator(cardtest.AdminKey), nil), card.ReferenceNotFound)
+	assert.ErrorIs(t, g.UnblockByAdministrator(t.Context(), testkeys.Administrator(cardtest.AdminKey), nil), card.ReferenceNotFound)
 }
 
 // Where a name means two containers and the card does not tell its keys, the name

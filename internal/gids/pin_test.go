@@ -3,7 +3,6 @@ package gids_test
 import (
 	"context"
 	"crypto"
-	"crypto/des"
 	"errors"
 	"testing"
 	"time"
@@ -14,6 +13,7 @@ import (
 	"github.com/smartlogon/smartlogon/card"
 	"github.com/smartlogon/smartlogon/card/cardtest"
 	"github.com/smartlogon/smartlogon/internal/gids"
+	"github.com/smartlogon/smartlogon/internal/testkeys"
 )
 
 var errNoMore = errors.New("no more answers")
@@ -217,19 +217,6 @@ func TestUnblock(t *testing.T) {
 	assert.True(t, takes(t, soft, "654321"))
 }
 
-// administrator answers a challenge as whoever has the key does.
-func administrator(key string) func(context.Context, []byte) ([]byte, error) {
-	return func(_ context.Context, challenge []byte) ([]byte, error) {
-		block, err := des.NewTripleDESCipher([]byte(key))
-		if err != nil {
-			return nil, err
-		}
-		response := make([]byte, len(challenge))
-		block.Encrypt(response, challenge)
-		return response, nil
-	}
-}
-
 func TestUnblockByAdministrator(t *testing.T) {
 	for name, options := range map[string][]cardtest.Option{"as it comes": {cardtest.TriesLeft(0)}, "the PIN is not blocked": nil, "SELECT keeps a PIN": {cardtest.SelectKeeps, cardtest.TriesLeft(0)}} {
 		t.Run(name, func(t *testing.T) {
@@ -238,7 +225,7 @@ func TestUnblockByAdministrator(t *testing.T) {
 			_, errs := list(t.Context(), g)
 			require.Empty(t, errs)
 			p := person{answers: []string{"12345678901234567", "654321"}}
-			require.NoError(t, g.UnblockByAdministrator(t.Context(), administrator(cardtest.AdminKey), p.ask))
+			require.NoError(t, g.UnblockByAdministrator(t.Context(), testkeys.Administrator(cardtest.AdminKey), p.ask))
 			require.Len(t, p.requests, 2)
 			assert.True(t, p.requests[0].New)
 			assert.ErrorIs(t, p.requests[1].Refused, card.ErrNewPIN)
@@ -252,7 +239,7 @@ func TestUnblockByNobody(t *testing.T) {
 	soft := withKey(cardtest.GIDS(cardtest.TriesLeft(0)))
 	g := open(t, soft)
 	p := person{answers: []string{"654321"}}
-	err := g.UnblockByAdministrator(t.Context(), administrator("876543218765432187654321"), p.ask)
+	err := g.UnblockByAdministrator(t.Context(), testkeys.Administrator("876543218765432187654321"), p.ask)
 	assert.ErrorIs(t, err, gids.ErrAdministrator)
 	assert.NotEmpty(t, card.Hint(err))
 	p = person{answers: []string{"654321"}}
@@ -271,7 +258,7 @@ func TestAdministratorIsForgotten(t *testing.T) {
 	require.NoError(t, err)
 	defer release()
 	asked := 0
-	err = gids.New(c).UnblockByAdministrator(t.Context(), administrator(cardtest.AdminKey), func(context.Context, card.PINRequest) (card.PIN, error) {
+	err = gids.New(c).UnblockByAdministrator(t.Context(), testkeys.Administrator(cardtest.AdminKey), func(context.Context, card.PINRequest) (card.PIN, error) {
 		if asked++; asked == 1 {
 			return card.NewPIN([]byte("12345678901234567")), nil
 		}

@@ -47,17 +47,19 @@ func (k *Key) sign(random io.Reader, digest []byte, opts crypto.SignerOpts) ([]b
 // signRSA has the card pad where it can, as Windows does. There is no way to have
 // it pad for PSS.
 func (k *Key) signRSA(random io.Reader, public *rsa.PublicKey, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
-	block, err := rsapad.Pad(random, public, digest, opts)
-	if err != nil {
-		return nil, err
-	}
-	attempts := []attempt{{hostPads, block}}
-	if _, pss := opts.(*rsa.PSSOptions); !pss {
+	var attempts []attempt
+	if _, pss := opts.(*rsa.PSSOptions); pss {
+		block, err := rsapad.Pad(random, public, digest, opts)
+		if err != nil {
+			return nil, err
+		}
+		attempts = []attempt{{hostPads, block}}
+	} else {
 		info, err := rsapad.DigestInfo(public.Size(), opts.HashFunc(), digest)
 		if err != nil {
 			return nil, err
 		}
-		attempts = []attempt{{cardPads, info}, {hostPads, block}}
+		attempts = []attempt{{cardPads, info}, {hostPads, rsapad.Block(public.Size(), rsapad.Signed, info)}}
 	}
 	made, _, err := k.try(signs, attempts...)
 	return made, err

@@ -52,11 +52,24 @@ func padPKCS1(size int, hash crypto.Hash, digest []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	return Block(size, Signed, info), nil
+}
+
+// Kinds of blocks of PKCS #1 v1.5 (RFC 8017, 7.2.1 and 9.2).
+const (
+	Signed    = 0x01
+	Encrypted = 0x02
+)
+
+// Block puts a padding of FF in front of a content, which is at least 11 bytes shorter
+// than the block. To encrypt in earnest takes random bytes; this puts back a padding
+// that a card took off.
+func Block(size int, kind byte, content []byte) []byte {
 	block := bytes.Repeat([]byte{0xFF}, size)
-	block[0], block[1] = 0x00, 0x01
-	block[size-len(info)-1] = 0x00
-	copy(block[size-len(info):], info)
-	return block, nil
+	block[0], block[1] = 0x00, kind
+	block[size-len(content)-1] = 0x00
+	copy(block[size-len(content):], content)
+	return block
 }
 
 // padPSS is EMSA-PSS (RFC 8017, 9.1.1) with MGF1 over the same hash.

@@ -58,7 +58,7 @@ var remedies = []struct {
 	{"card.ErrPINFormat", card.ErrPINFormat},
 	{"card.ErrPINRequired", card.ErrPINRequired},
 	{"card.ErrNewPIN", card.ErrNewPIN},
-	{"card.NotPermitted", card.NotPermitted},
+	{"card.StatusNotPermitted", card.StatusNotPermitted},
 	{"piv.ErrNotPIV", piv.ErrNotPIV},
 	{"piv.ErrNotFound", piv.ErrNotFound},
 	{"piv.ErrMismatch", piv.ErrMismatch},

@@ -49,11 +49,11 @@ func (tx *Tx) Command(c Command) ([]byte, error) {
 
 // Select makes an application current, by its identifier or the beginning of
 // one, and returns what the application says of itself. Where the card has no
-// such application the error wraps [NotFound].
+// such application the error wraps [StatusNotFound].
 func (tx *Tx) Select(aid []byte) ([]byte, error) {
 	answer, err := tx.command(Command{INS: 0xA4, P1: 0x04, Data: aid, Ne: 256})
-	if err == NotSupported || err == WrongParameters { // of selection by name, say old cards
-		err = fmt.Errorf("%w: %w", NotFound, err)
+	if err == StatusNotSupported || err == StatusWrongParameters { // of selection by name, say old cards
+		err = fmt.Errorf("%w: %w", StatusNotFound, err)
 	}
 	return answer, wrap(tx.card.reader, insName(0xA4), err)
 }
@@ -220,7 +220,7 @@ func (x *exchange) apdu(c Command, encode encoder) ([]byte, error) {
 	switch {
 	case err != nil:
 		return nil, err
-	case status != OK:
+	case status != StatusOK:
 		return answer, status
 	}
 	return answer, nil

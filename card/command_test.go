@@ -99,7 +99,7 @@ func TestAnswers(t *testing.T) {
 		{"of another length", []string{"\x6C\x03", "abc" + done}, []string{short, "\x00\xCB\x00\x00\x03"}, "abc", nil},
 		{"of another length, in parts", []string{"\x6C\x03", "abc\x61\x01", "\x6C\x02", "de" + done}, []string{short, "\x00\xCB\x00\x00\x03", more("\x01"), more("\x02")}, "abcde", nil},
 		{"a status with data", []string{"ab\x62\x82"}, []string{short}, "ab", card.Status(0x6282)},
-		{"a status in the middle", []string{"ab\x61\x02", "\x69\x82"}, []string{short, more("\x02")}, "ab", card.NotPermitted},
+		{"a status in the middle", []string{"ab\x61\x02", "\x69\x82"}, []string{short, more("\x02")}, "ab", card.StatusNotPermitted},
 		{"corrected twice", []string{"\x6C\x03", "\x6C\x04"}, []string{short, "\x00\xCB\x00\x00\x03"}, "", card.Status(0x6C04)},
 		{"no byte", []string{""}, []string{short}, "", card.ErrNoAnswer},
 		{"one byte", []string{"\x90"}, []string{short}, "", card.ErrNoAnswer},
@@ -202,11 +202,11 @@ func TestLengthsAreLearnt(t *testing.T) {
 			{write, []string{done, done}, writeShort, nil},
 		}},
 		{"a status that comes again was about something else", []step{
-			{read, []string{"\x6D\x00", "\x6D\x00"}, []string{readLong, readShort}, card.UnknownINS},
+			{read, []string{"\x6D\x00", "\x6D\x00"}, []string{readLong, readShort}, card.StatusUnknownINS},
 			{read, []string{done}, []string{readLong}, nil},
 		}},
 		{"what is not there says nothing against length", []step{
-			{read, []string{"\x6A\x82"}, []string{readLong}, card.NotFound},
+			{read, []string{"\x6A\x82"}, []string{readLong}, card.StatusNotFound},
 			{read, []string{done}, []string{readLong}, nil},
 		}},
 		{"a long command that is too long is chained, and reads go on", []step{
@@ -220,7 +220,7 @@ func TestLengthsAreLearnt(t *testing.T) {
 		}},
 		{"a long command that is refused is not sent again", []step{
 			{read, []string{done}, []string{readLong}, nil},
-			{write, []string{"\x69\x82"}, []string{writeLong}, card.NotPermitted},
+			{write, []string{"\x69\x82"}, []string{writeLong}, card.StatusNotPermitted},
 			{write, []string{done}, []string{writeLong}, nil},
 		}},
 	} {
@@ -284,7 +284,7 @@ func TestEveryLengthOnEveryCard(t *testing.T) {
 					_, refused := tx.Command(card.Command{INS: 0x87, P1: 0x07, P2: 0x9A, Data: []byte("\x7C\x82\x01\x06\x82\x00\x81\x82\x01\x00" + long(256)), Ne: 256})
 					var status card.Status
 					assert.ErrorAs(t, refused, &status)
-					assert.NotEqual(t, card.WrongLength, status)
+					assert.NotEqual(t, card.StatusWrongLength, status)
 					return err
 				}))
 			}
@@ -298,7 +298,7 @@ func TestSelectWhatIsNotThere(t *testing.T) {
 		_, err := tx.Select([]byte{0xF0, 1, 2, 3, 4})
 		return err
 	})
-	assert.ErrorIs(t, err, card.NotFound)
+	assert.ErrorIs(t, err, card.StatusNotFound)
 	var no driver.Errno
 	assert.False(t, errors.As(err, &no))
 }

@@ -58,10 +58,10 @@ func TestServiceErrors(t *testing.T) {
 }
 
 func TestErrorSaysWhereAndWhat(t *testing.T) {
-	e := &card.Error{Reader: "Reader \x1b[2J", Op: "SELECT", Err: card.NotFound}
+	e := &card.Error{Reader: "Reader \x1b[2J", Op: "SELECT", Err: card.StatusNotFound}
 	assert.Equal(t, `card: "Reader \x1b[2J": SELECT: file or application not found (6A82)`, e.Error())
 	assert.Equal(t, "card: list readers: "+card.ErrNoService.Error(), (&card.Error{Op: "list readers", Err: card.ErrNoService}).Error())
-	assert.ErrorIs(t, e, card.NotFound)
+	assert.ErrorIs(t, e, card.StatusNotFound)
 }
 
 func TestHints(t *testing.T) {
@@ -70,7 +70,7 @@ func TestHints(t *testing.T) {
 		card.ErrNoService, card.ErrNoReader, card.ErrNoCard, card.ErrMute, card.ErrBusy, card.ErrRemoved, card.ErrChanged,
 		card.ErrReset, card.ErrNoAnswer, card.ErrMalformed, card.ErrClosed,
 		card.ErrWrongPIN, card.ErrPINBlocked, card.ErrLastTry, card.ErrRefusedBefore, card.ErrPINFormat, card.ErrNewPIN, card.ErrPINRequired,
-		card.NotPermitted, card.NotFound, context.DeadlineExceeded,
+		card.StatusNotPermitted, card.StatusNotFound, context.DeadlineExceeded,
 		driver.NoAccess, driver.SecurityViolation, driver.ProtoMismatch,
 	} {
 		hint := card.Hint(fmt.Errorf("wrapped: %w", &card.Error{Err: err}))
@@ -129,7 +129,7 @@ func TestNoUsableCardIsFiveErrors(t *testing.T) {
 
 func TestStatus(t *testing.T) {
 	for s, want := range map[card.Status]string{
-		card.NotFound: "file or application not found (6A82)",
+		card.StatusNotFound: "file or application not found (6A82)",
 		0x63C2:        "verification failed, 2 tries left (63C2)",
 		0x6302:        "verification failed, 2 tries left (6302)",
 		0x6300:        "verification failed (6300)",
@@ -142,7 +142,7 @@ func TestStatus(t *testing.T) {
 		assert.True(t, failed)
 		assert.Equal(t, want, n)
 	}
-	_, failed := card.MethodBlocked.Retries()
+	_, failed := card.StatusMethodBlocked.Retries()
 	assert.False(t, failed)
 }
 

@@ -59,7 +59,7 @@ func ExampleCard_Do() {
 		_, err = tx.Command(card.Command{INS: 0xCB, P1: 0x3F, P2: 0xFF, Data: []byte{0x5C, 0x03, 0x5F, 0xC1, 0x05}, Ne: card.MaxAnswer})
 		return err
 	})
-	fmt.Println(errors.Is(err, card.NotFound), err)
+	fmt.Println(errors.Is(err, card.StatusNotFound), err)
 	// Output:
 	// 7E124F0BA0000003080000100001005F2F024000
 	// true card: "Software Reader 00": GET DATA: file or application not found (6A82)

@@ -37,7 +37,7 @@ func pinOf(identity string, ask card.PINFunc) card.Verification {
 				return card.PINStatus{Verified: true, Retries: -1}, nil
 			case !errors.As(err, &status):
 				return card.PINStatus{}, err
-			case status == card.MethodBlocked:
+			case status == card.StatusMethodBlocked:
 				return card.PINStatus{Blocked: true}, nil
 			default:
 				if n, failed = status.Retries(); failed {
@@ -318,11 +318,11 @@ func TestApplicationThatIsNotSelectedGetsNoPIN(t *testing.T) {
 	v := pinOf("a card", answering(cardtest.PIN).ask)
 	v.Select = func(*card.Tx) error {
 		if selected++; selected == 2 {
-			return card.NotFound
+			return card.StatusNotFound
 		}
 		return nil
 	}
-	assert.ErrorIs(t, d.card.DoVerified(t.Context(), v, nothing), card.NotFound)
+	assert.ErrorIs(t, d.card.DoVerified(t.Context(), v, nothing), card.StatusNotFound)
 	assert.NotContains(t, trace.String(), "PIN")
 }
 

@@ -33,8 +33,8 @@ var hints = []struct {
 	{ErrReset, "Try again: another program or the reader reset the card."},
 	{ErrNoAnswer, "Check that the card sits firmly in the reader, and try again."},
 	{ErrMalformed, "The card does not keep to its standard; report it with a trace of the commands."},
-	{NotPermitted, "Touch the card if it waits for that; else the PIN, or another key, is missing."},
-	{NotFound, "The card does not hold what was asked for; another card or slot may."},
+	{StatusNotPermitted, "Touch the card if it waits for that; else the PIN, or another key, is missing."},
+	{StatusNotFound, "The card does not hold what was asked for; another card or slot may."},
 	{ErrClosed, "The program closed the service while it was in use."},
 	{context.DeadlineExceeded, "Time ran out; try again, and let the program wait longer."},
 }

@@ -77,7 +77,7 @@ func (tx *Tx) learn(c Command, before limit, err error) (again bool) {
 	case len(c.Data) > maxShortData:
 		// Only what cannot mean anything else: a command that signs is not
 		// sent twice for nothing.
-		again = status == WrongLength
+		again = status == StatusWrongLength
 		if again {
 			tx.setLimit(longReads)
 		}

@@ -177,7 +177,7 @@ func TestRightPINBehindAnotherStatusIsLoggedOut(t *testing.T) {
 
 // A refusal that is not about the PIN says nothing about it.
 func TestVerifyRefusedForAnotherReason(t *testing.T) {
-	for status, want := range map[uint16]error{0x6982: card.NotPermitted, 0x6D00: card.UnknownINS, 0x6A80: card.ErrPINFormat, 0x6700: card.ErrPINFormat} {
+	for status, want := range map[uint16]error{0x6982: card.StatusNotPermitted, 0x6D00: card.StatusUnknownINS, 0x6A80: card.ErrPINFormat, 0x6700: card.ErrPINFormat} {
 		d := newDesk(t, cardtest.PIV(), nil)
 		d.readers.Fault(zero, verifyAt, cardtest.Fault{What: cardtest.WrongStatus, Status: status})
 		p := answering(cardtest.PIN)

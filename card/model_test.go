@@ -171,10 +171,10 @@ func (c *modelCard) command(w *world, b []byte) card.Status {
 	data := b[min(5, len(b)):]
 	if b[1] == 0xA4 {
 		c.selectApp(map[bool]int{true: ours, false: theirs}[data[0] == pivAID[0]])
-		return card.OK
+		return card.StatusOK
 	}
 	if c.selected < 0 {
-		return card.UnknownINS
+		return card.StatusUnknownINS
 	}
 	app := &c.apps[c.selected]
 	switch b[1] {
@@ -182,24 +182,24 @@ func (c *modelCard) command(w *world, b []byte) card.Status {
 		switch {
 		case b[2] == 0xFF:
 			app.verified = false
-			return card.OK
+			return card.StatusOK
 		case len(data) > 0:
 			return c.check(w, data, nil)
 		case app.verified:
-			return card.OK
+			return card.StatusOK
 		case app.tries == 0:
-			return card.MethodBlocked
+			return card.StatusMethodBlocked
 		}
 		return card.Status(0x63C0 + app.tries)
 	case 0x24:
 		return c.check(w, data[:8], data[8:])
 	case 0x2A: // sign
 		if app.verified && c.selected == ours {
-			return card.OK
+			return card.StatusOK
 		}
-		return card.NotPermitted
+		return card.StatusNotPermitted
 	}
-	return card.UnknownINS
+	return card.StatusUnknownINS
 }
 
 // check is a PIN that arrives.
@@ -216,13 +216,13 @@ func (c *modelCard) check(w *world, coded, set []byte) card.Status {
 		w.never("PIN that %s has refused, again", c.name)
 	}
 	if app.tries == 0 {
-		return card.MethodBlocked
+		return card.StatusMethodBlocked
 	}
 	if pin != app.pin {
 		app.tries--
 		app.verified = false
 		if app.tries == 0 {
-			return card.MethodBlocked
+			return card.StatusMethodBlocked
 		}
 		return card.Status(0x63C0 + app.tries)
 	}
@@ -231,7 +231,7 @@ func (c *modelCard) check(w *world, coded, set []byte) card.Status {
 		app.pin = string(bytes.TrimRight(set, "\xFF"))
 		clear(c.known) // whoever wants the PIN of before back may have it
 	}
-	return card.OK
+	return card.StatusOK
 }
 
 // A modelConn is a connection of the library.
@@ -387,7 +387,7 @@ func (k *modelConn) Transmit(b []byte) ([]byte, error) {
 // will be asked for again.
 func (c *modelCard) heard(b []byte, status card.Status, what int) {
 	left, failed := status.Retries()
-	failed = failed || status == card.MethodBlocked
+	failed = failed || status == card.StatusMethodBlocked
 	carriesPIN := b[2] == 0 && len(b) > 5
 	arrived := what <= duringTransaction // even if nobody waited for it any more
 	switch {

@@ -7,39 +7,39 @@ import "fmt"
 type Status uint16
 
 const (
-	OK                Status = 0x9000
-	WrongLength       Status = 0x6700
-	NotPermitted      Status = 0x6982 // a PIN, a key or a touch is missing
-	MethodBlocked     Status = 0x6983 // no tries left
-	DataUnusable      Status = 0x6984
-	ConditionsNotMet  Status = 0x6985
-	WrongData         Status = 0x6A80
-	NotSupported      Status = 0x6A81
-	NotFound          Status = 0x6A82 // no such application, file or object
-	NotEnoughMemory   Status = 0x6A84
-	WrongParameters   Status = 0x6A86
-	ReferenceNotFound Status = 0x6A88 // no such key or PIN
-	UnknownINS        Status = 0x6D00
-	UnknownCLA        Status = 0x6E00
-	NoDiagnosis       Status = 0x6F00
+	StatusOK                Status = 0x9000
+	StatusWrongLength       Status = 0x6700
+	StatusNotPermitted      Status = 0x6982 // a PIN, a key or a touch is missing
+	StatusMethodBlocked     Status = 0x6983 // no tries left
+	StatusDataUnusable      Status = 0x6984
+	StatusConditionsNotMet  Status = 0x6985
+	StatusWrongData         Status = 0x6A80
+	StatusNotSupported      Status = 0x6A81
+	StatusNotFound          Status = 0x6A82 // no such application, file or object
+	StatusNotEnoughMemory   Status = 0x6A84
+	StatusWrongParameters   Status = 0x6A86
+	StatusReferenceNotFound Status = 0x6A88 // no such key or PIN
+	StatusUnknownINS        Status = 0x6D00
+	StatusUnknownCLA        Status = 0x6E00
+	StatusNoDiagnosis       Status = 0x6F00
 )
 
 var statusText = map[Status]string{
-	OK:                "done",
-	WrongLength:       "wrong length",
-	NotPermitted:      "security status not satisfied",
-	MethodBlocked:     "authentication method blocked",
-	DataUnusable:      "referenced data not usable",
-	ConditionsNotMet:  "conditions of use not satisfied",
-	WrongData:         "incorrect data field",
-	NotSupported:      "function not supported",
-	NotFound:          "file or application not found",
-	NotEnoughMemory:   "not enough memory",
-	WrongParameters:   "incorrect parameters P1-P2",
-	ReferenceNotFound: "referenced data not found",
-	UnknownINS:        "instruction not supported",
-	UnknownCLA:        "class not supported",
-	NoDiagnosis:       "no precise diagnosis",
+	StatusOK:                "done",
+	StatusWrongLength:       "wrong length",
+	StatusNotPermitted:      "security status not satisfied",
+	StatusMethodBlocked:     "authentication method blocked",
+	StatusDataUnusable:      "referenced data not usable",
+	StatusConditionsNotMet:  "conditions of use not satisfied",
+	StatusWrongData:         "incorrect data field",
+	StatusNotSupported:      "function not supported",
+	StatusNotFound:          "file or application not found",
+	StatusNotEnoughMemory:   "not enough memory",
+	StatusWrongParameters:   "incorrect parameters P1-P2",
+	StatusReferenceNotFound: "referenced data not found",
+	StatusUnknownINS:        "instruction not supported",
+	StatusUnknownCLA:        "class not supported",
+	StatusNoDiagnosis:       "no precise diagnosis",
 	0x6300:            "verification failed",
 	0x6400:            "no PIN was typed in time, or nothing was changed",
 	0x6401:            "cancelled at the reader",
@@ -96,7 +96,7 @@ func (s Status) length() int {
 // command, rather than refused what it asks for.
 func (s Status) wrongForm() bool {
 	switch s {
-	case WrongLength, WrongData, WrongParameters, UnknownINS, UnknownCLA, NoDiagnosis, 0x6B00:
+	case StatusWrongLength, StatusWrongData, StatusWrongParameters, StatusUnknownINS, StatusUnknownCLA, StatusNoDiagnosis, 0x6B00:
 		return true
 	}
 	return false

@@ -137,11 +137,11 @@ func (g *guard) remember(out sending, err error) {
 // refuses reports whether a status says that a PIN is wrong.
 func refuses(s Status) bool {
 	_, failed := s.Retries()
-	return failed || s == MethodBlocked
+	return failed || s == StatusMethodBlocked
 }
 
 // badForm reports whether a status says that a PIN cannot be right.
-func badForm(s Status) bool { return s == WrongData || s == WrongLength }
+func badForm(s Status) bool { return s == StatusWrongData || s == StatusWrongLength }
 
 // refusal says what the status means that ended the sending of a PIN.
 func (g *guard) refusal(status Status, err error, out sending, before PINStatus) error {
@@ -154,11 +154,11 @@ func (g *guard) refusal(status Status, err error, out sending, before PINStatus)
 		return &PINError{reference, before.Retries, false, ErrNewPIN}
 	case out.pad != 0 && status == padTooShort:
 		return &PINError{reference, before.Retries, false, ErrPINFormat}
-	case failed && left == 0, status == MethodBlocked:
+	case failed && left == 0, status == StatusMethodBlocked:
 		return &PINError{reference, 0, true, ErrPINBlocked}
 	case failed:
 		return &PINError{reference, left, true, ErrWrongPIN}
-	case g.change != nil && (status == WrongData || status == ConditionsNotMet):
+	case g.change != nil && (status == StatusWrongData || status == StatusConditionsNotMet):
 		return &PINError{g.change.New, before.Retries, true, ErrNewPIN}
 	case badForm(status):
 		return &PINError{reference, -1, true, ErrPINFormat}

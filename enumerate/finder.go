@@ -226,7 +226,7 @@ func (f *Finder) read(ctx context.Context, c *card.Card, found func(result)) {
 // plainly: what it has may be missing.
 func doubtOf(err error) error {
 	var status card.Status
-	if errors.As(err, &status) && !errors.Is(err, card.NotFound) {
+	if errors.As(err, &status) && !errors.Is(err, card.StatusNotFound) {
 		return err
 	}
 	return nil

@@ -329,7 +329,7 @@ func TestApplicationThatIsInDoubt(t *testing.T) {
 	require.Len(t, found, 1)
 	assert.Equal(t, enumerate.GIDS, found[0].Application)
 	require.Len(t, errs, 1)
-	assert.ErrorIs(t, errs[0], card.NoDiagnosis)
+	assert.ErrorIs(t, errs[0], card.StatusNoDiagnosis)
 	assert.ErrorIs(t, errs[0], piv.ErrNotPIV)
 	assert.NotErrorIs(t, errs[0], enumerate.ErrNoApplication)
 	found, errs = all(t, f)
@@ -341,5 +341,5 @@ func TestApplicationThatIsInDoubt(t *testing.T) {
 	_, errs = all(t, finderOf(t, readers, nil))
 	require.Len(t, errs, 1, "one clear error")
 	assert.ErrorIs(t, errs[0], enumerate.ErrNoApplication)
-	assert.ErrorIs(t, errs[0], card.NoDiagnosis)
+	assert.ErrorIs(t, errs[0], card.StatusNoDiagnosis)
 }

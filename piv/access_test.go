@@ -73,8 +73,8 @@ func yubicoAdministratives() []administrative {
 		{name: "SET PIN RETRIES", key: true, pin: true, command: card.Command{INS: 0xFA, P1: 5, P2: 5}},
 		{name: "MOVE KEY", key: true, command: card.Command{INS: 0xF6, P1: 0x9C, P2: 0x9D}},
 		{name: "DELETE KEY", key: true, command: card.Command{INS: 0xF6, P1: 0xFF, P2: 0x9D}},
-		{name: "RESET", command: card.Command{INS: 0xFB}, refusal: card.ConditionsNotMet},
-		{name: "ATTEST of a key from outside", command: card.Command{INS: 0xF9, P1: 0x9D, Ne: 256}, refusal: card.WrongData},
+		{name: "RESET", command: card.Command{INS: 0xFB}, refusal: card.StatusConditionsNotMet},
+		{name: "ATTEST of a key from outside", command: card.Command{INS: 0xF9, P1: 0x9D, Ne: 256}, refusal: card.StatusWrongData},
 		{name: "GET METADATA", command: card.Command{INS: 0xF7, P2: 0x9B, Ne: 256}},
 		{name: "GET VERSION", command: card.Command{INS: 0xFD, Ne: 256}},
 		{name: "GET SERIAL", command: card.Command{INS: 0xF8, Ne: 256}},
@@ -103,7 +103,7 @@ func TestAccessOnTheCard(t *testing.T) {
 					})
 					switch {
 					case it.key && !who.key, it.pin && !who.pin:
-						assert.ErrorIs(t, err, card.NotPermitted)
+						assert.ErrorIs(t, err, card.StatusNotPermitted)
 					case it.refusal != 0:
 						assert.ErrorIs(t, err, it.refusal)
 					default:
@@ -180,6 +180,6 @@ func TestAccessByTheClient(t *testing.T) {
 func TestAdminOfAContactlessCard(t *testing.T) {
 	soft := cardtest.PIV(cardtest.Contactless)
 	err := adminOf(t, open(t, soft), piv.TripleDES).PutObject(t.Context(), piv.ObjectKeyHistory, tlv(0xC1, 0))
-	assert.ErrorIs(t, err, card.NotPermitted)
+	assert.ErrorIs(t, err, card.StatusNotPermitted)
 	assert.NotErrorIs(t, err, piv.ErrManagementKey, "the key may be right")
 }

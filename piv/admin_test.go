@@ -190,8 +190,8 @@ func TestCardHasToProveTheManagementKey(t *testing.T) {
 		}},
 		{"a short witness", card.ErrMalformed, func(int, []byte) []byte { return done(tlv(0x7C, tlv(0x80, 1, 2)...)) }},
 		{"no witness", card.ErrMalformed, func(int, []byte) []byte { return done(tlv(0x7C, tlv(0x81, make([]byte, aes.BlockSize)...)...)) }},
-		{"another status first", card.NotSupported, func(int, []byte) []byte { return []byte{0x6A, 0x81} }},
-		{"another status then", card.NoDiagnosis, func(n int, a []byte) []byte {
+		{"another status first", card.StatusNotSupported, func(int, []byte) []byte { return []byte{0x6A, 0x81} }},
+		{"another status then", card.StatusNoDiagnosis, func(n int, a []byte) []byte {
 			if n == 2 {
 				return []byte{0x6F, 0x00}
 			}
@@ -228,7 +228,7 @@ func TestAdminLeavesTheCardLocked(t *testing.T) {
 			_, err := tx.Command(card.Command{INS: 0xDB, P1: 0x3F, P2: 0xFF, Data: join(tlv(0x5C, 0x5F, 0xC1, 0x0C), tlv(0x53))})
 			return err
 		})
-		assert.ErrorIs(t, err, card.NotPermitted)
+		assert.ErrorIs(t, err, card.StatusNotPermitted)
 	}
 }
 

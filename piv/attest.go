@@ -61,7 +61,7 @@ func (y *Yubico) attest(ctx context.Context, s Slot) (*Attestation, error) {
 		}
 		return nil
 	})
-	if errors.Is(err, card.WrongData) || errors.Is(err, card.ConditionsNotMet) {
+	if errors.Is(err, card.StatusWrongData) || errors.Is(err, card.StatusConditionsNotMet) {
 		return nil, fmt.Errorf("the slot has no key that the card made: %w", err)
 	}
 	if err != nil {

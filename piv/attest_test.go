@@ -75,7 +75,7 @@ func TestAttestRefuses(t *testing.T) {
 	y, err = piv.New(card.New("test", replacing{yubikey("5.7.1"), 0xF9, []byte{0x6F, 0}})).Yubico(t.Context())
 	require.NoError(t, err)
 	_, err = y.Attest(t.Context(), piv.Authentication)
-	assert.ErrorIs(t, err, card.NoDiagnosis)
+	assert.ErrorIs(t, err, card.StatusNoDiagnosis)
 }
 
 // A made is what an attestation could look like.

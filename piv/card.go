@@ -91,11 +91,11 @@ func (c *Card) selectIt(tx *card.Tx) error {
 	full := c.fullAID
 	c.mu.Unlock()
 	var answer []byte
-	err := error(card.NotFound)
+	err := error(card.StatusNotFound)
 	if !full {
 		answer, err = tx.Select(aid[:truncatedLength])
 	}
-	if errors.Is(err, card.NotFound) {
+	if errors.Is(err, card.StatusNotFound) {
 		if answer, err = tx.Select(aid); err == nil {
 			c.mu.Lock()
 			c.fullAID = true

@@ -84,7 +84,7 @@ func TestScan(t *testing.T) {
 			found, errs := list(t.Context(), open(t, test.card), test.scan)
 			if test.name == "usual, contactless" {
 				require.Len(t, errs, 3, "each slot that is out of reach is named")
-				assert.ErrorIs(t, errs[0], card.NotPermitted)
+				assert.ErrorIs(t, errs[0], card.StatusNotPermitted)
 				assert.ErrorContains(t, errs[0], "9A (PIV Authentication)")
 			} else {
 				require.Empty(t, errs)

@@ -74,9 +74,9 @@ func TestGenerateOnCardsOfTheStandard(t *testing.T) {
 	_, p := quick(softpiv.Config{})
 	a := adminOf(t, p, piv.TripleDES)
 	_, err := a.Generate(t.Context(), piv.Authentication, piv.Ed25519, nil)
-	assert.ErrorIs(t, err, card.WrongData, "the card knows best what it makes")
+	assert.ErrorIs(t, err, card.StatusWrongData, "the card knows best what it makes")
 	_, err = a.Generate(t.Context(), piv.Retired(1), piv.P256, nil)
-	assert.ErrorIs(t, err, card.WrongParameters)
+	assert.ErrorIs(t, err, card.StatusWrongParameters)
 }
 
 func TestPoliciesOfKeys(t *testing.T) {

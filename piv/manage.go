@@ -173,7 +173,7 @@ func (a *Admin) move(ctx context.Context, to byte, from Slot, what string) error
 			return a.card.lookAtKey(ctx, from, func(m *Metadata) bool { return m == nil })
 		},
 	})
-	if errors.Is(err, card.ReferenceNotFound) {
+	if errors.Is(err, card.StatusReferenceNotFound) {
 		err = fmt.Errorf("%w: %w", ErrNotFound, err)
 	}
 	return err
@@ -237,7 +237,7 @@ func block(tx *card.Tx, wrong card.Command) error {
 		switch {
 		case err == nil:
 			return malformed("the card takes a value that it cannot have")
-		case status == card.MethodBlocked, failed && left == 0:
+		case status == card.StatusMethodBlocked, failed && left == 0:
 			return nil
 		case !failed:
 			return err

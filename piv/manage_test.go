@@ -93,7 +93,7 @@ func TestMoveAndDeleteKeys(t *testing.T) {
 	soft := yubikey("5.7.1").Put("9A", private, anyCertificate()).Put("9C", cardtest.Key(cardtest.P384, 0), nil)
 	p := open(t, soft)
 	a := adminOf(t, p, piv.AES192)
-	assert.ErrorIs(t, a.MoveKey(t.Context(), piv.Authentication, piv.Signature), card.WrongData, "it is not empty")
+	assert.ErrorIs(t, a.MoveKey(t.Context(), piv.Authentication, piv.Signature), card.StatusWrongData, "it is not empty")
 	require.NoError(t, a.MoveKey(t.Context(), piv.Authentication, piv.Retired(3)))
 	checkKey(t, p, piv.Retired(3), private.Public())
 	_, err := p.Certificate(t.Context(), piv.Authentication)
@@ -213,9 +213,9 @@ func TestYubicoIsMalformed(t *testing.T) {
 		assert.ErrorIs(t, err, card.ErrMalformed, name)
 	}
 	assert.NoError(t, read(0xF7, done(join(tlv(7, 1), tlv(8, 1)))), "what is not known is passed over")
-	assert.ErrorIs(t, read(0xF7, []byte{0x6D, 0}), card.UnknownINS)
-	assert.ErrorIs(t, read(0xFD, []byte{0x6D, 0}), card.UnknownINS)
-	assert.ErrorIs(t, read(0xF8, []byte{0x6D, 0}), card.UnknownINS)
+	assert.ErrorIs(t, read(0xF7, []byte{0x6D, 0}), card.StatusUnknownINS)
+	assert.ErrorIs(t, read(0xFD, []byte{0x6D, 0}), card.StatusUnknownINS)
+	assert.ErrorIs(t, read(0xF8, []byte{0x6D, 0}), card.StatusUnknownINS)
 }
 
 // To ask whether a card is a YubiKey costs its verified PIN, which a key that is

@@ -110,7 +110,7 @@ func (k ManagementKey) authenticate(tx *card.Tx) error {
 	}
 	witness, err := k.exchange(tx, tagWitness, ber.Append(nil, tagWitness, nil))
 	switch {
-	case errors.Is(err, card.WrongData), errors.Is(err, card.WrongParameters):
+	case errors.Is(err, card.StatusWrongData), errors.Is(err, card.StatusWrongParameters):
 		return fmt.Errorf("%w: the card has another algorithm than %v, or none: %v", ErrManagementKey, k.algorithm, err)
 	case err != nil:
 		return err
@@ -123,7 +123,7 @@ func (k ManagementKey) authenticate(tx *card.Tx) error {
 	template := ber.Append(nil, tagWitness, witness)
 	template = ber.Append(template, tagChallenge, challenge)
 	answer, err := k.exchange(tx, tagResponse, ber.Append(template, tagResponse, nil))
-	if errors.Is(err, card.NotPermitted) {
+	if errors.Is(err, card.StatusNotPermitted) {
 		return fmt.Errorf("%w: %v", ErrManagementKey, err)
 	}
 	if err != nil {

@@ -30,7 +30,7 @@ func (o Object) String() string { return ber.Tag(o).String() }
 
 // Object returns the content of a data object, without the tag 53 that most are
 // wrapped in. The error wraps [ErrNotFound] where the card has none, or an empty
-// one, and [card.NotPermitted] where it wants the PIN first ([Card.ProtectedObject]).
+// one, and [card.StatusNotPermitted] where it wants the PIN first ([Card.ProtectedObject]).
 func (c *Card) Object(ctx context.Context, tag Object) ([]byte, error) {
 	var content []byte
 	err := c.read(ctx, func(tx *card.Tx) (err error) {
@@ -66,7 +66,7 @@ func (c *Card) ProtectedObject(ctx context.Context, tag Object, ask card.PINFunc
 func readObject(tx *card.Tx, tag Object) ([]byte, error) {
 	whole, err := getData(tx, tag)
 	switch {
-	case errors.Is(err, card.NotFound), errors.Is(err, card.ReferenceNotFound):
+	case errors.Is(err, card.StatusNotFound), errors.Is(err, card.StatusReferenceNotFound):
 		return nil, fmt.Errorf("%w: %w", ErrNotFound, err)
 	case err != nil:
 		return nil, err

@@ -77,7 +77,7 @@ func TestObjectThatIsNotThere(t *testing.T) {
 func TestObjectThatWantsThePIN(t *testing.T) {
 	soft := cardtest.PIV().PutObject(tagPrinted, tlv(0x01, 'A'))
 	_, err := open(t, soft).Object(t.Context(), tagPrinted)
-	assert.ErrorIs(t, err, card.NotPermitted)
+	assert.ErrorIs(t, err, card.StatusNotPermitted)
 	assert.Zero(t, soft.Spent())
 }
 

@@ -38,13 +38,13 @@ func (c *Card) pinStatus(tx *card.Tx, ref card.Reference) (card.PINStatus, error
 	}
 	n, failed := status.Retries()
 	switch {
-	case failed && n == 0, status == card.MethodBlocked:
+	case failed && n == 0, status == card.StatusMethodBlocked:
 		return card.PINStatus{Blocked: true}, nil
 	case failed:
 		return card.PINStatus{Retries: n}, nil
-	case status == card.ReferenceNotFound, status == card.DataUnusable:
+	case status == card.StatusReferenceNotFound, status == card.StatusDataUnusable:
 		return card.PINStatus{}, err // there is no such PIN, or it was never set
-	case c.isContactless() && (status == card.NotPermitted || status == card.NotSupported):
+	case c.isContactless() && (status == card.StatusNotPermitted || status == card.StatusNotSupported):
 		return card.PINStatus{}, fmt.Errorf("%w: %v", errContactless, err)
 	}
 	return card.PINStatus{Retries: -1}, nil // the card does not know the question

@@ -98,7 +98,7 @@ func TestKeyWithNobodyToAsk(t *testing.T) {
 	require.NoError(t, err)
 	defer silent.Close()
 	_, err = silent.Sign(nil, digest(crypto.SHA256), crypto.SHA256)
-	assert.ErrorIs(t, err, card.NotPermitted)
+	assert.ErrorIs(t, err, card.StatusNotPermitted)
 
 	each, err := p.Key(t.Context(), piv.Signature, private.Public(), nil)
 	require.NoError(t, err)

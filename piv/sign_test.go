@@ -255,7 +255,7 @@ func TestKeyOfAnotherKind(t *testing.T) {
 	key := unlocked(t, soft, piv.Authentication, cardtest.Key(cardtest.RSA2048, 0).Public())
 	got, err := key.Sign(nil, digest(crypto.SHA256), crypto.SHA256)
 	assert.Nil(t, got)
-	assert.ErrorIs(t, err, card.WrongParameters)
+	assert.ErrorIs(t, err, card.StatusWrongParameters)
 }
 
 func TestEmptySlotDoesNotSign(t *testing.T) {

@@ -20,7 +20,7 @@ const maxObject = 65000
 // PutObject stores the content of an object, without the tag 53 that most are
 // wrapped in; no content removes it. What this package reads it stores only if it
 // could read it again: MarshalBinary of [CHUID], [CCC], [KeyHistory] and
-// [Discovery] makes it. The error wraps [card.NotEnoughMemory] where the card has
+// [Discovery] makes it. The error wraps [card.StatusNotEnoughMemory] where the card has
 // no room.
 func (a *Admin) PutObject(ctx context.Context, tag Object, content []byte) error {
 	err := checkObject(tag, content)
@@ -134,7 +134,7 @@ func (a *Admin) putCertificate(ctx context.Context, s Slot, der []byte) error {
 		return fmt.Errorf("%d bytes are more than anybody would read", len(der))
 	}
 	err := a.putData(ctx, s.Object(), plain)
-	if !errors.Is(err, card.NotEnoughMemory) && !errors.Is(err, card.WrongLength) {
+	if !errors.Is(err, card.StatusNotEnoughMemory) && !errors.Is(err, card.StatusWrongLength) {
 		return err
 	}
 	var packed bytes.Buffer

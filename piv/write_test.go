@@ -147,8 +147,8 @@ func TestPutCertificate(t *testing.T) {
 		{"plain where there is room", 0, anyCertificate(), 0, nil},
 		{"plain where it just fits", len(anyCertificate()) + 4 + 3 + 2, anyCertificate(), 0, nil},
 		{"compressed where there is no room", len(anyCertificate()) + 4 + 3 + 1, anyCertificate(), 1, nil},
-		{"nothing where it does not fit compressed either", 100, anyCertificate(), 0, card.NotEnoughMemory},
-		{"nothing where it does not compress", 3052, tlv(0x30, random...), 0, card.NotEnoughMemory},
+		{"nothing where it does not fit compressed either", 100, anyCertificate(), 0, card.StatusNotEnoughMemory},
+		{"nothing where it does not compress", 3052, tlv(0x30, random...), 0, card.StatusNotEnoughMemory},
 	} {
 		for _, s := range []piv.Slot{piv.Authentication, piv.Retired(20)} {
 			t.Run(test.name+", "+s.String(), func(t *testing.T) {

@@ -204,7 +204,7 @@ func (y *Yubico) Metadata(ctx context.Context, reference byte) (*Metadata, error
 func metadata(tx *card.Tx, reference byte) (*Metadata, error) {
 	answer, err := tx.Command(card.Command{INS: 0xF7, P2: reference, Ne: 256})
 	switch {
-	case errors.Is(err, card.ReferenceNotFound):
+	case errors.Is(err, card.StatusReferenceNotFound):
 		return nil, fmt.Errorf("%w: %w", ErrNotFound, err)
 	case err != nil:
 		return nil, err

@@ -74,13 +74,13 @@ func TestHeld(t *testing.T) {
 	h, err := cardapp.Hold(t.Context(), onCard(t))
 	require.NoError(t, err)
 	refused, again := 0, 0
-	f := func(*card.Tx) error { refused++; return card.NotPermitted }
+	f := func(*card.Tx) error { refused++; return card.StatusNotPermitted }
 	verified := func(_ context.Context, f func(*card.Tx) error) error { again++; return nil }
 	require.NoError(t, h.Use(nothing, nothing, verified))
 	assert.Zero(t, again)
 	require.NoError(t, h.Use(nothing, f, verified))
 	assert.Equal(t, []int{1, 1}, []int{refused, again})
-	assert.ErrorIs(t, h.Use(nothing, f, nil), card.NotPermitted)
+	assert.ErrorIs(t, h.Use(nothing, f, nil), card.StatusNotPermitted)
 	require.NoError(t, h.UseVerified(f, verified))
 	assert.Equal(t, []int{2, 2}, []int{refused, again}, "at once")
 	assert.ErrorIs(t, h.Use(func(*card.Tx) error { return errRefused }, f, verified), errRefused)

@@ -56,7 +56,7 @@ func (h *Held) Use(enter, f func(*card.Tx) error, verified Verified) error {
 		}
 		return f(tx)
 	})
-	if errors.Is(err, card.NotPermitted) && verified != nil {
+	if errors.Is(err, card.StatusNotPermitted) && verified != nil {
 		err = verified(h.ctx, f)
 	}
 	return err

@@ -39,7 +39,7 @@ func readObject(tx *card.Tx, o object) ([]byte, error) {
 		Data: cardapp.TagList(o.tag),
 	})
 	switch {
-	case errors.Is(err, card.NotFound), errors.Is(err, card.ReferenceNotFound):
+	case errors.Is(err, card.StatusNotFound), errors.Is(err, card.StatusReferenceNotFound):
 		return nil, fmt.Errorf("%w: %w", ErrNotFound, err)
 	case err != nil:
 		return nil, err

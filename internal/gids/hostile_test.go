@@ -61,7 +61,7 @@ func TestChallengesThatAreNone(t *testing.T) {
 		})
 	}
 	g := lying(cardtest.GIDS(), "\x00\x22\x81\xA4", "\x6A\x88")
-	assert.ErrorIs(t, g.UnblockByAdministrator(t.Context(), testkeys.Administrator(cardtest.AdminKey), nil), card.ReferenceNotFound)
+	assert.ErrorIs(t, g.UnblockByAdministrator(t.Context(), testkeys.Administrator(cardtest.AdminKey), nil), card.StatusReferenceNotFound)
 }
 
 // Where a name means two containers and the card does not tell its keys, the name

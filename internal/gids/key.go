@@ -188,7 +188,7 @@ func (k *Key) try(operation byte, attempts ...attempt) (answer []byte, way byte,
 			case err == nil:
 				way = a.way
 				return nil
-			case !errors.As(err, &status) || status == card.NotPermitted:
+			case !errors.As(err, &status) || status == card.StatusNotPermitted:
 				return err
 			case !taken:
 				refused = err

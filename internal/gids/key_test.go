@@ -165,7 +165,7 @@ func TestCardThatPadsAlone(t *testing.T) {
 	require.NoError(t, err)
 	assert.NoError(t, rsa.VerifyPKCS1v15(public, crypto.SHA256, digest(crypto.SHA256), made))
 	_, err = key.Sign(nil, digest(crypto.SHA256), &rsa.PSSOptions{Hash: crypto.SHA256})
-	assert.ErrorIs(t, err, card.DataUnusable, "there is no way to have it pad so")
+	assert.ErrorIs(t, err, card.StatusDataUnusable, "there is no way to have it pad so")
 
 	sealed, err := rsa.EncryptPKCS1v15(rand.Reader, public, []byte("0123456789abcdef"))
 	require.NoError(t, err)
@@ -180,7 +180,7 @@ func TestCardThatPadsAlone(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "secret", string(got))
 	_, err = key.Decrypt(nil, sealed, &rsa.OAEPOptions{Hash: crypto.SHA256})
-	assert.ErrorIs(t, err, card.DataUnusable)
+	assert.ErrorIs(t, err, card.StatusDataUnusable)
 }
 
 func TestDecryptSaysNothingOfWhatIsWrong(t *testing.T) {
@@ -304,7 +304,7 @@ func TestKeyWithoutAPIN(t *testing.T) {
 	require.NoError(t, err)
 	defer key.Close()
 	_, err = key.Sign(nil, digest(crypto.SHA256), crypto.SHA256)
-	assert.ErrorIs(t, err, card.NotPermitted)
+	assert.ErrorIs(t, err, card.StatusNotPermitted)
 	sum := sha256.Sum256(nil)
 	other, err := g.Key(t.Context(), only(t, g), small().Public(), card.FixedPIN(cardtest.PIN))
 	require.NoError(t, err)

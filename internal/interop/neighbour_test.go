@@ -270,7 +270,7 @@ func use(ctx context.Context, find *enumerate.Finder) error {
 
 // typed reports whether an error is one that can come of a neighbour.
 func typed(err error) bool {
-	for _, e := range []error{card.ErrBusy, card.ErrReset, card.ErrPINRequired, card.NotPermitted, card.ErrLastTry, piv.ErrNotPIV} {
+	for _, e := range []error{card.ErrBusy, card.ErrReset, card.ErrPINRequired, card.StatusNotPermitted, card.ErrLastTry, piv.ErrNotPIV} {
 		if errors.Is(err, e) {
 			return true
 		}

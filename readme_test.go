@@ -48,7 +48,7 @@ var remedies = []struct {
 	{"card.ErrRemoved", card.ErrRemoved},
 	{"card.ErrChanged", card.ErrChanged},
 	{"card.ErrReset", card.ErrReset},
-	{"card.ErrNoAnswer", card.ErrNoAnswer},
+	{"card.ErrNoResponse", card.ErrNoResponse},
 	{"card.ErrMalformed", card.ErrMalformed},
 	{"card.ErrClosed", card.ErrClosed},
 	{"card.ErrWrongPIN", card.ErrWrongPIN},

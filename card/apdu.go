@@ -58,7 +58,7 @@ func extendedAPDU(c Command) []byte {
 		if len(c.Data) == 0 {
 			b = append(b, 0)
 		}
-		ne := min(c.Ne, MaxAnswer)
+		ne := min(c.Ne, MaxResponse)
 		b = append(b, byte(ne>>8), byte(ne))
 	}
 	return b

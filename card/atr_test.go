@@ -50,7 +50,7 @@ func TestLengthsThatTheATRSpeaksOf(t *testing.T) {
 		require.NoError(t, err)
 		var sent []byte
 		require.NoError(t, k.Do(withCommands(t.Context(), &sent), func(tx *card.Tx) error {
-			_, err := tx.Command(card.Command{INS: 0xCB, Ne: card.MaxAnswer})
+			_, err := tx.Command(card.Command{INS: 0xCB, Ne: card.MaxResponse})
 			return err
 		}), atr)
 		require.NoError(t, s.Close())

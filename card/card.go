@@ -30,7 +30,7 @@ func (c *Card) ATR() ATR { return c.atr }
 // The Tx is good only until f returns. Using the card in another way than by
 // the Tx inside f waits for ever, that is, until ctx ends.
 func (c *Card) Do(ctx context.Context, f func(*Tx) error) error {
-	return wrap(c.reader, "use the card", c.section(ctx, f))
+	return wrap(c.reader, "use the card", c.transact(ctx, f))
 }
 
 // Hold keeps the card powered between sections, without keeping others from
@@ -39,7 +39,7 @@ func (c *Card) Do(ctx context.Context, f func(*Tx) error) error {
 // ends, PINs that were verified meanwhile are logged out.
 func (c *Card) Hold(ctx context.Context) (release func(), err error) {
 	var held *link
-	err = c.section(ctx, func(tx *Tx) error {
+	err = c.transact(ctx, func(tx *Tx) error {
 		held = tx.link
 		tx.lane.hold(held)
 		return nil
@@ -58,7 +58,7 @@ func (c *Card) letGo(k *link) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), c.service.options.BusyTimeout)
 	defer cancel()
-	err := c.section(ctx, func(tx *Tx) error {
+	err := c.transact(ctx, func(tx *Tx) error {
 		l.unhold(k, true)
 		return nil
 	})

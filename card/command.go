@@ -9,8 +9,8 @@ import (
 	"github.com/smartlogon/smartlogon/card/driver"
 )
 
-// MaxAnswer is the Ne of a command whose answer may have any length.
-const MaxAnswer = 65536
+// MaxResponse is the Ne of a command whose answer may have any length.
+const MaxResponse = 65536
 
 // A Command is one command to an application on the card (ISO/IEC 7816-4, 5.1),
 // however many exchanges it takes.
@@ -195,9 +195,9 @@ func (x *exchange) fetch(c Command, answer []byte, status Status) ([]byte, error
 		next := Command{CLA: c.CLA &^ chained, INS: 0xC0, Ne: status.length(), Secret: c.Secret || confidential(c.INS)}
 		part, err := x.apdu(next, x.short())
 		answer = append(answer, part...)
-		if len(answer) > MaxAnswer {
+		if len(answer) > MaxResponse {
 			x.tx.breakOff()
-			return nil, malformed("answer is longer than %d bytes", MaxAnswer)
+			return nil, malformed("answer is longer than %d bytes", MaxResponse)
 		}
 		if !errors.As(err, &status) || !status.more() {
 			return answer, err
@@ -240,7 +240,7 @@ func (x *exchange) transmit(c Command, encode encoder) ([]byte, Status, error) {
 	start := time.Now()
 	in, err := x.give(out)
 	if err == nil && len(in) < 2 {
-		err = ErrNoAnswer // what pcsc-lite makes of a card that was pulled out
+		err = ErrNoResponse // what pcsc-lite makes of a card that was pulled out
 	}
 	clear(out)
 	if err != nil {
@@ -258,7 +258,7 @@ func (x *exchange) transmit(c Command, encode encoder) ([]byte, Status, error) {
 // was selected and verified may be gone. It says what really happened, as far
 // as the service knows.
 func (tx *Tx) lose(err error) error {
-	if errors.Is(err, ErrNoAnswer) || !gone(err) {
+	if errors.Is(err, ErrNoResponse) || !gone(err) {
 		if r, e := tx.card.service.state(tx.ctx, tx.card.reader); e == nil && (!r.Present || r.Events != tx.card.events) {
 			err = driver.RemovedCard
 		}

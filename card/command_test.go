@@ -60,11 +60,11 @@ func TestFormOfCommands(t *testing.T) {
 		{"case 2", card.Command{INS: 1, Ne: 16}, []string{"\x00\x01\x00\x00\x10"}},
 		{"case 2, 256 bytes", card.Command{INS: 1, Ne: 256}, []string{"\x00\x01\x00\x00\x00"}},
 		{"case 2, more", card.Command{INS: 1, Ne: 257}, []string{"\x00\x01\x00\x00\x00\x01\x01"}},
-		{"case 2, any length", card.Command{INS: 1, Ne: card.MaxAnswer}, []string{"\x00\x01\x00\x00\x00\x00\x00"}},
+		{"case 2, any length", card.Command{INS: 1, Ne: card.MaxResponse}, []string{"\x00\x01\x00\x00\x00\x00\x00"}},
 		{"case 3", card.Command{INS: 1, Data: []byte{7, 8}}, []string{"\x00\x01\x00\x00\x02\x07\x08"}},
 		{"case 3, 255 bytes", card.Command{INS: 1, Data: data(255)}, []string{"\x00\x01\x00\x00\xFF" + long(255)}},
 		{"case 4", card.Command{INS: 1, Data: []byte{7}, Ne: 5}, []string{"\x00\x01\x00\x00\x01\x07\x05"}},
-		{"case 4, any length", card.Command{INS: 1, Data: []byte{7}, Ne: card.MaxAnswer}, []string{"\x00\x01\x00\x00\x00\x00\x01\x07\x00\x00"}},
+		{"case 4, any length", card.Command{INS: 1, Data: []byte{7}, Ne: card.MaxResponse}, []string{"\x00\x01\x00\x00\x00\x00\x01\x07\x00\x00"}},
 		{"data that is too long is chained until the card is known", card.Command{INS: 1, Data: data(511), Ne: 4}, []string{
 			"\x10\x01\x00\x00\xFF" + long(255), "\x10\x01\x00\x00\xFF" + long(255), "\x00\x01\x00\x00\x01\xAB\x04"}},
 		{"data in parts that the application wants", card.Command{INS: 1, Data: data(256), Ne: 300, Part: 240}, []string{
@@ -101,8 +101,8 @@ func TestAnswers(t *testing.T) {
 		{"a status with data", []string{"ab\x62\x82"}, []string{short}, "ab", card.Status(0x6282)},
 		{"a status in the middle", []string{"ab\x61\x02", "\x69\x82"}, []string{short, more("\x02")}, "ab", card.StatusNotPermitted},
 		{"corrected twice", []string{"\x6C\x03", "\x6C\x04"}, []string{short, "\x00\xCB\x00\x00\x03"}, "", card.Status(0x6C04)},
-		{"no byte", []string{""}, []string{short}, "", card.ErrNoAnswer},
-		{"one byte", []string{"\x90"}, []string{short}, "", card.ErrNoAnswer},
+		{"no byte", []string{""}, []string{short}, "", card.ErrNoResponse},
+		{"one byte", []string{"\x90"}, []string{short}, "", card.ErrNoResponse},
 		{"more that is nothing", []string{"ab\x61\x02", "\x61\x02"}, []string{short, more("\x02")}, "", card.ErrMalformed},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -176,7 +176,7 @@ func TestErrorOfTheTransportIsPassedOn(t *testing.T) {
 // What is learnt about length: from which answers, and whether the command is
 // sent again.
 func TestLengthsAreLearnt(t *testing.T) {
-	read := card.Command{INS: 0xCB, Data: []byte{7}, Ne: card.MaxAnswer}
+	read := card.Command{INS: 0xCB, Data: []byte{7}, Ne: card.MaxResponse}
 	write := card.Command{INS: 0xDB, Data: []byte(long(300))}
 	const readLong, readShort = "\x00\xCB\x00\x00\x00\x00\x01\x07\x00\x00", "\x00\xCB\x00\x00\x01\x07\x00"
 	writeLong := "\x00\xDB\x00\x00\x00\x01\x2C" + long(300)
@@ -267,7 +267,7 @@ func TestEveryLengthOnEveryCard(t *testing.T) {
 		"short, not said":          {cardtest.ShortLengths, cardtest.ATR([]byte{0x3B, 0x80, 0x01, 0x81})},
 		"exact Le":                 {cardtest.ShortLengths, cardtest.ExactLe},
 		"ignores Le":               {cardtest.IgnoresLe},
-		"small answers":            {cardtest.MaxAnswer(100)},
+		"small answers":            {cardtest.MaxResponse(100)},
 		"small commands, not said": {cardtest.MaxCommand(270), cardtest.ATR([]byte{0x3B, 0x80, 0x01, 0x81})},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -325,7 +325,7 @@ func FuzzCommand(f *testing.F) {
 		s := &stream{t: t, rest: answers}
 		k := card.New("a card", s)
 		err := k.Do(t.Context(), func(tx *card.Tx) error {
-			answer, err := tx.Command(card.Command{INS: ins, Data: make([]byte, data), Ne: int(ne % (card.MaxAnswer + 1))})
+			answer, err := tx.Command(card.Command{INS: ins, Data: make([]byte, data), Ne: int(ne % (card.MaxResponse + 1))})
 			if len(answer) > s.given {
 				t.Fatalf("%d bytes of answer to %d that the card gave", len(answer), s.given)
 			}

@@ -13,7 +13,7 @@
 //		if _, err := tx.Select(aid); err != nil {
 //			return err
 //		}
-//		data, err := tx.Command(card.Command{INS: 0xCB, P1: 0x3F, P2: 0xFF, Data: tag, Ne: card.MaxAnswer})
+//		data, err := tx.Command(card.Command{INS: 0xCB, P1: 0x3F, P2: 0xFF, Data: tag, Ne: card.MaxResponse})
 //		…
 //	})
 //
@@ -29,7 +29,7 @@
 //
 // # PINs
 //
-// [Card.DoVerified] verifies a PIN, and [Card.DoChange] sets one; no other call
+// [Card.DoWithPIN] verifies a PIN, and [Card.ChangePIN] sets one; no other call
 // takes a person's PIN. The program hands over a [PINFunc]; it is asked outside of any
 // section, with the number of tries left, and again with the reason when its
 // answer was not taken. Package prompt has the usual ones; [FixedPIN] answers with
@@ -39,7 +39,7 @@
 //
 //   - no try is spent that the PINFunc did not answer for;
 //   - the last try, and a try of which the card will not say whether it is the
-//     last, is spent only on a PIN that [PIN.EvenLastTry] was called on;
+//     last, is spent only on a PIN that [PIN.AllowLastTry] was called on;
 //   - a PIN that the card refused is not sent to it again by this Service;
 //   - asking for the number of tries costs none;
 //   - a PIN goes only to an application that the section knows to be selected;

@@ -11,18 +11,18 @@ import (
 // What an [Error] wraps, beside a [Status], a *[PINError] and the error of the
 // context. [Hint] has the remedy for each.
 var (
-	ErrNoService = errors.New("smart card service is not running")
-	ErrNoReader  = errors.New("no such reader")
-	ErrNoCard    = errors.New("no card in the reader")
-	ErrMute      = errors.New("card does not answer to reset")
-	ErrBusy      = errors.New("another program holds the card")
-	ErrRemoved   = errors.New("card was removed")
-	ErrChanged   = errors.New("another card is in the reader, or the card was taken out and put back")
-	ErrReset     = errors.New("card was reset while in use; what was selected and verified is gone")
-	ErrNoAnswer  = errors.New("card gave no answer")
-	ErrMalformed = errors.New("malformed data from the card")
-	ErrOver      = errors.New("section is over")
-	ErrClosed    = errors.New("service is closed")
+	ErrNoService  = errors.New("smart card service is not running")
+	ErrNoReader   = errors.New("no such reader")
+	ErrNoCard     = errors.New("no card in the reader")
+	ErrMute       = errors.New("card does not answer to reset")
+	ErrBusy       = errors.New("another program holds the card")
+	ErrRemoved    = errors.New("card was removed")
+	ErrChanged    = errors.New("another card is in the reader, or the card was taken out and put back")
+	ErrReset      = errors.New("card was reset while in use; what was selected and verified is gone")
+	ErrNoResponse = errors.New("card gave no answer")
+	ErrMalformed  = errors.New("malformed data from the card")
+	ErrOver       = errors.New("section is over")
+	ErrClosed     = errors.New("service is closed")
 )
 
 // An Error is what a failed call of this package returns.
@@ -67,8 +67,8 @@ var byErrno = map[driver.Errno]error{
 	driver.UnpoweredCard:      ErrReset,
 	driver.ResetCard:          ErrReset,
 	driver.SharingViolation:   ErrBusy,
-	driver.NotTransacted:      ErrNoAnswer,
-	driver.CommDataLost:       ErrNoAnswer,
+	driver.NotTransacted:      ErrNoResponse,
+	driver.CommDataLost:       ErrNoResponse,
 }
 
 // known puts the error of this package in front of a PC/SC error that means the

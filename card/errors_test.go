@@ -31,8 +31,8 @@ func TestServiceErrors(t *testing.T) {
 		driver.UnsupportedCard:    card.ErrMute,
 		driver.UnpoweredCard:      card.ErrReset,
 		driver.ResetCard:          card.ErrReset,
-		driver.NotTransacted:      card.ErrNoAnswer,
-		driver.CommDataLost:       card.ErrNoAnswer,
+		driver.NotTransacted:      card.ErrNoResponse,
+		driver.CommDataLost:       card.ErrNoResponse,
 		driver.NoAccess:           driver.NoAccess,
 		driver.SecurityViolation:  driver.SecurityViolation,
 		driver.ProtoMismatch:      driver.ProtoMismatch,
@@ -68,7 +68,7 @@ func TestHints(t *testing.T) {
 	seen := map[string]error{}
 	for _, err := range []error{
 		card.ErrNoService, card.ErrNoReader, card.ErrNoCard, card.ErrMute, card.ErrBusy, card.ErrRemoved, card.ErrChanged,
-		card.ErrReset, card.ErrNoAnswer, card.ErrMalformed, card.ErrClosed,
+		card.ErrReset, card.ErrNoResponse, card.ErrMalformed, card.ErrClosed,
 		card.ErrWrongPIN, card.ErrPINBlocked, card.ErrLastTry, card.ErrRefusedBefore, card.ErrPINFormat, card.ErrNewPIN, card.ErrPINRequired,
 		card.StatusNotPermitted, card.StatusNotFound, context.DeadlineExceeded,
 		driver.NoAccess, driver.SecurityViolation, driver.ProtoMismatch,
@@ -130,10 +130,10 @@ func TestNoUsableCardIsFiveErrors(t *testing.T) {
 func TestStatus(t *testing.T) {
 	for s, want := range map[card.Status]string{
 		card.StatusNotFound: "file or application not found (6A82)",
-		0x63C2:        "verification failed, 2 tries left (63C2)",
-		0x6302:        "verification failed, 2 tries left (6302)",
-		0x6300:        "verification failed (6300)",
-		0x6FFF:        "status (6FFF)",
+		0x63C2:              "verification failed, 2 tries left (63C2)",
+		0x6302:              "verification failed, 2 tries left (6302)",
+		0x6300:              "verification failed (6300)",
+		0x6FFF:              "status (6FFF)",
 	} {
 		assert.Equal(t, want, s.Error())
 	}
@@ -156,7 +156,7 @@ func TestAnswerWithoutStatusOnARemovedCardIsTheRemoval(t *testing.T) {
 	require.NoError(t, err)
 	err = k.Do(t.Context(), chuid)
 	assert.ErrorIs(t, err, card.ErrRemoved)
-	assert.NotErrorIs(t, err, card.ErrNoAnswer)
+	assert.NotErrorIs(t, err, card.ErrNoResponse)
 }
 
 type pulledCard struct {

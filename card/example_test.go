@@ -51,12 +51,12 @@ func ExampleCard_Do() {
 		if _, err := tx.Select([]byte{0xA0, 0x00, 0x00, 0x03, 0x08}); err != nil {
 			return err
 		}
-		discovery, err := tx.Command(card.Command{INS: 0xCB, P1: 0x3F, P2: 0xFF, Data: []byte{0x5C, 0x01, 0x7E}, Ne: card.MaxAnswer})
+		discovery, err := tx.Command(card.Command{INS: 0xCB, P1: 0x3F, P2: 0xFF, Data: []byte{0x5C, 0x01, 0x7E}, Ne: card.MaxResponse})
 		if err != nil {
 			return err
 		}
 		fmt.Printf("%X\n", discovery)
-		_, err = tx.Command(card.Command{INS: 0xCB, P1: 0x3F, P2: 0xFF, Data: []byte{0x5C, 0x03, 0x5F, 0xC1, 0x05}, Ne: card.MaxAnswer})
+		_, err = tx.Command(card.Command{INS: 0xCB, P1: 0x3F, P2: 0xFF, Data: []byte{0x5C, 0x03, 0x5F, 0xC1, 0x05}, Ne: card.MaxResponse})
 		return err
 	})
 	fmt.Println(errors.Is(err, card.StatusNotFound), err)
@@ -67,7 +67,7 @@ func ExampleCard_Do() {
 
 // An application describes its PIN once; the PIN is then asked for, sent and ended
 // as the package comment promises. Package piv does this for PIV cards.
-func ExampleCard_DoVerified() {
+func ExampleCard_DoWithPIN() {
 	ctx := context.Background()
 	soft := cardtest.PIV()
 	service := cardtest.NewService(soft)
@@ -109,7 +109,7 @@ func ExampleCard_DoVerified() {
 			return card.NewPIN([]byte("111111")), nil
 		},
 	}
-	err = c.DoVerified(ctx, pin, func(*card.Tx) error {
+	err = c.DoWithPIN(ctx, pin, func(*card.Tx) error {
 		fmt.Println("verified:", soft.Verified())
 		return nil
 	})

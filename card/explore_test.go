@@ -80,7 +80,7 @@ func (w *world) ask(_ context.Context, r card.PINRequest) (card.PIN, error) {
 	pin := card.NewPIN([]byte(w.typed))
 	w.consented = r.Last && w.maze.pick(2) == 1
 	if w.consented {
-		return pin.EvenLastTry(), nil
+		return pin.AllowLastTry(), nil
 	}
 	return pin, nil
 }
@@ -97,7 +97,7 @@ func (w *world) identity(*card.Tx) (string, error) {
 
 // unpadded is a change on a card that knows by itself how long the old PIN is. (The
 // model pads all the same, which is the card's affair.)
-func unpadded(ask card.PINFunc) card.Change {
+func unpadded(ask card.PINFunc) card.PINChange {
 	ch := changeOf(ask)
 	ch.Format = card.PINFormat{Min: 4, Max: 8}
 	verify, replace := ch.Verify, ch.Replace
@@ -108,7 +108,7 @@ func unpadded(ask card.PINFunc) card.Change {
 }
 
 // use is what a program does once: it verifies the PIN and signs, or sets it.
-func (w *world) use(s *card.Service, change func(card.PINFunc) card.Change, set bool) error {
+func (w *world) use(s *card.Service, change func(card.PINFunc) card.PINChange, set bool) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	w.mu.Lock()
@@ -122,16 +122,16 @@ func (w *world) use(s *card.Service, change func(card.PINFunc) card.Change, set 
 	ch.Identity = w.identity
 	v := ch.Verification
 	if set {
-		return c.DoChange(ctx, ch)
+		return c.ChangePIN(ctx, ch)
 	}
-	return c.DoVerified(ctx, v, func(tx *card.Tx) error {
+	return c.DoWithPIN(ctx, v, func(tx *card.Tx) error {
 		_, err := tx.Command(card.Command{INS: 0x2A, P1: 0x9E, P2: 0x9A})
 		return err
 	})
 }
 
 // trace is one way through: two uses, the card held meanwhile or not.
-func (w *world) trace(held, set bool, change func(card.PINFunc) card.Change) {
+func (w *world) trace(held, set bool, change func(card.PINFunc) card.PINChange) {
 	s := card.NewService(w, nil)
 	release := func() {}
 	if c, err := s.Card(context.Background(), zero); err == nil && held {
@@ -175,7 +175,7 @@ func (w *world) judge(err error, tries, asked int) {
 	}
 	var status card.Status
 	for _, known := range []error{
-		card.ErrNoCard, card.ErrRemoved, card.ErrChanged, card.ErrReset, card.ErrNoAnswer, context.Canceled, errNoMore,
+		card.ErrNoCard, card.ErrRemoved, card.ErrChanged, card.ErrReset, card.ErrNoResponse, context.Canceled, errNoMore,
 		card.ErrWrongPIN, card.ErrPINBlocked, card.ErrLastTry, card.ErrRefusedBefore,
 	} {
 		if errors.Is(err, known) {
@@ -203,7 +203,7 @@ func TestPINGuardInEveryCase(t *testing.T) {
 	for _, use := range []struct {
 		name      string
 		held, set bool
-		of        func(card.PINFunc) card.Change
+		of        func(card.PINFunc) card.PINChange
 	}{
 		{"verified twice", false, false, changeOf},
 		{"verified twice, held", true, false, changeOf},

@@ -36,21 +36,21 @@ type Verification struct {
 	PIN PINFunc
 }
 
-// DoVerified runs f in a section in which the PIN is verified, as [Card.Do] runs
+// DoWithPIN runs f in a section in which the PIN is verified, as [Card.Do] runs
 // it in any. The package comment says what it promises. It first finds out how
 // the PIN stands, in a section of its own; then it asks; then it verifies and
 // runs f, which can rely on its application being selected. A PIN that was
 // verified is logged out again at the end, unless the card is held.
-func (c *Card) DoVerified(ctx context.Context, v Verification, f func(*Tx) error) error {
+func (c *Card) DoWithPIN(ctx context.Context, v Verification, f func(*Tx) error) error {
 	g := &guard{card: c, v: v}
 	return wrap(c.reader, "verify the PIN", g.run(ctx, f))
 }
 
-// A guard is one run of DoVerified or DoChange.
+// A guard is one run of DoWithPIN or ChangePIN.
 type guard struct {
 	card     *Card
 	v        Verification
-	change   *Change // nil where the PIN is only verified
+	change   *PINChange // nil where the PIN is only verified
 	identity string
 	of       insertion // the card that the PIN is asked for
 	pad      pad       // of its reader
@@ -76,7 +76,7 @@ func (g *guard) run(ctx context.Context, f func(*Tx) error) error {
 			given.destroy()
 			return err
 		}
-		err = g.card.section(ctx, func(tx *Tx) error {
+		err = g.card.transact(ctx, func(tx *Tx) error {
 			if err := g.verify(tx, given); err != nil {
 				return err
 			}
@@ -151,7 +151,7 @@ func (g *guard) ask(ctx context.Context, status PINStatus, refused error) (a ans
 // look finds out how the PIN stands. If it is verified, and that is enough, it
 // runs f.
 func (g *guard) look(ctx context.Context, f func(*Tx) error) (status PINStatus, done bool, err error) {
-	err = g.card.section(ctx, func(tx *Tx) error {
+	err = g.card.transact(ctx, func(tx *Tx) error {
 		g.of = insertion{tx.card.events, tx.lane.resets}
 		if status, err = g.status(tx); err != nil {
 			return err

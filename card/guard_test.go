@@ -99,7 +99,7 @@ func TestVerifiedInASectionAndLoggedOutAfterIt(t *testing.T) {
 	d.readers.PowerDown(1 << 40)
 	p := answering(cardtest.PIN)
 	inside := false
-	require.NoError(t, d.card.DoVerified(t.Context(), pinOf("a card", p.ask), func(*card.Tx) error {
+	require.NoError(t, d.card.DoWithPIN(t.Context(), pinOf("a card", p.ask), func(*card.Tx) error {
 		inside = d.soft.Verified()
 		return nil
 	}))
@@ -114,7 +114,7 @@ func TestVerifiedInASectionAndLoggedOutAfterIt(t *testing.T) {
 func TestPINOverT0(t *testing.T) {
 	d := newDesk(t, cardtest.PIV(cardtest.T0), nil)
 	k := d.neighbour()
-	require.NoError(t, d.card.DoVerified(t.Context(), pinOf("a card", answering("111111", cardtest.PIN).ask), nothing))
+	require.NoError(t, d.card.DoWithPIN(t.Context(), pinOf("a card", answering("111111", cardtest.PIN).ask), nothing))
 	assert.Equal(t, 1, d.soft.Spent())
 	assert.False(t, d.soft.Verified())
 	require.NoError(t, k.Close(false))
@@ -129,7 +129,7 @@ func TestVerifiedStaysSoWhileTheCardIsHeld(t *testing.T) {
 		v := pinOf("a card", p.ask)
 		v.Always = always
 		for range 2 {
-			require.NoError(t, d.card.DoVerified(t.Context(), v, nothing))
+			require.NoError(t, d.card.DoWithPIN(t.Context(), v, nothing))
 			assert.True(t, d.soft.Verified())
 		}
 		release()
@@ -146,7 +146,7 @@ func TestReleaseLogsOutThoughAnotherProgramKeepsThePower(t *testing.T) {
 			d.neighbour()
 			release, err := d.card.Hold(t.Context())
 			require.NoError(t, err)
-			require.NoError(t, d.card.DoVerified(t.Context(), pinOf("a card", answering(cardtest.PIN).ask), nothing))
+			require.NoError(t, d.card.DoWithPIN(t.Context(), pinOf("a card", answering(cardtest.PIN).ask), nothing))
 			assert.True(t, d.soft.Verified())
 			before := d.soft.Exchanges().Resets
 			release()
@@ -162,7 +162,7 @@ func TestVerificationWithoutLogoutEndsWithAReset(t *testing.T) {
 	v := pinOf("a card", answering(cardtest.PIN).ask)
 	v.Logout = nil
 	before := d.soft.Exchanges().Resets
-	require.NoError(t, d.card.DoVerified(t.Context(), v, nothing))
+	require.NoError(t, d.card.DoWithPIN(t.Context(), v, nothing))
 	assert.False(t, d.soft.Verified())
 	assert.Equal(t, before+1, d.soft.Exchanges().Resets)
 }
@@ -170,7 +170,7 @@ func TestVerificationWithoutLogoutEndsWithAReset(t *testing.T) {
 func TestWrongPINCostsOneTryAndIsNotSentAgain(t *testing.T) {
 	d := newDesk(t, cardtest.PIV(), nil)
 	p := answering("111111", "111111", "12345", "12345x", "123456789", "", cardtest.PIN)
-	require.NoError(t, d.card.DoVerified(t.Context(), pinOf("a card", p.ask), nothing))
+	require.NoError(t, d.card.DoWithPIN(t.Context(), pinOf("a card", p.ask), nothing))
 	assert.Equal(t, 1, d.soft.Spent())
 	assert.Equal(t, []error{card.ErrWrongPIN, card.ErrRefusedBefore, card.ErrPINFormat, card.ErrPINFormat, card.ErrPINFormat, card.ErrPINFormat}, p.refusals())
 	for i, r := range p.requests[1:] {
@@ -186,19 +186,19 @@ func TestWrongPINCostsOneTryAndIsNotSentAgain(t *testing.T) {
 
 func TestRefusedPINIsKnownInAnotherReader(t *testing.T) {
 	d := newDesk(t, cardtest.PIV(), nil)
-	require.ErrorIs(t, d.card.DoVerified(t.Context(), pinOf("a card", answering("111111").ask), nothing), errNoMore)
+	require.ErrorIs(t, d.card.DoWithPIN(t.Context(), pinOf("a card", answering("111111").ask), nothing), errNoMore)
 	d.readers.Add("another")
 	d.readers.Remove(zero)
 	d.readers.Insert("another", d.soft)
 	moved, err := d.service.Card(t.Context(), "another")
 	require.NoError(t, err)
 	p := answering("111111")
-	require.ErrorIs(t, moved.DoVerified(t.Context(), pinOf("a card", p.ask), nothing), errNoMore)
+	require.ErrorIs(t, moved.DoWithPIN(t.Context(), pinOf("a card", p.ask), nothing), errNoMore)
 	assert.Equal(t, []error{card.ErrRefusedBefore}, p.refusals())
 	assert.Equal(t, 1, d.soft.Spent())
 
 	stranger := answering("111111")
-	require.ErrorIs(t, moved.DoVerified(t.Context(), pinOf("b card", stranger.ask), nothing), errNoMore)
+	require.ErrorIs(t, moved.DoWithPIN(t.Context(), pinOf("b card", stranger.ask), nothing), errNoMore)
 	assert.Equal(t, []error{card.ErrWrongPIN}, stranger.refusals(), "it may be the right one of another card")
 }
 
@@ -212,15 +212,15 @@ func TestLastTryNeedsConsent(t *testing.T) {
 			tries := d.soft.Tries()
 			p := answering(cardtest.PIN, cardtest.PIN)
 			v := pinOf("a card", p.ask)
-			require.ErrorIs(t, d.card.DoVerified(t.Context(), v, nothing), errNoMore)
+			require.ErrorIs(t, d.card.DoWithPIN(t.Context(), v, nothing), errNoMore)
 			assert.True(t, p.requests[0].Last)
 			assert.Equal(t, []error{card.ErrLastTry, card.ErrLastTry}, p.refusals())
 			assert.Zero(t, d.soft.Spent())
 			assert.Equal(t, tries, d.soft.Tries())
 
 			p = answering(cardtest.PIN)
-			p.answers[0] = p.answers[0].EvenLastTry()
-			require.NoError(t, d.card.DoVerified(t.Context(), pinOf("a card", p.ask), nothing))
+			p.answers[0] = p.answers[0].AllowLastTry()
+			require.NoError(t, d.card.DoWithPIN(t.Context(), pinOf("a card", p.ask), nothing))
 		})
 	}
 }
@@ -229,8 +229,8 @@ func TestLastTryNeedsConsent(t *testing.T) {
 func TestConsentHoldsForOneAnswer(t *testing.T) {
 	d := newDesk(t, cardtest.PIV(cardtest.EmptyVerifyRefused), nil)
 	p := answering("111111", "222222", cardtest.PIN)
-	p.answers[0], p.answers[2] = p.answers[0].EvenLastTry(), p.answers[2].EvenLastTry()
-	require.NoError(t, d.card.DoVerified(t.Context(), pinOf("a card", p.ask), nothing))
+	p.answers[0], p.answers[2] = p.answers[0].AllowLastTry(), p.answers[2].AllowLastTry()
+	require.NoError(t, d.card.DoWithPIN(t.Context(), pinOf("a card", p.ask), nothing))
 	assert.Equal(t, []error{card.ErrWrongPIN, card.ErrLastTry}, p.refusals())
 	assert.Equal(t, 1, d.soft.Spent())
 }
@@ -238,7 +238,7 @@ func TestConsentHoldsForOneAnswer(t *testing.T) {
 func TestBlockedPINIsNotAskedFor(t *testing.T) {
 	d := newDesk(t, cardtest.PIV(cardtest.TriesLeft(0)), nil)
 	p := answering(cardtest.PIN)
-	err := d.card.DoVerified(t.Context(), pinOf("a card", p.ask), nothing)
+	err := d.card.DoWithPIN(t.Context(), pinOf("a card", p.ask), nothing)
 	assert.ErrorIs(t, err, card.ErrPINBlocked)
 	assert.EqualError(t, err, `card: "`+zero+`": verify the PIN: PIN is blocked: no tries left`)
 	assert.Empty(t, p.requests)
@@ -253,8 +253,8 @@ func TestTryThatBlocksThePINSaysSo(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			d := newDesk(t, cardtest.PIV(append(option, cardtest.TriesLeft(1))...), nil)
 			p := answering("111111", cardtest.PIN)
-			p.answers[0] = p.answers[0].EvenLastTry()
-			err := d.card.DoVerified(t.Context(), pinOf("a card", p.ask), nothing)
+			p.answers[0] = p.answers[0].AllowLastTry()
+			err := d.card.DoWithPIN(t.Context(), pinOf("a card", p.ask), nothing)
 			assert.ErrorIs(t, err, card.ErrPINBlocked)
 			var e *card.PINError
 			require.ErrorAs(t, err, &e)
@@ -277,7 +277,7 @@ func TestCardThatWasSwappedWhileThePersonTypedGetsNoPIN(t *testing.T) {
 			d.readers.Insert(zero, next)
 		}
 		before := next.Exchanges()
-		err := d.card.DoVerified(t.Context(), pinOf("a card", p.ask), nothing)
+		err := d.card.DoWithPIN(t.Context(), pinOf("a card", p.ask), nothing)
 		assert.ErrorIs(t, err, card.ErrChanged)
 		assert.Zero(t, next.Spent())
 		if !same {
@@ -303,7 +303,7 @@ func TestOtherApplicationThatANeighbourSelectedGetsNoPIN(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, []byte{0x90, 0}, answer[len(answer)-2:])
 		}
-		require.NoError(t, d.card.DoVerified(t.Context(), pinOf("a card", p.ask), nothing))
+		require.NoError(t, d.card.DoWithPIN(t.Context(), pinOf("a card", p.ask), nothing))
 		assert.Equal(t, 1, d.soft.Spent())
 		assert.Zero(t, other.Spent())
 		assert.Equal(t, 3, other.Tries())
@@ -322,13 +322,13 @@ func TestApplicationThatIsNotSelectedGetsNoPIN(t *testing.T) {
 		}
 		return nil
 	}
-	assert.ErrorIs(t, d.card.DoVerified(t.Context(), v, nothing), card.StatusNotFound)
+	assert.ErrorIs(t, d.card.DoWithPIN(t.Context(), v, nothing), card.StatusNotFound)
 	assert.NotContains(t, trace.String(), "PIN")
 }
 
 func TestNobodyToAsk(t *testing.T) {
 	d := newDesk(t, cardtest.PIV(), nil)
-	err := d.card.DoVerified(t.Context(), pinOf("a card", nil), nothing)
+	err := d.card.DoWithPIN(t.Context(), pinOf("a card", nil), nothing)
 	assert.ErrorIs(t, err, card.ErrPINRequired)
 	assert.ErrorContains(t, err, "(tries left: 3)")
 }
@@ -339,17 +339,17 @@ func TestWhatFailsBeforeThePINIsAskedFor(t *testing.T) {
 	p := answering(cardtest.PIN)
 	v := pinOf("a card", p.ask)
 	v.Identity = func(*card.Tx) (string, error) { return "", mine }
-	assert.ErrorIs(t, d.card.DoVerified(t.Context(), v, nothing), mine)
+	assert.ErrorIs(t, d.card.DoWithPIN(t.Context(), v, nothing), mine)
 	v = pinOf("a card", p.ask)
 	v.Status = func(*card.Tx) (card.PINStatus, error) { return card.PINStatus{}, mine }
-	assert.ErrorIs(t, d.card.DoVerified(t.Context(), v, nothing), mine)
+	assert.ErrorIs(t, d.card.DoWithPIN(t.Context(), v, nothing), mine)
 	assert.Empty(t, p.requests)
 }
 
 func TestWhoeverDoesNotHeedRefusalsIsNotAskedForEver(t *testing.T) {
 	d := newDesk(t, cardtest.PIV(), nil)
 	asked := 0
-	err := d.card.DoVerified(t.Context(), pinOf("a card", func(context.Context, card.PINRequest) (card.PIN, error) {
+	err := d.card.DoWithPIN(t.Context(), pinOf("a card", func(context.Context, card.PINRequest) (card.PIN, error) {
 		asked++
 		return card.NewPIN([]byte("111111")), nil
 	}), nothing)
@@ -372,8 +372,8 @@ func TestRefusalDoesNotSaveALogout(t *testing.T) {
 		logouts++
 		return nil
 	}
-	require.NoError(t, c.DoVerified(t.Context(), v, nothing))
-	require.ErrorIs(t, c.DoVerified(t.Context(), v, nothing), errNoMore)
+	require.NoError(t, c.DoWithPIN(t.Context(), v, nothing))
+	require.ErrorIs(t, c.DoWithPIN(t.Context(), v, nothing), errNoMore)
 	assert.Zero(t, logouts)
 	release()
 	assert.Equal(t, 1, logouts)
@@ -390,7 +390,7 @@ func TestLogoutThatFailsWithoutSayingSoIsAReset(t *testing.T) {
 		_, _ = tx.Command(card.Command{INS: 0x20, P1: 0xFF, P2: 0x80})
 		return nil
 	}
-	require.NoError(t, d.card.DoVerified(t.Context(), v, nothing))
+	require.NoError(t, d.card.DoWithPIN(t.Context(), v, nothing))
 	assert.False(t, d.soft.Verified())
 	_, err := kept.Command(countTries)
 	assert.ErrorIs(t, err, card.ErrOver, "the end of a section is over, too")

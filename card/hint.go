@@ -31,7 +31,7 @@ var hints = []struct {
 	{ErrRemoved, "Insert the card again and leave it in."},
 	{ErrChanged, "List the cards again: the one that was listed is not the one in the reader."},
 	{ErrReset, "Try again: another program or the reader reset the card."},
-	{ErrNoAnswer, "Check that the card sits firmly in the reader, and try again."},
+	{ErrNoResponse, "Check that the card sits firmly in the reader, and try again."},
 	{ErrMalformed, "The card does not keep to its standard; report it with a trace of the commands."},
 	{StatusNotPermitted, "Touch the card if it waits for that; else the PIN, or another key, is missing."},
 	{StatusNotFound, "The card does not hold what was asked for; another card or slot may."},

@@ -110,5 +110,5 @@ func tooLong(err error) bool {
 			return true
 		}
 	}
-	return errors.Is(err, ErrNoAnswer)
+	return errors.Is(err, ErrNoResponse)
 }

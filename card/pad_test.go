@@ -112,7 +112,7 @@ func TestPINTypedOnTheReader(t *testing.T) {
 		},
 	})
 	inside := false
-	require.NoError(t, d.card.DoVerified(ctx, pinOf("a card", p.ask), func(*card.Tx) error {
+	require.NoError(t, d.card.DoWithPIN(ctx, pinOf("a card", p.ask), func(*card.Tx) error {
 		inside = d.soft.Verified()
 		return nil
 	}))
@@ -133,7 +133,7 @@ func TestPINOfVariableLengthTypedOnTheReader(t *testing.T) {
 	d, pad := padDesk(t, cardtest.PIV(), []string{"123456\xFF\xFF"})
 	v := pinOf("a card", typing(1).ask)
 	v.Format = card.PINFormat{Min: 4, Max: 15}
-	require.NoError(t, d.card.DoVerified(t.Context(), v, nothing))
+	require.NoError(t, d.card.DoWithPIN(t.Context(), v, nothing))
 	assert.Equal(t, []byte{
 		30, 30, 0x82, 0, 0, 15, 4, 2, 0xFF, 0, 0, 0, 0, 0, 0, 5, 0, 0, 0,
 		0x00, 0x20, 0x00, 0x80, 0,
@@ -143,7 +143,7 @@ func TestPINOfVariableLengthTypedOnTheReader(t *testing.T) {
 func TestPINSetOnTheReader(t *testing.T) {
 	d, pad := padDesk(t, cardtest.PIV(), []string{cardtest.PIN, "654321"})
 	p := typing(2)
-	require.NoError(t, d.card.DoChange(t.Context(), changeOf(p.ask)))
+	require.NoError(t, d.card.ChangePIN(t.Context(), changeOf(p.ask)))
 	assert.True(t, p.requests[0].Pad && p.requests[1].Pad && p.requests[1].New)
 	assert.Equal(t, []byte{
 		30, 30, 0x82, 8, 0, 0, 8, 8, 6, 3, 2, 3, 0, 0, 0, 1, 2, 0, 0, 0, 21, 0, 0, 0,
@@ -159,7 +159,7 @@ func TestPINOfVariableLengthIsNotSetOnTheReader(t *testing.T) {
 		p := typing(0)
 		c := changeOf(p.ask)
 		[]*card.PINFormat{&c.Format, &c.NewFormat}[i].Padded = false
-		require.ErrorIs(t, d.card.DoChange(t.Context(), c), errNoMore)
+		require.ErrorIs(t, d.card.ChangePIN(t.Context(), c), errNoMore)
 		assert.False(t, p.requests[0].Pad)
 	}
 }
@@ -167,11 +167,11 @@ func TestPINOfVariableLengthIsNotSetOnTheReader(t *testing.T) {
 func TestWhoAnswersWithAPINNeedsNoKeysOnTheReader(t *testing.T) {
 	d, pad := padDesk(t, cardtest.PIV())
 	assert.True(t, d.takes(cardtest.PIN))
-	require.NoError(t, d.card.DoChange(t.Context(), changeOf(answering(cardtest.PIN, "654321").ask)))
+	require.NoError(t, d.card.ChangePIN(t.Context(), changeOf(answering(cardtest.PIN, "654321").ask)))
 	assert.Empty(t, pad.orders)
 
 	half := &person{answers: []card.PIN{card.NewPIN([]byte("654321")), {}}}
-	assert.ErrorIs(t, d.card.DoChange(t.Context(), changeOf(half.ask)), errNoMore)
+	assert.ErrorIs(t, d.card.ChangePIN(t.Context(), changeOf(half.ask)), errNoMore)
 	require.Len(t, half.requests, 3, "the new PIN was missing, so both are asked for again")
 	assert.Empty(t, pad.orders)
 }
@@ -179,12 +179,12 @@ func TestWhoAnswersWithAPINNeedsNoKeysOnTheReader(t *testing.T) {
 func TestLastTryNeedsConsentOnTheReaderToo(t *testing.T) {
 	d, pad := padDesk(t, cardtest.PIV(cardtest.TriesLeft(1)), []string{"111111"})
 	p := typing(1)
-	require.ErrorIs(t, d.card.DoVerified(t.Context(), pinOf("a card", p.ask), nothing), errNoMore)
+	require.ErrorIs(t, d.card.DoWithPIN(t.Context(), pinOf("a card", p.ask), nothing), errNoMore)
 	assert.Equal(t, []error{card.ErrLastTry}, p.refusals())
 	assert.Empty(t, pad.orders)
 	p = typing(1)
-	p.answers[0] = p.answers[0].EvenLastTry()
-	require.ErrorIs(t, d.card.DoVerified(t.Context(), pinOf("a card", p.ask), nothing), card.ErrPINBlocked)
+	p.answers[0] = p.answers[0].AllowLastTry()
+	require.ErrorIs(t, d.card.DoWithPIN(t.Context(), pinOf("a card", p.ask), nothing), card.ErrPINBlocked)
 	assert.Len(t, pad.orders, 1)
 }
 
@@ -198,7 +198,7 @@ func TestReaderThatSendsNothing(t *testing.T) {
 		d, pad := padDesk(t, cardtest.PIV())
 		pad.status = status
 		p := typing(2)
-		err := d.card.DoChange(t.Context(), changeOf(p.ask))
+		err := d.card.ChangePIN(t.Context(), changeOf(p.ask))
 		if status < 0x6402 {
 			assert.ErrorIs(t, err, want)
 			assert.NotContains(t, err.Error(), "status (")
@@ -225,7 +225,7 @@ func TestReaderWithoutKeys(t *testing.T) {
 			d, pad := padDesk(t, cardtest.PIV())
 			pad.features = features
 			p := typing(1)
-			require.ErrorIs(t, d.card.DoVerified(t.Context(), pinOf("a card", p.ask), nothing), errNoMore)
+			require.ErrorIs(t, d.card.DoWithPIN(t.Context(), pinOf("a card", p.ask), nothing), errNoMore)
 			assert.False(t, p.requests[0].Pad)
 			assert.Equal(t, []error{card.ErrPINFormat}, p.refusals())
 		})
@@ -235,7 +235,7 @@ func TestReaderWithoutKeys(t *testing.T) {
 func TestReaderThatHasLostItsKeys(t *testing.T) {
 	d, pad := padDesk(t, cardtest.PIV())
 	pad.once = true
-	err := d.card.DoVerified(t.Context(), pinOf("a card", typing(1).ask), nothing)
+	err := d.card.DoWithPIN(t.Context(), pinOf("a card", typing(1).ask), nothing)
 	assert.ErrorIs(t, err, driver.UnsupportedFeature)
 	assert.Zero(t, d.soft.Spent())
 }
@@ -247,7 +247,7 @@ func FuzzFeatures(f *testing.F) {
 		d, pad := padDesk(t, cardtest.PIV())
 		pad.features = append([]byte{}, features...)
 		p := typing(0)
-		require.ErrorIs(t, d.card.DoVerified(t.Context(), pinOf("a card", p.ask), nothing), errNoMore)
+		require.ErrorIs(t, d.card.DoWithPIN(t.Context(), pinOf("a card", p.ask), nothing), errNoMore)
 		offered := false
 		for rest := features; len(rest) >= 6 && rest[1] == 4; rest = rest[6:] {
 			if rest[0] == 0x06 {

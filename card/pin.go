@@ -13,8 +13,8 @@ import (
 // printed, logged or marshalled, and its memory is zeroed when it was used. The
 // zero value holds none.
 type PIN struct {
-	secret   *secret // shared by copies, so that zeroing reaches all of them
-	evenLast bool
+	secret    *secret // shared by copies, so that zeroing reaches all of them
+	allowLast bool
 }
 
 type secret struct{ digits []byte }
@@ -23,11 +23,11 @@ type secret struct{ digits []byte }
 // it zeroed.
 func NewPIN(b []byte) PIN { return PIN{secret: &secret{b}} }
 
-// EvenLastTry returns the PIN with the consent to spend the last try on it, or a
+// AllowLastTry returns the PIN with the consent to spend the last try on it, or a
 // try of which the card does not say whether it is the last. The consent holds
 // for this answer of a PINFunc only.
-func (p PIN) EvenLastTry() PIN {
-	p.evenLast = true
+func (p PIN) AllowLastTry() PIN {
+	p.allowLast = true
 	return p
 }
 
@@ -108,7 +108,7 @@ type PINRequest struct {
 
 	Retries int  // tries left; negative where the card does not say
 	Last    bool // the next wrong try is the last, or may be
-	New     bool // a PIN to set is asked for (see Change), which costs no try
+	New     bool // a PIN to set is asked for (see PINChange), which costs no try
 
 	// Pad says that the reader has keys of its own. If the answer is the zero
 	// PIN, with or without consent, the person types there: the PIN is asked

@@ -24,7 +24,7 @@ func TestFixedPINSpendsOneTryOnAllCards(t *testing.T) {
 	for i := range 2 {
 		c, err := s.Card(t.Context(), fmt.Sprintf("Software Reader %02d", i))
 		require.NoError(t, err)
-		err = c.DoVerified(t.Context(), pinOf(c.Reader(), fixed), nothing)
+		err = c.DoWithPIN(t.Context(), pinOf(c.Reader(), fixed), nothing)
 		assert.ErrorIs(t, err, card.ErrWrongPIN)
 	}
 	assert.Equal(t, 1, first.Spent())
@@ -35,7 +35,7 @@ func TestFixedPINSpendsOneTryOnAllCards(t *testing.T) {
 
 func TestFixedPINIsNotSpentOnTheLastTry(t *testing.T) {
 	d := newDesk(t, cardtest.PIV(cardtest.TriesLeft(1)), nil)
-	assert.ErrorIs(t, d.card.DoVerified(t.Context(), pinOf("a card", card.FixedPIN("111111")), nothing), card.ErrLastTry)
+	assert.ErrorIs(t, d.card.DoWithPIN(t.Context(), pinOf("a card", card.FixedPIN("111111")), nothing), card.ErrLastTry)
 	assert.Zero(t, d.soft.Spent())
 }
 
@@ -65,7 +65,7 @@ func TestPINFormat(t *testing.T) {
 			}
 			v := silent(p.ask)
 			v.Format = test.format
-			err := card.New("test", kept).DoVerified(t.Context(), v, nothing)
+			err := card.New("test", kept).DoWithPIN(t.Context(), v, nothing)
 			if test.sent == "" {
 				assert.ErrorIs(t, err, errNoMore)
 				assert.Equal(t, []error{card.ErrPINFormat}, p.refusals())
@@ -102,7 +102,7 @@ func zeroed(p card.PIN) bool {
 	kept := &keeper{}
 	v := silent(func(_ context.Context, r card.PINRequest) (card.PIN, error) { return p, r.Refused })
 	v.Format = card.PINFormat{Min: 1, Max: 64}
-	_ = card.New("test", kept).DoVerified(context.Background(), v, nothing)
+	_ = card.New("test", kept).DoWithPIN(context.Background(), v, nothing)
 	return len(kept.sent) == 0
 }
 
@@ -116,7 +116,7 @@ func TestMemoryOfAPINIsZeroed(t *testing.T) {
 		built = pin
 		return verify(pin)
 	}
-	require.NoError(t, card.New("test", kept).DoVerified(t.Context(), v, nothing))
+	require.NoError(t, card.New("test", kept).DoWithPIN(t.Context(), v, nothing))
 	assert.Equal(t, "123456\xFF\xFF", string(kept.copies[0][5:]))
 	assert.Equal(t, make([]byte, 6), mine, "what the program gave")
 	assert.Equal(t, make([]byte, 8), built, "what the application got")
@@ -124,7 +124,7 @@ func TestMemoryOfAPINIsZeroed(t *testing.T) {
 }
 
 func TestPINCannotBeShown(t *testing.T) {
-	p := card.NewPIN([]byte(cardtest.PIN)).EvenLastTry()
+	p := card.NewPIN([]byte(cardtest.PIN)).AllowLastTry()
 	type wrapped struct {
 		P  card.PIN
 		PP *card.PIN
@@ -169,7 +169,7 @@ func TestPINShowsUpNowhere(t *testing.T) {
 			ctx := card.WithTrace(t.Context(), &card.Trace{Command: func(reader string, c card.Command, answer []byte, took time.Duration) {
 				fmt.Fprintf(&all, "%v %+v %x %v\n", c, c, c.Data, answer)
 			}})
-			err := d.card.DoVerified(ctx, pinOf("a card", answering(cardtest.PIN).ask), nothing)
+			err := d.card.DoWithPIN(ctx, pinOf("a card", answering(cardtest.PIN).ask), nothing)
 			fmt.Fprintf(&all, "%v %+v %#v %s\n", err, err, err, card.Hint(err))
 			assert.Contains(t, all.String(), "VERIFY")
 			noPIN(t, all.String())

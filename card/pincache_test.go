@@ -18,7 +18,7 @@ func (d *desk) unlock(p *person, cached card.PINFunc) int {
 	var err error
 	d.card, err = d.service.Card(d.t.Context(), zero)
 	require.NoError(d.t, err)
-	require.NoError(d.t, d.card.DoVerified(d.t.Context(), pinOf("a card", cached), nothing))
+	require.NoError(d.t, d.card.DoWithPIN(d.t.Context(), pinOf("a card", cached), nothing))
 	return len(p.requests)
 }
 
@@ -60,8 +60,8 @@ func TestCachedPINIsForgotten(t *testing.T) {
 			d.readers.Reset(zero)
 		}, 2},
 		{"when the PIN is changed", func(t *testing.T, d *desk) {
-			require.NoError(t, d.card.DoChange(t.Context(), changeOf(answering(cardtest.PIN, "654321").ask)))
-			require.NoError(t, d.card.DoChange(t.Context(), changeOf(answering("654321", cardtest.PIN).ask)))
+			require.NoError(t, d.card.ChangePIN(t.Context(), changeOf(answering(cardtest.PIN, "654321").ask)))
+			require.NoError(t, d.card.ChangePIN(t.Context(), changeOf(answering("654321", cardtest.PIN).ask)))
 		}, 1},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -81,8 +81,8 @@ func TestCachedPINOfAnotherCardIsNotUsed(t *testing.T) {
 	p := answering(cardtest.PIN, cardtest.PIN)
 	cached, forget := card.CachePIN(p.ask, time.Hour)
 	defer forget()
-	require.NoError(t, d.card.DoVerified(t.Context(), pinOf("a card", cached), nothing))
-	require.NoError(t, d.card.DoVerified(t.Context(), pinOf("another card", cached), nothing))
+	require.NoError(t, d.card.DoWithPIN(t.Context(), pinOf("a card", cached), nothing))
+	require.NoError(t, d.card.DoWithPIN(t.Context(), pinOf("another card", cached), nothing))
 	assert.Len(t, p.requests, 2)
 }
 
@@ -100,16 +100,16 @@ func TestWrongPINIsNotKept(t *testing.T) {
 func TestCachedPINIsNotSpentOnTheLastTry(t *testing.T) {
 	d := newDesk(t, cardtest.PIV(cardtest.TriesLeft(1)), nil)
 	p := answering(cardtest.PIN, cardtest.PIN)
-	p.answers[0], p.answers[1] = p.answers[0].EvenLastTry(), p.answers[1].EvenLastTry()
+	p.answers[0], p.answers[1] = p.answers[0].AllowLastTry(), p.answers[1].AllowLastTry()
 	cached, forget := card.CachePIN(p.ask, time.Hour)
 	defer forget()
 	d.unlock(p, cached)
 	spend := card.FixedPIN("111111")
-	require.Error(t, d.card.DoVerified(t.Context(), pinOf("a card", spend), nothing))
+	require.Error(t, d.card.DoWithPIN(t.Context(), pinOf("a card", spend), nothing))
 	spend = card.FixedPIN("222222")
-	require.Error(t, d.card.DoVerified(t.Context(), pinOf("a card", spend), nothing))
+	require.Error(t, d.card.DoWithPIN(t.Context(), pinOf("a card", spend), nothing))
 	require.Equal(t, 1, d.soft.Tries())
-	require.NoError(t, d.card.DoVerified(t.Context(), pinOf("a card", cached), nothing))
+	require.NoError(t, d.card.DoWithPIN(t.Context(), pinOf("a card", cached), nothing))
 	require.Len(t, p.requests, 2, "the person was asked")
 	assert.True(t, p.requests[1].Last)
 }
@@ -120,7 +120,7 @@ func TestCacheAsksForNewPINs(t *testing.T) {
 	cached, forget := card.CachePIN(p.ask, time.Hour)
 	defer forget()
 	d.unlock(p, cached)
-	require.NoError(t, d.card.DoChange(t.Context(), changeOf(cached)))
+	require.NoError(t, d.card.ChangePIN(t.Context(), changeOf(cached)))
 	assert.Len(t, p.requests, 2, "only for the new one")
 	assert.Equal(t, 3, d.unlock(p, cached), "the new one was not remembered, the old one forgotten")
 	assert.Zero(t, d.soft.Spent())

@@ -56,7 +56,7 @@ func TestManyGoroutinesAndNeighbours(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, c.Do(t.Context(), chuid), "after whatever was left behind")
 		assert.False(t, soft[i].Verified())
-		require.NoError(t, c.DoVerified(t.Context(), pinOf(name, card.FixedPIN(cardtest.PIN)), nothing))
+		require.NoError(t, c.DoWithPIN(t.Context(), pinOf(name, card.FixedPIN(cardtest.PIN)), nothing))
 		assert.Zero(t, soft[i].Spent())
 	}
 	assert.Zero(t, other.Spent())
@@ -95,9 +95,9 @@ func useAtRandom(s *card.Service, random *rand.Rand) error {
 	if random.IntN(4) == 0 {
 		same := changeOf(v.PIN) // the PIN to itself
 		same.Verification = v
-		return c.DoChange(ctx, same)
+		return c.ChangePIN(ctx, same)
 	}
-	return c.DoVerified(ctx, v, chuid)
+	return c.DoWithPIN(ctx, v, chuid)
 }
 
 // expected reports whether an error is one of those that others and the caller

@@ -88,7 +88,7 @@ func TestLostAnswersAreTraced(t *testing.T) {
 		n++
 		assert.Nil(t, answer)
 	}})
-	assert.ErrorIs(t, d.card.Do(ctx, chuid), card.ErrNoAnswer)
+	assert.ErrorIs(t, d.card.Do(ctx, chuid), card.ErrNoResponse)
 	assert.Equal(t, 1, n)
 }
 

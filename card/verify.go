@@ -29,7 +29,7 @@ func (g *guard) verify(tx *Tx, given answer) error {
 		return not(ErrPINBlocked)
 	case memory.has(out.pin):
 		return not(ErrRefusedBefore)
-	case status.last() && !given.pin.evenLast:
+	case status.last() && !given.pin.allowLast:
 		return not(ErrLastTry)
 	case out.pad == 0 && g.verifiesFirst():
 		alone := *g

@@ -235,7 +235,7 @@ func doubtOf(err error) error {
 // lost reports whether an error means that no other question to the card will
 // be answered.
 func lost(err error) bool {
-	for _, e := range []error{card.ErrRemoved, card.ErrChanged, card.ErrNoService, card.ErrNoReader, card.ErrMute, card.ErrBusy, card.ErrClosed, card.ErrReset, card.ErrNoAnswer} {
+	for _, e := range []error{card.ErrRemoved, card.ErrChanged, card.ErrNoService, card.ErrNoReader, card.ErrMute, card.ErrBusy, card.ErrClosed, card.ErrReset, card.ErrNoResponse} {
 		if errors.Is(err, e) {
 			return true
 		}

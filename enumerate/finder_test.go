@@ -131,12 +131,12 @@ func TestOneUnreadableCardNeverHidesTheOthers(t *testing.T) {
 	found, errs := all(t, f)
 	assert.Len(t, found, 2)
 	require.Len(t, errs, 1)
-	assert.ErrorIs(t, errs[0], card.ErrNoAnswer)
+	assert.ErrorIs(t, errs[0], card.ErrNoResponse)
 	assert.ErrorContains(t, errs[0], `"Software Reader 01"`)
 
 	tiles, err := f.Offered(t.Context())
 	assert.Len(t, tiles, 2)
-	assert.ErrorIs(t, err, card.ErrNoAnswer)
+	assert.ErrorIs(t, err, card.ErrNoResponse)
 }
 
 func TestOneUnreadableCertificateHidesNoOther(t *testing.T) {

@@ -248,7 +248,7 @@ func answers(list ...string) card.PINFunc {
 		}
 		pin := card.NewPIN([]byte(list[0]))
 		list = list[1:]
-		return pin.EvenLastTry(), nil // a PUK's tries most cards do not tell
+		return pin.AllowLastTry(), nil // a PUK's tries most cards do not tell
 	}
 }
 

@@ -9,7 +9,7 @@ import (
 
 // A PINManager asks for the state of a PIN and sets it: the one that opens the key
 // of a [Credential], and with it all others of its application. A [card.PINFunc] is
-// asked as [card.Card.DoChange] says: for the secret that is known, then for the
+// asked as [card.Card.ChangePIN] says: for the secret that is known, then for the
 // new PIN ([card.PINRequest.New]).
 //
 // What a card cannot do fails with [errors.ErrUnsupported], and so does everything

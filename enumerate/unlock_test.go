@@ -150,7 +150,7 @@ func TestLastTryNeedsConsent(t *testing.T) {
 	key, err := credential.Unlock(t.Context(), func(_ context.Context, r card.PINRequest) (card.PIN, error) {
 		assert.True(t, r.Last)
 		assert.Equal(t, 1, r.Retries)
-		return card.NewPIN([]byte(cardtest.PIN)).EvenLastTry(), nil
+		return card.NewPIN([]byte(cardtest.PIN)).AllowLastTry(), nil
 	})
 	require.NoError(t, err)
 	require.NoError(t, key.Close())

@@ -11,8 +11,8 @@ import (
 	"github.com/smartlogon/smartlogon/card"
 )
 
-// A Change is a credential that appeared, or one that did and is gone.
-type Change struct {
+// An Event is a credential that appeared, or one that did and is gone.
+type Event struct {
 	Gone       bool
 	Credential *Credential // the same when it appears and when it is gone
 }
@@ -28,8 +28,8 @@ type Change struct {
 //
 // What is written to a card while it stays in its reader shows when it is
 // inserted again.
-func (f *Finder) Watch(ctx context.Context) iter.Seq2[Change, error] {
-	return func(yield func(Change, error) bool) {
+func (f *Finder) Watch(ctx context.Context) iter.Seq2[Event, error] {
+	return func(yield func(Event, error) bool) {
 		ctx, cancel := context.WithCancel(ctx)
 		w := &watch{
 			finder:   f,
@@ -49,7 +49,7 @@ func (f *Finder) Watch(ctx context.Context) iter.Seq2[Change, error] {
 // which never wait for longer than its context lasts.
 type watch struct {
 	finder   *Finder
-	yield    func(Change, error) bool
+	yield    func(Event, error) bool
 	readings map[string]*reading // of the cards that are there, by reader
 
 	running sync.WaitGroup
@@ -106,7 +106,7 @@ func (w *watch) run(ctx context.Context) {
 func (w *watch) change(ctx context.Context, e event) bool {
 	switch {
 	case e.err != nil:
-		return w.yield(Change{}, fmt.Errorf("enumerate: %w", e.err))
+		return w.yield(Event{}, fmt.Errorf("enumerate: %w", e.err))
 	case e.Kind == card.CardRemoved:
 		return w.gone(e.Reader)
 	case e.Kind == card.CardReset:
@@ -122,7 +122,7 @@ func (w *watch) change(ctx context.Context, e event) bool {
 
 func (w *watch) inserted(ctx context.Context, e event) bool {
 	if e.Mute {
-		return w.yield(Change{}, inReader(e.Reader, card.ErrMute))
+		return w.yield(Event{}, inReader(e.Reader, card.ErrMute))
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	r := &reading{card: e.Card, cancel: cancel}
@@ -140,7 +140,7 @@ func (w *watch) gone(reader string) bool {
 	r.cancel()
 	r.cancel = nil
 	for _, c := range r.credentials {
-		if !w.yield(Change{Gone: true, Credential: c}, nil) {
+		if !w.yield(Event{Gone: true, Credential: c}, nil) {
 			return false
 		}
 	}
@@ -152,10 +152,10 @@ func (w *watch) result(it finding) bool {
 	case it.on.cancel == nil:
 		return true
 	case it.err != nil:
-		return w.yield(Change{}, it.err)
+		return w.yield(Event{}, it.err)
 	}
 	it.on.credentials = append(it.on.credentials, it.credential)
-	return w.yield(Change{Credential: it.credential}, nil)
+	return w.yield(Event{Credential: it.credential}, nil)
 }
 
 // read reads a card, again as long as another program gets in the way.

@@ -21,7 +21,7 @@ type watched struct {
 	*enumerate.Finder
 	t       *testing.T
 	readers *cardtest.Readers
-	changes chan enumerate.Change
+	changes chan enumerate.Event
 	errs    chan error
 	stop    context.CancelFunc
 	ended   chan struct{}
@@ -35,7 +35,7 @@ func watching(t *testing.T, cards []*cardtest.Card, test func(t *testing.T, w *w
 		readers := cardtest.NewReaders(cards...)
 		service := readers.Service()
 		ctx, cancel := context.WithCancel(t.Context())
-		w := &watched{&enumerate.Finder{Service: service}, t, readers, make(chan enumerate.Change, 100), make(chan error, 100), cancel, make(chan struct{})}
+		w := &watched{&enumerate.Finder{Service: service}, t, readers, make(chan enumerate.Event, 100), make(chan error, 100), cancel, make(chan struct{})}
 		go func() {
 			defer close(w.ended)
 			for change, err := range w.Watch(ctx) {
@@ -119,7 +119,7 @@ func TestWatchTellsOfCredentialsThatComeAndGo(t *testing.T) {
 		w.readers.Insert(zero, bob)
 		synctest.Wait()
 		require.Len(t, w.changes, 2)
-		assert.Equal(t, enumerate.Change{Gone: true, Credential: fresh[0]}, <-w.changes)
+		assert.Equal(t, enumerate.Event{Gone: true, Credential: fresh[0]}, <-w.changes)
 		again := <-w.changes
 		assert.False(t, again.Gone)
 		assert.NotSame(t, fresh[0], again.Credential)
@@ -163,7 +163,7 @@ func TestUnreadableCardIsAnErrorAndHidesNoOther(t *testing.T) {
 
 		w.readers.Fault(zero, 1, cardtest.Fault{What: cardtest.NoAnswer})
 		w.readers.Insert(zero, cardtest.Logon("bob@example.com"))
-		assert.ErrorIs(t, w.fails(), card.ErrNoAnswer)
+		assert.ErrorIs(t, w.fails(), card.ErrNoResponse)
 		w.readers.Add("Another")
 		w.readers.Insert("Another", cardtest.Logon("carol@example.com"))
 		assert.Len(t, w.appear(), 1)

@@ -29,7 +29,7 @@ type Attestation struct {
 
 // Attest has the card attest the key in a slot, which it does if it made the key.
 // It needs firmware 4.3.
-func (y *Yubico) Attest(ctx context.Context, s Slot) (*Attestation, error) {
+func (y *YubiKey) Attest(ctx context.Context, s Slot) (*Attestation, error) {
 	a, err := y.attest(ctx, s)
 	if err != nil {
 		return nil, fmt.Errorf("piv: attest %v: %w", s, err)
@@ -40,7 +40,7 @@ func (y *Yubico) Attest(ctx context.Context, s Slot) (*Attestation, error) {
 // objectAttestation has the certificate of the key that attests.
 const objectAttestation Object = 0x5FFF01
 
-func (y *Yubico) attest(ctx context.Context, s Slot) (*Attestation, error) {
+func (y *YubiKey) attest(ctx context.Context, s Slot) (*Attestation, error) {
 	if !s.Valid() {
 		return nil, errNoSlot
 	}
@@ -49,7 +49,7 @@ func (y *Yubico) attest(ctx context.Context, s Slot) (*Attestation, error) {
 	}
 	a := &Attestation{}
 	err := y.card.read(ctx, func(tx *card.Tx) (err error) {
-		if a.Raw, err = tx.Command(card.Command{INS: 0xF9, P1: byte(s), Ne: card.MaxAnswer}); err != nil {
+		if a.Raw, err = tx.Command(card.Command{INS: 0xF9, P1: byte(s), Ne: card.MaxResponse}); err != nil {
 			return err
 		}
 		content, err := readObject(tx, objectAttestation)

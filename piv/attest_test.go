@@ -32,7 +32,7 @@ func attestationRoots(t testing.TB) x509.VerifyOptions {
 func TestAttest(t *testing.T) {
 	_, p := quick(firmware5)
 	a := adminOf(t, p, piv.AES192)
-	y, err := p.Yubico(t.Context())
+	y, err := p.YubiKey(t.Context())
 	require.NoError(t, err)
 	for _, alg := range keyAlgorithms {
 		t.Run(alg.String(), func(t *testing.T) {
@@ -52,7 +52,7 @@ func TestAttest(t *testing.T) {
 
 func TestAttestRefuses(t *testing.T) {
 	soft := yubikey("5.7.1").Put("9C", testkeys.Ed25519(), nil)
-	y, err := open(t, soft).Yubico(t.Context())
+	y, err := open(t, soft).YubiKey(t.Context())
 	require.NoError(t, err)
 	for _, s := range []piv.Slot{piv.Authentication, piv.Signature} {
 		_, err := y.Attest(t.Context(), s)
@@ -60,19 +60,19 @@ func TestAttestRefuses(t *testing.T) {
 	}
 	_, err = y.Attest(t.Context(), 0x9B)
 	assert.ErrorContains(t, err, "there is no such slot")
-	old, err := open(t, yubikey("4.2.9")).Yubico(t.Context())
+	old, err := open(t, yubikey("4.2.9")).YubiKey(t.Context())
 	require.NoError(t, err)
 	_, err = old.Attest(t.Context(), piv.Authentication)
 	assert.ErrorIs(t, err, errors.ErrUnsupported)
 
 	p := piv.New(card.New("test", replacing{yubikey("5.7.1"), 0xF9, done(tlv(0x30))}))
-	y, err = p.Yubico(t.Context())
+	y, err = p.YubiKey(t.Context())
 	require.NoError(t, err)
 	require.NoError(t, adminOf(t, p, piv.AES192).PutObject(t.Context(), 0x5FFF01, nil))
 	_, err = y.Attest(t.Context(), piv.Authentication)
 	assert.ErrorIs(t, err, piv.ErrNotFound)
 	assert.ErrorContains(t, err, "certificate of the attestation key, object 5FFF01")
-	y, err = piv.New(card.New("test", replacing{yubikey("5.7.1"), 0xF9, []byte{0x6F, 0}})).Yubico(t.Context())
+	y, err = piv.New(card.New("test", replacing{yubikey("5.7.1"), 0xF9, []byte{0x6F, 0}})).YubiKey(t.Context())
 	require.NoError(t, err)
 	_, err = y.Attest(t.Context(), piv.Authentication)
 	assert.ErrorIs(t, err, card.StatusNoDiagnosis)

@@ -35,7 +35,7 @@
 // A Card and a Key never write. Whoever wants to change a card takes one of
 // three types, by what it takes to be allowed to: [Card.Holder] changes PIN and
 // PUK, [Card.Admin] makes keys and stores certificates with the management key,
-// [Card.Yubico] resets a YubiKey, and has it attest. A change that was interrupted
+// [Card.YubiKey] resets a YubiKey, and has it attest. A change that was interrupted
 // is an *[InterruptedError], which says how the card stands.
 //
 // No vendor's instruction is sent before the card is known to be of that vendor:

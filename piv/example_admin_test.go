@@ -81,7 +81,7 @@ func ExampleHolder_Unblock() {
 }
 
 // What only YubiKeys have is refused on other cards, without trying.
-func ExampleCard_Yubico() {
+func ExampleCard_YubiKey() {
 	ctx := context.Background()
 	service := cardtest.NewService(cardtest.PIV(), cardtest.YubiKey("5.7.1"))
 	defer service.Close()
@@ -90,7 +90,7 @@ func ExampleCard_Yubico() {
 		if err != nil {
 			log.Fatal(err)
 		}
-		yubikey, err := piv.New(c).Yubico(ctx)
+		yubikey, err := piv.New(c).YubiKey(ctx)
 		switch {
 		case errors.Is(err, errors.ErrUnsupported):
 			fmt.Println(err)

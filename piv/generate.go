@@ -187,7 +187,7 @@ func (a *Admin) importKey(ctx context.Context, s Slot, key crypto.PrivateKey, o 
 
 // lookAtKey says, by metadata of the key in a slot, whether a change was made.
 func (c *Card) lookAtKey(ctx context.Context, s Slot, changed func(*Metadata) bool) State {
-	y, err := c.Yubico(ctx)
+	y, err := c.YubiKey(ctx)
 	if err != nil {
 		return Unknown
 	}

@@ -82,7 +82,7 @@ func TestGenerateOnCardsOfTheStandard(t *testing.T) {
 func TestPoliciesOfKeys(t *testing.T) {
 	_, p := quick(firmware5)
 	a := adminOf(t, p, piv.AES192)
-	y, err := p.Yubico(t.Context())
+	y, err := p.YubiKey(t.Context())
 	require.NoError(t, err)
 	for _, test := range []struct {
 		options *piv.KeyOptions
@@ -239,7 +239,7 @@ func TestNoVendorsInstructionFirst(t *testing.T) {
 	_, err := a.Generate(ctx, piv.Authentication, piv.P256, nil)
 	require.NoError(t, err)
 	assert.ErrorIs(t, a.Import(ctx, 0x9A, testkeys.Ed25519(), nil), errors.ErrUnsupported)
-	_, err = p.Yubico(ctx)
+	_, err = p.YubiKey(ctx)
 	assert.ErrorIs(t, err, errors.ErrUnsupported)
 	for _, ins := range sent {
 		assert.Less(t, ins, byte(0xF0))

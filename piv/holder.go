@@ -61,7 +61,7 @@ func (h *Holder) Unblock(ctx context.Context, ask card.PINFunc) error {
 // 3.2.2 and 3.2.3).
 func (h *Holder) change(ctx context.Context, v card.Verification, set card.Reference, format card.PINFormat, ins byte) error {
 	sent := v.Verify
-	err := h.card.card.DoChange(ctx, card.Change{
+	err := h.card.card.ChangePIN(ctx, card.PINChange{
 		Verification: v,
 		New:          set,
 		NewFormat:    format,

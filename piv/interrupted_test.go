@@ -75,7 +75,7 @@ func operations(t *testing.T) []operation {
 			return bytes.Contains(told(t, soft, 0, 0xF7, 0, 0x80), tlv(6, 9, 9))
 		}},
 		{name: "reset", do: func(ctx context.Context, p *piv.Card, _ *piv.Admin) error {
-			y, err := p.Yubico(ctx)
+			y, err := p.YubiKey(ctx)
 			if err != nil {
 				return err
 			}

@@ -77,7 +77,7 @@ func (k *Key) verified(ctx context.Context, f func(*card.Tx) error) error {
 	}
 	v := k.card.verification("use the key "+k.slot.String(), k.ask, ref)
 	v.Always = k.ask != nil
-	return k.card.card.DoVerified(ctx, v, f)
+	return k.card.card.DoWithPIN(ctx, v, f)
 }
 
 // use runs f, which uses the key, with the PIN as the slot wants it.
@@ -112,7 +112,7 @@ func (k *Key) authenticate(tag ber.Tag, data []byte) ([]byte, error) {
 		Touch:  k.card.isYubiKey(), // keys of others do not ask for it
 	}
 	if len(command.Data) > 255 { // as long an answer
-		command.Ne = card.MaxAnswer
+		command.Ne = card.MaxResponse
 	}
 	var answer []byte
 	err := k.use(func(tx *card.Tx) (err error) {

@@ -99,7 +99,7 @@ func (a *Admin) setRetries(ctx context.Context, pin, puk int, ask card.PINFunc) 
 	v := a.card.verification("set the number of tries", ask, ApplicationPIN)
 	v.Always = true
 	sent := false
-	err = a.card.card.DoVerified(ctx, v, func(tx *card.Tx) error {
+	err = a.card.card.DoWithPIN(ctx, v, func(tx *card.Tx) error {
 		abandon, err := a.authenticate(tx)
 		if err != nil {
 			return err
@@ -118,7 +118,7 @@ func (a *Admin) setRetries(ctx context.Context, pin, puk int, ask card.PINFunc) 
 
 // lookAtPIN says, by metadata of the PIN, whether a change was made.
 func (c *Card) lookAtPIN(ctx context.Context, changed func(*Metadata) bool) State {
-	y, err := c.Yubico(ctx)
+	y, err := c.YubiKey(ctx)
 	if err != nil {
 		return Unknown
 	}
@@ -183,7 +183,7 @@ func (a *Admin) move(ctx context.Context, to byte, from Slot, what string) error
 // that attests, all certificates and objects, and gives PIN, PUK and management
 // key the values that new cards have. The card does so only for who has used up
 // all tries, so Reset first blocks the PIN and the PUK. Nothing is asked.
-func (y *Yubico) Reset(ctx context.Context) error {
+func (y *YubiKey) Reset(ctx context.Context) error {
 	sent := false
 	err := y.card.card.Do(ctx, func(tx *card.Tx) error {
 		if err := y.card.enter(tx); err != nil {

@@ -25,7 +25,7 @@ func TestSetManagementKey(t *testing.T) {
 			require.NoError(t, a.Check(t.Context()), "it is used from then on")
 			assert.ErrorIs(t, adminOf(t, p, piv.AES192).Check(t.Context()), piv.ErrManagementKey)
 
-			y, err := p.Yubico(t.Context())
+			y, err := p.YubiKey(t.Context())
 			require.NoError(t, err)
 			m, err := y.Metadata(t.Context(), 0x9B)
 			require.NoError(t, err)
@@ -48,7 +48,7 @@ func TestSetRetries(t *testing.T) {
 	assert.Equal(t, 5, soft.Tries())
 	assert.Zero(t, soft.Spent())
 	assert.False(t, soft.Verified())
-	y, err := p.Yubico(t.Context())
+	y, err := p.YubiKey(t.Context())
 	require.NoError(t, err)
 	for reference, tries := range map[byte]int{0x80: 5, 0x81: 7} {
 		m, err := y.Metadata(t.Context(), reference)
@@ -63,7 +63,7 @@ func TestSetRetriesAsksThoughThePINIsVerified(t *testing.T) {
 	private := cardtest.Key(cardtest.P256, 0)
 	p := open(t, yubikey("5.7.1").Put("9A", private, nil))
 	a := adminOf(t, p, piv.AES192)
-	_, err := p.Yubico(t.Context()) // which ends what was verified, once
+	_, err := p.YubiKey(t.Context()) // which ends what was verified, once
 	require.NoError(t, err)
 	key, err := p.Key(t.Context(), piv.Authentication, private.Public(), card.FixedPIN(cardtest.PIN))
 	require.NoError(t, err)
@@ -107,7 +107,7 @@ func TestReset(t *testing.T) {
 	for _, version := range []string{"4.3.5", "5.7.1"} {
 		soft := yubikey(version).Put("9A", cardtest.Key(cardtest.P256, 0), anyCertificate())
 		p := open(t, soft)
-		y, err := p.Yubico(t.Context())
+		y, err := p.YubiKey(t.Context())
 		require.NoError(t, err)
 		before, err := p.CHUID(t.Context())
 		require.NoError(t, err)
@@ -134,7 +134,7 @@ func TestResetOfACardThatWillNot(t *testing.T) {
 		"it knows no PUK":               {0x2C, []byte{0x6D, 0x00}, "PIN is blocked; block the PUK"},
 		"it says that it is not so far": {0xFB, []byte{0x69, 0x85}, "conditions of use not satisfied"},
 	} {
-		y, err := piv.New(card.New("test", replacing{yubikey("5.4.3"), r.ins, r.answer})).Yubico(t.Context())
+		y, err := piv.New(card.New("test", replacing{yubikey("5.4.3"), r.ins, r.answer})).YubiKey(t.Context())
 		require.NoError(t, err)
 		err = y.Reset(t.Context())
 		assert.ErrorContains(t, err, r.want, name)
@@ -147,7 +147,7 @@ func TestYubico(t *testing.T) {
 		config := firmware5
 		config.Firmware = version
 		_, p := quick(config)
-		y, err := p.Yubico(t.Context())
+		y, err := p.YubiKey(t.Context())
 		require.NoError(t, err)
 		assert.Equal(t, piv.Version(version), y.Firmware())
 		serial, err := y.Serial(t.Context())
@@ -163,7 +163,7 @@ func TestYubico(t *testing.T) {
 
 func TestMetadata(t *testing.T) {
 	_, p := quick(firmware5)
-	y, err := p.Yubico(t.Context())
+	y, err := p.YubiKey(t.Context())
 	require.NoError(t, err)
 	_, err = y.Metadata(t.Context(), byte(piv.Authentication))
 	assert.ErrorIs(t, err, piv.ErrNotFound)
@@ -179,7 +179,7 @@ func TestMetadata(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, &piv.Metadata{Algorithm: piv.AES192, Touch: piv.TouchNever, Default: true}, m)
 
-	old, err := open(t, yubikey("5.2.7")).Yubico(t.Context())
+	old, err := open(t, yubikey("5.2.7")).YubiKey(t.Context())
 	require.NoError(t, err)
 	_, err = old.Metadata(t.Context(), 0x80)
 	assert.ErrorContains(t, err, "metadata needs firmware 5.3.0, the card has 5.2.7")
@@ -188,7 +188,7 @@ func TestMetadata(t *testing.T) {
 // What a YubiKey says of itself is no better than what any card says.
 func TestYubicoIsMalformed(t *testing.T) {
 	read := func(ins byte, answer []byte) error {
-		y, err := piv.New(card.New("test", replacing{yubikey("5.7.1"), ins, answer})).Yubico(t.Context())
+		y, err := piv.New(card.New("test", replacing{yubikey("5.7.1"), ins, answer})).YubiKey(t.Context())
 		if err != nil {
 			return err
 		}
@@ -228,12 +228,12 @@ func TestYubicoBesideAnOpenKey(t *testing.T) {
 	key, err := p.Key(t.Context(), piv.Authentication, private.Public(), asked(&n))
 	require.NoError(t, err)
 	defer key.Close()
-	_, err = p.Yubico(t.Context())
+	_, err = p.YubiKey(t.Context())
 	require.NoError(t, err)
 	_, err = key.Sign(nil, digest(crypto.SHA256), crypto.SHA256)
 	require.NoError(t, err)
 	assert.Equal(t, 2, n)
-	_, err = p.Yubico(t.Context())
+	_, err = p.YubiKey(t.Context())
 	require.NoError(t, err)
 	_, err = key.Sign(nil, digest(crypto.SHA256), crypto.SHA256)
 	require.NoError(t, err)

@@ -51,7 +51,7 @@ func (c *Card) ProtectedObject(ctx context.Context, tag Object, ask card.PINFunc
 	var content []byte
 	if err == nil {
 		v := c.verification(fmt.Sprintf("read the object %v", tag), ask, ref)
-		err = c.card.DoVerified(ctx, v, func(tx *card.Tx) (err error) {
+		err = c.card.DoWithPIN(ctx, v, func(tx *card.Tx) (err error) {
 			content, err = readObject(tx, tag)
 			return err
 		})
@@ -77,7 +77,7 @@ func readObject(tx *card.Tx, tag Object) ([]byte, error) {
 // getData sends GET DATA (SP 800-73-4 part 2, 3.1.2).
 func getData(tx *card.Tx, tag Object) ([]byte, error) {
 	return tx.Command(card.Command{
-		INS: 0xCB, P1: 0x3F, P2: 0xFF, Data: cardapp.TagList(ber.Tag(tag)), Ne: card.MaxAnswer, Secret: tag.private(),
+		INS: 0xCB, P1: 0x3F, P2: 0xFF, Data: cardapp.TagList(ber.Tag(tag)), Ne: card.MaxResponse, Secret: tag.private(),
 	})
 }
 

@@ -336,7 +336,7 @@ func TestConsentWhereTheTriesAreNotKnown(t *testing.T) {
 				last = append(last, r.Last)
 				pin := card.NewPIN([]byte(cardtest.PIN))
 				if r.Last {
-					pin = pin.EvenLastTry()
+					pin = pin.AllowLastTry()
 				}
 				return pin, nil
 			})

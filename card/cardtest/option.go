@@ -52,8 +52,8 @@ func GlobalPIN(pin string) Option { return option(func(c *config) { c.piv.Global
 // refused with 6700.
 func MaxCommand(n int) Option { return option(func(c *config) { c.iso.MaxCommand = n }) }
 
-// MaxAnswer bounds the data of one answer; the rest has to be fetched.
-func MaxAnswer(n int) Option { return option(func(c *config) { c.iso.MaxResponse = n }) }
+// MaxResponse bounds the data of one answer; the rest has to be fetched.
+func MaxResponse(n int) Option { return option(func(c *config) { c.iso.MaxResponse = n }) }
 
 // A Quirk is something that real cards do, or do not. It is an [Option].
 type Quirk int

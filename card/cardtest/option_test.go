@@ -88,7 +88,7 @@ func TestOptionsWithNumbers(t *testing.T) {
 	send(t, blocked, selectPIV)
 	assert.Equal(t, uint16(0x6983), send(t, blocked, rightPIN))
 
-	narrow := cardtest.PIV(cardtest.MaxCommand(10), cardtest.MaxAnswer(16))
+	narrow := cardtest.PIV(cardtest.MaxCommand(10), cardtest.MaxResponse(16))
 	assert.Equal(t, uint16(0x6700), send(t, narrow, selectPIV), "11 bytes")
 	assert.Equal(t, uint16(0x6100), send(t, narrow, selectPIV[:10])&0xFF00)
 

@@ -17,7 +17,7 @@ func TestEverySoftwareCardPassesTheSuite(t *testing.T) {
 		"plain":         nil,
 		"T=0":           {cardtest.T0},
 		"short":         {cardtest.ShortLengths, cardtest.ExactLe},
-		"small answers": {cardtest.MaxAnswer(16)},
+		"small answers": {cardtest.MaxResponse(16)},
 		"empty objects": {cardtest.EmptyObjects, cardtest.LongLengths, cardtest.ShortAID},
 	} {
 		err := cardtest.TestTransmitter(func() (card.Transmitter, error) { return cardtest.PIV(options...), nil })

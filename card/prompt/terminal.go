@@ -40,7 +40,7 @@ func Terminal(in *os.File) card.PINFunc {
 			pin.Destroy()
 			return card.PIN{}, err
 		}
-		return pin.EvenLastTry(), nil
+		return pin.AllowLastTry(), nil
 	}
 }
 

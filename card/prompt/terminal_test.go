@@ -75,7 +75,7 @@ func answer(t *testing.T, r card.PINRequest, keys string) (pin string, consent b
 func tried(t *testing.T, pin card.PIN) (digits string, consent bool) {
 	t.Helper()
 	none := card.PIN{}
-	if pin == none || pin == none.EvenLastTry() { // it is typed on the reader
+	if pin == none || pin == none.AllowLastTry() { // it is typed on the reader
 		return "", pin != none
 	}
 	var seen []byte
@@ -83,7 +83,7 @@ func tried(t *testing.T, pin card.PIN) (digits string, consent bool) {
 		seen = append(seen[:0], command[5:]...)
 		return []byte{0x90, 0x00}, nil
 	}))
-	err := c.DoVerified(t.Context(), card.Verification{
+	err := c.DoWithPIN(t.Context(), card.Verification{
 		Format:   card.PINFormat{Min: 1, Max: 64},
 		Select:   func(*card.Tx) error { return nil },
 		Identity: func(*card.Tx) (string, error) { return "a card", nil },
@@ -93,7 +93,7 @@ func tried(t *testing.T, pin card.PIN) (digits string, consent bool) {
 		PIN:      func(context.Context, card.PINRequest) (card.PIN, error) { return pin, nil },
 	}, func(*card.Tx) error { return nil })
 	require.NoError(t, err)
-	return string(seen), pin == pin.EvenLastTry()
+	return string(seen), pin == pin.AllowLastTry()
 }
 
 type transmitter func([]byte) ([]byte, error)

@@ -5,9 +5,9 @@ import (
 	"fmt"
 )
 
-// MaxAnswer is the length in bytes of the longest answer that is read. A
+// MaxResponse is the length in bytes of the longest answer that is read. A
 // server that reads an answer from a request body need not take more.
-const MaxAnswer = 64 << 10
+const MaxResponse = 64 << 10
 
 // answerPrefix begins every answer and carries its version.
 const answerPrefix = "sla1"
@@ -21,8 +21,8 @@ type answer struct {
 // marshal returns the bytes of a, or an error where they are too many.
 func (a answer) marshal() ([]byte, error) {
 	size := len(answerPrefix) + 1 + 2 + len(a.cert) + 2 + len(a.signature)
-	if size > MaxAnswer {
-		return nil, fmt.Errorf("answer has %d bytes, more than %d", size, MaxAnswer)
+	if size > MaxResponse {
+		return nil, fmt.Errorf("answer has %d bytes, more than %d", size, MaxResponse)
 	}
 	b := make([]byte, 0, size)
 	b = append(b, answerPrefix...)
@@ -34,8 +34,8 @@ func (a answer) marshal() ([]byte, error) {
 // parseAnswer reads what marshal wrote, and nothing else. The slices of the
 // result point into b.
 func parseAnswer(b []byte) (answer, error) {
-	if len(b) > MaxAnswer {
-		return answer{}, fmt.Errorf("%d bytes, more than %d", len(b), MaxAnswer)
+	if len(b) > MaxResponse {
+		return answer{}, fmt.Errorf("%d bytes, more than %d", len(b), MaxResponse)
 	}
 	r := fields{rest: b}
 	if string(r.take(len(answerPrefix))) != answerPrefix {

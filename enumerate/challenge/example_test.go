@@ -49,7 +49,7 @@ func ExampleVerifier() {
 				given = c.(challenge.Challenge)
 			}
 		}
-		answer, err := io.ReadAll(http.MaxBytesReader(w, r.Body, challenge.MaxAnswer))
+		answer, err := io.ReadAll(http.MaxBytesReader(w, r.Body, challenge.MaxResponse))
 		if err != nil {
 			http.Error(w, "too long", http.StatusRequestEntityTooLarge)
 			return

@@ -66,7 +66,7 @@ func refusals(t *testing.T) []refusal {
 		{name: "answer of another version", reason: challenge.MalformedAnswer, answer: func(b []byte) []byte { b[3]++; return b }},
 		{name: "algorithm 0", reason: challenge.MalformedAnswer, answer: func(b []byte) []byte { b[4] = 0; return b }},
 		{name: "algorithm 7", reason: challenge.MalformedAnswer, answer: func(b []byte) []byte { b[4] = 7; return b }},
-		{name: "answer of 64 KiB and a byte", reason: challenge.MalformedAnswer, answer: func([]byte) []byte { return append([]byte("sla1\x01"), make([]byte, challenge.MaxAnswer)...) }},
+		{name: "answer of 64 KiB and a byte", reason: challenge.MalformedAnswer, answer: func([]byte) []byte { return append([]byte("sla1\x01"), make([]byte, challenge.MaxResponse)...) }},
 
 		{name: "no certificate", reason: challenge.MalformedCertificate, answer: func([]byte) []byte { return []byte("sla1\x01\x00\x00\x00\x00") }},
 		{name: "certificate that only crypto/x509 refuses", reason: challenge.MalformedCertificate,

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/smartlogon/smartlogon/internal/cert"
+	"github.com/smartlogon/smartlogon/internal/signature"
 )
 
 var (
@@ -14,8 +15,9 @@ var (
 	// another server to sign in there.
 	ErrAudience = errors.New("challenge is for another audience")
 
-	// ErrMismatch results when the key is not the certificate's.
-	ErrMismatch = errors.New("key is not the certificate's")
+	// ErrMismatch reports a key that does not belong to the certificate. It is
+	// the same value as piv.ErrMismatch.
+	ErrMismatch = signature.ErrMismatch
 )
 
 // Respond signs c with key and returns the answer for the server. cert is the

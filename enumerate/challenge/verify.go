@@ -89,7 +89,7 @@ type Identity struct {
 // one that came with the answer. The caller takes it out of the session before
 // it calls Verify, so that each is answered once; whoever keeps challenges for
 // several purposes together compares given.Purpose first. answer is at most
-// [MaxAnswer] bytes.
+// [MaxResponse] bytes.
 //
 // The signature is checked before anything is looked up, so a stranger cannot
 // make the server build chains or fetch revocation lists for a certificate

@@ -15,7 +15,7 @@ import (
 // verify has the PIN guard of package card verify the PIN. Piv-go does what the
 // guard says, in place of a section of its own.
 func (k *yubiKey) verify(ctx context.Context, always bool, ask card.PINFunc) error {
-	return k.card.DoVerified(ctx, card.Verification{
+	return k.card.DoWithPIN(ctx, card.Verification{
 		Purpose:   "sign",
 		Reference: pin,
 		Format:    card.PINFormat{Min: 6, Max: 8, Padded: true},

@@ -23,10 +23,10 @@ var errNoPUK = remedy.New(
 	"Have the administrator of the card unblock it, by an answer to its challenge.",
 )
 
-// ChangePIN sets the PIN by the old one, as [card.Card.DoChange] says. It asks
+// ChangePIN sets the PIN by the old one, as [card.Card.ChangePIN] says. It asks
 // twice.
 func (c *Card) ChangePIN(ctx context.Context, ask card.PINFunc) error {
-	err := c.card.DoChange(ctx, card.Change{
+	err := c.card.ChangePIN(ctx, card.PINChange{
 		Verification: c.verification("change the PIN", ask),
 		New:          PIN,
 		NewFormat:    pinFormat,
@@ -52,7 +52,7 @@ func (c *Card) Unblock(ctx context.Context, ask card.PINFunc) error {
 		}
 		return secretStatus(tx, tagPUKStatus)
 	}
-	err := c.card.DoChange(ctx, card.Change{
+	err := c.card.ChangePIN(ctx, card.PINChange{
 		Verification: v,
 		New:          PIN,
 		NewFormat:    pinFormat,
@@ -98,7 +98,7 @@ func (c *Card) unblockByAdministrator(ctx context.Context, answer func(context.C
 	}
 	v := c.verification("unblock the PIN", ask)
 	given := false
-	return c.card.DoChange(ctx, card.Change{
+	return c.card.ChangePIN(ctx, card.PINChange{
 		Verification: v,
 		New:          PIN,
 		NewFormat:    pinFormat,

@@ -88,7 +88,7 @@ func TestCertificatesAsTheContainerMapHasThem(t *testing.T) {
 func TestCertificatesOfEveryCard(t *testing.T) {
 	for name, options := range map[string][]cardtest.Option{
 		"as it comes": nil, "T=0": {cardtest.T0}, "short lengths": {cardtest.ShortLengths},
-		"exact Le": {cardtest.ExactLe}, "ignores Le": {cardtest.IgnoresLe}, "answers of 100 bytes": {cardtest.MaxAnswer(100)},
+		"exact Le": {cardtest.ExactLe}, "ignores Le": {cardtest.IgnoresLe}, "answers of 100 bytes": {cardtest.MaxResponse(100)},
 		"plain certificates": {cardtest.PlainCertificates}, "no key map": {cardtest.NoKeyMap}, "no properties": {cardtest.NoProperties},
 		"selected already": {cardtest.Implicit}, "decimal names": {cardtest.DecimalNames}, "parts of 240 bytes": {cardtest.MaxCommand(246)},
 	} {

@@ -73,7 +73,7 @@ func (k *Key) Close() error { return k.held.Close() }
 func (k *Key) verified(ctx context.Context, f func(*card.Tx) error) error {
 	v := k.card.verification("use the key of "+k.name, k.ask)
 	v.Always = k.ask != nil
-	return k.card.card.DoVerified(ctx, v, f)
+	return k.card.card.DoWithPIN(ctx, v, f)
 }
 
 // use runs f, which uses the key.

@@ -32,7 +32,7 @@ func (p *person) ask(_ context.Context, r card.PINRequest) (card.PIN, error) {
 	}
 	pin := card.NewPIN([]byte(p.answers[len(p.requests)-1]))
 	if p.last {
-		pin = pin.EvenLastTry()
+		pin = pin.AllowLastTry()
 	}
 	return pin, nil
 }

@@ -2,9 +2,9 @@ package signature
 
 import "github.com/smartlogon/smartlogon/internal/remedy"
 
-// ErrMismatch says that a key is not the one of the public key that it was opened
-// with. It is one value for all card applications.
+// ErrMismatch reports a private key that does not belong to the expected public
+// key. It is one value for every package that checks signatures.
 var ErrMismatch = remedy.New(
-	"key on the card does not belong to the public key of the certificate",
-	"Have the certificate of the card renewed, or its key replaced: they do not belong together.",
+	"key does not match the public key of the certificate",
+	"Have the certificate reissued for this key: the two do not belong together.",
 )

@@ -101,17 +101,17 @@ func (c *Card) probe(tx *card.Tx) (Version, error) {
 	return Version(answer), nil
 }
 
-// A Yubico is a YubiKey's PIV application with what Yubico added to the standard
+// A YubiKey is a YubiKey's PIV application with what Yubico added to the standard
 // and takes no management key: it tells of itself, attests, and can be reset.
-type Yubico struct {
+type YubiKey struct {
 	card    *Card
 	version Version
 }
 
-// Yubico is the card, if it is a YubiKey; else the error wraps
+// YubiKey is the card, if it is a YubiKey; else the error wraps
 // errors.ErrUnsupported. To find out ends what was verified on the card.
-func (c *Card) Yubico(ctx context.Context) (*Yubico, error) {
-	y := &Yubico{card: c}
+func (c *Card) YubiKey(ctx context.Context) (*YubiKey, error) {
+	y := &YubiKey{card: c}
 	err := c.read(ctx, func(tx *card.Tx) (err error) {
 		y.version, err = c.firmware(tx)
 		return err
@@ -123,11 +123,11 @@ func (c *Card) Yubico(ctx context.Context) (*Yubico, error) {
 }
 
 // Firmware is the version of the firmware.
-func (y *Yubico) Firmware() Version { return y.version }
+func (y *YubiKey) Firmware() Version { return y.version }
 
 // Serial is the number on the case. Before firmware 5.0.3 the application for
 // one-time passwords tells it, which ends what was verified.
-func (y *Yubico) Serial(ctx context.Context) (uint32, error) {
+func (y *YubiKey) Serial(ctx context.Context) (uint32, error) {
 	var answer []byte
 	err := y.card.read(ctx, func(tx *card.Tx) (err error) {
 		command := card.Command{INS: 0xF8, Ne: 256}
@@ -186,7 +186,7 @@ type Metadata struct {
 // Metadata tells of the key in a slot, the management key (reference 9B), the
 // PIN (80) or the PUK (81). It needs firmware 5.3; the error wraps [ErrNotFound]
 // for an empty slot.
-func (y *Yubico) Metadata(ctx context.Context, reference byte) (*Metadata, error) {
+func (y *YubiKey) Metadata(ctx context.Context, reference byte) (*Metadata, error) {
 	var m *Metadata
 	err := y.version.needs(firmwareMetadata, "metadata")
 	if err == nil {

@@ -14,8 +14,8 @@ import (
 )
 
 // changeOf is what an application says about changing the PIN of a PIV card.
-func changeOf(ask card.PINFunc) card.Change {
-	return card.Change{
+func changeOf(ask card.PINFunc) card.PINChange {
+	return card.PINChange{
 		Verification: pinOf("a card", ask),
 		New:          0x80,
 		NewFormat:    pinFormat,
@@ -26,7 +26,7 @@ func changeOf(ask card.PINFunc) card.Change {
 }
 
 // unblockOf is the same for a PIN that is set by the PUK.
-func unblockOf(ask card.PINFunc) card.Change {
+func unblockOf(ask card.PINFunc) card.PINChange {
 	c := changeOf(ask)
 	c.Reference, c.Format = 0x81, card.PINFormat{Min: 8, Max: 8}
 	c.Status = func(*card.Tx) (card.PINStatus, error) { return card.PINStatus{Retries: -1}, nil }
@@ -39,13 +39,13 @@ func unblockOf(ask card.PINFunc) card.Change {
 // takes reports whether the card takes a PIN.
 func (d *desk) takes(pin string) bool {
 	d.t.Helper()
-	return d.card.DoVerified(d.t.Context(), pinOf("a card", card.FixedPIN(pin)), nothing) == nil
+	return d.card.DoWithPIN(d.t.Context(), pinOf("a card", card.FixedPIN(pin)), nothing) == nil
 }
 
 func TestChangeOfPIN(t *testing.T) {
 	d := newDesk(t, cardtest.PIV(), nil)
 	p := answering(cardtest.PIN, "654321")
-	require.NoError(t, d.card.DoChange(t.Context(), changeOf(p.ask)))
+	require.NoError(t, d.card.ChangePIN(t.Context(), changeOf(p.ask)))
 	require.Len(t, p.requests, 2)
 	old, now := p.requests[0], p.requests[1]
 	assert.Equal(t, []any{false, 3, card.Reference(0x80)}, []any{old.New, old.Retries, old.Reference})
@@ -59,7 +59,7 @@ func TestChangeOfPIN(t *testing.T) {
 func TestChangeKeepsThePromisesOfTheGuard(t *testing.T) {
 	d := newDesk(t, cardtest.PIV(), nil)
 	p := answering("111111", "654321", "111111", "654321", "12345", "654321")
-	require.ErrorIs(t, d.card.DoChange(t.Context(), changeOf(p.ask)), errNoMore)
+	require.ErrorIs(t, d.card.ChangePIN(t.Context(), changeOf(p.ask)), errNoMore)
 	assert.Equal(t, 1, d.soft.Spent())
 	var why []error
 	for i, r := range p.requests {
@@ -76,13 +76,13 @@ func TestChangeKeepsThePromisesOfTheGuard(t *testing.T) {
 
 	last := newDesk(t, cardtest.PIV(cardtest.TriesLeft(1)), nil)
 	p = answering(cardtest.PIN, "654321")
-	require.ErrorIs(t, last.card.DoChange(t.Context(), changeOf(p.ask)), errNoMore)
+	require.ErrorIs(t, last.card.ChangePIN(t.Context(), changeOf(p.ask)), errNoMore)
 	assert.ErrorIs(t, p.requests[2].Refused, card.ErrLastTry)
 	assert.Zero(t, last.soft.Spent())
 
 	blocked := newDesk(t, cardtest.PIV(cardtest.TriesLeft(0)), nil)
 	p = answering(cardtest.PIN, "654321")
-	assert.ErrorIs(t, blocked.card.DoChange(t.Context(), changeOf(p.ask)), card.ErrPINBlocked)
+	assert.ErrorIs(t, blocked.card.ChangePIN(t.Context(), changeOf(p.ask)), card.ErrPINBlocked)
 	assert.Empty(t, p.requests)
 }
 
@@ -96,7 +96,7 @@ func TestNewPINThatTheCardDoesNotTakeIsAskedForAgain(t *testing.T) {
 			p := answering(cardtest.PIN, "12345", cardtest.PIN, "654321")
 			c := changeOf(p.ask)
 			c.NewFormat = format
-			require.NoError(t, d.card.DoChange(t.Context(), c))
+			require.NoError(t, d.card.ChangePIN(t.Context(), c))
 			require.Len(t, p.requests, 4)
 			assert.NoError(t, p.requests[2].Refused, "the old one is not to blame")
 			assert.ErrorIs(t, p.requests[3].Refused, card.ErrNewPIN)
@@ -113,9 +113,9 @@ func TestNewPINMayBeOneThatWasRefusedBefore(t *testing.T) {
 		if lost {
 			d.readers.Fault(zero, verifyAt, cardtest.Fault{When: cardtest.After, What: cardtest.NoAnswer})
 		}
-		err := d.card.DoChange(t.Context(), changeOf(answering(cardtest.PIN, "654321").ask))
+		err := d.card.ChangePIN(t.Context(), changeOf(answering(cardtest.PIN, "654321").ask))
 		if lost {
-			require.ErrorIs(t, err, card.ErrNoAnswer)
+			require.ErrorIs(t, err, card.ErrNoResponse)
 		} else {
 			require.NoError(t, err)
 		}
@@ -125,23 +125,23 @@ func TestNewPINMayBeOneThatWasRefusedBefore(t *testing.T) {
 
 func TestChangeWithNobodyToAskForTheNewPIN(t *testing.T) {
 	d := newDesk(t, cardtest.PIV(), nil)
-	assert.ErrorIs(t, d.card.DoChange(t.Context(), changeOf(card.FixedPIN(cardtest.PIN))), card.ErrPINRequired)
-	assert.ErrorIs(t, d.card.DoChange(t.Context(), changeOf(nil)), card.ErrPINRequired)
+	assert.ErrorIs(t, d.card.ChangePIN(t.Context(), changeOf(card.FixedPIN(cardtest.PIN))), card.ErrPINRequired)
+	assert.ErrorIs(t, d.card.ChangePIN(t.Context(), changeOf(nil)), card.ErrPINRequired)
 	assert.True(t, d.takes(cardtest.PIN))
 }
 
 func TestUnblock(t *testing.T) {
 	d := newDesk(t, cardtest.PIV(cardtest.TriesLeft(0)), nil)
 	p := answering(cardtest.PUK, "654321")
-	require.ErrorIs(t, d.card.DoChange(t.Context(), unblockOf(p.ask)), errNoMore)
+	require.ErrorIs(t, d.card.ChangePIN(t.Context(), unblockOf(p.ask)), errNoMore)
 	assert.ErrorIs(t, p.requests[2].Refused, card.ErrLastTry, "how many tries the PUK has is not known")
 	assert.Equal(t, []card.Reference{0x81, 0x80}, []card.Reference{p.requests[0].Reference, p.requests[1].Reference})
 
 	p = answering("87654321", "654321", cardtest.PUK, "654321")
 	for i := range p.answers {
-		p.answers[i] = p.answers[i].EvenLastTry()
+		p.answers[i] = p.answers[i].AllowLastTry()
 	}
-	require.NoError(t, d.card.DoChange(t.Context(), unblockOf(p.ask)))
+	require.NoError(t, d.card.ChangePIN(t.Context(), unblockOf(p.ask)))
 	var e *card.PINError
 	require.ErrorAs(t, p.requests[2].Refused, &e)
 	assert.Equal(t, card.PINError{Reference: 0x81, Retries: 2, Sent: true, Err: card.ErrWrongPIN}, *e)
@@ -152,19 +152,19 @@ func TestUnblock(t *testing.T) {
 func TestChangeLogsOut(t *testing.T) {
 	d := newDesk(t, cardtest.PIV(), nil)
 	d.neighbour()
-	require.NoError(t, d.card.DoChange(t.Context(), changeOf(answering(cardtest.PIN, "654321").ask)))
+	require.NoError(t, d.card.ChangePIN(t.Context(), changeOf(answering(cardtest.PIN, "654321").ask)))
 	assert.False(t, d.soft.Verified())
 }
 
 func TestChangeEndsWhenWhoeverIsAskedGivesUp(t *testing.T) {
 	d := newDesk(t, cardtest.PIV(), nil)
 	p := answering(cardtest.PIN)
-	assert.ErrorIs(t, d.card.DoChange(t.Context(), changeOf(p.ask)), errNoMore)
+	assert.ErrorIs(t, d.card.ChangePIN(t.Context(), changeOf(p.ask)), errNoMore)
 	assert.True(t, zeroed(p.answers[0]))
 	ctx, cancel := context.WithCancel(t.Context())
 	p = answering(cardtest.PIN, "654321")
 	p.before = cancel
-	assert.ErrorIs(t, d.card.DoChange(ctx, changeOf(p.ask)), context.Canceled)
+	assert.ErrorIs(t, d.card.ChangePIN(ctx, changeOf(p.ask)), context.Canceled)
 	assert.True(t, d.takes(cardtest.PIN))
 }
 
@@ -180,7 +180,7 @@ func TestMemoryOfChangedPINsIsZeroed(t *testing.T) {
 		built = append(built, old, pin, command.Data)
 		return command
 	}
-	require.NoError(t, card.New("test", kept).DoChange(t.Context(), c))
+	require.NoError(t, card.New("test", kept).ChangePIN(t.Context(), c))
 	assert.Equal(t, "123456\xFF\xFF654321\xFF\xFF", string(kept.copies[0][5:]))
 	for _, b := range append(built, kept.sent[0]) {
 		assert.Equal(t, make([]byte, len(b)), b)
@@ -197,7 +197,7 @@ func TestSecretWithoutPaddingIsVerifiedBeforeItIsChanged(t *testing.T) {
 			sent = append(sent, c.INS)
 		}
 	}})
-	ch := func(ask card.PINFunc) card.Change {
+	ch := func(ask card.PINFunc) card.PINChange {
 		c := changeOf(ask)
 		c.Format = card.PINFormat{Min: 4, Max: 8}
 		verify := func(pin []byte) []byte { return append(pin, 0xFF, 0xFF, 0xFF, 0xFF)[:8] }
@@ -208,14 +208,14 @@ func TestSecretWithoutPaddingIsVerifiedBeforeItIsChanged(t *testing.T) {
 		return c
 	}
 	p := answering("123457", "654321")
-	require.ErrorIs(t, d.card.DoChange(ctx, ch(p.ask)), errNoMore)
+	require.ErrorIs(t, d.card.ChangePIN(ctx, ch(p.ask)), errNoMore)
 	assert.ErrorIs(t, p.requests[2].Refused, card.ErrWrongPIN)
 	assert.Equal(t, 1, d.soft.Spent())
 	assert.NotContains(t, sent, byte(0x24), "nothing was to be changed")
 
 	sent = nil
 	p = answering(cardtest.PIN, "654321")
-	require.NoError(t, d.card.DoChange(ctx, ch(p.ask)))
+	require.NoError(t, d.card.ChangePIN(ctx, ch(p.ask)))
 	assert.Equal(t, []byte{0x20, 0x20, 0x20, 0x20, 0x24}, sent, "asked, asked, verified, asked, changed")
 	assert.Len(t, p.requests, 2)
 	assert.True(t, d.takes("654321"))
@@ -239,11 +239,11 @@ func TestChangeThatIsAllowedByNoPIN(t *testing.T) {
 	}
 	p := answering("654321")
 	c.PIN = p.ask
-	require.ErrorIs(t, d.card.DoChange(t.Context(), c), errNo)
+	require.ErrorIs(t, d.card.ChangePIN(t.Context(), c), errNo)
 	refuse = false
 	p = answering("12345", "654321")
 	c.PIN = p.ask
-	require.NoError(t, d.card.DoChange(t.Context(), c))
+	require.NoError(t, d.card.ChangePIN(t.Context(), c))
 	require.Len(t, p.requests, 2)
 	assert.True(t, p.requests[0].New && p.requests[1].New, "there is no other to ask for")
 	assert.ErrorIs(t, p.requests[1].Refused, card.ErrNewPIN)

@@ -30,8 +30,8 @@ func (tx *Tx) Context() context.Context { return tx.ctx }
 // can still be verified.
 func (tx *Tx) Epoch() uint64 { return tx.link.epoch }
 
-// section runs f while nobody else can use the card.
-func (c *Card) section(ctx context.Context, f func(*Tx) error) error {
+// transact runs f while nobody else can use the card.
+func (c *Card) transact(ctx context.Context, f func(*Tx) error) error {
 	s := c.service
 	if err := s.enter(); err != nil {
 		return err

@@ -2,8 +2,8 @@ package card
 
 import "context"
 
-// A Change is all that an application says about setting a PIN.
-type Change struct {
+// A PINChange is all that an application says about setting a PIN.
+type PINChange struct {
 	// Verification is of the secret that allows it: the PIN that is replaced,
 	// or one that unblocks it. It is this secret whose tries a wrong answer
 	// costs. PIN is asked twice: for the secret, and for the new PIN
@@ -30,10 +30,10 @@ type Change struct {
 	Replace func(secret, pin []byte) Command
 }
 
-// DoChange sets a PIN. It keeps the promises of [Card.DoVerified] for the secret
+// ChangePIN sets a PIN. It keeps the promises of [Card.DoWithPIN] for the secret
 // that allows it; a new PIN that the card does not like is asked for again, with
 // ErrNewPIN as the reason.
-func (c *Card) DoChange(ctx context.Context, ch Change) error {
+func (c *Card) ChangePIN(ctx context.Context, ch PINChange) error {
 	g := &guard{card: c, v: ch.Verification, change: &ch}
 	return wrap(c.reader, "set the PIN", g.run(ctx, func(*Tx) error { return nil }))
 }

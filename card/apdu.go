@@ -8,20 +8,20 @@ const (
 	maxData      = 65535 // bytes of data in an extended command
 )
 
-// An encoder writes the bytes of one APDU into memory of its own.
+// An encoder returns the bytes of one APDU, in new memory.
 type encoder func(Command) []byte
 
-// short is the encoding of commands with short length fields that the protocol
-// of the connection wants.
-func (x *exchange) short() encoder {
-	if x.tx.link.card.Protocol() == driver.T0 {
+// short returns the encoding with short length fields for the protocol of the
+// connection.
+func (t *trip) short() encoder {
+	if t.tx.link.card.Protocol() == driver.T0 {
 		return shortT0
 	}
 	return shortAPDU
 }
 
-// shortAPDU writes the four cases of a command (ISO/IEC 7816-3, 12.1.3). Ne of
-// 256 and more is asked for as 256.
+// shortAPDU encodes the four cases of a command (ISO/IEC 7816-3, 12.1.3). An Ne of
+// more than 256 becomes 256.
 func shortAPDU(c Command) []byte {
 	b := make([]byte, 0, 6+len(c.Data))
 	b = append(b, c.CLA, c.INS, c.P1, c.P2)
@@ -35,8 +35,8 @@ func shortAPDU(c Command) []byte {
 	return b
 }
 
-// shortT0 writes a command for T=0, where a header has always five bytes, and a
-// command with data cannot say how much answer it expects (ISO/IEC 7816-3, 12.2).
+// shortT0 encodes a command for T=0: the header always has five bytes, and a command
+// with data has no Le (ISO/IEC 7816-3, 12.2).
 func shortT0(c Command) []byte {
 	if len(c.Data) > 0 {
 		c.Ne = 0
@@ -46,7 +46,7 @@ func shortT0(c Command) []byte {
 	return shortAPDU(c)
 }
 
-// extendedAPDU writes the cases with length fields of two bytes.
+// extendedAPDU encodes the cases with length fields of two bytes.
 func extendedAPDU(c Command) []byte {
 	b := make([]byte, 0, 9+len(c.Data))
 	b = append(b, c.CLA, c.INS, c.P1, c.P2)

@@ -3,126 +3,144 @@ package card
 import (
 	"context"
 	"errors"
+	"fmt"
 )
-
-// A Verification is all that an application says about one of its PINs. Its
-// functions run in a section and use only the Tx they are given.
-type Verification struct {
-	Purpose   string // what the PIN is for: PINRequest.Purpose
-	Reference Reference
-	Format    PINFormat
-
-	// Select makes the application current, or finds that it is. A PIN leaves
-	// the program only in a section in which Select returned nil.
-	Select func(*Tx) error
-
-	// Identity is what the application calls this card, for the person
-	// (PINRequest.Card) and to know it again in another reader.
-	Identity func(*Tx) (string, error)
-
-	// Status asks how the PIN stands. It must not cost a try.
-	Status func(*Tx) (PINStatus, error)
-
-	// Verify is the command that carries the PIN in its format.
-	Verify func(pin []byte) Command
-
-	// Logout ends the verification. Nil: the card is reset for it.
-	Logout func(*Tx) error
-
-	// Always asks for the PIN and verifies it even if it is verified already.
-	Always bool
-
-	// PIN is asked for the PIN. Nil: ErrPINRequired, unless it is verified.
-	PIN PINFunc
-}
-
-// DoWithPIN runs f in a section in which the PIN is verified, as [Card.Do] runs
-// it in any. The package comment says what it promises. It first finds out how
-// the PIN stands, in a section of its own; then it asks; then it verifies and
-// runs f, which can rely on its application being selected. A PIN that was
-// verified is logged out again at the end, unless the card is held.
-func (c *Card) DoWithPIN(ctx context.Context, v Verification, f func(*Tx) error) error {
-	g := &guard{card: c, v: v}
-	return wrap(c.reader, "verify the PIN", g.run(ctx, f))
-}
 
 // A guard is one run of DoWithPIN or ChangePIN.
 type guard struct {
 	card     *Card
 	v        Verification
-	change   *PINChange // nil where the PIN is only verified
-	identity string
-	of       insertion // the card that the PIN is asked for
-	pad      pad       // of its reader
+	change   *PINChange // nil if the PIN is only verified
+	identity Identity   // of the card that the PIN is asked for
+	pad      pad        // of its reader
+	resets   uint64     // of the card, before the PIN was asked for
+	hold     *hold      // keeps the connection while the user is asked
 }
 
-// allowed reports whether a PIN is set without a secret that a person knows.
-func (g *guard) allowed() bool { return g.change != nil && g.change.Allow != nil }
+// maxPrompts bounds how often a PINFunc is called that ignores why its answers are
+// not accepted.
+const maxPrompts = 16
 
-func (g *guard) run(ctx context.Context, f func(*Tx) error) error {
-	var refused error // why the last answer was not taken
-	for range maxAnswers {
-		status, done, err := g.look(ctx, f)
-		switch {
-		case done || err != nil:
-			return err
-		case status.Blocked && !g.allowed():
-			return &PINError{g.v.Reference, 0, false, ErrPINBlocked}
-		case g.v.PIN == nil:
-			return &PINError{g.v.Reference, status.Retries, false, ErrPINRequired}
-		}
-		given, err := g.ask(ctx, status, refused)
-		if err != nil { // whoever gives up may say so with why the last answer was not taken
-			given.destroy()
-			return err
-		}
-		err = g.card.transact(ctx, func(tx *Tx) error {
-			if err := g.verify(tx, given); err != nil {
-				return err
-			}
-			return f(tx)
-		})
-		given.destroy()
-		if !askAgain(err) {
-			return err
-		}
-		refused = err
+// look finds out which card this is and how its PIN stands, before the user is
+// asked, and holds the card from then on. If the PIN is verified already, and that
+// is enough, it runs f.
+func (g *guard) look(ctx context.Context, f func(*Tx) error) (status PINStatus, done bool, err error) {
+	if status, ok := g.recall(); ok {
+		return status, false, nil
 	}
-	return refused
+	err = g.card.transact(ctx, func(tx *Tx) error {
+		if status, err = g.status(tx); err != nil {
+			return err
+		}
+		if status.Verified && !g.v.Always && g.change == nil {
+			done = true
+			return f(tx)
+		}
+		g.pad = tx.pad()
+		g.resets = tx.lane.resets
+		g.keep(tx, status)
+		if g.hold == nil {
+			g.hold = tx.hold()
+		}
+		return nil
+	})
+	return status, done, err
 }
 
-// maxAnswers bounds how often a PINFunc is asked that does not heed why its
-// answers are not taken.
-const maxAnswers = 16
+// transact runs f in the transaction that follows the prompt. The hold ends in it,
+// so that its end logs out; it stays only if the user is asked again and nothing is
+// verified.
+func (g *guard) transact(ctx context.Context, f func(*Tx) error) error {
+	return g.card.transact(ctx, func(tx *Tx) (err error) {
+		again := false
+		defer func() { // f may panic
+			if g.hold != nil && !again {
+				g.hold.releaseIn(tx)
+				g.hold = nil
+			}
+		}()
+		err = f(tx)
+		again = canRetry(err) && len(tx.link.logouts) == 0
+		return err
+	})
+}
 
-// askAgain reports whether an error is one that another PIN, or consent to the
-// last try, can mend.
-func askAgain(err error) bool {
+func (g *guard) release() {
+	if g.hold != nil {
+		g.hold.release()
+	}
+}
+
+// status selects the application, makes sure that the card is the same, and asks
+// for the retry counter.
+func (g *guard) status(tx *Tx) (PINStatus, error) {
+	if err := g.v.Select(tx); err != nil {
+		return PINStatus{}, err
+	}
+	if prepare := g.v.Prepare; prepare != nil {
+		if err := prepare(tx, &g.v); err != nil {
+			return PINStatus{}, err
+		}
+		g.v.Prepare = nil
+	}
+	id, err := tx.Identify(g.v.Application, g.v.Identity)
+	if err != nil {
+		return PINStatus{}, err
+	}
+	g.identity = id
+	status, err := g.v.Status(tx)
+	if err != nil {
+		return PINStatus{}, err
+	}
+	g.card.service.refused.resolve(g.pinID(), status)
+	return g.card.afterRefusal(g.key(), status), nil
+}
+
+// allow returns why the PIN of t is not sent, nil if it may be. before is the state
+// that the user was told, now that of this transaction.
+func (g *guard) allow(now, before PINStatus, t *trip, pin PIN) error {
+	switch {
+	case now.Blocked:
+		return g.notSent(now, ErrPINBlocked)
+	case now.Retries >= 0 && now.Retries < before.Retries:
+		return g.notSent(now, ErrFewerRetries)
+	case g.card.service.refused.has(t.pin):
+		return g.notSent(now, ErrRefusedBefore)
+	case now.last() && !pin.allowLast:
+		return g.notSent(now, ErrLastTry)
+	}
+	return nil
+}
+
+func (g *guard) notSent(status PINStatus, why error) error {
+	return &PINError{g.v.Reference, status.Retries, false, why}
+}
+
+// canRetry reports whether another PIN, or consent to the last try, can mend err.
+func canRetry(err error) bool {
 	var e *PINError
 	if !errors.As(err, &e) {
 		return false
 	}
 	switch e.Err {
-	case ErrWrongPIN, ErrLastTry, ErrRefusedBefore, ErrPINFormat, ErrNewPIN:
+	case ErrWrongPIN, ErrLastTry, ErrFewerRetries, ErrRefusedBefore, ErrPINFormat, ErrNewPIN:
 		return true
 	}
 	return false
 }
 
-// An answer is what was given for one use of the guard.
-type answer struct {
-	pin PIN
-	new PIN // the one to set, where one is set
+// gaveUp returns the error of a PINFunc together with why its last answer was not
+// accepted.
+func gaveUp(err, refused error) error {
+	if refused == nil || errors.Is(err, refused) {
+		return err
+	}
+	return fmt.Errorf("%w, after: %w", err, refused)
 }
 
-func (a answer) destroy() {
-	a.pin.Destroy()
-	a.new.Destroy()
-}
-
-// ask asks for the PIN, and for the new one where one is to be set.
-func (g *guard) ask(ctx context.Context, status PINStatus, refused error) (a answer, err error) {
-	r := PINRequest{
+// request returns the request for the PIN.
+func (g *guard) request(status PINStatus, refused error) PINRequest {
+	return PINRequest{
 		Reader:    g.card.reader,
 		Card:      g.identity,
 		Purpose:   g.v.Purpose,
@@ -131,48 +149,132 @@ func (g *guard) ask(ctx context.Context, status PINStatus, refused error) (a ans
 		Retries:   status.Retries,
 		Last:      status.last(),
 		Pad:       g.padTakes(),
-		service:   g.card.service,
-		insertion: g.of,
+		Refused:   refused,
+		EachUse:   g.v.EachUse,
+		card:      g.card,
+		resets:    g.resets,
 	}
-	if !errors.Is(refused, ErrNewPIN) {
-		r.Refused, refused = refused, nil
-	}
-	if !g.allowed() {
-		a.pin, err = g.v.PIN(ctx, r)
-	}
-	if err == nil && g.change != nil {
-		r.Reference, r.Format, r.New = g.change.New, g.change.NewFormat, true
-		r.Retries, r.Last, r.Refused = -1, false, refused
-		a.new, err = g.v.PIN(ctx, r)
-	}
-	return a, err
 }
 
-// look finds out how the PIN stands. If it is verified, and that is enough, it
-// runs f.
-func (g *guard) look(ctx context.Context, f func(*Tx) error) (status PINStatus, done bool, err error) {
-	err = g.card.transact(ctx, func(tx *Tx) error {
-		g.of = insertion{tx.card.events, tx.lane.resets}
-		if status, err = g.status(tx); err != nil {
-			return err
-		}
-		if g.identity, err = g.v.Identity(tx); err != nil {
-			return err
-		}
-		if status.Verified && !g.v.Always && g.change == nil {
-			done = true
-			return f(tx)
-		}
-		g.card.service.refused.resolve(g.key(), status)
-		g.pad = tx.pad()
-		return nil
-	})
-	return status, done, err
-}
-
-func (g *guard) status(tx *Tx) (PINStatus, error) {
-	if err := g.v.Select(tx); err != nil {
+// PINStatus selects an application, identifies the card and asks for the retry
+// counter of a PIN. While the card is held, the next [Card.DoWithPIN] with Always
+// set goes by it and asks the user at once.
+func (tx *Tx) PINStatus(v Verification) (PINStatus, error) {
+	g := &guard{card: tx.card, v: v, resets: tx.lane.resets}
+	status, err := g.status(tx)
+	if err != nil {
 		return PINStatus{}, err
 	}
-	return g.v.Status(tx)
+	g.pad = tx.pad()
+	g.keep(tx, status)
+	return status, nil
+}
+
+// A pinKey names a PIN among those of one card.
+type pinKey struct {
+	application string
+	reference   Reference
+}
+
+func (g *guard) key() pinKey { return pinKey{g.v.Application, g.v.Reference} }
+
+// A pinID names a PIN among those of all cards. An unknown card is one of its own
+// for as long as it stays in the reader.
+type pinID struct {
+	card   Identity
+	serial uint64 // of the Card, if card is zero
+	pinKey
+}
+
+func (g *guard) pinID() pinID { return g.idOf(g.v.Reference) }
+
+func (g *guard) idOf(r Reference) pinID {
+	id := pinID{card: g.identity, pinKey: pinKey{g.v.Application, r}}
+	if g.identity.IsZero() {
+		id.serial = g.card.serial
+	}
+	return id
+}
+
+// remembered returns the name under which a PIN is remembered as refused.
+func (g *guard) remembered(r Reference, coded []byte) refusal {
+	return g.card.service.refused.of(g.idOf(r), coded)
+}
+
+// A pinState is what was last learnt about a PIN over a connection.
+type pinState struct {
+	link     *link
+	identity Identity
+	status   PINStatus
+	pad      pad
+	resets   uint64
+}
+
+// keep remembers status for recall. A verified PIN has no count; what was counted
+// before still holds, since success only raises it.
+func (g *guard) keep(tx *Tx, status PINStatus) {
+	c := g.card
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.pins == nil {
+		c.pins = make(map[pinKey]pinState)
+	}
+	if old, ok := c.pins[g.key()]; ok && old.link == tx.link && status.Verified && old.status.Retries >= 0 {
+		status = PINStatus{Retries: old.status.Retries}
+	}
+	c.pins[g.key()] = pinState{tx.link, g.identity, status, g.pad, g.resets}
+}
+
+// recall returns the last known state of a PIN that is asked for at each use,
+// while the card is held over the connection that told it: the user is asked
+// without another look. The transaction that follows reads the counter again.
+func (g *guard) recall() (PINStatus, bool) {
+	c := g.card
+	if !g.v.Always || g.change != nil || g.v.Prepare != nil {
+		return PINStatus{}, false
+	}
+	shared := c.service.lane(c.reader).shared(c)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s, ok := c.pins[g.key()]
+	if !ok || shared == nil || s.link != shared || s.status.Verified || s.status.Retries < 0 {
+		return PINStatus{}, false
+	}
+	g.identity, g.pad, g.resets = s.identity, s.pad, s.resets
+	return s.status, true
+}
+
+// noteRefusal remembers the retry counter that came with a refusal, -1 if it did
+// not say; noteSuccess forgets it.
+func (c *Card) noteRefusal(key pinKey, retries int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.refusals == nil {
+		c.refusals = make(map[pinKey]int)
+	}
+	c.refusals[key] = retries
+	delete(c.pins, key)
+}
+
+func (c *Card) noteSuccess(key pinKey) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.refusals, key)
+}
+
+// afterRefusal corrects what a card says after it refused a PIN: some cards report
+// a PIN as verified, or an old count, whatever happened. The lower of both counts;
+// "verified" is then unknown.
+func (c *Card) afterRefusal(key pinKey, s PINStatus) PINStatus {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n, refused := c.refusals[key]
+	switch {
+	case !refused || s.Blocked:
+	case s.Verified:
+		s = PINStatus{Retries: -1}
+	case n >= 0 && s.Retries > n:
+		s.Retries = n
+	}
+	return s
 }

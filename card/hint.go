@@ -42,10 +42,10 @@ var hints = []struct {
 // Hint says in a sentence what a person can do about an error of this module,
 // or nothing where there is nothing to say.
 func Hint(err error) string {
-	// Who makes an error of its own knows more than the errors that it wraps.
-	var own interface{ Hint() string }
-	if errors.As(err, &own) {
-		return own.Hint()
+	// An error's own Hint wins over those of the errors it wraps.
+	var hinter interface{ Hint() string }
+	if errors.As(err, &hinter) {
+		return hinter.Hint()
 	}
 	for _, h := range hints {
 		if errors.Is(err, h.err) {

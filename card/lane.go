@@ -6,31 +6,56 @@ import (
 	"github.com/smartlogon/smartlogon/card/driver"
 )
 
-// A lane is what one process does with one reader: its sections take turns, and
-// share a connection as long as somebody holds the card.
+// A lane is what this process does with one reader: its transactions take turns,
+// and share one connection while the card is held.
 type lane struct {
-	turn   chan struct{} // has a token in it while a section runs
-	resets uint64        // that sections came upon; changes in sections only
+	turn   chan struct{} // holds a token while a transaction runs
+	resets uint64        // by other programs, as transactions noticed; changes in transactions only
 
 	mu      sync.Mutex // guards what follows
-	link    *link      // the connection that sections share; nil while nobody holds the card
+	active  *link      // the connection of the transaction that runs
+	link    *link      // the shared connection; nil while the card is not held
 	holds   int        // of link
-	working bool       // a section uses link, and closes it at its end if nobody holds it
+	working bool       // a transaction uses link, and closes it at its end if no hold is left
 }
 
-// A link is one connection to a card. Its fields change in sections only.
+// A link is one connection to a card. Its fields change in transactions only.
 type link struct {
-	card   driver.Card
-	events uint32
-	epoch  uint64
+	card  driver.Card
+	owner *Card
+	epoch uint64
 
-	// logouts end what was verified over this connection, by the name of what
-	// was verified. What is left when the connection closes dies by a reset.
-	logouts map[string]func(*Tx) error
+	// What holds for one epoch: it is dropped when the card was reset.
+	identities map[string]Identity        // by application, once read
+	pins       map[pinKey]PINStatus       // the last known state of PINs
+	logouts    map[pinKey]func(*Tx) error // what ends the verification of PINs; closing resets the card if any is left
+}
+
+// newEpoch forgets what a reset has ended.
+func (k *link) newEpoch(n uint64) {
+	k.epoch = n
+	k.identities, k.pins, k.logouts = nil, nil, nil
 }
 
 func (k *link) close() {
-	k.card.Close(len(k.logouts) > 0) // nobody to tell: the connection is gone either way
+	k.card.Close(len(k.logouts) > 0) // an error changes nothing: the connection is gone either way
+}
+
+// use notes the connection of the transaction that runs, nil when it ends.
+func (l *lane) use(k *link) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.active = k
+}
+
+// abort closes the connection under the transaction that runs, whose command does
+// not end. The card is reset, so that no PIN stays verified.
+func (l *lane) abort() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.active != nil {
+		l.active.card.Close(true)
+	}
 }
 
 // hold makes k the shared connection, or counts one more hold of it.
@@ -46,13 +71,13 @@ func (l *lane) hold(k *link) {
 	l.holds++
 }
 
-// unhold takes back one hold of k, the last one only if last is set. It reports
-// whether there is nothing more to do.
+// unhold ends one hold of k, the last one only if last is set. It reports whether
+// nothing is left to do.
 func (l *lane) unhold(k *link, last bool) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
-	case l.link != k: // it died meanwhile
+	case l.link != k: // the connection was dropped
 		return true
 	case l.holds > 1 || last:
 		l.holds--
@@ -61,26 +86,35 @@ func (l *lane) unhold(k *link, last bool) bool {
 	return false
 }
 
-// borrow returns the shared connection to the card with that event count, nil
-// where there is none.
-func (l *lane) borrow(events uint32) *link {
+// borrow returns the shared connection of c, nil if there is none.
+func (l *lane) borrow(c *Card) *link {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.link == nil || l.link.events != events {
+	if l.link == nil || l.link.owner != c {
 		return nil
 	}
 	l.working = true
 	return l.link
 }
 
-// held reports whether k outlives the section that uses it.
+// shared returns the shared connection of c without using it.
+func (l *lane) shared(c *Card) *link {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.link == nil || l.link.owner != c {
+		return nil
+	}
+	return l.link
+}
+
+// held reports whether k outlives the transaction that uses it.
 func (l *lane) held(k *link) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.link == k && l.holds > 0
 }
 
-// giveBack ends the use of k by a section.
+// giveBack ends the use of k by a transaction.
 func (l *lane) giveBack(k *link) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -94,7 +128,7 @@ func (l *lane) giveBack(k *link) {
 	k.close()
 }
 
-// drop closes k, held or not. If a section uses it, that closes it.
+// drop closes k, held or not. If a transaction uses it, its end closes it.
 func (l *lane) drop(k *link) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -108,8 +142,8 @@ func (l *lane) drop(k *link) {
 	}
 }
 
-// dropAll closes the shared connection. No section runs any more, but a hold may
-// end at the same time.
+// dropAll closes the shared connection. No transaction runs any more, but a hold
+// may end at the same time.
 func (l *lane) dropAll() {
 	l.mu.Lock()
 	k := l.link

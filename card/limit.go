@@ -68,9 +68,9 @@ func (tx *Tx) learn(c Command, before limit, err error) (again bool) {
 	var status Status
 	switch answered := err == nil || errors.As(err, &status); {
 	case before == untried && !answered:
-		// Some readers fail on what they cannot carry, and the card is lost
-		// to this section.
-		if again = tooLong(err); again {
+		// Some readers fail on what they cannot carry, and the transaction is
+		// lost.
+		if again = meaningOf(err).tooLong; again {
 			tx.setLimit(shortOnly)
 			tx.breakOff()
 		}
@@ -97,18 +97,4 @@ func (tx *Tx) unlearn(before limit, first, second error) {
 	if errors.As(first, &a) && errors.As(second, &b) && a == b {
 		tx.setLimit(before)
 	}
-}
-
-// tooLong reports whether a failure can be that of a reader which was given, or
-// got, more bytes than it can carry.
-func tooLong(err error) bool {
-	for _, no := range []driver.Errno{
-		driver.NotTransacted, driver.CommDataLost, driver.InsufficientBuffer,
-		driver.InvalidParameter, driver.InternalError, driver.UnsupportedFeature,
-	} {
-		if errors.Is(err, no) {
-			return true
-		}
-	}
-	return errors.Is(err, ErrNoResponse)
 }

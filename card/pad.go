@@ -7,18 +7,17 @@ import (
 	"github.com/smartlogon/smartlogon/card/driver"
 )
 
-// Features of a reader with keys of its own (PC/SC part 10, 2.3).
+// Features of a reader with a keypad (PC/SC part 10, 2.3).
 const (
 	featureVerify = 0x06 // FEATURE_VERIFY_PIN_DIRECT
 	featureModify = 0x07 // FEATURE_MODIFY_PIN_DIRECT
 )
 
-// A pad is what a reader with keys of its own is told by: control codes, 0 where
-// it cannot do that.
+// A pad is the keypad of a reader: control codes, 0 for what it cannot do.
 type pad struct{ verify, modify uint32 }
 
 // pad asks the reader for its features (PC/SC part 10, 2.2). A reader that does
-// not know the question has none.
+// not support the request has none.
 func (tx *Tx) pad() (p pad) {
 	reader, ok := tx.link.card.(driver.Controller)
 	if !ok {
@@ -39,32 +38,35 @@ func (tx *Tx) pad() (p pad) {
 	return p
 }
 
-// padTakes reports whether the pad can do what the guard wants.
+// padTakes reports whether the keypad can do what the guard wants.
 func (g *guard) padTakes() bool {
 	if g.change == nil {
 		return g.pad.verify != 0
 	}
-	// Where a PIN is not padded, only the card knows where the old one ends.
-	return g.pad.modify != 0 && !g.allowed() && g.v.Format.Padded && g.change.NewFormat.Padded
+	// If a PIN is not padded, only the card knows where the old one ends.
+	return g.pad.modify != 0 && g.change.Allow == nil && g.v.Format.Padded && g.change.NewFormat.Padded
 }
 
-// typed makes what has the person type on the reader: the structure of PC/SC
-// part 10 (2.5.2 and 2.5.3), with the command inside. What is typed is not known,
-// so nothing of it is remembered.
-func (g *guard) typed() sending {
+// padVerifyTrip builds the structure that has the user enter a PIN on the reader
+// (PC/SC part 10, 2.5.2), with the command inside. What is entered is not known, so
+// it is not remembered.
+func (g *guard) padVerifyTrip() *trip {
 	f := g.v.Format
-	if g.change == nil {
-		c := g.v.Verify(f.blank())
-		c.Secret = true
-		order := append(padHead(f),
-			byte(f.Max), byte(f.Min), // wPINMaxExtraDigit
-			padEnter,
-			0xFF,    // bNumberMessage: the reader's own
-			0, 0, 0, // wLangId, bMsgIndex
-			0, 0, 0) // bTeoPrologue
-		return sending{command: c, pad: g.pad.verify, order: padCommand(order, c)}
-	}
-	n := g.change.NewFormat
+	c := g.v.Verify(f.blank())
+	c.Secret = true
+	order := append(padHead(f),
+		byte(f.Max), byte(f.Min), // wPINMaxExtraDigit
+		padEnter,
+		0xFF,    // bNumberMessage: the reader's own
+		0, 0, 0, // wLangId, bMsgIndex
+		0, 0, 0) // bTeoPrologue
+	return &trip{command: c, pad: g.pad.verify, order: padCommand(order, c)}
+}
+
+// padChangeTrip builds the structure that has the user enter the old PIN, and the
+// new one twice (PC/SC part 10, 2.5.3).
+func (g *guard) padChangeTrip() *trip {
+	f, n := g.v.Format, g.change.NewFormat
 	c := g.change.Replace(f.blank(), n.blank())
 	c.Secret = true
 	order := append(padHead(n),
@@ -76,17 +78,17 @@ func (g *guard) typed() sending {
 		0, 0, // wLangId
 		0, 1, 2, // bMsgIndex1 to 3
 		0, 0, 0) // bTeoPrologue
-	return sending{command: c, pad: g.pad.modify, order: padCommand(order, c)}
+	return &trip{command: c, changes: true, pad: g.pad.modify, order: padCommand(order, c)}
 }
 
 const (
-	padTimeout     = 30   // seconds, for the first key and between two
+	padTimeout     = 30   // seconds, for the first key and between keys
 	padBytesASCII  = 0x82 // bmFormatString: the PIN is ASCII, from the first byte on, left justified
-	padEnter       = 0x02 // bEntryValidationCondition: the key for it is pressed
-	padOldAndTwice = 0x03 // bConfirmPIN: the old one is asked for, and the new one twice
+	padEnter       = 0x02 // bEntryValidationCondition: the enter key
+	padOldAndTwice = 0x03 // bConfirmPIN: old PIN once, new PIN twice
 )
 
-// padHead is the part that both structures begin with.
+// padHead returns the part that both structures begin with.
 func padHead(f PINFormat) []byte {
 	size := byte(0) // of the block that the PIN stands in; 0: no longer than the PIN
 	if f.Padded {
@@ -95,14 +97,14 @@ func padHead(f PINFormat) []byte {
 	return []byte{padTimeout, padTimeout, padBytesASCII, size, 0}
 }
 
-// padCommand ends a structure with the command that the reader fills in.
+// padCommand appends the command that the reader fills in.
 func padCommand(order []byte, c Command) []byte {
 	apdu := append([]byte{c.CLA, c.INS, c.P1, c.P2, byte(len(c.Data))}, c.Data...)
 	order = binary.LittleEndian.AppendUint32(order, uint32(len(apdu)))
 	return append(order, apdu...)
 }
 
-// blank is the place that the reader writes a PIN to.
+// blank returns the place that the reader writes a PIN to.
 func (f PINFormat) blank() []byte {
 	if !f.Padded {
 		return nil
@@ -110,30 +112,9 @@ func (f PINFormat) blank() []byte {
 	return bytes.Repeat([]byte{0xFF}, f.Max)
 }
 
-// Statuses of the reader, in place of the card's (PC/SC part 10, 2.5.2): no PIN
-// was sent.
+// Status words of the reader in place of the card (PC/SC part 10, 2.5.2): no PIN was
+// sent.
 const (
-	padDiffers  Status = 0x6402 // the new PIN was typed in two ways
+	padDiffers  Status = 0x6402 // the two entries of the new PIN differ
 	padTooShort Status = 0x6403 // or too long
 )
-
-// sendPIN sends a PIN, or has it typed.
-func (tx *Tx) sendPIN(out sending) error {
-	if out.pad != 0 {
-		traceOf(tx.ctx).pad(tx.card.reader)
-	}
-	_, err := tx.exchange(&exchange{tx: tx, command: out.command, pad: out.pad, order: out.order, heard: out.heard})
-	return wrap(tx.card.reader, insName(out.command.INS), err)
-}
-
-// give sends bytes to the card, or to the reader.
-func (x *exchange) give(out []byte) ([]byte, error) {
-	if x.pad == 0 {
-		return x.tx.link.card.Transmit(out)
-	}
-	reader, ok := x.tx.link.card.(driver.Controller)
-	if !ok {
-		return nil, driver.UnsupportedFeature
-	}
-	return reader.Control(x.pad, out)
-}

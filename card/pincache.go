@@ -7,21 +7,22 @@ import (
 	"time"
 )
 
-// CachePIN remembers for a while what ask answered, so that a person who uses a
-// card again is not asked again. A remembered PIN is used only
+// CachePIN remembers the answers of ask for the time keep, so that the user is not
+// asked again. A remembered PIN is used only
 //
-//   - for the same card, not taken out or, as far as this process notices,
-//     reset since;
-//   - until it is as old as keep;
-//   - until the card does not take it;
-//   - not for the last try, nor where the card does not say how many are left;
+//   - for the same card, neither removed since nor, as far as this process
+//     notices, reset;
+//   - until the card refuses it;
+//   - not for the last try, nor if the card does not report its retry counter;
+//   - not for a key that wants the PIN at each use ([PINRequest].EachUse), since
+//     the user is to confirm each use: a program that wants it all the same
+//     clears that field in a PINFunc of its own before it calls cached;
 //   - not to set a PIN.
 //
-// Then ask is called. The memory is zeroed when the time is up, when the PIN is
-// found to be of no more use, and when forget is called, which may be done at any
-// time. Nothing is remembered unless a program asks for it by this function.
+// Otherwise ask is called. The memory is zeroed after keep, when the PIN can no
+// longer be used, and by forget, which may be called at any time.
 func CachePIN(ask PINFunc, keep time.Duration) (cached PINFunc, forget func()) {
-	p := &pinCache{ask: ask, keep: keep, pins: make(map[pinKey]*rememberedPIN)}
+	p := &pinCache{ask: ask, keep: keep, pins: make(map[cacheKey]*cachedPIN)}
 	return p.answer, p.forget
 }
 
@@ -30,78 +31,81 @@ type pinCache struct {
 	keep time.Duration
 
 	mu   sync.Mutex // guards what follows
-	pins map[pinKey]*rememberedPIN
+	pins map[cacheKey]*cachedPIN
 }
 
-// A pinKey is a PIN of whatever card is in a reader.
-type pinKey struct {
+// A cacheKey names a PIN of the card in a reader.
+type cacheKey struct {
 	service   *Service
 	reader    string
 	reference Reference
 }
 
-type rememberedPIN struct {
-	digits []byte
-	of     insertion
-	card   string
-	timer  *time.Timer
+type cachedPIN struct {
+	digits   []byte
+	card     *Card
+	resets   uint64
+	identity Identity
+	timer    *time.Timer
 }
 
-// An insertion is a card that stays in its reader and is not reset.
-type insertion struct {
-	events uint32
-	resets uint64
+// isFor reports whether the PIN is for the card of r, as it was then.
+func (c *cachedPIN) isFor(r PINRequest) bool {
+	return c.card == r.card && c.resets == r.resets && c.identity == r.Card
 }
 
 func (p *pinCache) answer(ctx context.Context, r PINRequest) (PIN, error) {
-	key := pinKey{r.service, r.Reader, r.Reference}
+	if r.New || r.EachUse || r.card == nil {
+		return p.ask(ctx, r)
+	}
+	key := cacheKey{r.card.service, r.Reader, r.Reference}
 	if pin, ok := p.recall(key, r); ok {
 		return pin, nil
 	}
 	pin, err := p.ask(ctx, r)
-	if err == nil && pin.secret != nil && !r.New {
+	if err == nil && !pin.isZero() {
 		p.remember(key, r, pin)
 	}
 	return pin, err
 }
 
-// recall finds the PIN where it may be used, and drops it where it is of no use.
-func (p *pinCache) recall(key pinKey, r PINRequest) (PIN, bool) {
+// recall returns the PIN if it may be used, and drops it if it never may again.
+func (p *pinCache) recall(key cacheKey, r PINRequest) (PIN, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	it, ok := p.pins[key]
+	cached, ok := p.pins[key]
 	switch {
 	case !ok:
 		return PIN{}, false
-	case r.New || r.Refused != nil || it.card != r.Card || it.of != r.insertion:
-		p.drop(key, it)
+	case r.Refused != nil || !cached.isFor(r):
+		p.drop(key, cached)
 		return PIN{}, false
 	case r.Last:
 		return PIN{}, false
 	}
-	return NewPIN(bytes.Clone(it.digits)), true
+	return NewPIN(bytes.Clone(cached.digits)), true
 }
 
-func (p *pinCache) remember(key pinKey, r PINRequest, pin PIN) {
+func (p *pinCache) remember(key cacheKey, r PINRequest, pin PIN) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if old, ok := p.pins[key]; ok {
 		p.drop(key, old)
 	}
-	it := &rememberedPIN{digits: bytes.Clone(pin.secret.digits), of: r.insertion, card: r.Card}
-	it.timer = time.AfterFunc(p.keep, func() {
+	cached := &cachedPIN{digits: bytes.Clone(pin.digits()), card: r.card, resets: r.resets, identity: r.Card}
+	cached.timer = time.AfterFunc(p.keep, func() {
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		p.drop(key, it)
+		p.drop(key, cached)
 	})
-	p.pins[key] = it
+	p.pins[key] = cached
 }
 
 // drop is called under the mutex.
-func (p *pinCache) drop(key pinKey, it *rememberedPIN) {
-	it.timer.Stop()
-	clear(it.digits)
-	if p.pins[key] == it {
+func (p *pinCache) drop(key cacheKey, cached *cachedPIN) {
+	cached.timer.Stop()
+	clear(cached.digits)
+	if p.pins[key] == cached {
 		delete(p.pins, key)
 	}
 }
@@ -109,7 +113,7 @@ func (p *pinCache) drop(key pinKey, it *rememberedPIN) {
 func (p *pinCache) forget() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for key, it := range p.pins {
-		p.drop(key, it)
+	for key, cached := range p.pins {
+		p.drop(key, cached)
 	}
 }

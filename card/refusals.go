@@ -1,14 +1,14 @@
 package card
 
 import (
-	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
+	"encoding/binary"
 	"sync"
 )
 
-// refusals remembers which PINs cards refused, without keeping the PINs: a hash
-// under a key of this process, which says nothing to anybody else.
+// refusals remembers which PINs cards refused. It keeps no PIN, only a hash under
+// a key of this process.
 type refusals struct {
 	mu      sync.Mutex
 	key     []byte
@@ -16,19 +16,18 @@ type refusals struct {
 	unclear map[refusal]unclear
 }
 
-// A refusal names a PIN of one reference of one card. The zero value names none,
-// and nothing is remembered of it.
+// A refusal is the hash of a PIN of one reference of one card. The zero value is no
+// PIN and is not remembered.
 type refusal [sha256.Size]byte
 
-// unclear is a PIN that was sent, and of which the card has not said whether it
-// is right: the answer was lost, or about something else. Fewer tries afterwards
-// mean that it was wrong.
+// unclear is a PIN that was sent and neither refused nor accepted: the response was
+// lost, or about something else. A lower counter afterwards means that it was wrong.
 type unclear struct {
-	reference string // of the card: see guard.key
-	before    int    // tries left; negative where that is not known
+	id     pinID
+	before int // retries left; negative if not known
 }
 
-func (r *refusals) of(identity string, ref Reference, pin []byte) refusal {
+func (r *refusals) of(id pinID, pin []byte) refusal {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.key == nil {
@@ -37,63 +36,70 @@ func (r *refusals) of(identity string, ref Reference, pin []byte) refusal {
 		r.refused = make(map[refusal]bool)
 		r.unclear = make(map[refusal]unclear)
 	}
-	mac := hmac.New(sha256.New, r.key)
-	mac.Write([]byte{byte(len(identity) >> 8), byte(len(identity)), byte(ref)})
-	mac.Write([]byte(identity))
-	mac.Write(pin)
-	return refusal(mac.Sum(nil))
+	// Whole blocks are hashed where they are: no copy of the PIN stays behind in
+	// the buffer of the hash.
+	text := make([]byte, 0, 4*sha256.BlockSize+len(id.application)+len(pin))
+	text = append(text, r.key...)
+	text = append(text, id.card.id[:]...)
+	text = binary.BigEndian.AppendUint64(text, id.serial)
+	text = append(text, byte(id.reference), byte(len(id.application)), byte(len(pin)))
+	text = append(text, id.application...)
+	text = append(text, pin...)
+	defer clear(text)
+	whole := (len(text) + sha256.BlockSize - 1) / sha256.BlockSize * sha256.BlockSize
+	return sha256.Sum256(text[:whole])
 }
 
-// sent is for a PIN that is on its way.
-func (r *refusals) sent(it refusal, reference string, before PINStatus) {
+// sent notes a PIN that is about to be sent.
+func (r *refusals) sent(pin refusal, id pinID, before PINStatus) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if it != (refusal{}) {
-		r.unclear[it] = unclear{reference, before.Retries}
+	if pin != (refusal{}) {
+		r.unclear[pin] = unclear{id, before.Retries}
 	}
 }
 
-// add is for a PIN that the card refused.
-func (r *refusals) add(it refusal) {
+// add notes a PIN that the card refused.
+func (r *refusals) add(pin refusal) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	delete(r.unclear, it)
-	if it != (refusal{}) {
-		r.refused[it] = true
+	delete(r.unclear, pin)
+	if pin != (refusal{}) {
+		r.refused[pin] = true
 	}
 }
 
-// taken is for a PIN that the card took, or that was set, and so may be right.
-func (r *refusals) taken(it refusal) {
+// accepted notes a PIN that the card accepted, or that was set and may be right.
+func (r *refusals) accepted(pin refusal) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	delete(r.unclear, it)
-	delete(r.refused, it)
+	delete(r.unclear, pin)
+	delete(r.refused, pin)
 }
 
-// resolve finds out what became of PINs of a reference, from its status.
-func (r *refusals) resolve(reference string, now PINStatus) {
+// resolve decides about unclear PINs of one reference from its status.
+func (r *refusals) resolve(id pinID, now PINStatus) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for it, u := range r.unclear {
+	for pin, u := range r.unclear {
 		switch {
-		case u.reference != reference:
-		case now.Verified: // somebody did, and got all tries back
-			delete(r.unclear, it)
+		case u.id != id:
+		case now.Verified: // by another program, which restored the counter
+			delete(r.unclear, pin)
 		case now.Retries >= 0:
-			delete(r.unclear, it)
+			delete(r.unclear, pin)
 			if now.Retries < u.before {
-				r.refused[it] = true
+				r.refused[pin] = true
 			}
 		}
 	}
 }
 
-// has reports whether the card refused the PIN, or may have, and does not say any
-// more how many tries are left.
-func (r *refusals) has(it refusal) bool {
+// has reports whether the card refused the PIN, or may have and no longer reports
+// its counter.
+func (r *refusals) has(pin refusal) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	u, unclear := r.unclear[it]
-	return r.refused[it] || unclear && u.before >= 0
+	u, unclear := r.unclear[pin]
+	return r.refused[pin] || unclear && u.before >= 0
 }

@@ -40,6 +40,7 @@ type Service struct {
 	limits  map[limitKey]limit
 	cards   map[string]*Card // the last one of each reader
 	epochs  uint64
+	serials uint64 // of cards
 	watches map[*watch]struct{}
 }
 
@@ -107,14 +108,20 @@ func (s *Service) card(r driver.Reader) *Card {
 	defer s.mu.Unlock()
 	c := s.cards[r.Name]
 	if c == nil || c.events != r.Events || !bytes.Equal(c.atr, r.ATR) {
-		c = &Card{service: s, reader: r.Name, events: r.Events, atr: r.ATR}
+		s.serials++
+		c = &Card{service: s, reader: r.Name, events: r.Events, atr: r.ATR, serial: s.serials}
 		s.cards[r.Name] = c
 	}
 	return c
 }
 
-// Close ends every section with ErrClosed, waits until none is left, and closes
-// the driver. A card that was left with a verified PIN is reset.
+// closeTimeout is how long Close waits for transactions before it closes their
+// connections under them, and then once more.
+const closeTimeout = 5 * time.Second
+
+// Close ends every transaction with ErrClosed, waits until none is left, and closes
+// the driver. A card that was left with a verified PIN is reset. A card or a service
+// that does not respond is given five seconds; then its connection is closed.
 func (s *Service) Close() error {
 	s.mu.Lock()
 	if s.closed {
@@ -125,11 +132,33 @@ func (s *Service) Close() error {
 	s.mu.Unlock()
 
 	s.close(ErrClosed)
-	s.running.Wait()
-	for _, l := range s.lanes { // nobody adds one any more
+	done := make(chan struct{})
+	go func() {
+		s.running.Wait()
+		close(done)
+	}()
+	if !within(closeTimeout, done) {
+		for _, l := range s.lanes { // none is added any more
+			l.abort()
+		}
+		within(closeTimeout, done)
+	}
+	for _, l := range s.lanes {
 		l.dropAll()
 	}
 	return wrap("", "close", s.driver.Close())
+}
+
+// within reports whether done is closed in time.
+func within(d time.Duration, done <-chan struct{}) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-done:
+		return true
+	case <-t.C:
+		return false
+	}
 }
 
 // enter counts a section in, so that Close waits for it.

@@ -3,40 +3,40 @@ package card
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/smartlogon/smartlogon/card/driver"
 )
 
-// A Tx is a section under way: nobody else can use the card until it ends.
+// A Tx is a transaction: other programs cannot use the card until it ends.
 type Tx struct {
 	card *Card
 	lane *lane
 	link *link
 	ctx  context.Context
 
-	over    bool          // the section has ended
+	over    bool          // the transaction has ended
 	pending chan struct{} // closed when a command that was left behind is done; it may change what follows
 	lost    error         // why no further command is sent
-	reset   bool          // the card is left in a state that only a reset mends
+	reset   bool          // the card is in a state that only a reset mends
 }
 
-// Context is the one that the section runs under. It also ends when the service
+// Context returns the context of the transaction. It also ends when the service
 // is closed.
 func (tx *Tx) Context() context.Context { return tx.ctx }
 
-// Epoch numbers the time since the card was last powered or reset, as far as
-// this process can know: as long as it stays the same, a PIN that was verified
-// can still be verified.
+// Epoch numbers the time since the card was last powered or reset, as far as this
+// process can know. While it stays the same, a verified PIN can still be verified.
 func (tx *Tx) Epoch() uint64 { return tx.link.epoch }
 
-// transact runs f while nobody else can use the card.
+// transact runs f while other programs cannot use the card.
 func (c *Card) transact(ctx context.Context, f func(*Tx) error) error {
 	s := c.service
 	if err := s.enter(); err != nil {
 		return err
 	}
-	left := false // a command is still under way; its end is the section's
+	left := false // a command is still under way; the transaction ends with it
 	ctx, cancel := s.until(ctx)
 	defer func() {
 		if !left {
@@ -49,7 +49,7 @@ func (c *Card) transact(ctx context.Context, f func(*Tx) error) error {
 	select {
 	case l.turn <- struct{}{}:
 	case <-ctx.Done():
-		return ended(ctx)
+		return contextError(ctx)
 	}
 	tx := &Tx{card: c, lane: l, ctx: ctx}
 	if err := tx.begin(); err != nil {
@@ -73,125 +73,165 @@ func (c *Card) transact(ctx context.Context, f func(*Tx) error) error {
 	return f(tx)
 }
 
-// until is ctx, ended with ErrClosed when the service is closed.
+// until returns ctx, ended with ErrClosed when the service is closed.
 func (s *Service) until(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	stop := context.AfterFunc(s.closing, func() { cancel(ErrClosed) })
 	return ctx, func() { stop(); cancel(nil) }
 }
 
-// begin connects where there is no connection, takes the card, and makes sure
-// that it is still the one that the section is for.
+// begin connects where there is no connection, begins the PC/SC transaction, and
+// makes sure that the card is still the one of tx.card.
 func (tx *Tx) begin() error {
 	c := tx.card
-	shared := false
-	if tx.link = tx.lane.borrow(c.events); tx.link != nil {
-		shared = true
-	} else if err := tx.connect(); err != nil {
+	if err := c.ended(); err != nil {
 		return err
 	}
-	err := tx.take()
-	if shared && unusable(err) {
-		// The service went away and came back. A new connection will do, and
-		// finds out what became of the card.
-		tx.quit()
-		shared = false
-		if err = tx.connect(); err != nil {
+	if tx.link = tx.lane.borrow(c); tx.link != nil {
+		tx.lane.use(tx.link)
+		err := tx.lock()
+		if err == nil {
+			return nil
+		}
+		tx.quit(err)
+		if !meaningOf(err).disconnected {
 			return err
 		}
-		err = tx.take()
+		// The service went away and came back. A new connection finds out
+		// what became of the card.
+		if err := c.ended(); err != nil {
+			return err
+		}
 	}
-	if err == nil && !shared {
-		if err = tx.same(); err != nil {
+	if err := tx.connect(); err != nil {
+		return tx.explain(err)
+	}
+	tx.lane.use(tx.link)
+	err := tx.lock()
+	if err == nil {
+		if err = tx.checkPresent(); err != nil {
 			tx.link.card.End(false) // the connection is closed next
 		}
 	}
 	if err != nil {
-		tx.quit()
+		tx.quit(err)
 	}
 	return err
 }
 
-// unusable reports whether an error means that the connection, not the card,
-// is gone.
-func unusable(err error) bool {
-	return errors.Is(err, driver.InvalidHandle) || errors.Is(err, ErrNoService)
-}
-
-// quit gives up the connection, held or not.
-func (tx *Tx) quit() {
+// quit closes the connection, held or not, after err. If a PC/SC error says that
+// the card is gone, the card is over; so it is when the connection to a card that
+// was held is lost and nothing tells the card from another.
+func (tx *Tx) quit(err error) {
+	err = tx.explain(err)
+	if tx.lane.held(tx.link) && meaningOf(err).disconnected && !tx.card.identified() {
+		tx.card.end(fmt.Errorf("%w: the connection to it was lost, and it has no identity", ErrChanged))
+	}
+	tx.lane.use(nil)
 	tx.lane.drop(tx.link)
 	tx.lane.giveBack(tx.link)
 }
 
-// connect makes a connection of the section's own, waiting while another
-// program has the card to itself.
+// explain ends the card if err says that it is gone.
+func (tx *Tx) explain(err error) error {
+	switch {
+	case errors.Is(err, ErrRemoved), errors.Is(err, ErrNoReader), errors.Is(err, ErrNoCard):
+		tx.card.end(ErrRemoved)
+	case errors.Is(err, ErrChanged):
+		tx.card.end(err)
+	}
+	return err
+}
+
+// connect makes a connection of the transaction's own, and waits while another
+// program has the card exclusively.
 func (tx *Tx) connect() error {
 	s, c := tx.card.service, tx.card
-	patience, cancel := context.WithTimeout(tx.ctx, s.options.BusyTimeout)
-	defer cancel()
+	patience := time.Time{} // begins when another program is known to hold the card
 	pause := 5 * time.Millisecond
 	for {
-		card, err := s.driver.Connect(patience, c.reader)
-		if err == nil {
-			tx.link = &link{card: card, events: c.events, epoch: s.newEpoch()}
+		card, err := s.driver.Connect(tx.ctx, c.reader)
+		switch {
+		case err == nil:
+			tx.link = &link{card: card, owner: c, epoch: s.newEpoch()}
 			return nil
-		}
-		if !errors.Is(err, driver.SharingViolation) {
-			return tx.impatient(patience, err)
+		case tx.ctx.Err() != nil:
+			return contextError(tx.ctx)
+		case !errors.Is(err, driver.SharingViolation):
+			return named(err)
 		}
 		traceOf(tx.ctx).busy(c.reader)
-		select { // PC/SC has no event for the end of an exclusive connection
-		case <-patience.Done():
-			return tx.impatient(patience, patience.Err())
-		case <-time.After(pause):
+		switch now := time.Now(); {
+		case patience.IsZero():
+			patience = now.Add(s.options.BusyTimeout)
+		case !now.Before(patience):
+			return named(err)
 		}
+		// PC/SC does not report the end of an exclusive connection.
+		sleep(tx.ctx, min(pause, time.Until(patience)))
 		pause = min(2*pause, 200*time.Millisecond)
 	}
 }
 
-// take holds the card for this section and takes note of resets.
-func (tx *Tx) take() error {
+// maxResets bounds how often a transaction begins anew because another program
+// keeps resetting the card.
+const maxResets = 8
+
+// lock begins the PC/SC transaction and takes note of resets.
+func (tx *Tx) lock() error {
 	s, k := tx.card.service, tx.link
-	patience, cancel := context.WithTimeout(tx.ctx, s.options.BusyTimeout)
-	defer cancel()
-	defer traceOf(tx.ctx).busySoon(tx.card.reader)()
-	for range 8 { // somebody who resets the card more often than that gets in the way
-		err := k.card.Begin(patience)
+	for range maxResets {
+		err := tx.wait(k.card.Begin)
 		if !errors.Is(err, driver.ResetCard) && !errors.Is(err, driver.UnpoweredCard) {
-			return tx.impatient(patience, err)
+			return err
 		}
-		k.epoch, k.logouts = s.newEpoch(), nil
+		k.newEpoch(s.newEpoch())
 		tx.lane.resets++
-		if err := k.card.Reconnect(patience); err != nil {
-			return tx.impatient(patience, err)
+		if err := tx.wait(k.card.Reconnect); err != nil {
+			return err
 		}
 		s.noteReset(tx.card)
 	}
 	return ErrReset
 }
 
-// impatient tells the end of the patience with other programs from the end of
-// the section's context.
-func (tx *Tx) impatient(patience context.Context, err error) error {
-	switch {
-	case err == nil:
-		return nil
-	case tx.ctx.Err() != nil:
-		return ended(tx.ctx)
-	case patience.Err() != nil:
-		return ErrBusy
+// How often, and from how long on, the service gets more time than BusyTimeout to
+// answer if no other program is known to hold the card.
+const (
+	moreTimes = 2
+	moreTime  = time.Second
+)
+
+// wait runs a call that waits for other programs, for BusyTimeout at most. Only a
+// call that ended because of them is ErrBusy: the machine may just be slow.
+func (tx *Tx) wait(call func(context.Context) error) error {
+	defer traceOf(tx.ctx).busySoon(tx.card.reader)()
+	patience := tx.card.service.options.BusyTimeout
+	for range 1 + moreTimes {
+		ctx, cancel := context.WithTimeout(tx.ctx, patience)
+		err := call(ctx)
+		timedOut := ctx.Err() != nil
+		cancel()
+		switch {
+		case err == nil:
+			return nil
+		case tx.ctx.Err() != nil:
+			return contextError(tx.ctx)
+		case !timedOut || !errors.Is(err, context.DeadlineExceeded), errors.Is(err, driver.SharingViolation):
+			return named(err)
+		}
+		patience = max(moreTime, 10*patience)
 	}
-	return known(err)
+	return named(driver.Timeout)
 }
 
-// same finds out whether the card in the reader is the one of the section. It
-// is asked with the connection made: a later change ends that.
-func (tx *Tx) same() error {
+// checkPresent makes sure that the service still reports the card of the
+// transaction. It is asked after connecting: a later removal ends the connection.
+func (tx *Tx) checkPresent() error {
 	r, err := tx.card.service.state(tx.ctx, tx.card.reader)
 	switch {
 	case err != nil:
-		return known(err)
+		return named(err)
 	case !r.Present:
 		return ErrRemoved
 	case r.Events != tx.card.events:
@@ -200,8 +240,8 @@ func (tx *Tx) same() error {
 	return nil
 }
 
-// end leaves the card to others: logged out, unless it is held, and reset where
-// there is no other way.
+// end leaves the card to other programs: logged out, unless it is held, and reset
+// where there is no other way.
 func (tx *Tx) end() {
 	k, l := tx.link, tx.lane
 	if !l.held(k) {
@@ -213,20 +253,20 @@ func (tx *Tx) end() {
 	if tx.reset {
 		k.logouts = nil
 	}
+	l.use(nil)
 	l.giveBack(k)
 	<-l.turn
 }
 
-// logout ends what was verified over the connection. The section's own context
-// may have ended; the PIN must not stay verified for that. A command takes its
-// time, and no more.
+// logout ends every verification over the connection. It does not use the context
+// of the transaction, which may have ended: no PIN must stay verified for that.
 func (tx *Tx) logout() {
 	out := &Tx{card: tx.card, lane: tx.lane, link: tx.link, ctx: context.Background(), lost: tx.lost}
-	for name, logout := range tx.link.logouts {
+	for key, logout := range tx.link.logouts {
 		if logout == nil || logout(out) != nil || out.lost != nil {
 			tx.reset = true
 		}
-		delete(tx.link.logouts, name)
+		delete(tx.link.logouts, key)
 	}
 	out.over = true
 }

@@ -17,7 +17,7 @@ type Transmitter interface {
 // is used where a section would reset the card.
 func New(name string, t Transmitter) *Card {
 	d := &transport{name: name, card: t}
-	return &Card{service: NewService(d, nil), reader: name}
+	return &Card{service: NewService(d, nil), reader: name, serial: 1}
 }
 
 // A transport is a reader whose only card is a Transmitter, and the connection

@@ -89,18 +89,22 @@ type watch struct {
 	told  error            // the last error, until all is well again
 
 	mu     sync.Mutex // guards what follows
-	resets []*Card    // that sections found out about
+	resets []*Card    // noticed by transactions
+	ends   []*Card    // found to be other cards by transactions
 	wake   context.CancelFunc
 }
 
-// While there is no service, nothing tells that it comes.
+// Nothing reports that a service starts, so it is looked for. The pause grows while
+// that fails, and while the service fails again soon after it came back.
 const (
 	firstPause   = 50 * time.Millisecond
 	longestPause = 2 * time.Second
 )
 
 func (w *watch) run(ctx context.Context) {
-	for pause := firstPause; ; {
+	pause := firstPause
+	var failed time.Time // the last time
+	for {
 		now, err := w.look(ctx)
 		switch {
 		case ctx.Err() != nil:
@@ -109,14 +113,18 @@ func (w *watch) run(ctx context.Context) {
 			w.yield(Event{}, wrap("", "watch readers", err))
 			return
 		case err != nil:
-			if !w.fail(known(err)) {
+			if time.Since(failed) > 2*longestPause {
+				pause = firstPause
+			}
+			if !w.fail(named(err)) {
 				return
 			}
 			sleep(ctx, pause)
 			pause = min(2*pause, longestPause)
+			failed = time.Now()
 		default:
-			pause, w.told = firstPause, nil
-			if !w.tell(now) || !w.tellResets() {
+			w.told = nil
+			if !w.tell(now) || !w.tellEnds() || !w.tellResets() {
 				return
 			}
 		}
@@ -148,15 +156,18 @@ func (w *watch) look(ctx context.Context) ([]driver.Reader, error) {
 	defer wake()
 	w.mu.Lock()
 	w.wake = wake
-	pending := len(w.resets) > 0
+	resets, ends := len(w.resets) > 0, len(w.ends) > 0
 	w.mu.Unlock()
-	if pending {
+	switch {
+	case ends:
+		return s.driver.Readers(ctx)
+	case resets:
 		return w.known, nil
 	}
 	now, err := s.driver.Wait(waiting, w.known)
 	switch {
 	case err != nil && ctx.Err() != nil:
-		return nil, ended(ctx)
+		return nil, contextError(ctx)
 	case err != nil && waiting.Err() != nil:
 		return w.known, nil
 	}
@@ -228,6 +239,9 @@ func sameInsertion(a, b driver.Reader) bool {
 func (w *watch) removed(r driver.Reader) bool {
 	c := w.cards[r.Name]
 	delete(w.cards, r.Name)
+	if c != nil {
+		c.end(ErrRemoved)
+	}
 	return w.yield(Event{Kind: CardRemoved, Reader: r.Name, Card: c, ATR: r.ATR, Mute: r.Mute}, nil)
 }
 
@@ -251,10 +265,29 @@ func (w *watch) tellResets() bool {
 	w.mu.Unlock()
 	for _, c := range resets {
 		now := w.cards[c.reader]
-		if now == nil || now.events != c.events {
+		if now != c {
 			continue
 		}
 		if !w.yield(Event{Kind: CardReset, Reader: now.reader, Card: now, ATR: now.atr}, nil) {
+			return false
+		}
+	}
+	return true
+}
+
+// tellEnds yields the cards that transactions found to be other ones, although the
+// service reports no change.
+func (w *watch) tellEnds() bool {
+	w.mu.Lock()
+	ends := w.ends
+	w.ends = nil
+	w.mu.Unlock()
+	for _, c := range ends {
+		r, there := find(w.known, c.reader)
+		if w.cards[c.reader] != c || !there {
+			continue
+		}
+		if !w.removed(r) || !w.present(CardInserted, r) {
 			return false
 		}
 	}
@@ -276,14 +309,30 @@ func (s *Service) part(w *watch) {
 	delete(s.watches, w)
 }
 
-// noteReset tells those who watch that somebody reset a card.
+// noteEnd makes Card return another Card for the reader, and wakes the watches.
+func (s *Service) noteEnd(c *Card) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.cards[c.reader] == c {
+		delete(s.cards, c.reader)
+	}
+	for w := range s.watches {
+		w.mu.Lock()
+		w.ends = append(w.ends, c)
+		if w.wake != nil {
+			w.wake()
+		}
+		w.mu.Unlock()
+	}
+}
+
+// noteReset wakes the watches because another program reset a card.
 func (s *Service) noteReset(c *Card) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for w := range s.watches {
 		w.mu.Lock()
-		same := func(o *Card) bool { return o.reader == c.reader && o.events == c.events }
-		if !slices.ContainsFunc(w.resets, same) { // the caller may be busy for long
+		if !slices.Contains(w.resets, c) { // the caller may be busy for long
 			w.resets = append(w.resets, c)
 		}
 		if w.wake != nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/smartlogon/smartlogon/card"
 	"github.com/smartlogon/smartlogon/enumerate/rules"
 	"github.com/smartlogon/smartlogon/internal/gids"
-	"github.com/smartlogon/smartlogon/internal/remedy"
+	"github.com/smartlogon/smartlogon/internal/fault"
 	"github.com/smartlogon/smartlogon/piv"
 )
 
@@ -45,13 +45,13 @@ type Finder struct {
 var (
 	// ErrNoApplication says that a card has no application that this module
 	// knows.
-	ErrNoApplication = remedy.New(
+	ErrNoApplication = fault.New(fault.Object,
 		"no known application on the card",
 		"Insert a PIV card or a virtual smart card: this one has neither application.",
 	)
 
 	// ErrNotOffered says that Windows would not offer any of the certificates.
-	ErrNotOffered = remedy.New(
+	ErrNotOffered = fault.New(fault.Object,
 		"no certificate to sign in with",
 		"Look at the findings of each certificate; the program examples/explain prints them.",
 	)

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/smartlogon/smartlogon/card"
+	"github.com/smartlogon/smartlogon/internal/cardapp"
 )
 
 // An Admin changes what is on a card, as whoever has its management key may: it
@@ -52,7 +53,7 @@ func (a *Admin) authenticate(tx *card.Tx) (abandon func(), err error) {
 
 // Check proves the management key and changes nothing.
 func (a *Admin) Check(ctx context.Context) error {
-	err := a.card.read(ctx, func(tx *card.Tx) error {
+	err := cardapp.Read(ctx, a.card.card, a.card.ensureSame, func(tx *card.Tx) error {
 		abandon, err := a.authenticate(tx)
 		if err == nil {
 			abandon()
@@ -114,7 +115,8 @@ type change struct {
 	// check refuses what the card lacks, before anybody is authenticated.
 	check func(*card.Tx) error
 
-	command card.Command
+	command  card.Command
+	identity bool // it changes what the identity of the card is made of
 
 	// look finds out, in a section of its own, how the card stands after the
 	// command was interrupted. Nil: there is no way to.
@@ -124,7 +126,7 @@ type change struct {
 // do makes a change.
 func (a *Admin) do(ctx context.Context, c change) (answer []byte, err error) {
 	sent := false
-	section := func(tx *card.Tx) error {
+	transaction := func(tx *card.Tx) error {
 		if c.check != nil {
 			if err := c.check(tx); err != nil {
 				return err
@@ -136,13 +138,16 @@ func (a *Admin) do(ctx context.Context, c change) (answer []byte, err error) {
 		}
 		defer abandon()
 		answer, sent, err = send(tx, c.command)
+		if c.identity {
+			tx.ForgetIdentity(application)
+		}
 		return err
 	}
 	entered := func(tx *card.Tx) error {
-		if err := a.card.enter(tx); err != nil {
+		if err := a.card.ensureSame(tx); err != nil {
 			return err
 		}
-		return section(tx)
+		return transaction(tx)
 	}
 	err = a.card.card.Do(ctx, entered)
 	if errors.Is(err, card.ErrReset) && !sent {

@@ -11,11 +11,11 @@ import (
 
 	"github.com/smartlogon/smartlogon/card"
 	"github.com/smartlogon/smartlogon/internal/ber"
-	"github.com/smartlogon/smartlogon/internal/remedy"
+	"github.com/smartlogon/smartlogon/internal/fault"
 )
 
 // ErrAttestation says that an attestation does not prove what it says.
-var ErrAttestation = remedy.New(
+var ErrAttestation = fault.New(fault.Object,
 	"attestation does not prove that the key was made on a card of the given maker",
 	"Have the card make a key of its own, and check against the certificates that its maker publishes.",
 )

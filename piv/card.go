@@ -10,17 +10,17 @@ import (
 	"github.com/smartlogon/smartlogon/card"
 	"github.com/smartlogon/smartlogon/internal/ber"
 	"github.com/smartlogon/smartlogon/internal/cardapp"
-	"github.com/smartlogon/smartlogon/internal/remedy"
+	"github.com/smartlogon/smartlogon/internal/fault"
 	"github.com/smartlogon/smartlogon/internal/signature"
 )
 
 // What calls of this package wrap, beside the errors of package card.
 var (
 	// ErrNotPIV says that the card has no PIV application.
-	ErrNotPIV = remedy.New("card has no PIV application", "Insert a PIV card: this one is of another kind.")
+	ErrNotPIV = fault.New(fault.Application, "card has no PIV application", "Insert a PIV card: this one is of another kind.")
 
 	// ErrNotFound says that the card does not hold an object, or an empty one.
-	ErrNotFound = remedy.New("not on the card", "The card does not hold what was asked for; another card or slot may.")
+	ErrNotFound = fault.New(fault.Object, "not on the card", "The card does not hold what was asked for; another card or slot may.")
 
 	// ErrMismatch says that the key in a slot is not the one of the public
 	// key that it was opened with. What it made was not handed out.
@@ -28,7 +28,7 @@ var (
 )
 
 // errContactless says why a card does not take its PIN.
-var errContactless = remedy.New(
+var errContactless = fault.New(fault.Object,
 	"card takes no PIN over its contactless interface",
 	"Put the card into a reader with contacts.",
 )
@@ -39,15 +39,17 @@ type Card struct {
 
 	mu        sync.Mutex     // guards what was learnt about the card
 	fullAID   bool           // it is selected by its whole identifier only
-	identity  string         // what it is called; empty if that was not read
-	learnt    bool           // whether the discovery object was read, for the next two
+	learned   bool           // the discovery object was read, for the next two
 	reference card.Reference // the PIN that the card wants
-	discovery []byte         // the object as the card gives it; nil where there is none
-	probed    bool           // whether it is known to be a YubiKey, or none
-	version   Version        // of its firmware; zero of other cards
+	discovery []byte         // the object as the card returned it; nil if there is none
+	probed    bool           // whether it is a YubiKey is known, for the next one
+	version   Version        // of its firmware; zero for other cards
 }
 
-// New makes the PIV application of a card, without asking whether there is one.
+// application names the application for package card.
+const application = "PIV"
+
+// New returns the PIV application of a card, without asking whether there is one.
 func New(c *card.Card) *Card { return &Card{card: c} }
 
 // The application identifier (SP 800-73-4 part 1, 2.2). Its last two bytes are
@@ -59,15 +61,15 @@ const (
 	truncatedLength = 9 // without the version
 )
 
-// read runs f in a section in which the application is current, again if the
-// card was reset in the middle: f reads only.
+// read runs f in a transaction in which the application is current, again if the
+// card was reset in the middle: f only reads.
 func (c *Card) read(ctx context.Context, f func(*card.Tx) error) error {
-	return cardapp.Read(ctx, c.card, c.enter, f)
+	return cardapp.Read(ctx, c.card, c.ensureSelected, f)
 }
 
-// enter makes the application current. Where it can it only looks whether it
-// is: some cards forget a verified PIN when they are selected again.
-func (c *Card) enter(tx *card.Tx) error {
+// ensureSelected makes the application current. If it can, it only checks whether
+// it is: some cards forget a verified PIN when they are selected again.
+func (c *Card) ensureSelected(tx *card.Tx) error {
 	c.mu.Lock()
 	want := c.discovery
 	c.mu.Unlock()
@@ -76,47 +78,63 @@ func (c *Card) enter(tx *card.Tx) error {
 		if err == nil && bytes.Equal(got, want) {
 			return nil
 		}
-		var status card.Status
-		if err != nil && !errors.As(err, &status) {
+		if err != nil && !isObjectError(err) {
 			return err
 		}
 	}
-	return c.selectIt(tx)
+	return c.sendSelect(tx)
 }
 
-// selectIt selects the application, by as much of its identifier as most cards
+// ensureSame makes the application current, on the card that it was on before.
+func (c *Card) ensureSame(tx *card.Tx) error {
+	if err := c.ensureSelected(tx); err != nil {
+		return err
+	}
+	_, err := tx.Identify(application, c.readIdentity)
+	return err
+}
+
+// sendSelect selects the application, by as much of its identifier as most cards
 // want (SP 800-73-4 part 2, 3.1.1).
-func (c *Card) selectIt(tx *card.Tx) error {
+func (c *Card) sendSelect(tx *card.Tx) error {
 	c.mu.Lock()
 	full := c.fullAID
 	c.mu.Unlock()
-	var answer []byte
+	var response []byte
 	err := error(card.StatusNotFound)
 	if !full {
-		answer, err = tx.Select(aid[:truncatedLength])
+		response, err = tx.Select(aid[:truncatedLength])
 	}
 	if errors.Is(err, card.StatusNotFound) {
-		if answer, err = tx.Select(aid); err == nil {
+		if response, err = tx.Select(aid); err == nil {
 			c.mu.Lock()
 			c.fullAID = true
 			c.mu.Unlock()
 		}
 	}
-	var status card.Status
 	switch {
-	case err == nil && isOther(answer):
+	case err == nil && isOther(response):
 		return ErrNotPIV
-	case errors.As(err, &status):
+	case errors.Is(err, card.StatusNotFound):
 		return fmt.Errorf("%w: %w", ErrNotPIV, err)
+	case isObjectError(err):
+		// The card did not say that the application is not there.
+		return fault.Mark(fault.Object, fmt.Errorf("%w: %w", ErrNotPIV, err))
 	}
 	return err
+}
+
+// isObjectError reports whether an error is about one object and not about the
+// card: the card responded, if only with nonsense.
+func isObjectError(err error) bool {
+	return err != nil && fault.ReachOf(err) == fault.Object
 }
 
 // isOther reports whether an application property template (SP 800-73-4 part 2,
 // table 3) speaks of an application that is not PIV. Cards give the identifier
 // whole, or without the part that is NIST's; one that gives none is trusted.
-func isOther(answer []byte) bool {
-	template, ok, err := ber.Find(answer, 0x61)
+func isOther(response []byte) bool {
+	template, ok, err := ber.Find(response, 0x61)
 	if !ok || err != nil {
 		return false
 	}

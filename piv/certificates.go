@@ -34,8 +34,7 @@ const (
 // The section goes on while the caller looks at what was yielded: it may ask a
 // person something there. To break off ends the section.
 func (c *Card) Certificates(ctx context.Context, s Scan) iter.Seq2[*Certificate, error] {
-	const room = 2*len(primary) + 2*int(lastRetired-firstRetired+1) + 1
-	return cardapp.Stream(ctx, room, func(ctx context.Context, found func(*Certificate, error)) {
+	return cardapp.Stream(ctx, func(ctx context.Context, found func(*Certificate, error)) {
 		l := lister{card: c, scan: s, found: found, done: make(map[Slot]bool)}
 		if err := c.read(ctx, l.list); err != nil {
 			found(nil, err)
@@ -85,7 +84,7 @@ func (l *lister) expected(tx *card.Tx) (int, error) {
 	switch {
 	case err == nil:
 		return h.OnCard, nil
-	case tx.Context().Err() != nil || !about(err):
+	case tx.Context().Err() != nil || !isObjectError(err):
 		return 0, err
 	case l.card.isYubiKey(), errors.Is(err, card.ErrMalformed): // what it was to say is not known
 		return all + 1, nil
@@ -99,7 +98,7 @@ func (l *lister) one(tx *card.Tx, s Slot) error {
 		return nil
 	}
 	cert, err := readCertificate(tx, s)
-	if err != nil && !about(err) {
+	if err != nil && !isObjectError(err) {
 		return err
 	}
 	l.done[s] = true
@@ -113,11 +112,4 @@ func (l *lister) one(tx *card.Tx, s Slot) error {
 		l.found(nil, certificateError(s, err))
 	}
 	return nil
-}
-
-// about reports whether an error is about one object and not about the card:
-// the card answered, if only with nonsense.
-func about(err error) bool {
-	var status card.Status
-	return errors.As(err, &status) || errors.Is(err, ErrNotFound) || errors.Is(err, card.ErrMalformed)
 }

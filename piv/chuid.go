@@ -2,7 +2,7 @@ package piv
 
 import (
 	"context"
-	"errors"
+	"encoding/binary"
 	"fmt"
 
 	"github.com/smartlogon/smartlogon/card"
@@ -10,7 +10,7 @@ import (
 )
 
 // A CHUID is the Card Holder Unique Identifier (SP 800-73-4 part 1, 3.1.2 and
-// table 9). Nothing here is proven: whoever relies on it checks the signature.
+// table 9). The signature is not checked, so nothing here is proven.
 type CHUID struct {
 	FASCN          []byte   // Federal Agency Smart Credential Number, 25 bytes
 	GUID           [16]byte // the card's UUID
@@ -60,36 +60,57 @@ func decodeCHUID(content []byte) (*CHUID, error) {
 	return h, nil
 }
 
-// name is what the card is called: by the UUID in its CHUID, by its FASC-N where
-// there is no UUID, and else by where it is. It is read once.
-func (c *Card) name(tx *card.Tx) (string, error) {
-	c.mu.Lock()
-	name := c.identity
-	c.mu.Unlock()
-	if name != "" {
-		return name, nil
-	}
+// readIdentity reads which card it is: by its whole CHUID, since a GUID may be zero
+// and a FASC-N shared, else by the serial number of a YubiKey.
+func (c *Card) readIdentity(tx *card.Tx) (card.Identity, error) {
 	content, err := readObject(tx, ObjectCHUID)
-	if err != nil && !about(err) {
-		return "", err
-	}
-	h := &CHUID{}
-	if err == nil {
-		if h, err = decodeCHUID(content); err != nil && !errors.Is(err, card.ErrMalformed) {
-			return "", err
-		}
-	}
 	switch {
-	case err == nil && h.GUID != [16]byte{}:
-		g := h.GUID
-		name = fmt.Sprintf("PIV card %x-%x-%x-%x-%x", g[:4], g[4:6], g[6:8], g[8:10], g[10:])
-	case err == nil && len(h.FASCN) > 0:
-		name = fmt.Sprintf("PIV card %X", h.FASCN)
-	default:
-		name = fmt.Sprintf("PIV card %v in %q", c.card.ATR(), c.card.Reader())
+	case err == nil:
+		return card.NewIdentity("PIV CHUID", content, labelOf(content)), nil
+	case !isObjectError(err):
+		return card.Identity{}, err
+	case !c.isYubiKey():
+		return card.Identity{}, nil
 	}
-	c.mu.Lock()
-	c.identity = name
-	c.mu.Unlock()
-	return name, nil
+	v, is, err := c.yubiKey(tx)
+	if err != nil || !is || v.Less(firmwareSerial) {
+		return card.Identity{}, err
+	}
+	serial, err := tx.Command(card.Command{INS: 0xF8, Ne: 256})
+	switch {
+	case err == nil && len(serial) == 4:
+		return card.NewIdentity("YubiKey serial", serial, fmt.Sprint(binary.BigEndian.Uint32(serial))), nil
+	case err == nil || isObjectError(err):
+		return card.Identity{}, nil
+	}
+	return card.Identity{}, err
+}
+
+// labelOf returns the GUID of a CHUID, else its FASC-N, else nothing.
+func labelOf(content []byte) string {
+	h, err := decodeCHUID(content)
+	switch {
+	case err != nil:
+		return ""
+	case h.GUID != [16]byte{}:
+		g := h.GUID
+		return fmt.Sprintf("%x-%x-%x-%x-%x", g[:4], g[4:6], g[6:8], g[8:10], g[10:])
+	case len(h.FASCN) > 0:
+		return fmt.Sprintf("%X", h.FASCN)
+	}
+	return ""
+}
+
+// Identity reads which card it is, as [card.Tx.Identify] compares it: by its CHUID,
+// else by the serial number of a YubiKey. It is zero if the card has neither.
+func (c *Card) Identity(ctx context.Context) (card.Identity, error) {
+	var id card.Identity
+	err := c.read(ctx, func(tx *card.Tx) (err error) {
+		id, err = tx.Identify(application, c.readIdentity)
+		return err
+	})
+	if err != nil {
+		return card.Identity{}, fmt.Errorf("piv: identity: %w", err)
+	}
+	return id, nil
 }

@@ -74,14 +74,8 @@ func decodeDiscovery(content []byte) (*Discovery, error) {
 	return d, nil
 }
 
-// pinReference is the PIN that the card wants.
+// pinReference returns the PIN that the card wants the user to be asked for.
 func (c *Card) pinReference(ctx context.Context) (ref card.Reference, err error) {
-	c.mu.Lock()
-	known, ref := c.learnt, c.reference
-	c.mu.Unlock()
-	if known {
-		return ref, nil
-	}
 	err = c.read(ctx, func(tx *card.Tx) (err error) {
 		ref, err = c.learn(tx)
 		return err
@@ -89,11 +83,11 @@ func (c *Card) pinReference(ctx context.Context) (ref card.Reference, err error)
 	return ref, err
 }
 
-// learn reads, once, what has to be known of a card before its PIN is used: the
-// discovery object, which says which PIN that is. The application is current.
+// learn reads, once, the discovery object, which says which PIN the card wants. The
+// application is current.
 func (c *Card) learn(tx *card.Tx) (card.Reference, error) {
 	c.mu.Lock()
-	known, ref := c.learnt, c.reference
+	known, ref := c.learned, c.reference
 	c.mu.Unlock()
 	if known {
 		return ref, nil
@@ -125,6 +119,6 @@ func (c *Card) learn(tx *card.Tx) (card.Reference, error) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.learnt, c.reference, c.discovery = true, ref, whole
+	c.learned, c.reference, c.discovery = true, ref, whole
 	return ref, nil
 }

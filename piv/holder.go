@@ -12,24 +12,23 @@ import (
 // 4b).
 const PUK card.Reference = 0x81
 
-// A Holder changes PIN and PUK, as whoever knows the old ones may. It takes no
-// management key. What it asks, and how tries are guarded, is as the package
-// comment of package card says: each call asks twice, for the secret that is
-// known and for the one to set ([card.PINRequest.New]).
+// A Holder changes PIN and PUK by the old ones. It needs no management key. Each
+// call asks twice, for the known secret and for the one to set
+// ([card.PINRequest.New]), and keeps the promises of package card.
 //
-// Where the answer of the card got lost the error is an *[InterruptedError]: the
-// old or the new secret is right, and nobody knows which.
+// If the response of the card was lost the error is an *[InterruptedError]: either
+// the old or the new secret is right.
 type Holder struct{ card *Card }
 
-// Holder is the card for its holder.
+// Holder returns the card for its holder.
 func (c *Card) Holder() *Holder { return &Holder{c} }
 
-// ChangePIN sets the PIN that the card wants people to be asked for, by the old
+// ChangePIN sets the PIN that the card wants the user to be asked for, by the old
 // one.
 func (h *Holder) ChangePIN(ctx context.Context, ask card.PINFunc) error {
 	ref, err := h.card.pinReference(ctx)
 	if err == nil {
-		v := h.card.verification("change the PIN", ask, ref)
+		v := h.card.verificationOf(&ref, "change the PIN", ask)
 		err = h.change(ctx, v, ref, v.Format, 0x24)
 	}
 	if err != nil {
@@ -48,7 +47,7 @@ func (h *Holder) ChangePUK(ctx context.Context, ask card.PINFunc) error {
 }
 
 // Unblock sets the application PIN by the PUK, whether it is blocked or not, and
-// gives it back all its tries.
+// restores its retry counter.
 func (h *Holder) Unblock(ctx context.Context, ask card.PINFunc) error {
 	v := h.card.pukVerification("unblock the PIN", ask)
 	if err := h.change(ctx, v, ApplicationPIN, h.card.pinFormat(), 0x2C); err != nil {
@@ -60,47 +59,39 @@ func (h *Holder) Unblock(ctx context.Context, ask card.PINFunc) error {
 // change sends CHANGE REFERENCE DATA or RESET RETRY COUNTER (SP 800-73-4 part 2,
 // 3.2.2 and 3.2.3).
 func (h *Holder) change(ctx context.Context, v card.Verification, set card.Reference, format card.PINFormat, ins byte) error {
-	sent := v.Verify
 	err := h.card.card.ChangePIN(ctx, card.PINChange{
 		Verification: v,
 		New:          set,
 		NewFormat:    format,
 		Replace: func(secret, pin []byte) card.Command {
-			sent(secret)
+			if v.Verify != nil {
+				v.Verify(secret) // the retry counter may fall now
+			}
 			data := append(append(make([]byte, 0, len(secret)+len(pin)), secret...), pin...)
 			return card.Command{INS: ins, P2: byte(set), Data: data}
 		},
 	})
 	var refused *card.PINError
-	if errors.As(err, &refused) && refused.Sent && !answered(refused.Err) {
+	if errors.As(err, &refused) && refused.Sent && !isObjectError(refused.Err) {
 		return &InterruptedError{Unknown, err}
 	}
 	return err
 }
 
-// answered reports whether the card said why it did not take a secret.
-func answered(err error) bool {
-	for _, why := range []error{card.ErrWrongPIN, card.ErrPINBlocked, card.ErrPINFormat, card.ErrNewPIN} {
-		if errors.Is(err, why) {
-			return true
-		}
-	}
-	return false
-}
-
-// pukVerification is what the PIN guard has to know of the PUK. Its tries only
-// YubiKeys tell; else a try counts as the last.
+// pukVerification describes the PUK to the PIN guard. Only YubiKeys report its retry
+// counter; on other cards every try counts as the last. There is no command that
+// verifies it, and nothing that it opens.
 func (c *Card) pukVerification(purpose string, ask card.PINFunc) card.Verification {
 	return card.Verification{
-		Purpose:   purpose,
-		Reference: PUK,
-		Format:    card.PINFormat{Min: 6, Max: 8, Padded: true},
-		Select:    c.enter,
-		Identity:  c.name,
-		Status:    c.pukStatus,
-		Verify:    func([]byte) card.Command { return card.Command{} }, // there is no such command
-		Logout:    func(*card.Tx) error { return nil },                 // nor anything that it opens
-		PIN:       ask,
+		Application: application,
+		Purpose:     purpose,
+		Reference:   PUK,
+		Format:      card.PINFormat{Min: 6, Max: 8, Padded: true},
+		Select:      c.ensureSelected,
+		Identity:    c.readIdentity,
+		Status:      c.pukStatus,
+		Logout:      func(*card.Tx) error { return nil },
+		PIN:         ask,
 	}
 }
 

@@ -1,19 +1,23 @@
 package piv
 
 import (
+	"bytes"
 	"context"
 	"crypto"
+	"errors"
 	"fmt"
 
 	"github.com/smartlogon/smartlogon/card"
 	"github.com/smartlogon/smartlogon/internal/ber"
 	"github.com/smartlogon/smartlogon/internal/cardapp"
+	"github.com/smartlogon/smartlogon/internal/cert"
 )
 
-// A Key is a private key on the card. It is a [crypto.Signer]; with RSA a
-// [crypto.Decrypter], too; with Ed25519 it signs messages, not digests. It is
-// safe for concurrent use.
+// A Key is a private key on the card. It is a [crypto.Signer]; with RSA also a
+// [crypto.Decrypter]; with Ed25519 it signs messages, not digests. It is safe for
+// concurrent use.
 type Key struct {
+	ctx       context.Context // bounds each use
 	card      *Card
 	slot      Slot
 	public    crypto.PublicKey
@@ -22,22 +26,38 @@ type Key struct {
 	held      *cardapp.Held
 }
 
-// Key opens the key in a slot, of which the caller knows the public half, from
-// the certificate most often. Where the slot wants the PIN once it is verified
-// now, so a wrong PIN shows here; where it wants it each time it is asked for at
-// each use. Without ask the key works as far as the PIN is verified already.
+// Key opens the key in a slot. The caller knows its public key, from the
+// certificate most often; [Card.KeyFor] also makes sure that the slot still holds
+// the certificate. If the slot wants the PIN once, it is verified now, so a wrong
+// PIN shows here; if it wants it each time, it is asked for at each use. Without
+// ask the key works as far as the PIN is verified already.
 //
-// The card stays powered until Close is called, without keeping other programs
-// from using it. Every later use ends when ctx ends.
+// The card stays powered until Close is called, and other programs can use it in
+// between. ctx bounds this call alone; [Key.WithContext] bounds a use.
 func (c *Card) Key(ctx context.Context, s Slot, public crypto.PublicKey, ask card.PINFunc) (*Key, error) {
-	k, err := c.openKey(ctx, s, public, ask)
+	k, err := c.openKey(ctx, s, nil, public, ask)
 	if err != nil {
 		return nil, fmt.Errorf("piv: open key %v: %w", s, err)
 	}
 	return k, nil
 }
 
-func (c *Card) openKey(ctx context.Context, s Slot, public crypto.PublicKey, ask card.PINFunc) (*Key, error) {
+// KeyFor opens the key of a certificate that was read before, as [Card.Key] does.
+// If the slot does not hold that certificate any more, the error wraps
+// [card.ErrChanged], and the PIN was not asked for.
+func (c *Card) KeyFor(ctx context.Context, listed *Certificate, ask card.PINFunc) (*Key, error) {
+	public, err := cert.PublicKey(listed.Raw)
+	var k *Key
+	if err == nil {
+		k, err = c.openKey(ctx, listed.Slot, listed, public, ask)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("piv: open key %v: %w", listed.Slot, err)
+	}
+	return k, nil
+}
+
+func (c *Card) openKey(ctx context.Context, s Slot, listed *Certificate, public crypto.PublicKey, ask card.PINFunc) (*Key, error) {
 	alg, err := algorithmOf(public)
 	if err != nil {
 		return nil, err
@@ -45,50 +65,116 @@ func (c *Card) openKey(ctx context.Context, s Slot, public crypto.PublicKey, ask
 	if !s.Valid() {
 		return nil, ErrNotFound
 	}
-	k := &Key{card: c, slot: s, public: public, algorithm: alg, ask: ask}
-	if k.held, err = cardapp.Hold(ctx, c.card); err != nil {
+	k := &Key{
+		ctx: context.Background(), card: c, slot: s, public: public, algorithm: alg,
+		ask: ask, held: cardapp.NewHeld(c.card),
+	}
+	opened := false
+	defer func() { // a PINFunc may panic
+		if !opened {
+			k.held.Close()
+		}
+	}()
+	if err := k.open(ctx, listed); err != nil {
 		return nil, err
 	}
-	if s.pinRule() != never {
-		_, err = c.pinReference(ctx)
-	}
-	if err == nil && s.pinRule() == once && ask != nil {
-		err = k.verified(ctx, func(*card.Tx) error { return nil })
-	}
-	if err != nil {
-		k.held.Close()
-		return nil, err
-	}
+	opened = true
 	return k, nil
 }
 
-// Public is the public half that the key was opened with.
+// open checks the certificate and the identity of the card, and verifies the PIN if
+// the slot wants it once. All of that but the PIN takes one transaction.
+func (k *Key) open(ctx context.Context, listed *Certificate) error {
+	check := func(tx *card.Tx) error {
+		if listed != nil {
+			if err := checkCertificate(tx, listed); err != nil {
+				return err
+			}
+		}
+		k.held.Hold(tx)
+		return nil
+	}
+	v := k.verification()
+	learn := v.Prepare
+	v.Prepare = func(tx *card.Tx, v *card.Verification) error {
+		if err := check(tx); err != nil {
+			return err
+		}
+		if learn == nil {
+			return nil
+		}
+		return learn(tx, v)
+	}
+	switch rule := k.slot.pinRule(); {
+	case rule == once && k.ask != nil:
+		return k.card.card.DoWithPIN(ctx, v, func(*card.Tx) error { return nil })
+	case rule == always:
+		// The first prompt goes by this status.
+		return k.card.card.Do(ctx, func(tx *card.Tx) error {
+			_, err := tx.PINStatus(v)
+			return err
+		})
+	}
+	return k.card.card.Do(ctx, func(tx *card.Tx) error {
+		if err := k.card.ensureSelected(tx); err != nil {
+			return err
+		}
+		if err := check(tx); err != nil {
+			return err
+		}
+		_, err := tx.Identify(application, k.card.readIdentity)
+		return err
+	})
+}
+
+// checkCertificate makes sure that a slot holds the certificate that was listed.
+func checkCertificate(tx *card.Tx, listed *Certificate) error {
+	now, err := readCertificate(tx, listed.Slot)
+	switch {
+	case errors.Is(err, ErrNotFound), err == nil && !bytes.Equal(now.Raw, listed.Raw):
+		return fmt.Errorf("%w: the slot does not hold that certificate any more", card.ErrChanged)
+	case err != nil:
+		return fmt.Errorf("certificate: %w", err)
+	}
+	return nil
+}
+
+// Public returns the public key that the key was opened with.
 func (k *Key) Public() crypto.PublicKey { return k.public }
+
+// WithContext returns the same key, with its uses bounded by ctx. Closing one closes
+// both.
+func (k *Key) WithContext(ctx context.Context) *Key {
+	bounded := *k
+	bounded.ctx = ctx
+	return &bounded
+}
 
 // Close lets go of the card. With the last key that is open on it, the PIN is
 // logged out.
 func (k *Key) Close() error { return k.held.Close() }
 
-// verified runs f in a section in which the PIN has just been verified.
-func (k *Key) verified(ctx context.Context, f func(*card.Tx) error) error {
-	ref, err := k.card.pinReference(ctx)
-	if err != nil {
-		return err
-	}
-	v := k.card.verification("use the key "+k.slot.String(), k.ask, ref)
+func (k *Key) verification() card.Verification {
+	v := k.card.verification("use the key "+k.slot.String(), k.ask)
 	v.Always = k.ask != nil
-	return k.card.card.DoWithPIN(ctx, v, f)
+	v.EachUse = k.slot.pinRule() == always
+	return v
+}
+
+// withPIN runs f in a transaction in which the PIN has just been verified.
+func (k *Key) withPIN(ctx context.Context, f func(*card.Tx) error) error {
+	return k.card.card.DoWithPIN(ctx, k.verification(), f)
 }
 
 // use runs f, which uses the key, with the PIN as the slot wants it.
 func (k *Key) use(f func(*card.Tx) error) error {
 	switch {
 	case k.slot.pinRule() == always:
-		return k.held.UseVerified(f, k.verified)
+		return k.held.UseWithPIN(k.ctx, f, k.withPIN)
 	case k.ask == nil:
-		return k.held.Use(k.card.enter, f, nil)
+		return k.held.Use(k.ctx, k.card.ensureSame, f, nil)
 	}
-	return k.held.Use(k.card.enter, f, k.verified)
+	return k.held.Use(k.ctx, k.card.ensureSame, f, k.withPIN)
 }
 
 // The elements of a dynamic authentication template (SP 800-73-4 part 2, table 7).

@@ -96,7 +96,8 @@ func (a *Admin) setRetries(ctx context.Context, pin, puk int, ask card.PINFunc) 
 	if err != nil {
 		return err
 	}
-	v := a.card.verification("set the number of tries", ask, ApplicationPIN)
+	ref := ApplicationPIN
+	v := a.card.verificationOf(&ref, "set the number of tries", ask)
 	v.Always = true
 	sent := false
 	err = a.card.card.DoWithPIN(ctx, v, func(tx *card.Tx) error {
@@ -186,7 +187,7 @@ func (a *Admin) move(ctx context.Context, to byte, from Slot, what string) error
 func (y *YubiKey) Reset(ctx context.Context) error {
 	sent := false
 	err := y.card.card.Do(ctx, func(tx *card.Tx) error {
-		if err := y.card.enter(tx); err != nil {
+		if err := y.card.ensureSame(tx); err != nil {
 			return err
 		}
 		// A value that no PIN has, as all its bytes are padding.
@@ -202,6 +203,7 @@ func (y *YubiKey) Reset(ctx context.Context) error {
 		}
 		var err error
 		_, sent, err = send(tx, card.Command{INS: 0xFB})
+		tx.ForgetIdentity(application)
 		return err
 	})
 	if sent {
@@ -219,7 +221,7 @@ func (y *YubiKey) Reset(ctx context.Context) error {
 		return fmt.Errorf("piv: reset: %w", err)
 	}
 	y.card.mu.Lock()
-	y.card.learnt, y.card.discovery, y.card.identity = false, nil, ""
+	y.card.learned, y.card.discovery = false, nil
 	y.card.mu.Unlock()
 	return nil
 }

@@ -13,12 +13,12 @@ import (
 
 	"github.com/smartlogon/smartlogon/card"
 	"github.com/smartlogon/smartlogon/internal/ber"
-	"github.com/smartlogon/smartlogon/internal/remedy"
+	"github.com/smartlogon/smartlogon/internal/fault"
 )
 
 // ErrManagementKey says that a card did not take the management key, or could
 // not prove to have it.
-var ErrManagementKey = remedy.New(
+var ErrManagementKey = fault.New(fault.Object,
 	"management key is not the one of the card",
 	"Use the management key that the card was given, with its algorithm; a new YubiKey has 3DES, from firmware 5.7 on AES-192.",
 )

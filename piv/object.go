@@ -47,15 +47,12 @@ func (c *Card) Object(ctx context.Context, tag Object) ([]byte, error) {
 // printed information, biometric data. The PIN is verified first, unless it is
 // verified already.
 func (c *Card) ProtectedObject(ctx context.Context, tag Object, ask card.PINFunc) ([]byte, error) {
-	ref, err := c.pinReference(ctx)
 	var content []byte
-	if err == nil {
-		v := c.verification(fmt.Sprintf("read the object %v", tag), ask, ref)
-		err = c.card.DoWithPIN(ctx, v, func(tx *card.Tx) (err error) {
-			content, err = readObject(tx, tag)
-			return err
-		})
-	}
+	v := c.verification(fmt.Sprintf("read the object %v", tag), ask)
+	err := c.card.DoWithPIN(ctx, v, func(tx *card.Tx) (err error) {
+		content, err = readObject(tx, tag)
+		return err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("piv: object %v: %w", tag, err)
 	}

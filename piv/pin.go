@@ -50,55 +50,82 @@ func (c *Card) pinStatus(tx *card.Tx, ref card.Reference) (card.PINStatus, error
 	return card.PINStatus{Retries: -1}, nil // the card does not know the question
 }
 
-// verification is what the PIN guard has to know of this card's PIN.
-func (c *Card) verification(purpose string, ask card.PINFunc, ref card.Reference) card.Verification {
-	q := question{card: c, ref: ref, left: -1}
+// verification describes the PIN that the card wants to the PIN guard. The first
+// transaction finds out which one that is, unless it is known.
+func (c *Card) verification(purpose string, ask card.PINFunc) card.Verification {
+	c.mu.Lock()
+	known, ref := c.learned, c.reference
+	c.mu.Unlock()
+	if known {
+		return c.verificationOf(&ref, purpose, ask)
+	}
+	ref = ApplicationPIN
+	v := c.verificationOf(&ref, purpose, ask)
+	v.Prepare = func(tx *card.Tx, v *card.Verification) (err error) {
+		ref, err = c.learn(tx)
+		v.Reference = ref
+		return err
+	}
+	return v
+}
+
+// verificationOf describes one PIN. What ref points at may change before the PIN is
+// asked for.
+func (c *Card) verificationOf(ref *card.Reference, purpose string, ask card.PINFunc) card.Verification {
+	q := retryQuery{card: c, left: -1}
 	return card.Verification{
-		Purpose:   purpose,
-		Reference: ref,
-		Format:    c.pinFormat(),
-		Select:    c.enter,
-		Identity:  c.name,
-		Status:    q.ask,
+		Application: application,
+		Purpose:     purpose,
+		Reference:   *ref,
+		Format:      c.pinFormat(),
+		Select:      c.ensureSelected,
+		Identity:    c.readIdentity,
+		Status:      func(tx *card.Tx) (card.PINStatus, error) { return q.ask(tx, *ref) },
 		Verify: func(pin []byte) card.Command {
-			q.left = -1 // it may cost a try, rightly
-			return card.Command{INS: 0x20, P2: byte(ref), Data: pin}
+			q.left = -1 // a wrong PIN costs a try, as it should
+			return card.Command{INS: 0x20, P2: byte(*ref), Data: pin}
 		},
-		Logout: func(tx *card.Tx) error {
-			if err := c.enter(tx); err != nil {
-				return err
-			}
-			answer, err := tx.Command(card.Command{INS: 0x20, P1: 0xFF, P2: byte(ref)})
-			if err == nil && len(answer) > 0 {
-				return malformed("data in the answer to a logout")
-			}
-			return err
-		},
-		PIN: ask,
+		Logout: func(tx *card.Tx) error { return c.logout(tx, *ref) },
+		PIN:    ask,
 	}
 }
 
-// pinFormat is what PINs look like (SP 800-73-4 part 2, 2.4.3). YubiKeys take any
-// characters.
+// logout ends the verification of a PIN (SP 800-73-4 part 2, 3.2.1). If another
+// application is current, which has no harm from that command, PIV is selected.
+func (c *Card) logout(tx *card.Tx, ref card.Reference) error {
+	command := card.Command{INS: 0x20, P1: 0xFF, P2: byte(ref)}
+	response, err := tx.Command(command)
+	if isObjectError(err) {
+		if err = c.ensureSelected(tx); err == nil {
+			response, err = tx.Command(command)
+		}
+	}
+	if err == nil && len(response) > 0 {
+		return malformed("data in the response to a logout")
+	}
+	return err
+}
+
+// pinFormat returns the format of PINs (SP 800-73-4 part 2, 2.4.3). YubiKeys accept
+// any characters.
 func (c *Card) pinFormat() card.PINFormat {
 	return card.PINFormat{Min: 6, Max: 8, Digits: !c.isYubiKey(), Padded: true}
 }
 
-// A question is the one for the tries left, as often as one use of the PIN asks
-// it. If the answer is less without a PIN having been sent, then on this card
-// the question itself may cost a try, and is not asked again.
-type question struct {
+// A retryQuery asks for the retry counter during one use of the PIN. If the counter
+// falls without a PIN having been sent, then on this card the query itself may cost
+// a try, and it is not sent again.
+type retryQuery struct {
 	card  *Card
-	ref   card.Reference
-	left  int // by the last answer; negative where nothing follows from it
+	left  int // by the last response; negative if nothing follows from it
 	costs bool
 }
 
-func (q *question) ask(tx *card.Tx) (card.PINStatus, error) {
+func (q *retryQuery) ask(tx *card.Tx, ref card.Reference) (card.PINStatus, error) {
 	if q.costs {
 		return card.PINStatus{Retries: -1}, nil
 	}
-	s, err := q.card.pinStatus(tx, q.ref)
+	s, err := q.card.pinStatus(tx, ref)
 	if err == nil && !s.Verified && !s.Blocked && s.Retries < q.left {
 		q.costs, s.Retries = true, -1
 	}

@@ -84,7 +84,8 @@ func (a *Admin) putData(ctx context.Context, tag Object, content []byte) error {
 		data = append(cardapp.TagList(ber.Tag(tag)), ber.Append(nil, 0x53, content)...)
 	}
 	_, err := a.do(ctx, change{
-		command: card.Command{INS: 0xDB, P1: 0x3F, P2: 0xFF, Data: data, Secret: tag.private()},
+		identity: tag == ObjectCHUID,
+		command:  card.Command{INS: 0xDB, P1: 0x3F, P2: 0xFF, Data: data, Secret: tag.private()},
 		look: func(ctx context.Context) State {
 			got, err := a.card.Object(ctx, tag)
 			switch {
@@ -98,12 +99,7 @@ func (a *Admin) putData(ctx context.Context, tag Object, content []byte) error {
 	})
 	if err == nil && tag == ObjectDiscovery {
 		a.card.mu.Lock()
-		a.card.learnt, a.card.discovery = false, nil
-		a.card.mu.Unlock()
-	}
-	if err == nil && tag == ObjectCHUID {
-		a.card.mu.Lock()
-		a.card.identity = ""
+		a.card.learned, a.card.discovery = false, nil
 		a.card.mu.Unlock()
 	}
 	return err

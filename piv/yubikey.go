@@ -88,7 +88,7 @@ func (c *Card) probe(tx *card.Tx) (Version, error) {
 			break
 		}
 	}
-	if err := c.selectIt(tx); err != nil || !yubico {
+	if err := c.sendSelect(tx); err != nil || !yubico {
 		return Version{}, err
 	}
 	answer, err := tx.Command(card.Command{INS: 0xFD, Ne: 256})

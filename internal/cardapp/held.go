@@ -6,68 +6,74 @@ import (
 	"sync"
 
 	"github.com/smartlogon/smartlogon/card"
+	"github.com/smartlogon/smartlogon/internal/fault"
 )
 
-// A Held keeps a card powered while a key on it is open, without keeping other
-// programs from using it. It is safe for concurrent use.
+// ErrKeyClosed says that a key was used after Close.
+var ErrKeyClosed = fault.New(fault.Object, "key is closed", "Unlock the credential again: the program closed the key.")
+
+// A Held keeps a card powered while a key on it is open. Other programs can use
+// the card in between. It is safe for concurrent use.
 type Held struct {
-	ctx     context.Context
-	card    *card.Card
-	release func()
+	card *card.Card
 
-	mu     sync.Mutex
-	closed bool
+	mu      sync.Mutex // guards what follows
+	closed  bool
+	release func() // nil while nothing is held
 }
 
-// Hold holds a card. Every use of what is returned ends when ctx ends.
-func Hold(ctx context.Context, c *card.Card) (*Held, error) {
-	release, err := c.Hold(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return &Held{ctx: ctx, card: c, release: release}, nil
-}
+// NewHeld returns a Held that holds nothing yet.
+func NewHeld(c *card.Card) *Held { return &Held{card: c} }
 
-// Close lets go of the card. With the last hold, PINs are logged out.
-func (h *Held) Close() error {
+// Hold holds the card from the transaction on.
+func (h *Held) Hold(tx *card.Tx) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if !h.closed {
-		h.closed = true
-		h.release()
+	if h.release == nil && !h.closed {
+		h.release = tx.Hold()
+	}
+}
+
+// Close ends the hold. With the last hold, PINs are logged out.
+func (h *Held) Close() error {
+	h.mu.Lock()
+	release := h.release
+	h.closed, h.release = true, nil
+	h.mu.Unlock()
+	if release != nil {
+		release()
 	}
 	return nil
 }
 
-// A Verified runs f in a section in which the PIN has just been verified.
-type Verified func(ctx context.Context, f func(*card.Tx) error) error
+// A WithPIN runs f in a transaction in which the PIN has just been verified.
+type WithPIN func(ctx context.Context, f func(*card.Tx) error) error
 
-// Use runs f in a section in which enter has made the application current. Where the
-// card wants the PIN for it, after a reset, a neighbour or by a stricter rule of its
-// own, verified runs it again, if it is not nil: then somebody may be asked, and may
-// say no.
-func (h *Held) Use(enter, f func(*card.Tx) error, verified Verified) error {
+// Use runs f in a transaction in which ensureSelected has made the application
+// current. If the card wants the PIN for it, after a reset, another program or by a
+// stricter rule of its own, withPIN runs f again, unless it is nil.
+func (h *Held) Use(ctx context.Context, ensureSelected, f func(*card.Tx) error, withPIN WithPIN) error {
 	if h.isClosed() {
-		return card.ErrClosed
+		return ErrKeyClosed
 	}
-	err := h.card.Do(h.ctx, func(tx *card.Tx) error {
-		if err := enter(tx); err != nil {
+	err := h.card.Do(ctx, func(tx *card.Tx) error {
+		if err := ensureSelected(tx); err != nil {
 			return err
 		}
 		return f(tx)
 	})
-	if errors.Is(err, card.StatusNotPermitted) && verified != nil {
-		err = verified(h.ctx, f)
+	if errors.Is(err, card.StatusNotPermitted) && withPIN != nil {
+		err = withPIN(ctx, f)
 	}
 	return err
 }
 
-// UseVerified has verified run f at once.
-func (h *Held) UseVerified(f func(*card.Tx) error, verified Verified) error {
+// UseWithPIN runs f by withPIN at once.
+func (h *Held) UseWithPIN(ctx context.Context, f func(*card.Tx) error, withPIN WithPIN) error {
 	if h.isClosed() {
-		return card.ErrClosed
+		return ErrKeyClosed
 	}
-	return verified(h.ctx, f)
+	return withPIN(ctx, f)
 }
 
 func (h *Held) isClosed() bool {

@@ -10,16 +10,16 @@ import (
 	"github.com/smartlogon/smartlogon/card"
 	"github.com/smartlogon/smartlogon/internal/ber"
 	"github.com/smartlogon/smartlogon/internal/cardapp"
-	"github.com/smartlogon/smartlogon/internal/remedy"
+	"github.com/smartlogon/smartlogon/internal/fault"
 )
 
 // What calls of this package wrap, beside the errors of package card.
 var (
 	// ErrNotGIDS says that the card has no GIDS application.
-	ErrNotGIDS = remedy.New("card has no GIDS application", "Insert a virtual smart card, or one like it: this one is of another kind.")
+	ErrNotGIDS = fault.New(fault.Application, "card has no GIDS application", "Insert a virtual smart card, or one like it: this one is of another kind.")
 
 	// ErrNotFound says that the card does not hold a file or a data object.
-	ErrNotFound = remedy.New("not on the card", "The card does not hold what was asked for; another card may.")
+	ErrNotFound = fault.New(fault.Object, "not on the card", "The card does not hold what was asked for; another card may.")
 )
 
 // A Card is the GIDS application on a card. It is safe for concurrent use. It
@@ -27,9 +27,10 @@ var (
 type Card struct {
 	card *card.Card
 
-	mu    sync.Mutex // guards what was learnt about the card
-	id    []byte     // the content of \cardid; nil while that is not known
-	known *contents  // what was on it; nil while that is not known
+	mu     sync.Mutex // guards what was learned about the card
+	id     []byte     // the content of \cardid; nil while that is not known
+	epoch  uint64     // in which the application was selected last
+	listed *contents  // what was on it; nil while that is not known
 }
 
 // New makes the GIDS application of a card, without asking whether there is one.
@@ -38,70 +39,69 @@ func New(c *card.Card) *Card { return &Card{card: c} }
 // The application identifier; the version that follows it is not sent.
 var aid = []byte{0xA0, 0x00, 0x00, 0x03, 0x97, 0x42, 0x54, 0x46, 0x59}
 
-// read runs f in a section in which the application is current, again if the
-// card was reset in the middle: f reads only.
+// application names the application for package card.
+const application = "GIDS"
+
+// read runs f in a transaction in which the application is current, again if the
+// card was reset in the middle: f only reads.
 func (c *Card) read(ctx context.Context, f func(*card.Tx) error) error {
-	return cardapp.Read(ctx, c.card, c.enter, f)
+	return cardapp.Read(ctx, c.card, c.ensureSelected, f)
 }
 
-// enter makes the application current. Of a card that it knows it looks first whether
-// it is, by the card's identifier, which nobody else has: cards forget a verified PIN
-// when they are selected again.
-func (c *Card) enter(tx *card.Tx) error {
-	_, err := c.selected(tx)
-	return err
-}
-
-// enterSame is enter, and makes sure that it is the card that was there before, as
-// far as cards have identifiers.
-func (c *Card) enterSame(tx *card.Tx) error {
-	unsure, err := c.selected(tx)
-	if err == nil && unsure {
-		err = c.identify(tx)
-	}
-	return err
-}
-
-// selected does it. It reports whether it selected the application of a card that is
-// known, and did not look whether it is the same one.
-func (c *Card) selected(tx *card.Tx) (unsure bool, err error) {
-	known := c.identified()
-	var before error // what spoke against it
-	if known {
-		if before = c.identify(tx); before == nil {
-			return false, nil
-		}
-		if !about(before) && !errors.Is(before, card.ErrChanged) {
-			return false, before
+// ensureSelected makes the application current. If it was selected since the card
+// was powered or reset, and the card has an identifier, it only checks by that
+// whether it still is: cards forget a verified PIN when they are selected again.
+func (c *Card) ensureSelected(tx *card.Tx) error {
+	known, before := c.selected(tx)
+	if before {
+		if err := c.checkID(tx); !isObjectError(err) {
+			return err
 		}
 	}
-	answer, err := tx.Select(aid)
-	var status card.Status
+	response, err := tx.Select(aid)
 	switch {
-	case err == nil && isOther(answer):
-		return false, ErrNotGIDS
-	case errors.As(err, &status):
-		return false, fmt.Errorf("%w: %w", ErrNotGIDS, err)
+	case err == nil && isOther(response):
+		return ErrNotGIDS
+	case errors.Is(err, card.StatusNotFound):
+		return fmt.Errorf("%w: %w", ErrNotGIDS, err)
+	case isObjectError(err):
+		// The card did not say that the application is not there.
+		return fault.Mark(fault.Object, fmt.Errorf("%w: %w", ErrNotGIDS, err))
 	case err != nil:
-		return false, err
-	case known && about(before): // nobody claimed to be the card
-		return true, nil
+		return err
 	}
-	if err = c.identify(tx); err != nil && about(err) && !known {
+	err = c.checkID(tx)
+	if !known && isObjectError(err) {
 		err = nil // a card without an identifier
 	}
-	return false, err
+	if err == nil {
+		c.mu.Lock()
+		c.epoch = tx.Epoch()
+		c.mu.Unlock()
+	}
+	return err
 }
 
-func (c *Card) identified() bool {
+// selected reports whether the card has an identifier, and whether the application
+// was selected in this epoch.
+func (c *Card) selected(tx *card.Tx) (known, before bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.id != nil
+	return c.id != nil, c.id != nil && c.epoch == tx.Epoch()
 }
 
-// identify reads the card's identifier. It must be the one that was read before, if
-// one was.
-func (c *Card) identify(tx *card.Tx) error {
+// ensureSame makes the application current, on the card that it was on before.
+func (c *Card) ensureSame(tx *card.Tx) error {
+	if err := c.ensureSelected(tx); err != nil {
+		return err
+	}
+	_, err := tx.Identify(application, c.readIdentity)
+	return err
+}
+
+// checkID reads the identifier of the card. If one was read before it must be the
+// same.
+func (c *Card) checkID(tx *card.Tx) error {
 	id, err := readObject(tx, cardID)
 	if err != nil {
 		return err
@@ -117,6 +117,31 @@ func (c *Card) identify(tx *card.Tx) error {
 		return fmt.Errorf("%w: it has another identifier", card.ErrChanged)
 	}
 	return nil
+}
+
+// readIdentity returns which card it is, by the identifier that ensureSelected has
+// just read.
+func (c *Card) readIdentity(*card.Tx) (card.Identity, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return card.NewIdentity("GIDS cardid", c.id, fmt.Sprintf("%x", c.id[:min(len(c.id), maxLabelID)])), nil
+}
+
+// maxLabelID bounds how much of an identifier, of 16 bytes as a rule, is shown.
+const maxLabelID = 32
+
+// Identity reads which card it is, by its identifier. It is zero if the card has
+// none.
+func (c *Card) Identity(ctx context.Context) (card.Identity, error) {
+	var id card.Identity
+	err := c.read(ctx, func(tx *card.Tx) (err error) {
+		id, err = tx.Identify(application, c.readIdentity)
+		return err
+	})
+	if err != nil {
+		return card.Identity{}, fmt.Errorf("gids: identity: %w", err)
+	}
+	return id, nil
 }
 
 // isOther reports whether the answer to SELECT names an application that is not
@@ -136,28 +161,13 @@ func isOther(answer []byte) bool {
 	return false
 }
 
-// name is what people are told, and by which the card is known again in another
-// reader.
-func (c *Card) name(*card.Tx) (string, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.id == nil {
-		return fmt.Sprintf("GIDS card %v in %q", c.card.ATR(), c.card.Reader()), nil
-	}
-	return fmt.Sprintf("GIDS card %x", c.id[:min(len(c.id), maxShownID)]), nil
+// isObjectError reports whether an error is about one object and not about the
+// card: the card responded, if only with nonsense.
+func isObjectError(err error) bool {
+	return err != nil && fault.ReachOf(err) == fault.Object
 }
 
-// maxShownID bounds how much of an identifier, of 16 bytes as a rule, is shown.
-const maxShownID = 32
-
-// about reports whether an error is about one object and not about the card: the
-// card answered, if only with nonsense.
-func about(err error) bool {
-	var status card.Status
-	return errors.As(err, &status) || errors.Is(err, ErrNotFound) || errors.Is(err, card.ErrMalformed)
-}
-
-// malformed says that the card is at fault, and where.
+// malformed returns a card.ErrMalformed that says what is wrong.
 func malformed(format string, args ...any) error {
 	return fmt.Errorf("%w: %w", card.ErrMalformed, fmt.Errorf(format, args...))
 }

@@ -2,7 +2,6 @@ package gids
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"strconv"
@@ -76,18 +75,14 @@ func unpack(content []byte) ([]byte, error) {
 	return der, nil
 }
 
-// Holds makes sure that a certificate is still where it was. The error wraps
-// [card.ErrChanged] where there is another one now, or none.
-func (c *Card) Holds(ctx context.Context, listed *Certificate) error {
-	err := c.read(ctx, func(tx *card.Tx) error {
-		now, err := readCertificate(tx, listed.at)
-		if errors.Is(err, ErrNotFound) || err == nil && !bytes.Equal(now, listed.Raw) {
-			return fmt.Errorf("%w: it does not hold this certificate any more", card.ErrChanged)
-		}
-		return err
-	})
-	if err != nil {
-		return certificateError(listed.File, listed.at, err)
+// checkCertificate makes sure that a certificate is still where it was listed.
+func checkCertificate(tx *card.Tx, listed *Certificate) error {
+	now, err := readCertificate(tx, listed.at)
+	switch {
+	case errors.Is(err, ErrNotFound), err == nil && !bytes.Equal(now, listed.Raw):
+		return fmt.Errorf("%w: the file does not hold that certificate any more", card.ErrChanged)
+	case err != nil:
+		return fmt.Errorf("object %v: %w", listed.at, err)
 	}
 	return nil
 }

@@ -8,17 +8,18 @@ import (
 
 	"github.com/smartlogon/smartlogon/card"
 	"github.com/smartlogon/smartlogon/internal/ber"
-	"github.com/smartlogon/smartlogon/internal/remedy"
+	"github.com/smartlogon/smartlogon/internal/cardapp"
+	"github.com/smartlogon/smartlogon/internal/fault"
 )
 
 // ErrAdministrator says that the card did not take the answer to its challenge.
-var ErrAdministrator = remedy.New(
+var ErrAdministrator = fault.New(fault.Object,
 	"card did not take the administrator's answer to its challenge",
 	"Ask for a new challenge, and have it answered with the administrator key of this very card.",
 )
 
 // errNoPUK says that a card has no PUK.
-var errNoPUK = remedy.New(
+var errNoPUK = fault.New(fault.Object,
 	"card has no PUK",
 	"Have the administrator of the card unblock it, by an answer to its challenge.",
 )
@@ -28,6 +29,7 @@ var errNoPUK = remedy.New(
 func (c *Card) ChangePIN(ctx context.Context, ask card.PINFunc) error {
 	err := c.card.ChangePIN(ctx, card.PINChange{
 		Verification: c.verification("change the PIN", ask),
+		VerifyFirst:  true,
 		New:          PIN,
 		NewFormat:    pinFormat,
 		Replace: func(old, pin []byte) card.Command {
@@ -79,14 +81,13 @@ func (c *Card) UnblockByAdministrator(ctx context.Context, answer func(ctx conte
 }
 
 func (c *Card) unblockByAdministrator(ctx context.Context, answer func(context.Context, []byte) ([]byte, error), ask card.PINFunc) error {
-	release, err := c.card.Hold(ctx) // or the card forgets its challenge
-	if err != nil {
-		return err
-	}
-	defer release()
+	held := cardapp.NewHeld(c.card) // without power the card forgets its challenge
+	defer held.Close()
 	var challenge []byte
-	err = c.read(ctx, func(tx *card.Tx) (err error) {
-		challenge, err = askForChallenge(tx)
+	err := c.read(ctx, func(tx *card.Tx) (err error) {
+		if challenge, err = askForChallenge(tx); err == nil {
+			held.Hold(tx)
+		}
 		return err
 	})
 	if err != nil {

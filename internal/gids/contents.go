@@ -45,8 +45,7 @@ const maxCertificates = 2 * maxContainers
 //
 // The section does not wait for the caller. To break off ends it.
 func (c *Card) Certificates(ctx context.Context) iter.Seq2[*Certificate, error] {
-	const tables = 8 // that can be wrong, or the card: some room
-	return cardapp.Stream(ctx, maxCertificates+tables, func(ctx context.Context, found func(*Certificate, error)) {
+	return cardapp.Stream(ctx, func(ctx context.Context, found func(*Certificate, error)) {
 		l := lister{card: c, found: found, told: make(map[string]bool)}
 		if err := c.read(ctx, l.list); err != nil {
 			found(nil, err)
@@ -73,9 +72,9 @@ func (l *lister) list(tx *card.Tx) error {
 	c := l.card
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.known = nil
+	c.listed = nil
 	if c.id != nil && l.now.counters != nil && !slices.ContainsFunc(l.now.found, listed.passing) {
-		c.known = l.now
+		c.listed = l.now
 	}
 	return nil
 }
@@ -83,14 +82,14 @@ func (l *lister) list(tx *card.Tx) error {
 // unchanged tells what is known, if it is still so.
 func (l *lister) unchanged(tx *card.Tx) (bool, error) {
 	l.card.mu.Lock()
-	known := l.card.known
+	known := l.card.listed
 	l.card.mu.Unlock()
 	if known == nil {
 		return false, nil
 	}
 	counters, err := readFile(tx, known.files, "", "cardcf")
 	if err != nil || !bytes.Equal(counters, known.counters) {
-		if err != nil && about(err) {
+		if err != nil && isObjectError(err) {
 			err = nil
 		}
 		return false, err
@@ -136,14 +135,14 @@ func (l *lister) readAll(tx *card.Tx) error {
 	switch {
 	case errors.Is(err, ErrNotFound):
 		return nil // nobody has set it up
-	case err != nil && !about(err):
+	case err != nil && !isObjectError(err):
 		return err
 	case err == nil:
 		l.now.files, err = decodeMasterFile(table)
 	}
 	l.wrong("master file table", masterFile, err)
 	counters, err := readFile(tx, l.now.files, "", "cardcf")
-	if err != nil && !about(err) {
+	if err != nil && !isObjectError(err) {
 		return err
 	}
 	if len(counters) >= countersSize {
@@ -166,7 +165,7 @@ func (l *lister) readContainers(tx *card.Tx) ([]Container, error) {
 	var list []Container
 	content, err := readFile(tx, l.now.files, directory, "cmapfile")
 	switch {
-	case err != nil && !about(err):
+	case err != nil && !isObjectError(err):
 		return nil, err
 	case err == nil:
 		list, err = decodeContainers(content)
@@ -177,7 +176,7 @@ func (l *lister) readContainers(tx *card.Tx) ([]Container, error) {
 	}
 	content, err = readObject(tx, keyMap)
 	switch {
-	case err != nil && !about(err):
+	case err != nil && !isObjectError(err):
 		return nil, err
 	case err == nil:
 		err = applyKeyMap(list, content)
@@ -208,7 +207,7 @@ func (l *lister) readCertificates(tx *card.Tx, containers []Container) error {
 		switch {
 		case err == nil:
 			l.add(listed{name: f.name, cert: it})
-		case about(err):
+		case isObjectError(err):
 			l.add(listed{name: f.name, err: certificateError(f.spelt, f.at, err)})
 		default:
 			return err

@@ -17,6 +17,7 @@ import (
 // A Key is a private key on the card. It is a [crypto.Signer] and, with RSA, a
 // [crypto.Decrypter]. It is safe for concurrent use.
 type Key struct {
+	ctx       context.Context // bounds each use
 	card      *Card
 	name      string // of its certificate
 	reference byte
@@ -26,12 +27,13 @@ type Key struct {
 	held      *cardapp.Held
 }
 
-// Key opens the key of a certificate, which has that public half. The PIN is asked
-// for and verified now, so a wrong one shows here. Without ask the key works as far
-// as the PIN is verified already.
+// Key opens the key of a certificate, which has that public key. If the card does
+// not hold that certificate any more, the error wraps [card.ErrChanged], and the
+// PIN was not asked for. The PIN is verified now, so a wrong one shows here. Without
+// ask the key works as far as the PIN is verified already.
 //
-// The card stays powered until Close is called, without keeping other programs
-// from using it. Every later use ends when ctx ends.
+// The card stays powered until Close is called, and other programs can use it in
+// between. ctx bounds this call alone; [Key.WithContext] bounds a use.
 func (c *Card) Key(ctx context.Context, listed *Certificate, public crypto.PublicKey, ask card.PINFunc) (*Key, error) {
 	k, err := c.openKey(ctx, listed, public, ask)
 	if err != nil {
@@ -46,42 +48,77 @@ func (c *Card) openKey(ctx context.Context, listed *Certificate, public crypto.P
 		return nil, err
 	}
 	k := &Key{
-		card: c, name: listed.File, reference: listed.Container.reference,
-		public: public, algorithm: alg, ask: ask,
+		ctx: context.Background(), card: c, name: listed.File, reference: listed.Container.reference,
+		public: public, algorithm: alg, ask: ask, held: cardapp.NewHeld(c.card),
 	}
-	if k.held, err = cardapp.Hold(ctx, c.card); err != nil {
+	opened := false
+	defer func() { // a PINFunc may panic
+		if !opened {
+			k.held.Close()
+		}
+	}()
+	if err := k.open(ctx, listed); err != nil {
 		return nil, err
 	}
-	if ask != nil {
-		err = k.verified(ctx, func(*card.Tx) error { return nil })
-	}
-	if err != nil {
-		k.held.Close()
-		return nil, err
-	}
+	opened = true
 	return k, nil
 }
 
-// Public is the public half that the key was opened with.
+// open checks the certificate and the identity of the card, and verifies the PIN.
+// All of that but the PIN takes one transaction.
+func (k *Key) open(ctx context.Context, listed *Certificate) error {
+	check := func(tx *card.Tx, _ *card.Verification) error {
+		if err := checkCertificate(tx, listed); err != nil {
+			return err
+		}
+		k.held.Hold(tx)
+		return nil
+	}
+	if k.ask != nil {
+		v := k.verification()
+		v.Prepare = check
+		return k.card.card.DoWithPIN(ctx, v, func(*card.Tx) error { return nil })
+	}
+	return k.card.card.Do(ctx, func(tx *card.Tx) error {
+		if err := k.card.ensureSame(tx); err != nil {
+			return err
+		}
+		return check(tx, nil)
+	})
+}
+
+// Public returns the public key that the key was opened with.
 func (k *Key) Public() crypto.PublicKey { return k.public }
+
+// WithContext returns the same key, with its uses bounded by ctx. Closing one closes
+// both.
+func (k *Key) WithContext(ctx context.Context) *Key {
+	bounded := *k
+	bounded.ctx = ctx
+	return &bounded
+}
 
 // Close lets go of the card. With the last key that is open on it, the PIN is
 // logged out.
 func (k *Key) Close() error { return k.held.Close() }
 
-// verified runs f in a section in which the PIN has just been verified.
-func (k *Key) verified(ctx context.Context, f func(*card.Tx) error) error {
+func (k *Key) verification() card.Verification {
 	v := k.card.verification("use the key of "+k.name, k.ask)
 	v.Always = k.ask != nil
-	return k.card.card.DoWithPIN(ctx, v, f)
+	return v
+}
+
+// withPIN runs f in a transaction in which the PIN has just been verified.
+func (k *Key) withPIN(ctx context.Context, f func(*card.Tx) error) error {
+	return k.card.card.DoWithPIN(ctx, k.verification(), f)
 }
 
 // use runs f, which uses the key.
 func (k *Key) use(f func(*card.Tx) error) error {
 	if k.ask == nil {
-		return k.held.Use(k.card.enter, f, nil)
+		return k.held.Use(k.ctx, k.card.ensureSame, f, nil)
 	}
-	return k.held.Use(k.card.enter, f, k.verified)
+	return k.held.Use(k.ctx, k.card.ensureSame, f, k.withPIN)
 }
 
 // Algorithm identifiers of keys. What is done with a key is added to them.

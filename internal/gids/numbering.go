@@ -118,7 +118,7 @@ func (k Container) has(signature bool) bool {
 func (n *numbering) sameKey(k Container, der []byte) (bool, error) {
 	template, err := readPublicKey(n.tx, k.reference)
 	if err != nil {
-		if about(err) {
+		if isObjectError(err) {
 			err = nil // then it does not tell
 		}
 		return false, err

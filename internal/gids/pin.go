@@ -50,7 +50,7 @@ func pinStatus(tx *card.Tx) (card.PINStatus, error) { return secretStatus(tx, ta
 func secretStatus(tx *card.Tx, tag ber.Tag) (card.PINStatus, error) {
 	content, err := readObject(tx, object{0x3FFF, tag})
 	if err != nil {
-		if about(err) {
+		if isObjectError(err) {
 			err = nil
 		}
 		return card.PINStatus{Retries: -1}, err
@@ -72,15 +72,16 @@ func decodeTries(content []byte) (left int, ok bool) {
 	return 0, false
 }
 
-// verification is what the PIN guard has to know of the PIN.
+// verification describes the PIN to the PIN guard.
 func (c *Card) verification(purpose string, ask card.PINFunc) card.Verification {
 	return card.Verification{
-		Purpose:   purpose,
-		Reference: PIN,
-		Format:    pinFormat,
-		Select:    c.enterSame,
-		Identity:  c.name,
-		Status:    pinStatus,
+		Application: application,
+		Purpose:     purpose,
+		Reference:   PIN,
+		Format:      pinFormat,
+		Select:      c.ensureSelected,
+		Identity:    c.readIdentity,
+		Status:      pinStatus,
 		Verify: func(pin []byte) card.Command {
 			return card.Command{INS: 0x20, P2: byte(PIN), Data: pin}
 		},
@@ -89,14 +90,18 @@ func (c *Card) verification(purpose string, ask card.PINFunc) card.Verification 
 	}
 }
 
-// logout makes the card forget that the PIN was verified.
+// logout ends the verification of the PIN. If another application is current, which
+// has no harm from that command, GIDS is selected.
 func (c *Card) logout(tx *card.Tx) error {
-	if err := c.enter(tx); err != nil {
-		return err
+	command := card.Command{INS: 0x20, P2: 0x82}
+	response, err := tx.Command(command)
+	if isObjectError(err) {
+		if err = c.ensureSelected(tx); err == nil {
+			response, err = tx.Command(command)
+		}
 	}
-	answer, err := tx.Command(card.Command{INS: 0x20, P2: 0x82})
-	if err == nil && len(answer) > 0 {
-		return malformed("data in the answer to a logout")
+	if err == nil && len(response) > 0 {
+		return malformed("data in the response to a logout")
 	}
 	return err
 }

@@ -1,0 +1,50 @@
+package card
+
+import (
+	"context"
+	"sync"
+)
+
+// Hold keeps the connection open after the transaction, until release is called.
+// The card stays powered, so that a verified PIN stays verified, and other
+// programs can use the card between transactions. Release may be called at any
+// time outside of a transaction, and more than once. When the last hold ends, PINs
+// that were verified meanwhile are logged out.
+func (tx *Tx) Hold() (release func()) {
+	h := tx.hold()
+	return h.release
+}
+
+// A hold keeps one connection open.
+type hold struct {
+	card *Card
+	link *link
+	once sync.Once
+}
+
+func (tx *Tx) hold() *hold {
+	tx.lane.hold(tx.link)
+	return &hold{card: tx.card, link: tx.link}
+}
+
+// release ends the hold. The last one ends in a transaction, which logs out.
+func (h *hold) release() { h.once.Do(func() { h.card.letGo(h.link) }) }
+
+// releaseIn ends the hold inside a transaction, whose end logs out.
+func (h *hold) releaseIn(tx *Tx) { h.once.Do(func() { tx.lane.unhold(h.link, true) }) }
+
+func (c *Card) letGo(k *link) {
+	l := c.service.lane(c.reader)
+	if l.unhold(k, false) {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), c.service.options.BusyTimeout)
+	defer cancel()
+	err := c.transact(ctx, func(tx *Tx) error {
+		l.unhold(k, true)
+		return nil
+	})
+	if err != nil {
+		l.drop(k) // closing resets the card if a PIN is still verified
+	}
+}

@@ -1,0 +1,69 @@
+package cardapp
+
+import (
+	"context"
+	"iter"
+	"sync"
+)
+
+// Stream yields what fill emits. fill runs in a goroutine of its own and never
+// waits for the caller, so that a transaction in it does not last while a user
+// looks at a result. Breaking off cancels the context of fill and waits for it.
+func Stream[T any](ctx context.Context, fill func(ctx context.Context, emit func(T, error))) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		ctx, cancel := context.WithCancel(ctx)
+		q := &queue[T]{more: make(chan struct{}, 1)}
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			fill(ctx, q.put)
+		}()
+		defer func() { // yield may panic
+			cancel()
+			<-done
+		}()
+		for ended := false; !ended; {
+			select {
+			case <-q.more:
+			case <-done:
+				ended = true
+			}
+			for _, r := range q.takeAll() {
+				if !yield(r.value, r.err) {
+					return
+				}
+			}
+		}
+	}
+}
+
+type result[T any] struct {
+	value T
+	err   error
+}
+
+// A queue passes results on without a bound: fill emits a bounded number.
+type queue[T any] struct {
+	more chan struct{} // holds a token while results may be there
+
+	mu      sync.Mutex
+	results []result[T]
+}
+
+func (q *queue[T]) put(value T, err error) {
+	q.mu.Lock()
+	q.results = append(q.results, result[T]{value, err})
+	q.mu.Unlock()
+	select {
+	case q.more <- struct{}{}:
+	default:
+	}
+}
+
+func (q *queue[T]) takeAll() []result[T] {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	results := q.results
+	q.results = nil
+	return results
+}

@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"os"
 	"testing"
 	"time"
 
@@ -26,10 +25,6 @@ const (
 	name  = "Virtual"
 	first = name + " 00 00"
 )
-
-var pcscd *interop.PCSCD
-
-func TestMain(m *testing.M) { os.Exit(interop.Main(m, &pcscd, name)) }
 
 // driverOfSystem finds pcscd where the environment says.
 func driverOfSystem(t *testing.T) func() driver.Service {

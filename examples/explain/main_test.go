@@ -12,10 +12,13 @@ import (
 	"github.com/smartlogon/smartlogon/card"
 	"github.com/smartlogon/smartlogon/card/cardtest"
 	"github.com/smartlogon/smartlogon/enumerate/rules"
+	"github.com/smartlogon/smartlogon/internal/leak"
 	"github.com/smartlogon/smartlogon/upn"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
+
+func TestMain(m *testing.M) { leak.Main(m) }
 
 var update = flag.Bool("update", false, "write what is expected anew")
 

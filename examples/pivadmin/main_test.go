@@ -5,10 +5,13 @@ import (
 	"testing"
 
 	"github.com/smartlogon/smartlogon/card"
+	"github.com/smartlogon/smartlogon/internal/leak"
 	"github.com/smartlogon/smartlogon/piv"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
+
+func TestMain(m *testing.M) { leak.Main(m) }
 
 func TestSoftwareCard(t *testing.T) {
 	var out bytes.Buffer

@@ -5,9 +5,12 @@ import (
 
 	"github.com/smartlogon/smartlogon/card"
 	"github.com/smartlogon/smartlogon/card/cardtest"
+	"github.com/smartlogon/smartlogon/internal/leak"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
+
+func TestMain(m *testing.M) { leak.Main(m) }
 
 func TestSignIn(t *testing.T) {
 	service := cardtest.NewService(cardtest.Logon("alice@example.com"))

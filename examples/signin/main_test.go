@@ -10,9 +10,12 @@ import (
 
 	"github.com/smartlogon/smartlogon/card/cardtest"
 	"github.com/smartlogon/smartlogon/card/prompt"
+	"github.com/smartlogon/smartlogon/internal/leak"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
+
+func TestMain(m *testing.M) { leak.Main(m) }
 
 // signin runs the program with nobody at a terminal.
 func signin(t *testing.T, args ...string) (string, error) {

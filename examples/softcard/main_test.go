@@ -15,10 +15,13 @@ import (
 	"github.com/smartlogon/smartlogon/card/cardtest"
 	"github.com/smartlogon/smartlogon/card/pcsc"
 	"github.com/smartlogon/smartlogon/enumerate"
+	"github.com/smartlogon/smartlogon/internal/leak"
 	"github.com/smartlogon/smartlogon/internal/vectors"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
+
+func TestMain(m *testing.M) { leak.Main(m) }
 
 // served runs the program until the end of the test, and returns where its
 // socket is and the lines that it prints when it is ready.

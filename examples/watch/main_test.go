@@ -8,9 +8,12 @@ import (
 
 	"github.com/smartlogon/smartlogon/card"
 	"github.com/smartlogon/smartlogon/card/cardtest"
+	"github.com/smartlogon/smartlogon/internal/leak"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
+
+func TestMain(m *testing.M) { leak.Main(m) }
 
 // start runs the program and returns its next line, and how to interrupt it.
 func start(t *testing.T, readers *cardtest.Readers, args ...string) (next func() string, interrupt func()) {

@@ -28,10 +28,6 @@ const (
 	who   = "alice@example.com"
 )
 
-var pcscd *interop.PCSCD
-
-func TestMain(m *testing.M) { os.Exit(interop.Main(m, &pcscd, name)) }
-
 // insert plugs a card in until the end of the test.
 func insert(t *testing.T, c *cardtest.Card) {
 	t.Helper()

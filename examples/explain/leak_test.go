@@ -1,9 +1,0 @@
-package main
-
-import (
-	"testing"
-
-	"github.com/smartlogon/smartlogon/internal/leak"
-)
-
-func TestMain(m *testing.M) { leak.Main(m) }

@@ -243,7 +243,7 @@ func TestLengthsAreLearnt(t *testing.T) {
 // Some readers fail on what they cannot carry. The next section knows better.
 func TestReaderThatCannotCarryExtendedLengthIsLearnt(t *testing.T) {
 	d := newDesk(t, cardtest.PIV(cardtest.ATR([]byte{0x3B, 0x80, 0x01, 0x81})), nil)
-	d.readers.Fault(zero, 2, cardtest.Fault{What: cardtest.NoAnswer})
+	d.readers.Fault(zero, 2, cardtest.Fault{What: cardtest.NoResponse})
 	first := d.soft.Exchanges().Resets
 	defer func() { assert.Greater(t, d.soft.Exchanges().Resets, first, "whatever state the card was left in") }()
 	assert.ErrorIs(t, d.card.Do(t.Context(), chuid), card.ErrReset, "whoever only reads can try again")

@@ -103,7 +103,7 @@ func TestNoUsableCardIsFiveErrors(t *testing.T) {
 		{"no card", card.ErrNoCard, func(d *desk) { d.readers.Remove(zero) }},
 		{"a card of another kind", piv.ErrNotPIV, func(d *desk) {
 			d.readers.Remove(zero)
-			d.readers.Insert(zero, cardtest.PIV(cardtest.NoPIV))
+			d.readers.Insert(zero, cardtest.PIV(cardtest.PIVMissing))
 		}},
 		{"a busy reader", card.ErrBusy, func(d *desk) { require.NoError(d.t, d.neighbour().Begin(d.t.Context())) }},
 	} {

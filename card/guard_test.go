@@ -204,19 +204,19 @@ func TestRefusedPINIsKnownInAnotherReader(t *testing.T) {
 
 func TestLastTryNeedsConsent(t *testing.T) {
 	for name, option := range map[string]cardtest.Option{
-		"one try left":                   cardtest.TriesLeft(1),
+		"one try left":                   cardtest.RetriesLeft(1),
 		"the card does not say how many": cardtest.EmptyVerifyRefused,
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := newDesk(t, cardtest.PIV(option), nil)
-			tries := d.soft.Tries()
+			tries := d.soft.RetriesLeft()
 			p := answering(cardtest.PIN, cardtest.PIN)
 			v := pinOf("a card", p.ask)
 			require.ErrorIs(t, d.card.DoWithPIN(t.Context(), v, nothing), errNoMore)
 			assert.True(t, p.requests[0].Last)
 			assert.Equal(t, []error{card.ErrLastTry, card.ErrLastTry}, p.refusals())
 			assert.Zero(t, d.soft.Spent())
-			assert.Equal(t, tries, d.soft.Tries())
+			assert.Equal(t, tries, d.soft.RetriesLeft())
 
 			p = answering(cardtest.PIN)
 			p.answers[0] = p.answers[0].AllowLastTry()
@@ -236,7 +236,7 @@ func TestConsentHoldsForOneAnswer(t *testing.T) {
 }
 
 func TestBlockedPINIsNotAskedFor(t *testing.T) {
-	d := newDesk(t, cardtest.PIV(cardtest.TriesLeft(0)), nil)
+	d := newDesk(t, cardtest.PIV(cardtest.RetriesLeft(0)), nil)
 	p := answering(cardtest.PIN)
 	err := d.card.DoWithPIN(t.Context(), pinOf("a card", p.ask), nothing)
 	assert.ErrorIs(t, err, card.ErrPINBlocked)
@@ -249,9 +249,9 @@ func TestBlockedPINIsNotAskedFor(t *testing.T) {
 }
 
 func TestTryThatBlocksThePINSaysSo(t *testing.T) {
-	for name, option := range map[string][]cardtest.Option{"63C0": nil, "6983": {cardtest.BlocksAtOnce}, "6300": {cardtest.PlainRetries}} {
+	for name, option := range map[string][]cardtest.Option{"63C0": nil, "6983": {cardtest.PIVBlocksAtOnce}, "6300": {cardtest.PlainRetries}} {
 		t.Run(name, func(t *testing.T) {
-			d := newDesk(t, cardtest.PIV(append(option, cardtest.TriesLeft(1))...), nil)
+			d := newDesk(t, cardtest.PIV(append(option, cardtest.RetriesLeft(1))...), nil)
 			p := answering("111111", cardtest.PIN)
 			p.answers[0] = p.answers[0].AllowLastTry()
 			err := d.card.DoWithPIN(t.Context(), pinOf("a card", p.ask), nothing)
@@ -306,7 +306,7 @@ func TestOtherApplicationThatANeighbourSelectedGetsNoPIN(t *testing.T) {
 		require.NoError(t, d.card.DoWithPIN(t.Context(), pinOf("a card", p.ask), nothing))
 		assert.Equal(t, 1, d.soft.Spent())
 		assert.Zero(t, other.Spent())
-		assert.Equal(t, 3, other.Tries())
+		assert.Equal(t, 3, other.RetriesLeft())
 	}
 }
 
@@ -386,7 +386,7 @@ func TestLogoutThatFailsWithoutSayingSoIsAReset(t *testing.T) {
 	var kept *card.Tx
 	v.Logout = func(tx *card.Tx) error {
 		kept = tx
-		d.readers.Fault(zero, 1, cardtest.Fault{What: cardtest.NoAnswer})
+		d.readers.Fault(zero, 1, cardtest.Fault{What: cardtest.NoResponse})
 		_, _ = tx.Command(card.Command{INS: 0x20, P1: 0xFF, P2: 0x80})
 		return nil
 	}

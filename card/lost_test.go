@@ -20,7 +20,7 @@ const verifyAt = 5
 
 func TestLostAnswerCountsAsASpentTry(t *testing.T) {
 	d := newDesk(t, cardtest.PIV(), nil)
-	d.readers.Fault(zero, verifyAt, cardtest.Fault{When: cardtest.After, What: cardtest.NoAnswer})
+	d.readers.Fault(zero, verifyAt, cardtest.Fault{When: cardtest.After, What: cardtest.NoResponse})
 	err := d.card.DoWithPIN(t.Context(), pinOf("a card", answering("111111").ask), nothing)
 	assert.ErrorIs(t, err, card.ErrNoResponse)
 	var e *card.PINError
@@ -37,7 +37,7 @@ func TestLostAnswerCountsAsASpentTry(t *testing.T) {
 
 func TestPINThatDidNotReachTheCardCanBeSentAgain(t *testing.T) {
 	d := newDesk(t, cardtest.PIV(), nil)
-	d.readers.Fault(zero, verifyAt, cardtest.Fault{When: cardtest.Instead, What: cardtest.NoAnswer})
+	d.readers.Fault(zero, verifyAt, cardtest.Fault{When: cardtest.Instead, What: cardtest.NoResponse})
 	v := pinOf("a card", answering(cardtest.PIN).ask)
 	require.ErrorIs(t, d.card.DoWithPIN(t.Context(), v, nothing), card.ErrNoResponse)
 	v.PIN = answering(cardtest.PIN).ask
@@ -48,7 +48,7 @@ func TestPINThatDidNotReachTheCardCanBeSentAgain(t *testing.T) {
 // the card.
 func TestPINThatDidNotReachTheCardIsNotBlamedForAnother(t *testing.T) {
 	d := newDesk(t, cardtest.PIV(), nil)
-	d.readers.Fault(zero, verifyAt, cardtest.Fault{When: cardtest.Instead, What: cardtest.NoAnswer})
+	d.readers.Fault(zero, verifyAt, cardtest.Fault{When: cardtest.Instead, What: cardtest.NoResponse})
 	require.ErrorIs(t, d.card.DoWithPIN(t.Context(), pinOf("a card", answering(cardtest.PIN).ask), nothing), card.ErrNoResponse)
 	p := answering("111111", cardtest.PIN)
 	require.NoError(t, d.card.DoWithPIN(t.Context(), pinOf("a card", p.ask), nothing))
@@ -113,7 +113,7 @@ func TestGarbageIsNoSuccess(t *testing.T) {
 // again that may have cost one.
 func TestPINOfUnknownFateIsNotSentAgain(t *testing.T) {
 	d := newDesk(t, cardtest.PIV(), nil)
-	d.readers.Fault(zero, verifyAt, cardtest.Fault{When: cardtest.After, What: cardtest.NoAnswer})
+	d.readers.Fault(zero, verifyAt, cardtest.Fault{When: cardtest.After, What: cardtest.NoResponse})
 	require.ErrorIs(t, d.card.DoWithPIN(t.Context(), pinOf("a card", answering("111111").ask), nothing), card.ErrNoResponse)
 	d.readers.Fault(zero, 2, cardtest.Fault{What: cardtest.WrongStatus})
 	d.readers.Fault(zero, 4, cardtest.Fault{What: cardtest.WrongStatus})
@@ -159,7 +159,7 @@ func TestNothingIsLoggedOutAfterAReset(t *testing.T) {
 func TestRightPINWhoseAnswerWasLostIsLoggedOut(t *testing.T) {
 	d := newDesk(t, cardtest.PIV(), nil)
 	d.neighbour()
-	d.readers.Fault(zero, verifyAt, cardtest.Fault{When: cardtest.After, What: cardtest.NoAnswer})
+	d.readers.Fault(zero, verifyAt, cardtest.Fault{When: cardtest.After, What: cardtest.NoResponse})
 	require.ErrorIs(t, d.card.DoWithPIN(t.Context(), pinOf("a card", answering(cardtest.PIN).ask), nothing), card.ErrNoResponse)
 	assert.False(t, d.soft.Verified())
 }
@@ -235,7 +235,7 @@ func TestTriesThatCameBackAcquitAPIN(t *testing.T) {
 	release, err := d.card.Hold(t.Context())
 	require.NoError(t, err)
 	defer release()
-	d.readers.Fault(zero, verifyAt, cardtest.Fault{When: cardtest.Instead, What: cardtest.NoAnswer})
+	d.readers.Fault(zero, verifyAt, cardtest.Fault{When: cardtest.Instead, What: cardtest.NoResponse})
 	v := pinOf("a card", answering(cardtest.PIN).ask)
 	v.Always = true
 	require.ErrorIs(t, d.card.DoWithPIN(t.Context(), v, nothing), card.ErrNoResponse)
@@ -246,7 +246,7 @@ func TestTriesThatCameBackAcquitAPIN(t *testing.T) {
 
 // Fewer tries of one card say nothing about a PIN that another did not get.
 func TestTriesOfAnotherCardDoNotConvictAPIN(t *testing.T) {
-	readers := cardtest.NewReaders(cardtest.PIV(), cardtest.PIV(cardtest.TriesLeft(2)))
+	readers := cardtest.NewReaders(cardtest.PIV(), cardtest.PIV(cardtest.RetriesLeft(2)))
 	defer readers.Close()
 	s := readers.Service()
 	defer s.Close()
@@ -254,7 +254,7 @@ func TestTriesOfAnotherCardDoNotConvictAPIN(t *testing.T) {
 	require.NoError(t, err)
 	second, err := s.Card(t.Context(), one)
 	require.NoError(t, err)
-	readers.Fault(zero, verifyAt, cardtest.Fault{When: cardtest.Instead, What: cardtest.NoAnswer})
+	readers.Fault(zero, verifyAt, cardtest.Fault{When: cardtest.Instead, What: cardtest.NoResponse})
 	require.ErrorIs(t, first.DoWithPIN(t.Context(), pinOf("first", answering(cardtest.PIN).ask), nothing), card.ErrNoResponse)
 	require.NoError(t, second.DoWithPIN(t.Context(), pinOf("second", answering(cardtest.PIN).ask), nothing))
 	require.NoError(t, first.DoWithPIN(t.Context(), pinOf("first", answering(cardtest.PIN).ask), nothing))

@@ -177,7 +177,7 @@ func TestWhoAnswersWithAPINNeedsNoKeysOnTheReader(t *testing.T) {
 }
 
 func TestLastTryNeedsConsentOnTheReaderToo(t *testing.T) {
-	d, pad := padDesk(t, cardtest.PIV(cardtest.TriesLeft(1)), []string{"111111"})
+	d, pad := padDesk(t, cardtest.PIV(cardtest.RetriesLeft(1)), []string{"111111"})
 	p := typing(1)
 	require.ErrorIs(t, d.card.DoWithPIN(t.Context(), pinOf("a card", p.ask), nothing), errNoMore)
 	assert.Equal(t, []error{card.ErrLastTry}, p.refusals())

@@ -34,7 +34,7 @@ func TestFixedPINSpendsOneTryOnAllCards(t *testing.T) {
 }
 
 func TestFixedPINIsNotSpentOnTheLastTry(t *testing.T) {
-	d := newDesk(t, cardtest.PIV(cardtest.TriesLeft(1)), nil)
+	d := newDesk(t, cardtest.PIV(cardtest.RetriesLeft(1)), nil)
 	assert.ErrorIs(t, d.card.DoWithPIN(t.Context(), pinOf("a card", card.FixedPIN("111111")), nothing), card.ErrLastTry)
 	assert.Zero(t, d.soft.Spent())
 }
@@ -149,7 +149,7 @@ func TestPINCannotBeShown(t *testing.T) {
 func TestPINShowsUpNowhere(t *testing.T) {
 	for name, fault := range map[string]cardtest.Fault{
 		"taken":      {},
-		"lost":       {What: cardtest.NoAnswer, When: cardtest.After},
+		"lost":       {What: cardtest.NoResponse, When: cardtest.After},
 		"cut":        {What: cardtest.Truncated},
 		"refused":    {What: cardtest.WrongStatus, Status: 0x63C2},
 		"wrong form": {What: cardtest.WrongStatus, Status: 0x6A80},

@@ -98,7 +98,7 @@ func TestWrongPINIsNotKept(t *testing.T) {
 
 // Whoever changed the PIN elsewhere loses one try to the cache, not the last.
 func TestCachedPINIsNotSpentOnTheLastTry(t *testing.T) {
-	d := newDesk(t, cardtest.PIV(cardtest.TriesLeft(1)), nil)
+	d := newDesk(t, cardtest.PIV(cardtest.RetriesLeft(1)), nil)
 	p := answering(cardtest.PIN, cardtest.PIN)
 	p.answers[0], p.answers[1] = p.answers[0].AllowLastTry(), p.answers[1].AllowLastTry()
 	cached, forget := card.CachePIN(p.ask, time.Hour)
@@ -108,7 +108,7 @@ func TestCachedPINIsNotSpentOnTheLastTry(t *testing.T) {
 	require.Error(t, d.card.DoWithPIN(t.Context(), pinOf("a card", spend), nothing))
 	spend = card.FixedPIN("222222")
 	require.Error(t, d.card.DoWithPIN(t.Context(), pinOf("a card", spend), nothing))
-	require.Equal(t, 1, d.soft.Tries())
+	require.Equal(t, 1, d.soft.RetriesLeft())
 	require.NoError(t, d.card.DoWithPIN(t.Context(), pinOf("a card", cached), nothing))
 	require.Len(t, p.requests, 2, "the person was asked")
 	assert.True(t, p.requests[1].Last)

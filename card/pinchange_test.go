@@ -74,13 +74,13 @@ func TestChangeKeepsThePromisesOfTheGuard(t *testing.T) {
 		assert.ErrorIs(t, why[i+1], want)
 	}
 
-	last := newDesk(t, cardtest.PIV(cardtest.TriesLeft(1)), nil)
+	last := newDesk(t, cardtest.PIV(cardtest.RetriesLeft(1)), nil)
 	p = answering(cardtest.PIN, "654321")
 	require.ErrorIs(t, last.card.ChangePIN(t.Context(), changeOf(p.ask)), errNoMore)
 	assert.ErrorIs(t, p.requests[2].Refused, card.ErrLastTry)
 	assert.Zero(t, last.soft.Spent())
 
-	blocked := newDesk(t, cardtest.PIV(cardtest.TriesLeft(0)), nil)
+	blocked := newDesk(t, cardtest.PIV(cardtest.RetriesLeft(0)), nil)
 	p = answering(cardtest.PIN, "654321")
 	assert.ErrorIs(t, blocked.card.ChangePIN(t.Context(), changeOf(p.ask)), card.ErrPINBlocked)
 	assert.Empty(t, p.requests)
@@ -111,7 +111,7 @@ func TestNewPINMayBeOneThatWasRefusedBefore(t *testing.T) {
 		d := newDesk(t, cardtest.PIV(), nil)
 		require.False(t, d.takes("654321"))
 		if lost {
-			d.readers.Fault(zero, verifyAt, cardtest.Fault{When: cardtest.After, What: cardtest.NoAnswer})
+			d.readers.Fault(zero, verifyAt, cardtest.Fault{When: cardtest.After, What: cardtest.NoResponse})
 		}
 		err := d.card.ChangePIN(t.Context(), changeOf(answering(cardtest.PIN, "654321").ask))
 		if lost {
@@ -131,7 +131,7 @@ func TestChangeWithNobodyToAskForTheNewPIN(t *testing.T) {
 }
 
 func TestUnblock(t *testing.T) {
-	d := newDesk(t, cardtest.PIV(cardtest.TriesLeft(0)), nil)
+	d := newDesk(t, cardtest.PIV(cardtest.RetriesLeft(0)), nil)
 	p := answering(cardtest.PUK, "654321")
 	require.ErrorIs(t, d.card.ChangePIN(t.Context(), unblockOf(p.ask)), errNoMore)
 	assert.ErrorIs(t, p.requests[2].Refused, card.ErrLastTry, "how many tries the PUK has is not known")
@@ -223,7 +223,7 @@ func TestSecretWithoutPaddingIsVerifiedBeforeItIsChanged(t *testing.T) {
 }
 
 func TestChangeThatIsAllowedByNoPIN(t *testing.T) {
-	d := newDesk(t, cardtest.PIV(cardtest.TriesLeft(0)), nil)
+	d := newDesk(t, cardtest.PIV(cardtest.RetriesLeft(0)), nil)
 	allowed, refuse := 0, true
 	errNo := errors.New("no")
 	c := changeOf(nil)

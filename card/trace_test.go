@@ -82,7 +82,7 @@ func TestNothingIsLoggedAboveDebug(t *testing.T) {
 
 func TestLostAnswersAreTraced(t *testing.T) {
 	d := newDesk(t, cardtest.PIV(), nil)
-	d.readers.Fault(zero, 1, cardtest.Fault{What: cardtest.NoAnswer})
+	d.readers.Fault(zero, 1, cardtest.Fault{What: cardtest.NoResponse})
 	n := 0
 	ctx := card.WithTrace(t.Context(), &card.Trace{Command: func(_ string, _ card.Command, answer []byte, _ time.Duration) {
 		n++

@@ -51,7 +51,7 @@ func ExampleCredential_PIN() {
 // card: here in the same program, mostly by telephone.
 func ExamplePINManager_UnblockByAdministrator() {
 	key, certificate := cardtest.TestCA().Issue(cardtest.Leaf{UPNs: []string{"alice@example.com"}})
-	service := cardtest.NewService(cardtest.TPM(cardtest.TriesLeft(0)).Put("kxc00", key, certificate))
+	service := cardtest.NewService(cardtest.TPM(cardtest.RetriesLeft(0)).Put("kxc00", key, certificate))
 	defer service.Close()
 	ctx := context.Background()
 

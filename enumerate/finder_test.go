@@ -126,7 +126,7 @@ func TestDuplicatesAreFilteredByThePolicyOnly(t *testing.T) {
 
 func TestOneUnreadableCardNeverHidesTheOthers(t *testing.T) {
 	readers := cardtest.NewReaders(cardtest.Logon("a@example.com"), cardtest.Logon("b@example.com"), cardtest.Logon("c@example.com"))
-	readers.Fault("Software Reader 01", 1, cardtest.Fault{What: cardtest.NoAnswer, Times: -1})
+	readers.Fault("Software Reader 01", 1, cardtest.Fault{What: cardtest.NoResponse, Times: -1})
 	f := finderOf(t, readers, nil)
 	found, errs := all(t, f)
 	assert.Len(t, found, 2)
@@ -208,7 +208,7 @@ func TestFiveWaysToHaveNothing(t *testing.T) {
 
 // foreign is a card with an application that nobody knows, and no other.
 func foreign() *cardtest.Card {
-	return cardtest.PIV(cardtest.NoPIV, cardtest.NewNeighbour([]byte{0xF0, 1, 2, 3, 4, 5}, "999999"))
+	return cardtest.PIV(cardtest.PIVMissing, cardtest.NewNeighbour([]byte{0xF0, 1, 2, 3, 4, 5}, "999999"))
 }
 
 func TestEndedContextEndsTheSearch(t *testing.T) {

@@ -130,7 +130,7 @@ func twoApplications(options ...cardtest.Option) (whole, second *cardtest.Card) 
 }
 
 func TestCardWithBothApplications(t *testing.T) {
-	whole, second := twoApplications(cardtest.BadFormatCosts)
+	whole, second := twoApplications(cardtest.PIVBadFormatCosts)
 	f := finder(t, whole)
 	for range 3 {
 		found, errs := all(t, f)
@@ -153,7 +153,7 @@ func TestCardWithBothApplications(t *testing.T) {
 // A neighbour selects the other application whenever nobody has the card, while a
 // person types as well. No PIN goes to the wrong one: it would cost a try there.
 func TestNoPINCrossesFromOneApplicationToTheOther(t *testing.T) {
-	whole, second := twoApplications(cardtest.BadFormatCosts)
+	whole, second := twoApplications(cardtest.PIVBadFormatCosts)
 	readers := cardtest.NewReaders(whole)
 	f := finderOf(t, readers, nil)
 	neighbour := readers.Service()
@@ -197,7 +197,7 @@ func TestNoPINCrossesFromOneApplicationToTheOther(t *testing.T) {
 		intrude() // and so each application has its turn
 	}
 	for _, app := range []*cardtest.Card{whole, second} {
-		assert.Equal(t, 3, app.Tries())
+		assert.Equal(t, 3, app.RetriesLeft())
 		assert.Zero(t, app.Spent())
 		assert.False(t, app.Verified())
 	}
@@ -210,7 +210,7 @@ func TestPINOfACredential(t *testing.T) {
 	}{
 		"PIV":             {cardtest.Logon("alice@example.com"), true},
 		"GIDS":            {virtual(), false},
-		"GIDS with a PUK": {virtual(cardtest.WithPUK), true},
+		"GIDS with a PUK": {virtual(cardtest.GIDSWithPUK), true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := only(t, finder(t, test.soft))

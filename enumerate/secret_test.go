@@ -54,7 +54,7 @@ func TestPINShowsUpNowhere(t *testing.T) {
 	faults := []cardtest.Fault{{}}
 	for _, what := range []cardtest.Mishap{
 		cardtest.Removal, cardtest.OtherReset, cardtest.ServiceStop, cardtest.WrongStatus, cardtest.Empty,
-		cardtest.Truncated, cardtest.Garbage, cardtest.MoreData, cardtest.WrongLe, cardtest.NoAnswer, cardtest.Busy,
+		cardtest.Truncated, cardtest.Garbage, cardtest.MoreData, cardtest.WrongLe, cardtest.NoResponse, cardtest.Busy,
 	} {
 		faults = append(faults, cardtest.Fault{What: what}, cardtest.Fault{What: what, When: cardtest.After})
 	}

@@ -141,11 +141,11 @@ func TestWrongPINCostsOneTry(t *testing.T) {
 }
 
 func TestLastTryNeedsConsent(t *testing.T) {
-	c := cardtest.Logon("alice@example.com", cardtest.TriesLeft(1))
+	c := cardtest.Logon("alice@example.com", cardtest.RetriesLeft(1))
 	credential := only(t, finder(t, c))
 	_, err := credential.Unlock(t.Context(), card.FixedPIN(cardtest.PIN))
 	assert.ErrorIs(t, err, card.ErrLastTry)
-	assert.Equal(t, 1, c.Tries())
+	assert.Equal(t, 1, c.RetriesLeft())
 
 	key, err := credential.Unlock(t.Context(), func(_ context.Context, r card.PINRequest) (card.PIN, error) {
 		assert.True(t, r.Last)
@@ -154,11 +154,11 @@ func TestLastTryNeedsConsent(t *testing.T) {
 	})
 	require.NoError(t, err)
 	require.NoError(t, key.Close())
-	assert.Equal(t, 3, c.Tries())
+	assert.Equal(t, 3, c.RetriesLeft())
 }
 
 func TestBlockedPINIsSaidPlainly(t *testing.T) {
-	c := cardtest.Logon("alice@example.com", cardtest.TriesLeft(0))
+	c := cardtest.Logon("alice@example.com", cardtest.RetriesLeft(0))
 	credential := only(t, finder(t, c))
 	_, err := credential.Unlock(t.Context(), nobody(t))
 	assert.ErrorIs(t, err, card.ErrPINBlocked)
@@ -187,7 +187,7 @@ func TestNeighbourApplicationKeepsItsTries(t *testing.T) {
 	require.NoError(t, err)
 	assertSigns(t, key, credential)
 	require.NoError(t, key.Close())
-	assert.Equal(t, 3, neighbour.Tries())
+	assert.Equal(t, 3, neighbour.RetriesLeft())
 	assert.Zero(t, neighbour.Spent())
 	assert.Zero(t, c.Spent())
 }

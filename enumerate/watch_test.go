@@ -161,7 +161,7 @@ func TestUnreadableCardIsAnErrorAndHidesNoOther(t *testing.T) {
 		assert.ErrorContains(t, err, `"Software Reader 01"`)
 		assert.Len(t, w.appear(), 1)
 
-		w.readers.Fault(zero, 1, cardtest.Fault{What: cardtest.NoAnswer})
+		w.readers.Fault(zero, 1, cardtest.Fault{What: cardtest.NoResponse})
 		w.readers.Insert(zero, cardtest.Logon("bob@example.com"))
 		assert.ErrorIs(t, w.fails(), card.ErrNoResponse)
 		w.readers.Add("Another")

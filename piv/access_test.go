@@ -110,7 +110,7 @@ func TestAccessOnTheCard(t *testing.T) {
 						assert.NoError(t, err)
 					}
 					if it.name != "SET PIN RETRIES" {
-						assert.Equal(t, 3, soft.Tries())
+						assert.Equal(t, 3, soft.RetriesLeft())
 					}
 					assert.Zero(t, soft.Spent())
 				})
@@ -169,7 +169,7 @@ func TestAccessByTheClient(t *testing.T) {
 					assert.ErrorIs(t, err, piv.ErrManagementKey)
 					assert.Zero(t, soft.Writes())
 				}
-				assert.Equal(t, 3, soft.Tries())
+				assert.Equal(t, 3, soft.RetriesLeft())
 				assert.Zero(t, soft.Spent())
 			})
 		}
@@ -178,7 +178,7 @@ func TestAccessByTheClient(t *testing.T) {
 
 // Over the contactless interface there is no administration.
 func TestAdminOfAContactlessCard(t *testing.T) {
-	soft := cardtest.PIV(cardtest.Contactless)
+	soft := cardtest.PIV(cardtest.PIVContactless)
 	err := adminOf(t, open(t, soft), piv.TripleDES).PutObject(t.Context(), piv.ObjectKeyHistory, tlv(0xC1, 0))
 	assert.ErrorIs(t, err, card.StatusNotPermitted)
 	assert.NotErrorIs(t, err, piv.ErrManagementKey, "the key may be right")

@@ -62,8 +62,8 @@ func TestSlots(t *testing.T) {
 
 func TestCertificateOfEachSlot(t *testing.T) {
 	encodings := map[string][]cardtest.Option{
-		"plain": nil, "gzip": {cardtest.Gzip}, "Net iD": {cardtest.NetID},
-		"with lengths of four bytes": {cardtest.LongLengths}, "short answers": {cardtest.ShortLengths},
+		"plain": nil, "gzip": {cardtest.PIVGzip}, "Net iD": {cardtest.PIVNetID},
+		"with lengths of four bytes": {cardtest.PIVLongLengths}, "short answers": {cardtest.ShortLengths},
 		"T=0": {cardtest.T0}, "answers of 100 bytes": {cardtest.MaxResponse(100)}, "commands of 20 bytes": {cardtest.MaxCommand(20)},
 	}
 	want := map[piv.Slot][]byte{}

@@ -58,7 +58,7 @@ func TestScan(t *testing.T) {
 		costs int // exchanges
 	}{
 		{"usual, an empty card", cardtest.PIV(), piv.ScanUsual, nil, 6},
-		{"usual, an empty card that says 53 00", cardtest.PIV(cardtest.EmptyObjects), piv.ScanUsual, nil, 6},
+		{"usual, an empty card that says 53 00", cardtest.PIV(cardtest.PIVEmptyObjects), piv.ScanUsual, nil, 6},
 		{"usual, the primary slots", with(cardtest.PIV(), primary...), piv.ScanUsual, primary, 6},
 		{"usual, two primary slots", with(cardtest.PIV(), primary[0], primary[3]), piv.ScanUsual, []piv.Slot{0x9A, 0x9E}, 6},
 		{"usual, all slots announced", all(cardtest.PIV()), piv.ScanUsual, slots(), 26},
@@ -72,7 +72,7 @@ func TestScan(t *testing.T) {
 		{"usual, " + silent, all(cardtest.PIV()).PutObject(tagKeyHistory, nil), piv.ScanUsual, primary, 6},
 		{"usual, " + silent + ", a YubiKey", all(yubikey("5.7.1")), piv.ScanUsual, slots(), 26},
 		{"usual, a YubiKey with a history", announces(all(yubikey("5.4.3")), 1), piv.ScanUsual, plus(retired(1)), 7},
-		{"usual, contactless", all(cardtest.PIV(cardtest.Contactless)), piv.ScanUsual, []piv.Slot{0x9E}, 6},
+		{"usual, contactless", all(cardtest.PIV(cardtest.PIVContactless)), piv.ScanUsual, []piv.Slot{0x9E}, 6},
 		{"usual, an empty YubiKey", yubikey("5.7.1"), piv.ScanUsual, nil, 26},
 		{"primary", all(cardtest.PIV()), piv.ScanPrimary, primary, 5},
 		{"primary, a YubiKey", all(yubikey("5.7.1")), piv.ScanPrimary, primary, 5},

@@ -127,7 +127,7 @@ func TestFindContainer(t *testing.T) {
 		{"44332211-6655-8877-99aa-bbccdd5fc10d", cardtest.PIV().PutObject(tagCHUID, chuid), piv.Retired(1), nil},
 		{"54332211-6655-8877-99aa-bbccdd5fc10d", cardtest.PIV().PutObject(tagCHUID, chuid), 0, piv.ErrNotFound},
 		{"x", cardtest.PIV().PutObject(tagCHUID, nil), 0, piv.ErrNotFound},
-		{"x", cardtest.PIV(cardtest.NoPIV), 0, piv.ErrNotPIV},
+		{"x", cardtest.PIV(cardtest.PIVMissing), 0, piv.ErrNotPIV},
 	} {
 		got, err := open(t, test.card).FindContainer(t.Context(), test.name)
 		assert.ErrorIs(t, err, test.err, test.name)

@@ -49,7 +49,7 @@ func ExampleCard_Admin() {
 
 // Whoever knows the PUK gives a blocked card a new PIN.
 func ExampleHolder_Unblock() {
-	service := cardtest.NewService(cardtest.YubiKey("5.7.1", cardtest.TriesLeft(0)))
+	service := cardtest.NewService(cardtest.YubiKey("5.7.1", cardtest.RetriesLeft(0)))
 	defer service.Close()
 	ctx := context.Background()
 	c, err := service.Card(ctx, "Software Reader 00")

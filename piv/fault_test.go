@@ -19,7 +19,7 @@ import (
 var mishaps = map[string]cardtest.Mishap{
 	"removal": cardtest.Removal, "reset": cardtest.OtherReset, "service stop": cardtest.ServiceStop,
 	"status": cardtest.WrongStatus, "empty": cardtest.Empty, "truncated": cardtest.Truncated, "garbage": cardtest.Garbage,
-	"more": cardtest.MoreData, "wrong Le": cardtest.WrongLe, "no answer": cardtest.NoAnswer, "busy": cardtest.Busy,
+	"more": cardtest.MoreData, "wrong Le": cardtest.WrongLe, "no answer": cardtest.NoResponse, "busy": cardtest.Busy,
 }
 
 // Whatever goes wrong at whichever command: a signature that comes out is right,

@@ -45,7 +45,7 @@ func TestChangePIN(t *testing.T) {
 			require.NoError(t, p.Holder().ChangePIN(t.Context(), knows(cardtest.PIN, "654321")))
 			assert.False(t, soft.Verified(), "logged out")
 			require.NoError(t, signTwice(t, p, piv.Authentication, private, card.FixedPIN("654321")))
-			assert.Equal(t, 3, soft.Tries())
+			assert.Equal(t, 3, soft.RetriesLeft())
 			assert.Zero(t, soft.Spent())
 
 			err := p.Holder().ChangePIN(t.Context(), knows(cardtest.PIN, "111111"))
@@ -82,7 +82,7 @@ func TestChangePINAfterAWrongAnswer(t *testing.T) {
 
 func TestChangePINWhereTheGlobalOneIsAskedFor(t *testing.T) {
 	private := cardtest.Key(cardtest.P256, 0)
-	soft := cardtest.PIV(cardtest.GlobalPIN("654321")).Put("9A", private, nil).
+	soft := cardtest.PIV(cardtest.PIVGlobalPIN("654321")).Put("9A", private, nil).
 		PutObject(tagDiscovery, join(tlv(0x4F, fullAID...), tlv(0x5F2F, 0x60, 0x20)))
 	p := open(t, soft)
 	require.NoError(t, p.Holder().ChangePIN(t.Context(), knows("654321", "777777")))
@@ -111,15 +111,15 @@ func TestChangePUK(t *testing.T) {
 func TestUnblock(t *testing.T) {
 	private := cardtest.Key(cardtest.P256, 0)
 	for name, soft := range map[string]*cardtest.Card{
-		"blocked":           cardtest.PIV(cardtest.TriesLeft(0)),
+		"blocked":           cardtest.PIV(cardtest.RetriesLeft(0)),
 		"not blocked":       cardtest.PIV(),
-		"a blocked YubiKey": yubikey("5.7.1", cardtest.TriesLeft(0)),
+		"a blocked YubiKey": yubikey("5.7.1", cardtest.RetriesLeft(0)),
 	} {
 		t.Run(name, func(t *testing.T) {
 			soft.Put("9A", private, nil)
 			p := open(t, soft)
 			require.NoError(t, p.Holder().Unblock(t.Context(), knows(cardtest.PUK, "222222")))
-			assert.Equal(t, 3, soft.Tries())
+			assert.Equal(t, 3, soft.RetriesLeft())
 			assert.False(t, soft.Verified())
 			require.NoError(t, signTwice(t, p, piv.Authentication, private, card.FixedPIN("222222")))
 		})
@@ -222,7 +222,7 @@ func TestChangeIsInterrupted(t *testing.T) {
 		for n := 1; n <= 12; n++ {
 			soft := cardtest.PIV()
 			readers := cardtest.NewReaders(soft)
-			readers.Fault(reader, n, cardtest.Fault{What: cardtest.NoAnswer, When: when})
+			readers.Fault(reader, n, cardtest.Fault{What: cardtest.NoResponse, When: when})
 			err := openIn(t, readers).Holder().ChangePIN(t.Context(), knows(cardtest.PIN, "654321"))
 			changed := pinIs(t, soft, "654321")
 			var broken *piv.InterruptedError
@@ -262,7 +262,7 @@ func TestNeighbourKeepsItsPIN(t *testing.T) {
 		return ask(ctx, r)
 	})
 	require.NoError(t, err)
-	assert.Equal(t, 3, neighbour.Tries())
+	assert.Equal(t, 3, neighbour.RetriesLeft())
 	assert.Zero(t, neighbour.Spent())
 	assert.Zero(t, soft.Spent())
 }

@@ -94,7 +94,7 @@ func TestInterruptions(t *testing.T) {
 			require.NoError(t, perform(t, cardtest.NewReaders(undisturbed), op))
 			require.True(t, op.changed(t, undisturbed))
 			commands := undisturbed.Exchanges().Commands
-			for _, what := range []cardtest.Mishap{cardtest.Removal, cardtest.OtherReset, cardtest.ServiceStop, cardtest.Empty, cardtest.NoAnswer, cardtest.Busy} {
+			for _, what := range []cardtest.Mishap{cardtest.Removal, cardtest.OtherReset, cardtest.ServiceStop, cardtest.Empty, cardtest.NoResponse, cardtest.Busy} {
 				for _, when := range []cardtest.When{cardtest.Instead, cardtest.Before, cardtest.After} {
 					if when == cardtest.Before && what >= cardtest.WrongStatus {
 						continue // the same as instead

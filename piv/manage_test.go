@@ -45,7 +45,7 @@ func TestSetRetries(t *testing.T) {
 	n := 0
 	require.NoError(t, a.SetRetries(t.Context(), 5, 7, asked(&n)))
 	assert.Equal(t, 1, n)
-	assert.Equal(t, 5, soft.Tries())
+	assert.Equal(t, 5, soft.RetriesLeft())
 	assert.Zero(t, soft.Spent())
 	assert.False(t, soft.Verified())
 	y, err := p.YubiKey(t.Context())
@@ -84,7 +84,7 @@ func TestSetRetriesAsksLast(t *testing.T) {
 	err := adminOf(t, p, piv.AES192).SetRetries(t.Context(), 5, 5, card.FixedPIN("000000"))
 	assert.ErrorIs(t, err, card.ErrWrongPIN)
 	assert.Equal(t, 1, soft.Spent())
-	assert.Equal(t, 2, soft.Tries())
+	assert.Equal(t, 2, soft.RetriesLeft())
 	assert.Zero(t, soft.Writes())
 }
 
@@ -112,7 +112,7 @@ func TestReset(t *testing.T) {
 		before, err := p.CHUID(t.Context())
 		require.NoError(t, err)
 		require.NoError(t, y.Reset(t.Context()))
-		assert.Equal(t, 3, soft.Tries())
+		assert.Equal(t, 3, soft.RetriesLeft())
 		after, err := p.CHUID(t.Context())
 		require.NoError(t, err)
 		assert.NotEqual(t, before.GUID, after.GUID)

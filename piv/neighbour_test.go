@@ -25,8 +25,8 @@ func TestNeighbour(t *testing.T) {
 		options []cardtest.Option
 	}{
 		{"of a plain card", nil},
-		{"of a card without discovery object", []cardtest.Option{cardtest.NoDiscovery}},
-		{"of a card that forgets the PIN at each SELECT", []cardtest.Option{cardtest.SelectClears}},
+		{"of a card without discovery object", []cardtest.Option{cardtest.PIVNoDiscovery}},
+		{"of a card that forgets the PIN at each SELECT", []cardtest.Option{cardtest.PIVSelectClears}},
 		{"of a card that is PIV after a reset", []cardtest.Option{cardtest.Implicit}},
 		{"of a card that cannot log out", []cardtest.Option{cardtest.NoLogout}},
 	} {
@@ -64,9 +64,9 @@ func TestNeighbour(t *testing.T) {
 				_, err = p.PINStatus(t.Context())
 				require.NoError(t, err)
 
-				assert.Equal(t, 3, neighbour.Tries())
+				assert.Equal(t, 3, neighbour.RetriesLeft())
 				assert.Zero(t, neighbour.Spent())
-				assert.Equal(t, 3, soft.Tries())
+				assert.Equal(t, 3, soft.RetriesLeft())
 				assert.Zero(t, soft.Spent())
 				assert.False(t, soft.Verified())
 			})
@@ -77,7 +77,7 @@ func TestNeighbour(t *testing.T) {
 // The neighbour's PIN status is not taken for ours.
 func TestNeighbourIsNotAskedForItsTries(t *testing.T) {
 	neighbour := cardtest.NewNeighbour([]byte{0xF0, 1, 2, 3, 4, 5}, "99999999")
-	soft := cardtest.PIV(neighbour, cardtest.PINTries(7))
+	soft := cardtest.PIV(neighbour, cardtest.MaxRetries(7))
 	readers := cardtest.NewReaders(soft)
 	p := openIn(t, readers)
 	for range 2 {

@@ -29,12 +29,12 @@ func TestObject(t *testing.T) {
 		options []cardtest.Option
 	}{
 		{"of a plain card", nil},
-		{"with lengths of four bytes", []cardtest.Option{cardtest.LongLengths}},
+		{"with lengths of four bytes", []cardtest.Option{cardtest.PIVLongLengths}},
 		{"over T=0", []cardtest.Option{cardtest.T0}},
 		{"in short answers", []cardtest.Option{cardtest.ShortLengths}},
 		{"with an exact Le", []cardtest.Option{cardtest.ExactLe, cardtest.ShortLengths}},
 		{"whatever Le", []cardtest.Option{cardtest.IgnoresLe}},
-		{"contactless", []cardtest.Option{cardtest.Contactless}},
+		{"contactless", []cardtest.Option{cardtest.PIVContactless}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			soft := cardtest.PIV(test.options...).PutObject(0x5FC122, content).PutObject(tagBITGroup, group)
@@ -55,7 +55,7 @@ func TestObject(t *testing.T) {
 func TestObjectThatIsNotThere(t *testing.T) {
 	for name, c := range map[string]card.Transmitter{
 		"6A82":                     cardtest.PIV(),
-		"53 00":                    cardtest.PIV(cardtest.EmptyObjects),
+		"53 00":                    cardtest.PIV(cardtest.PIVEmptyObjects),
 		"6A88":                     scripted{selects: {0x90, 0x00}, "": {0x6A, 0x88}},
 		"nothing at all":           scripted{"": {0x90, 0x00}},
 		"53 00, whatever is asked": scripted{selects: {0x90, 0x00}, "": done([]byte{0x53, 0x00})},
@@ -108,7 +108,7 @@ func TestProtectedObject(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, adminOf(t, p, piv.TripleDES).PutObject(ctx, tagPrinted, printed))
 
-	_, err = open(t, cardtest.PIV(cardtest.NoPIV)).ProtectedObject(t.Context(), tagPrinted, noPIN(t))
+	_, err = open(t, cardtest.PIV(cardtest.PIVMissing)).ProtectedObject(t.Context(), tagPrinted, noPIN(t))
 	assert.ErrorIs(t, err, piv.ErrNotPIV)
 }
 
@@ -173,7 +173,7 @@ func TestDiscovery(t *testing.T) {
 		{"with all the other bits", 0x7C20, piv.GlobalPIN},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			soft := cardtest.PIV(cardtest.GlobalPIN("654321")).
+			soft := cardtest.PIV(cardtest.PIVGlobalPIN("654321")).
 				PutObject(tagDiscovery, join(tlv(0x4F, fullAID...), tlv(0x5F2F, byte(test.policy>>8), byte(test.policy))))
 			got, err := open(t, soft).Discovery(t.Context())
 			require.NoError(t, err)
@@ -181,7 +181,7 @@ func TestDiscovery(t *testing.T) {
 			assert.Equal(t, test.want, got.PIN())
 		})
 	}
-	_, err := open(t, cardtest.PIV(cardtest.NoDiscovery)).Discovery(t.Context())
+	_, err := open(t, cardtest.PIV(cardtest.PIVNoDiscovery)).Discovery(t.Context())
 	assert.ErrorIs(t, err, piv.ErrNotFound)
 }
 

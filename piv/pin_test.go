@@ -24,14 +24,14 @@ func TestPINStatus(t *testing.T) {
 		want    card.PINStatus
 	}{
 		{"three tries left", nil, card.PINStatus{Retries: 3}},
-		{"one try left", []cardtest.Option{cardtest.TriesLeft(1)}, card.PINStatus{Retries: 1}},
-		{"fifteen tries and more", []cardtest.Option{cardtest.PINTries(20)}, card.PINStatus{Retries: 15}},
-		{"blocked", []cardtest.Option{cardtest.TriesLeft(0)}, card.PINStatus{Blocked: true}},
+		{"one try left", []cardtest.Option{cardtest.RetriesLeft(1)}, card.PINStatus{Retries: 1}},
+		{"fifteen tries and more", []cardtest.Option{cardtest.MaxRetries(20)}, card.PINStatus{Retries: 15}},
+		{"blocked", []cardtest.Option{cardtest.RetriesLeft(0)}, card.PINStatus{Blocked: true}},
 		{"told as 630X", []cardtest.Option{cardtest.PlainRetries}, card.PINStatus{Retries: 3}},
 		{"refused", []cardtest.Option{cardtest.EmptyVerifyRefused}, card.PINStatus{Retries: -1}},
-		{"of the global PIN that nobody is asked for", []cardtest.Option{cardtest.GlobalPIN("654321")}, card.PINStatus{Retries: 3}},
-		{"of a card that has no PIN for us, and does not say that it has no contacts", []cardtest.Option{cardtest.Contactless}, card.PINStatus{Retries: -1}},
-		{"of a card without discovery object", []cardtest.Option{cardtest.NoDiscovery}, card.PINStatus{Retries: 3}},
+		{"of the global PIN that nobody is asked for", []cardtest.Option{cardtest.PIVGlobalPIN("654321")}, card.PINStatus{Retries: 3}},
+		{"of a card that has no PIN for us, and does not say that it has no contacts", []cardtest.Option{cardtest.PIVContactless}, card.PINStatus{Retries: -1}},
+		{"of a card without discovery object", []cardtest.Option{cardtest.PIVNoDiscovery}, card.PINStatus{Retries: 3}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			soft := cardtest.PIV(test.options...)
@@ -193,7 +193,7 @@ func TestGlobalPIN(t *testing.T) {
 		{"is not asked for where the application PIN comes first", 0x10, piv.ApplicationPIN, cardtest.PIN},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			soft := cardtest.PIV(cardtest.GlobalPIN(global)).Put("9A", private, nil).Put("9C", private, nil).
+			soft := cardtest.PIV(cardtest.PIVGlobalPIN(global)).Put("9A", private, nil).Put("9C", private, nil).
 				PutObject(tagDiscovery, join(tlv(0x4F, fullAID...), tlv(0x5F2F, 0x60, test.second)))
 			p := open(t, soft)
 			for _, s := range []piv.Slot{piv.Authentication, piv.Signature} {
@@ -248,27 +248,34 @@ func TestCardThatIsStricterThanItsSlot(t *testing.T) {
 func TestQuirks(t *testing.T) {
 	private := cardtest.Key(cardtest.RSA2048, 0)
 	errs := map[cardtest.Quirk]error{
-		cardtest.NoCommandChaining:  nil, // extended length does
-		cardtest.NoResponseChaining: nil,
-		cardtest.Contactless:        card.ErrLastTry, // nor whether the card takes a PIN at all
-		cardtest.EmptyVerifyRefused: card.ErrLastTry, // nobody knows how many there are
-		cardtest.EmptyVerifyCosts:   card.ErrLastTry,
-		cardtest.NoPIV:              piv.ErrNotPIV,
+		cardtest.NoCommandChaining:   nil, // extended length does
+		cardtest.NoResponseChaining:  nil,
+		cardtest.PIVContactless:      card.ErrLastTry, // nor whether the card takes a PIN at all
+		cardtest.EmptyVerifyRefused:  card.ErrLastTry, // nobody knows how many there are
+		cardtest.PIVEmptyVerifyCosts: card.ErrLastTry,
+		cardtest.PIVMissing:          piv.ErrNotPIV,
 	}
-	for q := cardtest.T0; q <= cardtest.NoPIV; q++ {
+	var quirks []cardtest.Quirk
+	for q := cardtest.T0; q <= cardtest.NoLogout; q++ {
+		quirks = append(quirks, q)
+	}
+	for q := cardtest.PIVMissing; q <= cardtest.PIVBadFormatCosts; q++ {
+		quirks = append(quirks, q)
+	}
+	for _, q := range quirks {
 		for _, s := range []piv.Slot{piv.Authentication, piv.Signature} {
-			t.Run(fmt.Sprintf("%d in %v", q, s), func(t *testing.T) {
+			t.Run(fmt.Sprintf("%v in %v", q, s), func(t *testing.T) {
 				soft := cardtest.PIV(q).Put(container(s), private, nil)
 				err := signTwice(t, open(t, soft), s, private, card.FixedPIN(cardtest.PIN))
 				if want := errs[q]; want != nil {
 					require.ErrorIs(t, err, want)
 				} else {
 					require.NoError(t, err)
-					assert.Equal(t, 3, soft.Tries())
+					assert.Equal(t, 3, soft.RetriesLeft())
 				}
 				assert.False(t, soft.Verified())
 				assert.Zero(t, soft.Writes())
-				if q != cardtest.EmptyVerifyCosts {
+				if q != cardtest.PIVEmptyVerifyCosts {
 					assert.Zero(t, soft.Spent())
 				}
 			})
@@ -295,7 +302,7 @@ func signTwice(t *testing.T, p *piv.Card, s piv.Slot, private crypto.Signer, ask
 // application is still selected, so the PIN is asked for once.
 func TestSelectedApplicationIsNotSelectedAgain(t *testing.T) {
 	private := cardtest.Key(cardtest.P256, 0)
-	soft := cardtest.PIV(cardtest.SelectClears).Put("9A", private, nil)
+	soft := cardtest.PIV(cardtest.PIVSelectClears).Put("9A", private, nil)
 	n := 0
 	require.NoError(t, signTwice(t, open(t, soft), piv.Authentication, private, asked(&n)))
 	assert.Equal(t, 1, n)
@@ -314,7 +321,7 @@ func TestQuirksOfShortCards(t *testing.T) {
 
 func TestContactlessCardTakesNoPIN(t *testing.T) {
 	private := cardtest.Key(cardtest.P256, 0)
-	soft := cardtest.PIV(cardtest.Contactless, cardtest.ATR([]byte{0x3B, 0x80, 0x80, 0x01, 0x01})).Put("9A", private, nil).Put("9E", private, nil)
+	soft := cardtest.PIV(cardtest.PIVContactless, cardtest.ATR([]byte{0x3B, 0x80, 0x80, 0x01, 0x01})).Put("9A", private, nil).Put("9E", private, nil)
 	p := open(t, soft)
 	_, err := p.Key(t.Context(), piv.Authentication, private.Public(), noPIN(t))
 	assert.ErrorContains(t, err, "contactless")
@@ -328,7 +335,7 @@ func TestContactlessCardTakesNoPIN(t *testing.T) {
 // is sent only with consent, and the question is not what blocks it.
 func TestConsentWhereTheTriesAreNotKnown(t *testing.T) {
 	private := cardtest.Key(cardtest.P256, 0)
-	for name, q := range map[string]cardtest.Quirk{"refused": cardtest.EmptyVerifyRefused, "costs": cardtest.EmptyVerifyCosts} {
+	for name, q := range map[string]cardtest.Quirk{"refused": cardtest.EmptyVerifyRefused, "costs": cardtest.PIVEmptyVerifyCosts} {
 		t.Run(name, func(t *testing.T) {
 			soft := cardtest.PIV(q).Put("9A", private, nil)
 			var last []bool
@@ -342,8 +349,8 @@ func TestConsentWhereTheTriesAreNotKnown(t *testing.T) {
 			})
 			require.NoError(t, err)
 			assert.True(t, slices.Contains(last, true))
-			assert.Equal(t, 3, soft.Tries())
-			if q == cardtest.EmptyVerifyCosts {
+			assert.Equal(t, 3, soft.RetriesLeft())
+			if q == cardtest.PIVEmptyVerifyCosts {
 				assert.Equal(t, 2, soft.Spent(), "found out by asking twice, and not asked again")
 			}
 		})

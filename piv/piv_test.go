@@ -100,10 +100,10 @@ func TestSelect(t *testing.T) {
 	}{
 		{"by nine bytes of the identifier", nil, 2, 2},
 		{"by the whole identifier where the card wants that, and then at once", []cardtest.Option{cardtest.FullAID}, 3, 2},
-		{"answered without the registered part", []cardtest.Option{cardtest.ShortAID}, 2, 2},
-		{"answered with lengths of four bytes", []cardtest.Option{cardtest.LongLengths}, 2, 2},
+		{"answered without the registered part", []cardtest.Option{cardtest.PIVShortAID}, 2, 2},
+		{"answered with lengths of four bytes", []cardtest.Option{cardtest.PIVLongLengths}, 2, 2},
 		{"of an application that is selected already", []cardtest.Option{cardtest.Implicit}, 2, 2},
-		{"that forgets the PIN", []cardtest.Option{cardtest.SelectClears}, 2, 2},
+		{"that forgets the PIN", []cardtest.Option{cardtest.PIVSelectClears}, 2, 2},
 		{"over T=0, where answers are fetched", []cardtest.Option{cardtest.T0}, 4, 4},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -125,8 +125,8 @@ func TestNotPIV(t *testing.T) {
 		name string
 		card card.Transmitter
 	}{
-		{"no such application", cardtest.PIV(cardtest.NoPIV)},
-		{"no such application, and the whole identifier wanted", cardtest.PIV(cardtest.NoPIV, cardtest.FullAID)},
+		{"no such application", cardtest.PIV(cardtest.PIVMissing)},
+		{"no such application, and the whole identifier wanted", cardtest.PIV(cardtest.PIVMissing, cardtest.FullAID)},
 		{"instruction not known", scripted{selects: {0x6D, 0x00}}},
 		{"class not known", scripted{selects: {0x6E, 0x00}}},
 		{"another application answers", scripted{selects: property(0xA0, 0, 0, 0x03, 0x97, 0x42)}},

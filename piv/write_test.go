@@ -75,7 +75,7 @@ func TestPutObject(t *testing.T) {
 // The application can be used on with the object that was written.
 func TestNewDiscoveryObjectIsHeeded(t *testing.T) {
 	private := cardtest.Key(cardtest.P256, 0)
-	soft := cardtest.PIV(cardtest.GlobalPIN("654321")).Put("9A", private, nil)
+	soft := cardtest.PIV(cardtest.PIVGlobalPIN("654321")).Put("9A", private, nil)
 	p := open(t, soft)
 	require.NoError(t, signTwice(t, p, piv.Authentication, private, card.FixedPIN(cardtest.PIN)))
 	require.NoError(t, adminOf(t, p, piv.TripleDES).PutObject(t.Context(), piv.ObjectDiscovery, content(t, &piv.Discovery{Policy: 0x6020})))
@@ -172,7 +172,7 @@ func TestPutCertificate(t *testing.T) {
 }
 
 func TestPutOverShortCommands(t *testing.T) {
-	for _, q := range []cardtest.Option{cardtest.ShortLengths, cardtest.T0, cardtest.MaxCommand(261), cardtest.LongLengths} {
+	for _, q := range []cardtest.Option{cardtest.ShortLengths, cardtest.T0, cardtest.MaxCommand(261), cardtest.PIVLongLengths} {
 		soft := cardtest.PIV(q)
 		p := open(t, soft)
 		require.NoError(t, adminOf(t, p, piv.TripleDES).PutCertificate(t.Context(), piv.Signature, anyCertificate()))

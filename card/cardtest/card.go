@@ -39,7 +39,7 @@ type application interface {
 
 // PIV makes a PIV card (NIST SP 800-73-4) without keys and certificates.
 func PIV(options ...Option) *Card {
-	return newPIV(config{}, options)
+	return newPIV(config{kind: pivCard}, options)
 }
 
 // YubiKey makes a YubiKey of a firmware version such as 5.7.1: a PIV card that
@@ -50,7 +50,7 @@ func YubiKey(version string, options ...Option) *Card {
 		panic("cardtest: " + err.Error())
 	}
 	const serial = 12345678
-	c := config{piv: piv.Config{
+	c := config{kind: pivCard, piv: piv.Config{
 		Firmware: firmware,
 		Serial:   serial,
 		Quirks:   piv.Quirks{SelectWithPIX: true},
@@ -82,9 +82,10 @@ func newPIV(c config, options []Option) *Card {
 	for _, o := range options {
 		o.apply(&c)
 	}
+	c.checkRetries(c.piv.PINTries)
 	app := &pivApplication{piv.New(c.piv), c.encoding}
-	if c.triesLeft != nil {
-		app.SetTriesLeft(pinReference, *c.triesLeft)
+	if c.retriesLeft != nil {
+		app.SetTriesLeft(pinReference, *c.retriesLeft)
 	}
 	return newCard(c, app, !c.noPIV)
 }
@@ -137,8 +138,8 @@ func (c *Card) Reset() { c.chip.Reset() }
 // ATR is the answer to reset.
 func (c *Card) ATR() []byte { return c.chip.ATR() }
 
-// Tries is how many tries are left for the PIN.
-func (c *Card) Tries() int {
+// RetriesLeft returns the current value of the PIN's retry counter.
+func (c *Card) RetriesLeft() int {
 	left, _, _ := c.app.tries()
 	return left
 }

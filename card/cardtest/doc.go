@@ -16,7 +16,7 @@
 // the application of virtual smart cards; [Combine] makes one card of several. They
 // are written from the standards and not from the client of this module, so that a
 // mistake in one is not hidden by the same mistake in the other. Options make a card
-// do what real ones do: see [Quirk]. [Card.Tries], [Card.Exchanges] and [Card.Writes]
+// do what real ones do: see [Quirk]. [Card.RetriesLeft], [Card.Exchanges] and [Card.Writes]
 // say what a program did to a card.
 //
 // # Readers

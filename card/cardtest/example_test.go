@@ -60,13 +60,13 @@ func Example() {
 
 // What a program did to the card: here it was given a wrong PIN, and the test
 // wants no more than one try to be spent on it.
-func ExampleCard_Tries() {
+func ExampleCard_RetriesLeft() {
 	alice := cardtest.Logon("alice@example.com")
 	svc := cardtest.NewService(alice)
 	defer svc.Close()
 	_, err := Login(context.Background(), svc, card.FixedPIN("654321"))
 	fmt.Println("refused:", errors.Is(err, card.ErrWrongPIN))
-	fmt.Println("tries left:", alice.Tries())
+	fmt.Println("tries left:", alice.RetriesLeft())
 	fmt.Println("writes:", alice.Writes())
 	// Output:
 	// refused: true
@@ -99,12 +99,12 @@ func ExampleCA_Issue() {
 		Emails: []string{"bob@mail.example"},
 		EKUs:   []string{cardtest.ClientAuth},
 	})
-	bob := cardtest.PIV(cardtest.ShortLengths, cardtest.NoDiscovery, cardtest.PINTries(5))
+	bob := cardtest.PIV(cardtest.ShortLengths, cardtest.PIVNoDiscovery, cardtest.MaxRetries(5))
 	bob.Put("9A", key, certificate)
 
 	parsed, err := x509.ParseCertificate(certificate)
 	fmt.Println(parsed.Subject, parsed.EmailAddresses, parsed.PublicKeyAlgorithm, err)
-	fmt.Println("tries:", bob.Tries())
+	fmt.Println("tries:", bob.RetriesLeft())
 	// Output:
 	// CN=bob [bob@mail.example] ECDSA <nil>
 	// tries: 5
@@ -131,7 +131,7 @@ func ExampleReaders_Trace() {
 		_, err := tx.Command(card.Command{INS: 0x20, P2: 0x80, Data: []byte("1234\xFF\xFF\xFF\xFF")})
 		return err
 	})
-	fmt.Println(err != nil, neighbour.Tries())
+	fmt.Println(err != nil, neighbour.RetriesLeft())
 	// Output:
 	// > 00A4040006F0010203040500  SELECT F00102030405
 	// < 6F088406F001020304059000  10 bytes, done
@@ -148,7 +148,7 @@ func ExampleTPM() {
 	c := cardtest.TPM().Put("kxc00", key, certificate).Put("ksc01", signKey, signCertificate)
 
 	fmt.Printf("%X\n", c.ATR())
-	fmt.Println(c.Tries(), len(c.File("mscp/cmapfile")), c.File("mscp/kxc02") == nil)
+	fmt.Println(c.RetriesLeft(), len(c.File("mscp/cmapfile")), c.File("mscp/kxc02") == nil)
 	// Output:
 	// 3B8D0180FBA000000397425446590401CF
 	// 3 172 true
@@ -156,9 +156,9 @@ func ExampleTPM() {
 
 // One card with two applications, each with a PIN of its own.
 func ExampleCombine() {
-	virtual := cardtest.GIDS(cardtest.TriesLeft(1))
+	virtual := cardtest.GIDS(cardtest.RetriesLeft(1))
 	both := cardtest.Combine(cardtest.Logon("alice@example.com"), virtual)
-	fmt.Println("PIV:", both.Tries(), "GIDS:", virtual.Tries())
+	fmt.Println("PIV:", both.RetriesLeft(), "GIDS:", virtual.RetriesLeft())
 	// Output:
 	// PIV: 3 GIDS: 1
 }

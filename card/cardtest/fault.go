@@ -56,7 +56,7 @@ const (
 	Garbage                         // random data, and 9000
 	MoreData                        // 16 random bytes and 6110: there is more to fetch
 	WrongLe                         // 6CXX: repeat with another Le, which is another each time
-	NoAnswer                        // PC/SC's error for a card that did not answer
+	NoResponse                      // PC/SC's error for a card that did not answer
 	Busy                            // PC/SC's error for a card that another program holds
 )
 
@@ -168,7 +168,7 @@ func (f Fault) answer(command []byte, send func([]byte) ([]byte, error)) ([]byte
 		// Never the Le of the command, so that whoever obeys does it for ever.
 		le := command[len(command)-1] + 1
 		return []byte{0x6C, le}, nil
-	case NoAnswer:
+	case NoResponse:
 		return nil, driver.NotTransacted
 	case Busy:
 		return nil, driver.SharingViolation

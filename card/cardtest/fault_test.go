@@ -50,8 +50,8 @@ func TestFaults(t *testing.T) {
 		{"empty", cardtest.Fault{What: cardtest.Empty}, nil, nil, 0},
 		{"truncated", cardtest.Fault{What: cardtest.Truncated}, right[:1], nil, 1},
 		{"wrong Le", cardtest.Fault{What: cardtest.WrongLe}, []byte{0x6C, 0x00}, nil, 0},
-		{"no answer", cardtest.Fault{What: cardtest.NoAnswer}, nil, driver.NotTransacted, 0},
-		{"no answer after", cardtest.Fault{What: cardtest.NoAnswer, When: cardtest.After}, nil, driver.NotTransacted, 1},
+		{"no answer", cardtest.Fault{What: cardtest.NoResponse}, nil, driver.NotTransacted, 0},
+		{"no answer after", cardtest.Fault{What: cardtest.NoResponse, When: cardtest.After}, nil, driver.NotTransacted, 1},
 		{"busy", cardtest.Fault{What: cardtest.Busy}, nil, driver.SharingViolation, 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {

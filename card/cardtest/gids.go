@@ -15,9 +15,9 @@ const AdminKey = "\x01\x02\x03\x04\x05\x06\x07\x08\x01\x02\x03\x04\x05\x06\x07\x
 
 // GIDS makes a card with the GIDS application, as tokens with the GidsApplet answer:
 // set up, without keys and certificates. It has no PUK: its administrator unblocks
-// it. Options that are about PIV it ignores.
+// it.
 func GIDS(options ...Option) *Card {
-	var c config
+	c := config{kind: gidsCard}
 	c.gids.Quirks.NewPIN = iso.WrongLength // of one that is too short, or too long
 	return newGIDS(c, options)
 }
@@ -26,9 +26,9 @@ func GIDS(options ...Option) *Card {
 // answer to reset, its version, that it takes short commands with up to 240 bytes
 // of data, and what Windows writes on it. How it answers is assumed to be as
 // [GIDS] does, since the same driver of Windows serves both; no trace of one was
-// at hand. Its PIN is blocked as on other cards unless [Lockout] is among the options.
+// at hand. Its PIN is blocked as on other cards unless [GIDSLockout] is among the options.
 func TPM(options ...Option) *Card {
-	var c config
+	c := config{kind: gidsCard}
 	c.iso.ATR = []byte("\x3B\x8D\x01\x80\xFB\xA0\x00\x00\x03\x97\x42\x54\x46\x59\x04\x01\xCF")
 	c.iso.NoExtended = true
 	c.iso.MaxCommand = 5 + 240 + 1 // header, data, Le
@@ -42,9 +42,10 @@ func newGIDS(c config, options []Option) *Card {
 	for _, o := range options {
 		o.apply(&c)
 	}
+	c.checkRetries(c.gids.PINTries)
 	app := &gidsApplication{gids.New(c.gids)}
-	if c.triesLeft != nil {
-		app.SetTriesLeft(*c.triesLeft)
+	if c.retriesLeft != nil {
+		app.SetTriesLeft(*c.retriesLeft)
 	}
 	return newCard(c, app, true)
 }

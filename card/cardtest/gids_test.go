@@ -32,21 +32,21 @@ func TestQuirksOfGIDS(t *testing.T) {
 		commands      [][]byte // all but the last lead up to it
 		with, without string   // how the last answer ends, or what it contains
 	}{
-		cardtest.ShortLengths:       {[][]byte{selectGIDS, {0x00, 0xCB, 0xA0, 0x10, 0, 0, 4, 0x5C, 2, 0xDF, 0x22, 0, 0}}, "\x67\x00", "\x90\x00"},
-		cardtest.SelectKeeps:        {[][]byte{selectGIDS, plainPIN, selectGIDS, choose(0x57)}, "\x90\x00", "\x69\x82"},
-		cardtest.PlainRetries:       {[][]byte{selectGIDS, wrongGIDS}, "\x63\x02", "\x63\xC2"},
-		cardtest.EmptyVerifyRefused: {[][]byte{selectGIDS, askTries}, "\x67\x00", "\x63\xC3"},
-		cardtest.NoLogout:           {[][]byte{selectGIDS, {0x00, 0x20, 0x00, 0x82}}, "\x6A\x88", "\x90\x00"},
-		cardtest.ReadOnly:           {[][]byte{selectGIDS, plainPIN, {0x00, 0xDB, 0xA0, 0x10, 3, 0xDF, 0x50, 0}}, "\x69\x85", "\x90\x00"},
-		cardtest.DecimalNames:       {[][]byte{selectGIDS, {0x00, 0xCB, 0xA0, 0x00, 4, 0x5C, 2, 0xDF, 0x1F, 0}}, "kxc10", "kxc0A"},
-		cardtest.PlainCertificates:  {[][]byte{selectGIDS, read(0x24)}, "\x30\x82", "\x01\x00"},
-		cardtest.OldTries:           {[][]byte{selectGIDS, tries}, "\x9F\x17\x01\x03", "\x97\x01\x03"},
-		cardtest.NoTries:            {[][]byte{selectGIDS, tries}, "\x6A\x88", "\x90\x00"},
-		cardtest.NoKeyMap:           {[][]byte{selectGIDS, keyMap}, "\x6A\x88", "\x90\x00"},
-		cardtest.HostPads:           {[][]byte{selectGIDS, plainPIN, choose(0x57)}, "\x69\x84", "\x90\x00"},
-		cardtest.CardPads:           {[][]byte{selectGIDS, plainPIN, choose(0x17)}, "\x69\x84", "\x90\x00"},
-		cardtest.NoProperties:       {[][]byte{selectGIDS}, "\x90\x00", "\x01\xC0\x90\x00"},
-		cardtest.WithPUK:            {[][]byte{selectGIDS, {0x00, 0xCB, 0x3F, 0xFF, 4, 0x5C, 2, 0x7F, 0x73, 0}}, "\x90\x00", "\x6A\x88"},
+		cardtest.ShortLengths:          {[][]byte{selectGIDS, {0x00, 0xCB, 0xA0, 0x10, 0, 0, 4, 0x5C, 2, 0xDF, 0x22, 0, 0}}, "\x67\x00", "\x90\x00"},
+		cardtest.GIDSSelectKeeps:       {[][]byte{selectGIDS, plainPIN, selectGIDS, choose(0x57)}, "\x90\x00", "\x69\x82"},
+		cardtest.PlainRetries:          {[][]byte{selectGIDS, wrongGIDS}, "\x63\x02", "\x63\xC2"},
+		cardtest.EmptyVerifyRefused:    {[][]byte{selectGIDS, askTries}, "\x67\x00", "\x63\xC3"},
+		cardtest.NoLogout:              {[][]byte{selectGIDS, {0x00, 0x20, 0x00, 0x82}}, "\x6A\x88", "\x90\x00"},
+		cardtest.ReadOnly:              {[][]byte{selectGIDS, plainPIN, {0x00, 0xDB, 0xA0, 0x10, 3, 0xDF, 0x50, 0}}, "\x69\x85", "\x90\x00"},
+		cardtest.GIDSDecimalNames:      {[][]byte{selectGIDS, {0x00, 0xCB, 0xA0, 0x00, 4, 0x5C, 2, 0xDF, 0x1F, 0}}, "kxc10", "kxc0A"},
+		cardtest.GIDSPlainCertificates: {[][]byte{selectGIDS, read(0x24)}, "\x30\x82", "\x01\x00"},
+		cardtest.GIDSOldRetries:        {[][]byte{selectGIDS, tries}, "\x9F\x17\x01\x03", "\x97\x01\x03"},
+		cardtest.GIDSNoRetries:         {[][]byte{selectGIDS, tries}, "\x6A\x88", "\x90\x00"},
+		cardtest.GIDSNoKeyMap:          {[][]byte{selectGIDS, keyMap}, "\x6A\x88", "\x90\x00"},
+		cardtest.GIDSHostPads:          {[][]byte{selectGIDS, plainPIN, choose(0x57)}, "\x69\x84", "\x90\x00"},
+		cardtest.GIDSCardPads:          {[][]byte{selectGIDS, plainPIN, choose(0x17)}, "\x69\x84", "\x90\x00"},
+		cardtest.GIDSNoProperties:      {[][]byte{selectGIDS}, "\x90\x00", "\x01\xC0\x90\x00"},
+		cardtest.GIDSWithPUK:           {[][]byte{selectGIDS, {0x00, 0xCB, 0x3F, 0xFF, 4, 0x5C, 2, 0x7F, 0x73, 0}}, "\x90\x00", "\x6A\x88"},
 	}
 	for quirk, tt := range tests {
 		for _, quirky := range []bool{true, false} {
@@ -59,12 +59,12 @@ func TestQuirksOfGIDS(t *testing.T) {
 			for _, command := range tt.commands {
 				answer, _ = c.Transmit(command)
 			}
-			assert.True(t, bytes.Contains(answer, []byte(want)), "quirk %d, %v: %X", quirk, quirky, answer)
+			assert.True(t, bytes.Contains(answer, []byte(want)), "quirk %v, %v: %X", quirk, quirky, answer)
 		}
 	}
-	blank, _ := cardtest.GIDS(cardtest.Blank).Transmit(selectGIDS)
+	blank, _ := cardtest.GIDS(cardtest.GIDSBlank).Transmit(selectGIDS)
 	assert.Equal(t, "\x90\x00", string(blank[len(blank)-2:]))
-	assert.Nil(t, cardtest.GIDS(cardtest.Blank).File("cardid"))
+	assert.Nil(t, cardtest.GIDS(cardtest.GIDSBlank).File("cardid"))
 }
 
 func TestVirtualSmartCardTakesPartsOf240Bytes(t *testing.T) {
@@ -83,7 +83,7 @@ func TestVirtualSmartCardTakesPartsOf240Bytes(t *testing.T) {
 // that nobody sees it locked out.
 func TestLockout(t *testing.T) {
 	for every, want := range map[time.Duration]string{time.Hour: "\x69\x83", time.Nanosecond: "\x90\x00"} {
-		c := cardtest.TPM(cardtest.Lockout(every), cardtest.PINTries(1))
+		c := cardtest.TPM(cardtest.GIDSLockout(every), cardtest.MaxRetries(1))
 		var answer []byte
 		for _, command := range [][]byte{selectGIDS, wrongGIDS, plainPIN} {
 			answer, _ = c.Transmit(command)
@@ -100,8 +100,8 @@ func TestCardsOfAnotherKind(t *testing.T) {
 }
 
 func TestWhatNoGIDSCardHolds(t *testing.T) {
-	assert.PanicsWithValue(t, `cardtest: file "mscp/kxc00": the card is not set up`, func() { cardtest.GIDS(cardtest.Blank).PutFile("mscp/kxc00", nil) })
-	assert.PanicsWithValue(t, `cardtest: container "kxc00": the card is not set up`, func() { cardtest.GIDS(cardtest.Blank).Put("kxc00", nil, []byte{1}) })
+	assert.PanicsWithValue(t, `cardtest: file "mscp/kxc00": the card is not set up`, func() { cardtest.GIDS(cardtest.GIDSBlank).PutFile("mscp/kxc00", nil) })
+	assert.PanicsWithValue(t, `cardtest: container "kxc00": the card is not set up`, func() { cardtest.GIDS(cardtest.GIDSBlank).Put("kxc00", nil, []byte{1}) })
 	for _, name := range []string{"mscp/kxc000000", "directory/kxc00", "certificate"} {
 		assert.Panics(t, func() { cardtest.GIDS().PutFile(name, nil) }, name)
 	}
@@ -114,13 +114,13 @@ func TestWhatNoGIDSCardHolds(t *testing.T) {
 
 func TestCombinedCardsTellAboutTheirOwn(t *testing.T) {
 	second := cardtest.GIDS()
-	both := cardtest.Combine(cardtest.PIV(cardtest.NoDiscovery), second)
+	both := cardtest.Combine(cardtest.PIV(cardtest.PIVNoDiscovery), second)
 	for _, command := range [][]byte{selectPIV, wrongPIN, selectGIDS, wrongGIDS, wrongGIDS, {0x00, 0xDB, 0xA0, 0x10, 3, 0xDF, 0x50, 0}} {
 		_, err := both.Transmit(command)
 		require.NoError(t, err)
 	}
-	assert.Equal(t, []int{2, 1, 0}, []int{both.Tries(), both.Spent(), both.Writes()})
-	assert.Equal(t, []int{1, 2, 1}, []int{second.Tries(), second.Spent(), second.Writes()})
+	assert.Equal(t, []int{2, 1, 0}, []int{both.RetriesLeft(), both.Spent(), both.Writes()})
+	assert.Equal(t, []int{1, 2, 1}, []int{second.RetriesLeft(), second.Spent(), second.Writes()})
 	assert.Equal(t, 6, both.Exchanges().Commands)
 }
 

@@ -1,6 +1,7 @@
 package cardtest
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -9,242 +10,117 @@ import (
 	"github.com/smartlogon/smartlogon/internal/softcard/piv"
 )
 
-// An Option makes a card differ from one that does all that the standard says:
-// a [Quirk], a [Neighbour], or what one of the functions returns.
+// An Option changes a card that [PIV], [GIDS] and the other constructors make: a
+// [Quirk], a [Neighbour], or the result of [ATR], [MaxRetries] and so on. The
+// constructors panic on an option that the card cannot have.
 type Option interface{ apply(*config) }
 
+// A config collects the options of one card.
 type config struct {
-	iso        iso.Config
-	piv        piv.Config
-	gids       gids.Config
-	neighbours []iso.Application
-	encoding   piv.Encoding
-	triesLeft  *int
-	readOnly   bool
-	noPIV      bool // the card does not answer for its PIV application
+	kind        kind
+	iso         iso.Config
+	piv         piv.Config
+	gids        gids.Config
+	neighbours  []iso.Application
+	encoding    piv.Encoding
+	retriesLeft *int
+	readOnly    bool
+	noPIV       bool
+	quirks      map[Quirk]bool
 }
 
-type option func(*config)
-
-func (o option) apply(c *config) { o(c) }
-
-// ATR sets the answer to reset.
-func ATR(atr []byte) Option { return option(func(c *config) { c.iso.ATR = slices.Clone(atr) }) }
-
-// PINTries sets how many tries there are for the PIN. Without it there are 3.
-func PINTries(n int) Option {
-	return option(func(c *config) { c.piv.PINTries, c.gids.PINTries = n, n })
-}
-
-// TriesLeft sets how many tries are left for the PIN; 0 blocks it.
-func TriesLeft(n int) Option { return option(func(c *config) { c.triesLeft = &n }) }
-
-// Lockout has a GIDS card do what a TPM does in place of blocking the PIN for good:
-// when the tries are used up it takes none, and gives one back each time that so much
-// has passed.
-func Lockout(every time.Duration) Option { return option(func(c *config) { c.gids.Lockout = every }) }
-
-// GlobalPIN gives the card a second PIN (reference 00), which the discovery
-// object names as one that opens PIV too.
-func GlobalPIN(pin string) Option { return option(func(c *config) { c.piv.GlobalPIN = pin }) }
-
-// MaxCommand bounds the bytes of a command, header included; a longer one is
-// refused with 6700.
-func MaxCommand(n int) Option { return option(func(c *config) { c.iso.MaxCommand = n }) }
-
-// MaxResponse bounds the data of one answer; the rest has to be fetched.
-func MaxResponse(n int) Option { return option(func(c *config) { c.iso.MaxResponse = n }) }
-
-// A Quirk is something that real cards do, or do not. It is an [Option].
-type Quirk int
+// A kind is the application of a card.
+type kind string
 
 const (
-	// T0 makes a card of protocol T=0: short lengths only, every answer to a
-	// command with data is fetched with GET RESPONSE, 6CXX for a wrong Le.
-	T0 Quirk = iota
-
-	// ShortLengths refuses extended lengths with 6700.
-	ShortLengths
-
-	// NoCommandChaining refuses the parts of a chained command with 6884.
-	NoCommandChaining
-
-	// NoResponseChaining knows no GET RESPONSE.
-	NoResponseChaining
-
-	// ExactLe refuses an Le that is larger than the answer with 6CXX.
-	ExactLe
-
-	// IgnoresLe sends as much as it can, whatever Le says.
-	IgnoresLe
-
-	// FullAID knows applications by their whole identifier only.
-	FullAID
-
-	// Implicit has the PIV application selected after a reset.
-	Implicit
-
-	// Contactless is a card on its contactless interface, where keys that
-	// need the PIN, and much else, are out of reach.
-	Contactless
-
-	// ReadOnly refuses every instruction that would change the card with 6985.
-	ReadOnly
-
-	// Gzip compresses certificates as SP 800-73-4 part 1, 3.3 has it.
-	Gzip
-
-	// NetID compresses certificates as the minidriver of Net iD does.
-	NetID
-
-	// NoDiscovery has no discovery object.
-	NoDiscovery
-
-	// EmptyObjects answers 53 00, not 6A82, for an object that is not there.
-	EmptyObjects
-
-	// LongLengths writes the length of every element in four bytes.
-	LongLengths
-
-	// ShortAID has the answer to SELECT name the application without the
-	// registered identifier, as YubiKeys do.
-	ShortAID
-
-	// SelectClears forgets a verified PIN of a PIV card at every SELECT.
-	SelectClears
-
-	// PlainRetries says 630X where others say 63CX, as old YubiKeys do.
-	PlainRetries
-
-	// BlocksAtOnce answers 6983 already to the try that blocks the PIN.
-	BlocksAtOnce
-
-	// EmptyVerifyRefused answers 6700 when asked for the tries left.
-	EmptyVerifyRefused
-
-	// EmptyVerifyHides tells the tries left, not 9000, when asked while the PIN
-	// is verified.
-	EmptyVerifyHides
-
-	// EmptyVerifyClears forgets a verified PIN when asked for the tries left.
-	EmptyVerifyClears
-
-	// EmptyVerifyCosts takes the question for the tries left for a wrong PIN.
-	EmptyVerifyCosts
-
-	// BadFormatCosts takes a PIN of a wrong form for a wrong PIN.
-	BadFormatCosts
-
-	// NoLogout cannot be told to forget a verified PIN.
-	NoLogout
-
-	// NoPIV has no PIV application: a card of some other kind.
-	NoPIV
-
-	// Blank is a GIDS card that nobody has set up: it has no PIN and no files.
-	Blank
-
-	// WithPUK gives a GIDS card a PUK, [PUK].
-	WithPUK
-
-	// DecimalNames numbers the certificates of a GIDS card with decimal digits.
-	DecimalNames
-
-	// PlainCertificates stores certificates on a GIDS card without compression.
-	PlainCertificates
-
-	// OldTries tells the tries left as old GIDS cards do.
-	OldTries
-
-	// NoTries does not tell the tries left of a GIDS card.
-	NoTries
-
-	// NoKeyMap has no key map on a GIDS card.
-	NoKeyMap
-
-	// HostPads leaves all padding for the keys of a GIDS card to the host.
-	HostPads
-
-	// CardPads has the keys of a GIDS card do all padding.
-	CardPads
-
-	// SelectKeeps keeps a verified PIN of a GIDS card at SELECT, where it is
-	// forgotten as a rule.
-	SelectKeeps
-
-	// NoProperties has a GIDS card answer SELECT with nothing.
-	NoProperties
+	anyCard  kind = ""
+	pivCard  kind = "PIV"
+	gidsCard kind = "GIDS"
 )
 
-func (q Quirk) apply(c *config) {
-	switch q {
-	case WithPUK:
-		c.gids.PUK = PUK
-	case Gzip:
-		c.encoding = piv.Gzip
-	case NetID:
-		c.encoding = piv.NetID
-	case EmptyVerifyRefused:
-		c.piv.Quirks.EmptyVerify, c.gids.Quirks.EmptyVerify = iso.WrongLength, iso.WrongLength
-	default:
-		for _, flag := range c.flags(q) {
-			*flag = true
-		}
+// An option is one that cards of a kind can have.
+type option struct {
+	name string
+	kind kind
+	set  func(*config)
+}
+
+func (o option) apply(c *config) {
+	if o.kind != anyCard && o.kind != c.kind {
+		panic(fmt.Sprintf("cardtest: %s is an option of %s cards, not of %s cards", o.name, o.kind, c.kind))
+	}
+	o.set(c)
+}
+
+// number makes an option with a number, and panics if the number is too small.
+func number(name string, n, least int, set func(*config)) Option {
+	if n < least {
+		panic(fmt.Sprintf("cardtest: %s(%d): the least is %d", name, n, least))
+	}
+	return option{name, anyCard, set}
+}
+
+// ATR sets the answer to reset.
+func ATR(atr []byte) Option {
+	return option{"ATR", anyCard, func(c *config) { c.iso.ATR = slices.Clone(atr) }}
+}
+
+// MaxRetries sets the initial value of the PIN's retry counter. The default is 3.
+func MaxRetries(n int) Option {
+	return number("MaxRetries", n, 1, func(c *config) { c.piv.PINTries, c.gids.PINTries = n, n })
+}
+
+// RetriesLeft sets the current value of the PIN's retry counter; 0 blocks the PIN.
+func RetriesLeft(n int) Option {
+	return number("RetriesLeft", n, 0, func(c *config) { c.retriesLeft = &n })
+}
+
+// MaxCommand limits the length of a command in bytes, header included. Longer
+// ones are refused with 6700.
+func MaxCommand(n int) Option {
+	return number("MaxCommand", n, 4, func(c *config) { c.iso.MaxCommand = n })
+}
+
+// MaxResponse limits the data of one response in bytes. The rest is fetched with
+// GET RESPONSE.
+func MaxResponse(n int) Option {
+	return number("MaxResponse", n, 1, func(c *config) { c.iso.MaxResponse = n })
+}
+
+// PIVGlobalPIN adds a second PIN, with reference 00, which the discovery object
+// announces.
+func PIVGlobalPIN(pin string) Option {
+	return option{"PIVGlobalPIN", pivCard, func(c *config) { c.piv.GlobalPIN = pin }}
+}
+
+// GIDSLockout makes a GIDS card lock out as a TPM does instead of blocking the PIN
+// for good: with no retries left it refuses every PIN, and restores one retry each
+// time that the interval passes.
+func GIDSLockout(interval time.Duration) Option {
+	return option{"GIDSLockout", gidsCard, func(c *config) { c.gids.Lockout = interval }}
+}
+
+// checkRetries panics if more retries are left than the counter holds.
+func (c *config) checkRetries(most int) {
+	if most == 0 {
+		most = defaultRetries
+	}
+	if c.retriesLeft != nil && *c.retriesLeft > most {
+		panic(fmt.Sprintf("cardtest: RetriesLeft(%d): the retry counter starts at %d; see MaxRetries", *c.retriesLeft, most))
 	}
 }
 
-// flags are the switches of a quirk that is no more than that, one for each kind of
-// card that has it.
-func (c *config) flags(q Quirk) []*bool {
-	ofPIV, ofGIDS := &c.piv.Quirks, &c.gids.Quirks
-	return map[Quirk][]*bool{
-		T0:                 {&c.iso.T0},
-		ShortLengths:       {&c.iso.NoExtended},
-		NoCommandChaining:  {&c.iso.NoCommandChaining},
-		NoResponseChaining: {&c.iso.NoResponseChaining},
-		ExactLe:            {&c.iso.ExactLe},
-		IgnoresLe:          {&c.iso.IgnoresLe},
-		FullAID:            {&c.iso.FullAID},
-		Implicit:           {&c.iso.Implicit},
-		Contactless:        {&c.piv.Contactless},
-		ReadOnly:           {&c.readOnly},
-		NoDiscovery:        {&ofPIV.NoDiscovery},
-		EmptyObjects:       {&ofPIV.EmptyObjects},
-		LongLengths:        {&ofPIV.LongLengths},
-		ShortAID:           {&ofPIV.SelectWithPIX},
-		SelectClears:       {&ofPIV.SelectClears},
-		PlainRetries:       {&ofPIV.PlainRetries, &ofGIDS.PlainRetries},
-		BlocksAtOnce:       {&ofPIV.BlocksAtOnce},
-		EmptyVerifyHides:   {&ofPIV.EmptyVerifyHides},
-		EmptyVerifyClears:  {&ofPIV.EmptyVerifyClears},
-		EmptyVerifyCosts:   {&ofPIV.EmptyVerifyCosts},
-		BadFormatCosts:     {&ofPIV.BadFormatCosts},
-		NoLogout:           {&ofPIV.NoLogout, &ofGIDS.NoLogout},
-		NoPIV:              {&c.noPIV},
-		Blank:              {&c.gids.Blank},
-		DecimalNames:       {&ofGIDS.DecimalNames},
-		PlainCertificates:  {&ofGIDS.PlainCertificates},
-		OldTries:           {&ofGIDS.OldTries},
-		NoTries:            {&ofGIDS.NoStatus},
-		NoKeyMap:           {&ofGIDS.NoKeyMap},
-		HostPads:           {&ofGIDS.RawOnly},
-		CardPads:           {&ofGIDS.PaddedOnly},
-		SelectKeeps:        {&ofGIDS.SelectKeeps},
-		NoProperties:       {&ofGIDS.NoProperties},
-	}[q]
-}
+const defaultRetries = 3
 
-// A Neighbour is another application on a card. It has nothing but a PIN of its
-// own, with three tries, under the instruction and the reference that PIV uses
-// too: a program that sends a PIN without knowing which application is selected
-// spends a try here. It is an [Option].
+// A Neighbour is another application on a card. It has a PIN of its own, with
+// three tries, and uses the same instruction and reference for it as PIV does: a
+// program that sends a PIN to it by mistake spends one of them. It is an [Option].
 type Neighbour struct {
 	aid []byte
 	app *iso.Bystander
 }
 
-// NewNeighbour makes an application with that identifier, 5 to 16 bytes, and
-// that PIN.
+// NewNeighbour makes an application with an identifier of 5 to 16 bytes and a PIN.
 func NewNeighbour(aid []byte, pin string) *Neighbour {
 	padded := []byte(pin)
 	for len(padded) < 8 {
@@ -253,16 +129,16 @@ func NewNeighbour(aid []byte, pin string) *Neighbour {
 	return &Neighbour{aid: slices.Clone(aid), app: iso.NewBystander(aid, padded)}
 }
 
-// AID is the application identifier.
+// AID returns the application identifier.
 func (n *Neighbour) AID() []byte { return slices.Clone(n.aid) }
 
-// Tries is how many tries are left for its PIN.
-func (n *Neighbour) Tries() int {
+// RetriesLeft returns the current value of the PIN's retry counter.
+func (n *Neighbour) RetriesLeft() int {
 	left, _ := n.app.Tries()
 	return left
 }
 
-// Spent is how many wrong PINs it was given so far.
+// Spent returns the number of wrong PINs received so far.
 func (n *Neighbour) Spent() int {
 	_, spent := n.app.Tries()
 	return spent

@@ -33,24 +33,26 @@ func TestQuirks(t *testing.T) {
 		{cardtest.IgnoresLe, [][]byte{selectPIV, append(bytes.Clone(chuid[:len(chuid)-1]), 1)}, "\x90\x00", "\x61\x3C"},
 		{cardtest.FullAID, [][]byte{selectPIV}, "\x6A\x82", "\x90\x00"},
 		{cardtest.Implicit, [][]byte{chuid}, "\x90\x00", "\x6D\x00"},
-		{cardtest.Contactless, [][]byte{selectPIV, generate}, "\x6A\x81", "\x69\x82"},
+		{cardtest.PIVContactless, [][]byte{selectPIV, generate}, "\x6A\x81", "\x69\x82"},
 		{cardtest.ReadOnly, [][]byte{selectPIV, generate}, "\x69\x85", "\x69\x82"},
-		{cardtest.NoDiscovery, [][]byte{selectPIV, discovery}, "\x6A\x82", "\x90\x00"},
-		{cardtest.EmptyObjects, [][]byte{selectPIV, {0x00, 0xCB, 0x3F, 0xFF, 5, 0x5C, 3, 0x5F, 0xC1, 0x0C, 0}}, "\x53\x00\x90\x00", "\x6A\x82"},
-		{cardtest.LongLengths, [][]byte{selectPIV, chuid}, "\x53\x83\x00", "\x53\x3B"},
-		{cardtest.ShortAID, [][]byte{selectPIV}, "\x4F\x06\x00\x00\x10", "\x4F\x0B\xA0\x00"},
-		{cardtest.SelectClears, [][]byte{selectPIV, rightPIN, selectPIV, askTries}, "\x63\xC3", "\x90\x00"},
+		{cardtest.PIVNoDiscovery, [][]byte{selectPIV, discovery}, "\x6A\x82", "\x90\x00"},
+		{cardtest.PIVEmptyObjects, [][]byte{selectPIV, {0x00, 0xCB, 0x3F, 0xFF, 5, 0x5C, 3, 0x5F, 0xC1, 0x0C, 0}}, "\x53\x00\x90\x00", "\x6A\x82"},
+		{cardtest.PIVLongLengths, [][]byte{selectPIV, chuid}, "\x53\x83\x00", "\x53\x3B"},
+		{cardtest.PIVShortAID, [][]byte{selectPIV}, "\x4F\x06\x00\x00\x10", "\x4F\x0B\xA0\x00"},
+		{cardtest.PIVSelectClears, [][]byte{selectPIV, rightPIN, selectPIV, askTries}, "\x63\xC3", "\x90\x00"},
 		{cardtest.PlainRetries, [][]byte{selectPIV, wrongPIN}, "\x63\x02", "\x63\xC2"},
-		{cardtest.BlocksAtOnce, [][]byte{selectPIV, wrongPIN, wrongPIN, wrongPIN}, "\x69\x83", "\x63\xC0"},
+		{cardtest.PIVBlocksAtOnce, [][]byte{selectPIV, wrongPIN, wrongPIN, wrongPIN}, "\x69\x83", "\x63\xC0"},
 		{cardtest.EmptyVerifyRefused, [][]byte{selectPIV, askTries}, "\x67\x00", "\x63\xC3"},
-		{cardtest.EmptyVerifyHides, [][]byte{selectPIV, rightPIN, askTries}, "\x63\xC3", "\x90\x00"},
-		{cardtest.EmptyVerifyClears, [][]byte{selectPIV, rightPIN, askTries, askTries}, "\x63\xC3", "\x90\x00"},
-		{cardtest.EmptyVerifyCosts, [][]byte{selectPIV, askTries}, "\x63\xC2", "\x63\xC3"},
-		{cardtest.BadFormatCosts, [][]byte{selectPIV, []byte("\x00\x20\x00\x80\x08letters!")}, "\x63\xC2", "\x6A\x80"},
+		{cardtest.PIVEmptyVerifyHides, [][]byte{selectPIV, rightPIN, askTries}, "\x63\xC3", "\x90\x00"},
+		{cardtest.PIVEmptyVerifyClears, [][]byte{selectPIV, rightPIN, askTries, askTries}, "\x63\xC3", "\x90\x00"},
+		{cardtest.PIVEmptyVerifyCosts, [][]byte{selectPIV, askTries}, "\x63\xC2", "\x63\xC3"},
+		{cardtest.PIVBadFormatCosts, [][]byte{selectPIV, []byte("\x00\x20\x00\x80\x08letters!")}, "\x63\xC2", "\x6A\x80"},
 		{cardtest.NoLogout, [][]byte{selectPIV, logout}, "\x6A\x86", "\x90\x00"},
-		{cardtest.NoPIV, [][]byte{selectPIV}, "\x6A\x82", "\x90\x00"},
+		{cardtest.PIVMissing, [][]byte{selectPIV}, "\x6A\x82", "\x90\x00"},
 	}
-	assert.Len(t, tests, int(cardtest.NoPIV)+1-2, "every quirk, the two compressions apart")
+	ofEveryCard := int(cardtest.NoLogout) + 1
+	ofPIV := int(cardtest.PIVBadFormatCosts-cardtest.PIVMissing) + 1
+	assert.Len(t, tests, ofEveryCard+ofPIV-2, "every quirk except the two compressions")
 	for _, tt := range tests {
 		for _, quirky := range []bool{true, false} {
 			c, want := cardtest.PIV(), tt.without
@@ -64,7 +66,7 @@ func TestQuirks(t *testing.T) {
 				answer, err = c.Transmit(command)
 				require.NoError(t, err)
 			}
-			assert.Contains(t, string(answer), want, "quirk %d: %t, answer %X", tt.quirk, quirky, answer)
+			assert.Contains(t, string(answer), want, "quirk %v: %t, answer %X", tt.quirk, quirky, answer)
 		}
 	}
 }
@@ -73,7 +75,7 @@ func TestCompressedCertificatesAreShorter(t *testing.T) {
 	_, der := cardtest.TestCA().Issue(cardtest.Leaf{UPNs: []string{"alice@example.com"}})
 	plain := cardtest.PIV().Put("9A", nil, der).Object(0x5FC105)
 	assert.True(t, bytes.Contains(plain, der))
-	for _, q := range []cardtest.Quirk{cardtest.Gzip, cardtest.NetID} {
+	for _, q := range []cardtest.Quirk{cardtest.PIVGzip, cardtest.PIVNetID} {
 		packed := cardtest.PIV(q).Put("9A", nil, der).Object(0x5FC105)
 		assert.Less(t, len(packed), len(plain))
 		assert.True(t, bytes.Contains(packed, []byte{0x71, 0x01, 0x01}), "CertInfo says so")
@@ -81,10 +83,10 @@ func TestCompressedCertificatesAreShorter(t *testing.T) {
 }
 
 func TestOptionsWithNumbers(t *testing.T) {
-	assert.Equal(t, 7, cardtest.PIV(cardtest.PINTries(7)).Tries())
+	assert.Equal(t, 7, cardtest.PIV(cardtest.MaxRetries(7)).RetriesLeft())
 	assert.Equal(t, []byte{0x3B, 0x00}, cardtest.PIV(cardtest.ATR([]byte{0x3B, 0x00})).ATR())
 
-	blocked := cardtest.PIV(cardtest.TriesLeft(0))
+	blocked := cardtest.PIV(cardtest.RetriesLeft(0))
 	send(t, blocked, selectPIV)
 	assert.Equal(t, uint16(0x6983), send(t, blocked, rightPIN))
 
@@ -92,7 +94,7 @@ func TestOptionsWithNumbers(t *testing.T) {
 	assert.Equal(t, uint16(0x6700), send(t, narrow, selectPIV), "11 bytes")
 	assert.Equal(t, uint16(0x6100), send(t, narrow, selectPIV[:10])&0xFF00)
 
-	both := cardtest.PIV(cardtest.GlobalPIN("00112233"))
+	both := cardtest.PIV(cardtest.PIVGlobalPIN("00112233"))
 	send(t, both, selectPIV)
 	assert.Equal(t, uint16(0x9000), send(t, both, []byte("\x00\x20\x00\x00\x0800112233")))
 }
@@ -112,9 +114,27 @@ func TestANeighbourHasItsOwnPIN(t *testing.T) {
 	selectIt := append([]byte{0x00, 0xA4, 0x04, 0x00, 5}, n.AID()...)
 	assert.Equal(t, uint16(0x9000), send(t, c, selectIt))
 	assert.Equal(t, uint16(0x63C2), send(t, c, rightPIN), "the PIN of PIV is wrong here")
-	assert.Equal(t, 2, n.Tries())
+	assert.Equal(t, 2, n.RetriesLeft())
 	assert.Equal(t, 1, n.Spent())
-	assert.Equal(t, 3, c.Tries())
+	assert.Equal(t, 3, c.RetriesLeft())
 	assert.Equal(t, uint16(0x9000), send(t, c, []byte("\x00\x20\x00\x80\x089999\xFF\xFF\xFF\xFF")))
-	assert.Equal(t, 3, n.Tries())
+	assert.Equal(t, 3, n.RetriesLeft())
+}
+
+func TestOptionsThatACardCannotHave(t *testing.T) {
+	for want, options := range map[string]func() *cardtest.Card{
+		"cardtest: GIDSHostPads is an option of GIDS cards, not of PIV cards":       func() *cardtest.Card { return cardtest.PIV(cardtest.GIDSHostPads) },
+		"cardtest: GIDSBlank is an option of GIDS cards, not of PIV cards":          func() *cardtest.Card { return cardtest.YubiKey("5.7.1", cardtest.GIDSBlank) },
+		"cardtest: GIDSLockout is an option of GIDS cards, not of PIV cards":        func() *cardtest.Card { return cardtest.PIV(cardtest.GIDSLockout(1)) },
+		"cardtest: PIVMissing is an option of PIV cards, not of GIDS cards":         func() *cardtest.Card { return cardtest.GIDS(cardtest.PIVMissing) },
+		"cardtest: PIVGlobalPIN is an option of PIV cards, not of GIDS cards":       func() *cardtest.Card { return cardtest.TPM(cardtest.PIVGlobalPIN("123456")) },
+		"cardtest: a card cannot have both PIVGzip and PIVNetID":                    func() *cardtest.Card { return cardtest.PIV(cardtest.PIVNetID, cardtest.PIVGzip) },
+		"cardtest: a card cannot have both GIDSHostPads and GIDSCardPads":           func() *cardtest.Card { return cardtest.GIDS(cardtest.GIDSHostPads, cardtest.GIDSCardPads) },
+		"cardtest: Quirk(50) does not exist":                                        func() *cardtest.Card { return cardtest.PIV(cardtest.Quirk(50)) },
+		"cardtest: MaxRetries(0): the least is 1":                                   func() *cardtest.Card { return cardtest.PIV(cardtest.MaxRetries(0)) },
+		"cardtest: RetriesLeft(4): the retry counter starts at 3; see MaxRetries":   func() *cardtest.Card { return cardtest.PIV(cardtest.RetriesLeft(4)) },
+		"cardtest: RetriesLeft(11): the retry counter starts at 10; see MaxRetries": func() *cardtest.Card { return cardtest.GIDS(cardtest.MaxRetries(10), cardtest.RetriesLeft(11)) },
+	} {
+		assert.PanicsWithValue(t, want, func() { options() })
+	}
 }

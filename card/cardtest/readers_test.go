@@ -160,7 +160,7 @@ func TestEmptyAnswersAreTraced(t *testing.T) {
 	k := connect(t, r)
 	r.Trace(&out)
 	r.Fault(first, 1, cardtest.Fault{What: cardtest.Empty})
-	r.Fault(first, 2, cardtest.Fault{What: cardtest.NoAnswer})
+	r.Fault(first, 2, cardtest.Fault{What: cardtest.NoResponse})
 	_, _ = k.Transmit(selectPIV)
 	_, err := k.Transmit(selectPIV)
 	assert.ErrorIs(t, err, driver.NotTransacted)

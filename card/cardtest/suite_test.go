@@ -18,7 +18,7 @@ func TestEverySoftwareCardPassesTheSuite(t *testing.T) {
 		"T=0":           {cardtest.T0},
 		"short":         {cardtest.ShortLengths, cardtest.ExactLe},
 		"small answers": {cardtest.MaxResponse(16)},
-		"empty objects": {cardtest.EmptyObjects, cardtest.LongLengths, cardtest.ShortAID},
+		"empty objects": {cardtest.PIVEmptyObjects, cardtest.PIVLongLengths, cardtest.PIVShortAID},
 	} {
 		err := cardtest.TestTransmitter(func() (card.Transmitter, error) { return cardtest.PIV(options...), nil })
 		assert.NoError(t, err, name)

@@ -31,16 +31,16 @@ func TestDoctor(t *testing.T) {
 		{"no service", on(cardtest.NewReaders(), (*cardtest.Readers).Stop), "service is not running", "Start the smart card service"},
 		{"no reader", on(cardtest.NewReaders(), nil), "no such reader", "Connect a smart card reader"},
 		{"no card", on(cardtest.NewReaders(nil), nil), reader + ": ", "Insert a card."},
-		{"unsupported card", on(cardtest.NewReaders(cardtest.PIV(cardtest.NoPIV)), nil), "no known application", "Insert a PIV card or a virtual smart card"},
+		{"unsupported card", on(cardtest.NewReaders(cardtest.PIV(cardtest.PIVMissing)), nil), "no known application", "Insert a PIV card or a virtual smart card"},
 		{"virtual smart card", on(cardtest.NewReaders(cardtest.TPM().Put("kxc00", nil, some())), nil), "GIDS application; PIN tries left: 3", ""},
 		{"virtual smart card with authorities", on(cardtest.NewReaders(cardtest.TPM().Put("kxc00", nil, some()).PutFile("mscp/msroots", []byte{0x30, 0x00})), nil), "certificates of authorities for Windows: 2 bytes", ""},
 		{"authorities that make no sense", on(cardtest.NewReaders(cardtest.TPM().Put("kxc00", nil, some()).PutFile("mscp/msroots", []byte{0x31})), nil), "msroots", "The card does not keep to its standard"},
-		{"blocked virtual smart card", on(cardtest.NewReaders(cardtest.TPM(cardtest.TriesLeft(0)).Put("kxc00", nil, some())), nil), "PIN is blocked", "Unblock the PIN"},
+		{"blocked virtual smart card", on(cardtest.NewReaders(cardtest.TPM(cardtest.RetriesLeft(0)).Put("kxc00", nil, some())), nil), "PIN is blocked", "Unblock the PIN"},
 		{"reader busy", on(cardtest.NewReaders(cardtest.PIV()), func(r *cardtest.Readers) {
 			r.Fault(reader, 1, cardtest.Fault{What: cardtest.Busy, Times: -1})
 		}), "another program holds the card", "Close the program that holds the card"},
-		{"blocked PIN", on(cardtest.NewReaders(cardtest.PIV(cardtest.TriesLeft(0))), nil), "PIN is blocked", "Unblock the PIN with the PUK"},
-		{"last try", on(cardtest.NewReaders(cardtest.PIV(cardtest.TriesLeft(1))), nil), "one PIN try is left", "Check the PIN before you enter it"},
+		{"blocked PIN", on(cardtest.NewReaders(cardtest.PIV(cardtest.RetriesLeft(0))), nil), "PIN is blocked", "Unblock the PIN with the PUK"},
+		{"last try", on(cardtest.NewReaders(cardtest.PIV(cardtest.RetriesLeft(1))), nil), "one PIN try is left", "Check the PIN before you enter it"},
 		{"all is well", on(cardtest.NewReaders(cardtest.Logon("alice@example.com")), nil), "PIN tries left: 3", ""},
 		{"a card that does not count", on(cardtest.NewReaders(cardtest.PIV(cardtest.EmptyVerifyRefused)), nil), "does not say how many PIN tries", ""},
 	} {

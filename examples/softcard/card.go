@@ -16,7 +16,7 @@ var makers = map[string]func() *cardtest.Card{
 	"gids":    func() *cardtest.Card { return filledGIDS(cardtest.GIDS()) },
 	"tpm":     func() *cardtest.Card { return filledGIDS(cardtest.TPM()) },
 	// as from the factory: gids-tool sets it up
-	"gids-blank": func() *cardtest.Card { return cardtest.GIDS(cardtest.Blank) },
+	"gids-blank": func() *cardtest.Card { return cardtest.GIDS(cardtest.GIDSBlank) },
 	"piv+gids": func() *cardtest.Card {
 		return cardtest.Combine(filled(cardtest.PIV()), filledGIDS(cardtest.GIDS()))
 	},

@@ -12,12 +12,12 @@ func Cards() []Card {
 	return []Card{
 		newRow("PIV", cardtest.PIV, changesPIV, "9A", "9C", "9D"),
 		newRow("PIV of T=0", cardtest.PIV, changesPIV, "9D", cardtest.T0),
-		newRow("PIV without discovery object and logout", cardtest.PIV, changesPIV, "9A", "9E", cardtest.NoDiscovery, cardtest.NoLogout),
+		newRow("PIV without discovery object and logout", cardtest.PIV, changesPIV, "9A", "9E", cardtest.PIVNoDiscovery, cardtest.NoLogout),
 		newRow("GIDS", cardtest.GIDS, changesGIDS, "kxc00", "ksc01", "kxc02"),
 		newRow("TPM", cardtest.TPM, changesGIDS, "kxc00"),
-		newRow("GIDS that keeps a PIN at SELECT and has no logout", cardtest.GIDS, changesGIDS, "kxc02", cardtest.SelectKeeps, cardtest.NoLogout),
+		newRow("GIDS that keeps a PIN at SELECT and has no logout", cardtest.GIDS, changesGIDS, "kxc02", cardtest.GIDSSelectKeeps, cardtest.NoLogout),
 		both(
-			newRow("PIV and GIDS", cardtest.PIV, noChanges, "9A", cardtest.BadFormatCosts),
+			newRow("PIV and GIDS", cardtest.PIV, noChanges, "9A", cardtest.PIVBadFormatCosts),
 			newRow("", cardtest.GIDS, noChanges, "kxc00"),
 		),
 	}
@@ -29,7 +29,7 @@ func noChanges(Container) []Operation { return nil }
 // key of 1024 bits is quick, and all the same to the software.
 func newRow(name string, make func(...cardtest.Option) *cardtest.Card, changes func(Container) []Operation, rest ...any) Card {
 	row := Card{Name: name}
-	options := []cardtest.Option{cardtest.PINTries(5)} // some for the next program
+	options := []cardtest.Option{cardtest.MaxRetries(5)} // some for the next program
 	put := func(c *cardtest.Card) {}
 	for _, it := range rest {
 		switch it := it.(type) {

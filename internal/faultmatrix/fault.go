@@ -50,7 +50,7 @@ func Faults() []Fault {
 		{"garbage comes", cardtest.Garbage},
 		{"garbage comes, and there is more", cardtest.MoreData},
 		{"the card wants another Le", cardtest.WrongLe},
-		{"the reader says that no answer came", cardtest.NoAnswer},
+		{"the reader says that no answer came", cardtest.NoResponse},
 		{"the reader says that the card is busy", cardtest.Busy},
 	} {
 		add(m.name, cardtest.Fault{What: m.what}, cardtest.Instead, cardtest.After)

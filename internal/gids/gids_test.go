@@ -89,8 +89,8 @@ func TestCertificatesOfEveryCard(t *testing.T) {
 	for name, options := range map[string][]cardtest.Option{
 		"as it comes": nil, "T=0": {cardtest.T0}, "short lengths": {cardtest.ShortLengths},
 		"exact Le": {cardtest.ExactLe}, "ignores Le": {cardtest.IgnoresLe}, "answers of 100 bytes": {cardtest.MaxResponse(100)},
-		"plain certificates": {cardtest.PlainCertificates}, "no key map": {cardtest.NoKeyMap}, "no properties": {cardtest.NoProperties},
-		"selected already": {cardtest.Implicit}, "decimal names": {cardtest.DecimalNames}, "parts of 240 bytes": {cardtest.MaxCommand(246)},
+		"plain certificates": {cardtest.GIDSPlainCertificates}, "no key map": {cardtest.GIDSNoKeyMap}, "no properties": {cardtest.GIDSNoProperties},
+		"selected already": {cardtest.Implicit}, "decimal names": {cardtest.GIDSDecimalNames}, "parts of 240 bytes": {cardtest.MaxCommand(246)},
 	} {
 		for kind, soft := range map[string]*cardtest.Card{"GIDS": cardtest.GIDS(options...), "TPM": cardtest.TPM(options...)} {
 			t.Run(kind+", "+name, func(t *testing.T) {
@@ -112,7 +112,7 @@ func TestCertificatesOfEveryCard(t *testing.T) {
 }
 
 func TestCardThatNobodyHasSetUp(t *testing.T) {
-	found, errs := list(t.Context(), open(t, cardtest.GIDS(cardtest.Blank)))
+	found, errs := list(t.Context(), open(t, cardtest.GIDS(cardtest.GIDSBlank)))
 	assert.Empty(t, found)
 	assert.Empty(t, errs)
 	found, errs = list(t.Context(), open(t, cardtest.GIDS()))
@@ -123,7 +123,7 @@ func TestCardThatNobodyHasSetUp(t *testing.T) {
 func TestCardOfAnotherKind(t *testing.T) {
 	for name, soft := range map[string]*cardtest.Card{
 		"PIV": cardtest.Logon("alice@example.com"),
-		"an application that gives another name for itself": cardtest.PIV(cardtest.NoPIV, cardtest.NewNeighbour([]byte("\xA0\x00\x00\x03\x97other"), "1234")),
+		"an application that gives another name for itself": cardtest.PIV(cardtest.PIVMissing, cardtest.NewNeighbour([]byte("\xA0\x00\x00\x03\x97other"), "1234")),
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := open(t, soft)
@@ -183,7 +183,7 @@ func TestOneBadRecordHidesNothingElse(t *testing.T) {
 func TestNumbersOfCertificates(t *testing.T) {
 	keys := []crypto.Signer{cardtest.Key(cardtest.RSA2048, 0), cardtest.Key(cardtest.RSA2048, 1)}
 	t.Run("both containers are there, and the certificates of both", func(t *testing.T) {
-		for _, options := range [][]cardtest.Option{nil, {cardtest.DecimalNames}} {
+		for _, options := range [][]cardtest.Option{nil, {cardtest.GIDSDecimalNames}} {
 			soft := cardtest.GIDS(options...)
 			want := map[int][]byte{}
 			for i := range 24 { // 10 and 16 among them
@@ -198,7 +198,7 @@ func TestNumbersOfCertificates(t *testing.T) {
 		}
 	})
 	t.Run("both are there, and one certificate: the card's keys tell", func(t *testing.T) {
-		for i, options := range [][]cardtest.Option{nil, {cardtest.DecimalNames}} {
+		for i, options := range [][]cardtest.Option{nil, {cardtest.GIDSDecimalNames}} {
 			soft := cardtest.GIDS(options...)
 			soft.Put("kxc0A", keys[0], nil).Put("kxc10", keys[1], nil)
 			name := []string{"kxc10", "kxc0A"}[i] // kxc10 in either way of writing

@@ -79,7 +79,7 @@ func TestPublicKeysThatTellNothing(t *testing.T) {
 			assert.Equal(t, 16, found[0].Container.Index)
 		})
 	}
-	soft := cardtest.GIDS(cardtest.DecimalNames).Put("kxc10", cardtest.Key(cardtest.P256, 1), nil)
+	soft := cardtest.GIDS(cardtest.GIDSDecimalNames).Put("kxc10", cardtest.Key(cardtest.P256, 1), nil)
 	put(soft, "kxc0A", cardtest.Key(cardtest.P256, 0))
 	found, errs := list(t.Context(), open(t, soft))
 	require.Empty(t, errs)
@@ -165,7 +165,7 @@ func TestCardThatUnpadsUnasked(t *testing.T) {
 // A message that is longer than any padding leaves room for is the card's fault.
 func TestMessageThatIsTooLong(t *testing.T) {
 	private := cardtest.Key(cardtest.RSA1024, 0)
-	soft := cardtest.GIDS(cardtest.CardPads)
+	soft := cardtest.GIDS(cardtest.GIDSCardPads)
 	put(soft, "kxc00", private)
 	g := lying(soft, "\x00\x2A", string(make([]byte, 128))+done)
 	key, err := g.Key(t.Context(), only(t, g), private.Public(), card.FixedPIN(cardtest.PIN))

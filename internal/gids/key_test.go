@@ -55,10 +55,10 @@ func kinds() map[string]func() *cardtest.Card {
 	return map[string]func() *cardtest.Card{
 		"GIDS":               func() *cardtest.Card { return cardtest.GIDS() },
 		"TPM":                func() *cardtest.Card { return cardtest.TPM() },
-		"the host pads":      func() *cardtest.Card { return cardtest.GIDS(cardtest.HostPads) },
+		"the host pads":      func() *cardtest.Card { return cardtest.GIDS(cardtest.GIDSHostPads) },
 		"T=0":                func() *cardtest.Card { return cardtest.GIDS(cardtest.T0) },
-		"SELECT keeps a PIN": func() *cardtest.Card { return cardtest.GIDS(cardtest.SelectKeeps) },
-		"no key map":         func() *cardtest.Card { return cardtest.GIDS(cardtest.NoKeyMap) },
+		"SELECT keeps a PIN": func() *cardtest.Card { return cardtest.GIDS(cardtest.GIDSSelectKeeps) },
+		"no key map":         func() *cardtest.Card { return cardtest.GIDS(cardtest.GIDSNoKeyMap) },
 	}
 }
 
@@ -158,7 +158,7 @@ func TestDecrypt(t *testing.T) {
 func TestCardThatPadsAlone(t *testing.T) {
 	private := cardtest.Key(cardtest.RSA2048, 0)
 	public := private.Public().(*rsa.PublicKey)
-	soft := cardtest.GIDS(cardtest.CardPads)
+	soft := cardtest.GIDS(cardtest.GIDSCardPads)
 	put(soft, "kxc00", private)
 	key := unlocked(t, soft, public)
 	made, err := key.Sign(nil, digest(crypto.SHA256), crypto.SHA256)
@@ -186,7 +186,7 @@ func TestCardThatPadsAlone(t *testing.T) {
 func TestDecryptSaysNothingOfWhatIsWrong(t *testing.T) {
 	private := cardtest.Key(cardtest.RSA2048, 0)
 	public := private.Public().(*rsa.PublicKey)
-	for _, options := range [][]cardtest.Option{nil, {cardtest.HostPads}, {cardtest.CardPads}} {
+	for _, options := range [][]cardtest.Option{nil, {cardtest.GIDSHostPads}, {cardtest.GIDSCardPads}} {
 		soft := cardtest.GIDS(options...)
 		put(soft, "kxc00", private)
 		key := unlocked(t, soft, public)
@@ -214,7 +214,7 @@ func TestDecryptSaysNothingOfWhatIsWrong(t *testing.T) {
 }
 
 func TestKeyThatIsNotOfTheCertificate(t *testing.T) {
-	for _, options := range [][]cardtest.Option{nil, {cardtest.HostPads}} {
+	for _, options := range [][]cardtest.Option{nil, {cardtest.GIDSHostPads}} {
 		mine, other := cardtest.Key(cardtest.RSA2048, 0), cardtest.Key(cardtest.RSA2048, 1)
 		_, der := cardtest.TestCA().Issue(cardtest.Leaf{Key: mine})
 		soft := cardtest.GIDS(options...).Put("kxc00", other, der)

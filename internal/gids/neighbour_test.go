@@ -21,7 +21,7 @@ import (
 // do ours.
 func TestNeighbour(t *testing.T) {
 	for name, options := range map[string][]cardtest.Option{
-		"a plain card": nil, "one that keeps a PIN at SELECT": {cardtest.SelectKeeps},
+		"a plain card": nil, "one that keeps a PIN at SELECT": {cardtest.GIDSSelectKeeps},
 		"one that is GIDS after a reset": {cardtest.Implicit}, "one that cannot log out": {cardtest.NoLogout},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -58,7 +58,7 @@ func TestNeighbour(t *testing.T) {
 			require.NoError(t, key.Close())
 			intrude()
 			require.NoError(t, g.ChangePIN(t.Context(), (&person{answers: []string{cardtest.PIN, "654321"}}).ask))
-			assert.Equal(t, []int{3, 0, 3, 0}, []int{neighbour.Tries(), neighbour.Spent(), soft.Tries(), soft.Spent()})
+			assert.Equal(t, []int{3, 0, 3, 0}, []int{neighbour.RetriesLeft(), neighbour.Spent(), soft.RetriesLeft(), soft.Spent()})
 			assert.False(t, soft.Verified())
 		})
 	}

@@ -61,11 +61,11 @@ func TestPINStatus(t *testing.T) {
 		want    card.PINStatus
 	}{
 		"new":               {nil, card.PINStatus{Retries: 3}},
-		"two tries left":    {[]cardtest.Option{cardtest.TriesLeft(2)}, card.PINStatus{Retries: 2}},
-		"blocked":           {[]cardtest.Option{cardtest.TriesLeft(0)}, card.PINStatus{Blocked: true}},
-		"an old card":       {[]cardtest.Option{cardtest.OldTries, cardtest.TriesLeft(2)}, card.PINStatus{Retries: 2}},
-		"one that is quiet": {[]cardtest.Option{cardtest.NoTries}, card.PINStatus{Retries: -1}},
-		"100 tries":         {[]cardtest.Option{cardtest.PINTries(100), cardtest.TriesLeft(100)}, card.PINStatus{Retries: 100}},
+		"two tries left":    {[]cardtest.Option{cardtest.RetriesLeft(2)}, card.PINStatus{Retries: 2}},
+		"blocked":           {[]cardtest.Option{cardtest.RetriesLeft(0)}, card.PINStatus{Blocked: true}},
+		"an old card":       {[]cardtest.Option{cardtest.GIDSOldRetries, cardtest.RetriesLeft(2)}, card.PINStatus{Retries: 2}},
+		"one that is quiet": {[]cardtest.Option{cardtest.GIDSNoRetries}, card.PINStatus{Retries: -1}},
+		"100 tries":         {[]cardtest.Option{cardtest.MaxRetries(100), cardtest.RetriesLeft(100)}, card.PINStatus{Retries: 100}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			soft := cardtest.GIDS(test.options...)
@@ -102,7 +102,7 @@ func TestRequestForThePIN(t *testing.T) {
 }
 
 func TestWrongPINs(t *testing.T) {
-	for name, options := range map[string][]cardtest.Option{"63CX": nil, "630X": {cardtest.PlainRetries}, "old card": {cardtest.OldTries}} {
+	for name, options := range map[string][]cardtest.Option{"63CX": nil, "630X": {cardtest.PlainRetries}, "old card": {cardtest.GIDSOldRetries}} {
 		t.Run(name, func(t *testing.T) {
 			soft := withKey(cardtest.GIDS(options...))
 			g := open(t, soft)
@@ -113,7 +113,7 @@ func TestWrongPINs(t *testing.T) {
 			_, err := g.Key(t.Context(), it, small().Public(), p.ask)
 			require.ErrorIs(t, err, errNoMore)
 			assert.Equal(t, 2, soft.Spent())
-			assert.Equal(t, 1, soft.Tries())
+			assert.Equal(t, 1, soft.RetriesLeft())
 			for i, want := range []error{card.ErrWrongPIN, card.ErrRefusedBefore, card.ErrWrongPIN, card.ErrLastTry} {
 				assert.ErrorIs(t, p.requests[i+1].Refused, want)
 			}
@@ -141,7 +141,7 @@ func TestPINOfALengthThatCannotBe(t *testing.T) {
 
 // Where a card does not say how many tries there are, each may be the last.
 func TestCardThatDoesNotTellTheTries(t *testing.T) {
-	soft := withKey(cardtest.GIDS(cardtest.NoTries))
+	soft := withKey(cardtest.GIDS(cardtest.GIDSNoRetries))
 	g := open(t, soft)
 	_, err := g.Key(t.Context(), only(t, g), small().Public(), card.FixedPIN(cardtest.PIN))
 	assert.ErrorIs(t, err, card.ErrLastTry)
@@ -207,18 +207,18 @@ func TestUnblockWithoutAPUK(t *testing.T) {
 }
 
 func TestUnblock(t *testing.T) {
-	soft := withKey(cardtest.GIDS(cardtest.TriesLeft(0), cardtest.WithPUK))
+	soft := withKey(cardtest.GIDS(cardtest.RetriesLeft(0), cardtest.GIDSWithPUK))
 	p := person{answers: []string{"00000000", "654321", cardtest.PUK, "654321"}}
 	require.NoError(t, open(t, soft).Unblock(t.Context(), p.ask))
 	assert.Equal(t, gids.PUK, p.requests[0].Reference)
 	assert.Equal(t, 3, p.requests[0].Retries)
 	assert.ErrorIs(t, p.requests[2].Refused, card.ErrWrongPIN)
-	assert.Equal(t, 3, soft.Tries())
+	assert.Equal(t, 3, soft.RetriesLeft())
 	assert.True(t, takes(t, soft, "654321"))
 }
 
 func TestUnblockByAdministrator(t *testing.T) {
-	for name, options := range map[string][]cardtest.Option{"as it comes": {cardtest.TriesLeft(0)}, "the PIN is not blocked": nil, "SELECT keeps a PIN": {cardtest.SelectKeeps, cardtest.TriesLeft(0)}} {
+	for name, options := range map[string][]cardtest.Option{"as it comes": {cardtest.RetriesLeft(0)}, "the PIN is not blocked": nil, "SELECT keeps a PIN": {cardtest.GIDSSelectKeeps, cardtest.RetriesLeft(0)}} {
 		t.Run(name, func(t *testing.T) {
 			soft := withKey(cardtest.GIDS(options...))
 			g := open(t, soft)
@@ -229,14 +229,14 @@ func TestUnblockByAdministrator(t *testing.T) {
 			require.Len(t, p.requests, 2)
 			assert.True(t, p.requests[0].New)
 			assert.ErrorIs(t, p.requests[1].Refused, card.ErrNewPIN)
-			assert.Equal(t, 3, soft.Tries())
+			assert.Equal(t, 3, soft.RetriesLeft())
 			assert.True(t, takes(t, soft, "654321"))
 		})
 	}
 }
 
 func TestUnblockByNobody(t *testing.T) {
-	soft := withKey(cardtest.GIDS(cardtest.TriesLeft(0)))
+	soft := withKey(cardtest.GIDS(cardtest.RetriesLeft(0)))
 	g := open(t, soft)
 	p := person{answers: []string{"654321"}}
 	err := g.UnblockByAdministrator(t.Context(), testkeys.Administrator("876543218765432187654321"), p.ask)
@@ -246,7 +246,7 @@ func TestUnblockByNobody(t *testing.T) {
 	err = g.UnblockByAdministrator(t.Context(), func(context.Context, []byte) ([]byte, error) { return nil, errNoMore }, p.ask)
 	assert.ErrorIs(t, err, errNoMore)
 	assert.Empty(t, p.requests, "whoever does not answer is not to choose a PIN")
-	assert.Zero(t, soft.Tries())
+	assert.Zero(t, soft.RetriesLeft())
 }
 
 // Whoever gives up does not leave the administrator behind, as which anybody could
@@ -278,7 +278,7 @@ func TestAdministratorIsForgotten(t *testing.T) {
 var mishaps = map[string]cardtest.Mishap{
 	"removal": cardtest.Removal, "reset": cardtest.OtherReset, "service stop": cardtest.ServiceStop,
 	"status": cardtest.WrongStatus, "empty": cardtest.Empty, "truncated": cardtest.Truncated, "garbage": cardtest.Garbage,
-	"more": cardtest.MoreData, "wrong Le": cardtest.WrongLe, "no answer": cardtest.NoAnswer, "busy": cardtest.Busy,
+	"more": cardtest.MoreData, "wrong Le": cardtest.WrongLe, "no answer": cardtest.NoResponse, "busy": cardtest.Busy,
 }
 
 // Whatever goes wrong at whichever command: a signature that comes out is right (or

@@ -207,7 +207,7 @@ func served(t *testing.T, soft *cardtest.Card) (socket string) {
 func TestNoPINCrossesBesideAnotherProcess(t *testing.T) {
 	key, der := cardtest.TestCA().Issue(cardtest.Leaf{Key: cardtest.Key(cardtest.RSA1024, 0), UPNs: []string{who}})
 	virtual := cardtest.GIDS().Put("kxc00", key, der)
-	soft := cardtest.Combine(cardtest.PIV(cardtest.BadFormatCosts).Put("9A", key, der), virtual)
+	soft := cardtest.Combine(cardtest.PIV(cardtest.PIVBadFormatCosts).Put("9A", key, der), virtual)
 	socket := served(t, soft)
 	neighbour(t, socket, "selects PIV or GIDS")
 	s := pcsc.Socket(socket, nil)
@@ -230,7 +230,7 @@ func TestNoPINCrossesBesideAnotherProcess(t *testing.T) {
 	t.Log(used)
 	for _, app := range []*cardtest.Card{soft, virtual} {
 		assert.Zero(t, app.Spent())
-		assert.Equal(t, 3, app.Tries())
+		assert.Equal(t, 3, app.RetriesLeft())
 		assert.False(t, app.Verified())
 	}
 }
@@ -300,7 +300,7 @@ func TestEveryNeighbour(t *testing.T) {
 			}
 			assert.NotZero(t, right, "it gets its turn")
 			assert.Zero(t, soft.Spent())
-			assert.Equal(t, 3, other.Tries())
+			assert.Equal(t, 3, other.RetriesLeft())
 			t.Logf("%d times right", right)
 		})
 	}
@@ -337,7 +337,7 @@ func TestNeighbourAndManyGoroutines(t *testing.T) {
 	assert.NotZero(t, right.Load())
 	assert.GreaterOrEqual(t, soft.Exchanges().Resets, int(during.Seconds()), "the neighbour did reset the card")
 	assert.Zero(t, soft.Spent(), "no try of the PIN was lost")
-	assert.Equal(t, 3, soft.Tries())
-	assert.Equal(t, 3, other.Tries())
+	assert.Equal(t, 3, soft.RetriesLeft())
+	assert.Equal(t, 3, other.RetriesLeft())
 	fmt.Printf("neighbour process for %v, 8 goroutines: %d times listed, unlocked and signed, %d typed errors\n", during, right.Load(), failed.Load())
 }

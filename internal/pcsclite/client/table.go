@@ -1,7 +1,6 @@
 package client
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"slices"
@@ -89,14 +88,6 @@ func (c *conn) array() ([]pcsclite.ReaderState, error) {
 		return nil, fmt.Errorf("table of %d readers has another size now", before.Entries)
 	}
 	return table, nil
-}
-
-// sameCards reports whether Wait has nothing to tell.
-func sameCards(a, b []driver.Reader) bool {
-	return slices.EqualFunc(a, b, func(a, b driver.Reader) bool {
-		return a.Name == b.Name && a.Events == b.Events && a.Present == b.Present &&
-			a.Mute == b.Mute && bytes.Equal(a.ATR, b.ATR)
-	})
 }
 
 // sleep waits, not longer than ctx lasts.

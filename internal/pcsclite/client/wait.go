@@ -61,7 +61,7 @@ func (s *service) news(ctx context.Context, known []driver.Reader) ([]driver.Rea
 		switch {
 		case err != nil:
 			return nil, err
-		case sameCards(known, list):
+		case driver.SameCards(known, list):
 			return nil, nil
 		case list == nil:
 			return []driver.Reader{}, nil

@@ -1,10 +1,8 @@
 package winscard
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/smartlogon/smartlogon/card/driver"
@@ -204,7 +202,7 @@ func (s *service) news(ctx context.Context, known []driver.Reader) (look, bool, 
 		switch {
 		case err != nil:
 			return look{}, false, err
-		case same(known, l.readers):
+		case driver.SameCards(known, l.readers):
 			return l, false, nil
 		case pause > 8*time.Millisecond || !halfway(known, l.readers):
 			return l, true, nil
@@ -225,12 +223,4 @@ func halfway(known, now []driver.Reader) bool {
 		}
 	}
 	return false
-}
-
-// same reports whether Wait has nothing to tell.
-func same(a, b []driver.Reader) bool {
-	return slices.EqualFunc(a, b, func(a, b driver.Reader) bool {
-		return a.Name == b.Name && a.Events == b.Events && a.Present == b.Present &&
-			a.Mute == b.Mute && bytes.Equal(a.ATR, b.ATR)
-	})
 }

@@ -187,7 +187,7 @@ func TestWrongPINCostsOneTryAndIsNotSentAgain(t *testing.T) {
 func TestRefusedPINIsKnownInAnotherReader(t *testing.T) {
 	d := newDesk(t, cardtest.PIV(), nil)
 	require.ErrorIs(t, d.card.DoWithPIN(t.Context(), pinOf("a card", answering("111111").ask), nothing), errNoMore)
-	d.readers.Add("another")
+	d.readers.Plug("another", nil)
 	d.readers.Remove(zero)
 	d.readers.Insert("another", d.soft)
 	moved, err := d.service.Card(t.Context(), "another")

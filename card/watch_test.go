@@ -123,7 +123,7 @@ func TestWatchTellsWhatIsThereAndThenEachChange(t *testing.T) {
 		assert.Equal(t, card.Event{Kind: card.CardRemoved, Reader: zero, Card: inserted.Card, ATR: soft.ATR()}, removed)
 		readers.Insert(one, soft)
 		assert.Equal(t, []string{"card inserted: " + one}, w.next(1))
-		readers.Add("Another")
+		readers.Plug("Another", nil)
 		assert.Equal(t, []string{"reader added: Another"}, w.next(1))
 		readers.Unplug(one)
 		assert.Equal(t, []string{"card removed: " + one, "reader removed: " + one}, w.next(2))
@@ -136,7 +136,7 @@ func TestWatchWithoutReadersWaitsForOne(t *testing.T) {
 	bubble(t, nil, func(t *testing.T, readers *cardtest.Readers, s *card.Service) {
 		w := watch(t, s)
 		w.quiet()
-		readers.Add("First")
+		readers.Plug("First", nil)
 		assert.Equal(t, []string{"reader added: First"}, w.next(1))
 		w.end()
 	})
@@ -176,7 +176,7 @@ func TestCardThatCameAndWentIsNotTold(t *testing.T) {
 			list = append(list, told{event: e}.String())
 			readers.Insert(zero, soft)
 			readers.Remove(zero)
-			readers.Add(fmt.Sprint("Another ", len(list)))
+			readers.Plug(fmt.Sprint("Another ", len(list)), nil)
 			if len(list) == 3 {
 				break
 			}
@@ -460,7 +460,7 @@ func storm(t *testing.T, open func(*testing.T, *cardtest.Readers) driver.Service
 				readers.Remove(name)
 				if random.IntN(10) == 0 {
 					readers.Unplug(name)
-					readers.Add(name)
+					readers.Plug(name, nil)
 				}
 			}
 			if i == 0 {
@@ -475,7 +475,7 @@ func storm(t *testing.T, open func(*testing.T, *cardtest.Readers) driver.Service
 		}
 	})
 	storms.Wait()
-	readers.Add("The last")
+	readers.Plug("The last", nil)
 	require.Eventually(t, func() bool {
 		mu.Lock()
 		defer mu.Unlock()

@@ -133,7 +133,7 @@ func TestWatchTellsOfCredentialsThatComeAndGo(t *testing.T) {
 func TestWatchWithoutReadersWaits(t *testing.T) {
 	watching(t, nil, func(t *testing.T, w *watched) {
 		assert.Empty(t, w.appear())
-		w.readers.Add("R")
+		w.readers.Plug("R", nil)
 		assert.Empty(t, w.appear())
 		w.readers.Insert("R", cardtest.Logon("alice@example.com"))
 		assert.Len(t, w.appear(), 1)
@@ -164,7 +164,7 @@ func TestUnreadableCardIsAnErrorAndHidesNoOther(t *testing.T) {
 		w.readers.Fault(zero, 1, cardtest.Fault{What: cardtest.NoResponse})
 		w.readers.Insert(zero, cardtest.Logon("bob@example.com"))
 		assert.ErrorIs(t, w.fails(), card.ErrNoResponse)
-		w.readers.Add("Another")
+		w.readers.Plug("Another", nil)
 		w.readers.Insert("Another", cardtest.Logon("carol@example.com"))
 		assert.Len(t, w.appear(), 1)
 	})

@@ -16,6 +16,9 @@ type Fault struct {
 	// Status is the status word of WrongStatus, 0 for 6F00.
 	Status uint16
 
+	// Card is the one that Replacement puts in place of the other.
+	Card *Card
+
 	// Delay passes before anything else happens.
 	Delay time.Duration
 
@@ -45,6 +48,7 @@ const (
 	Removal     Mishap = iota + 1 // somebody takes the card out
 	OtherReset                    // another program resets it
 	ServiceStop                   // the service ends; Readers.Start brings it back
+	Replacement                   // a token is exchanged for one of the same model; see Readers.Replace
 )
 
 // What can happen to the answer. It happens instead of the command or after it;
@@ -69,6 +73,9 @@ func (r *Readers) Fault(reader string, n int, f Fault) {
 	if f == (Fault{}) {
 		delete(r.faults, reader)
 		return
+	}
+	if (f.What == Replacement) != (f.Card != nil) {
+		panic("cardtest: a fault has a Card if it is a Replacement, and only then")
 	}
 	r.faults[reader] = append(r.faults[reader], &pendingFault{Fault: f, in: n, left: max(f.Times, 1), forever: f.Times < 0})
 }
@@ -134,6 +141,8 @@ func (r *Readers) fail(f Fault, reader string, command []byte, send func([]byte)
 		_ = r.set.Reset(reader) // nor one to reset
 	case ServiceStop:
 		r.set.Stop()
+	case Replacement:
+		_ = r.set.Replace(reader, f.Card.chip) // nor one to replace
 	}
 	if f.When == Before {
 		answer, err = send(command)

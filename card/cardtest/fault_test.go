@@ -45,6 +45,9 @@ func TestFaults(t *testing.T) {
 		{"reset before", cardtest.Fault{What: cardtest.OtherReset, When: cardtest.Before}, nil, driver.ResetCard, 0},
 		{"reset after", cardtest.Fault{What: cardtest.OtherReset, When: cardtest.After}, nil, driver.ResetCard, 1},
 		{"service gone before", cardtest.Fault{What: cardtest.ServiceStop, When: cardtest.Before}, nil, driver.ServiceStopped, 0},
+		{"replacement instead", cardtest.Fault{What: cardtest.Replacement, Card: cardtest.PIV()}, nil, driver.ReaderUnavailable, 0},
+		{"replacement before", cardtest.Fault{What: cardtest.Replacement, When: cardtest.Before, Card: cardtest.PIV()}, nil, driver.ReaderUnavailable, 0},
+		{"replacement after", cardtest.Fault{What: cardtest.Replacement, When: cardtest.After, Card: cardtest.PIV()}, nil, driver.ReaderUnavailable, 1},
 		{"status", cardtest.Fault{What: cardtest.WrongStatus}, []byte{0x6F, 0x00}, nil, 0},
 		{"chosen status after", cardtest.Fault{What: cardtest.WrongStatus, Status: 0x6985, When: cardtest.After}, []byte{0x69, 0x85}, nil, 1},
 		{"empty", cardtest.Fault{What: cardtest.Empty}, nil, nil, 0},
@@ -138,4 +141,12 @@ func TestFaultsAreCalledOff(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, []byte{0x90, 0x00}, answer[len(answer)-2:])
 	require.NoError(t, k.End(false))
+}
+
+func TestReplacementNeedsACard(t *testing.T) {
+	r := cardtest.NewReaders(cardtest.PIV())
+	defer r.Close()
+	const want = "cardtest: a fault has a Card if it is a Replacement, and only then"
+	assert.PanicsWithValue(t, want, func() { r.Fault(first, 1, cardtest.Fault{What: cardtest.Replacement}) })
+	assert.PanicsWithValue(t, want, func() { r.Fault(first, 1, cardtest.Fault{What: cardtest.Removal, Card: cardtest.PIV()}) })
 }

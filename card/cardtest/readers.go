@@ -23,7 +23,7 @@ func NewService(cards ...*Card) *card.Service { return NewReaders(cards...).Serv
 // of it. Readers are safe for concurrent use.
 //
 // Methods that name a reader panic where there is none with that name, as do
-// [Readers.Insert] and [Readers.Add] where the place is taken.
+// [Readers.Insert] and [Readers.Plug] where the place is taken.
 type Readers struct {
 	set    *reader.Set
 	server *server.Server
@@ -53,7 +53,7 @@ func NewReaders(cards ...*Card) *Readers {
 	set.Intercept(r.exchange)
 	for i, c := range cards {
 		name := fmt.Sprintf("Software Reader %02d", i)
-		r.Add(name)
+		r.Plug(name, nil)
 		if c != nil {
 			r.Insert(name, c)
 		}
@@ -90,13 +90,29 @@ func (r *Readers) Close() error {
 	return r.server.Close()
 }
 
-// Add plugs in another reader, without a card.
-func (r *Readers) Add(name string) {
-	must(name, r.set.Add(name))
+// Plug plugs in a reader with a card in it; nil is an empty reader. As pcscd does,
+// it does not count the card that is in a reader from the start as an event, so a
+// one-piece token (a YubiKey) always has the event count 0.
+func (r *Readers) Plug(name string, c *Card) {
+	must(name, r.set.Plug(name, chipOf(c)))
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.names = append(r.names, name)
 }
+
+// chipOf is what a reader holds: nothing for a nil card.
+func chipOf(c *Card) reader.Card {
+	if c == nil {
+		return nil
+	}
+	return c.chip
+}
+
+// Replace exchanges a reader and its card for another of the same name with c in
+// it, as when a one-piece token is exchanged for one of the same model: the
+// connections end, and the event count is what it was. The service shows nothing of
+// the moment between the two; [Readers.Unplug] and [Readers.Plug] show it.
+func (r *Readers) Replace(name string, c *Card) { must(name, r.set.Replace(name, c.chip)) }
 
 // Unplug takes a reader away, and the card in it.
 func (r *Readers) Unplug(name string) {

@@ -1,6 +1,7 @@
 package cardtest_test
 
 import (
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -15,6 +16,7 @@ import (
 	"github.com/smartlogon/smartlogon/card/cardtest"
 	"github.com/smartlogon/smartlogon/card/driver"
 	"github.com/smartlogon/smartlogon/card/pcsc"
+	"github.com/smartlogon/smartlogon/internal/pcsclite/client"
 	"github.com/smartlogon/smartlogon/piv"
 )
 
@@ -42,16 +44,17 @@ func TestReadersComeAndGo(t *testing.T) {
 	r.Remove(first)
 	r.Remove(first)
 	assert.Equal(t, []string{"Reader 00 empty", "Reader 01 card"}, seen())
-	r.Add("Software Another")
+	r.Plug("Software Another", nil)
 	r.Unplug(first)
 	assert.ElementsMatch(t, []string{"Reader 01 card", "Another empty"}, seen())
 	assert.Equal(t, []string{"Software Reader 01", "Software Another"}, r.Names())
 
 	for what, misuse := range map[string]func(){
-		"no such reader":    func() { r.Insert(first, a) },
-		"reader has a card": func() { r.Insert("Software Reader 01", a) },
-		"name is taken":     func() { r.Add("Software Another") },
-		"nothing to reset":  func() { r.Reset(first) },
+		"no such reader":     func() { r.Insert(first, a) },
+		"reader has a card":  func() { r.Insert("Software Reader 01", a) },
+		"name is taken":      func() { r.Plug("Software Another", nil) },
+		"nothing to reset":   func() { r.Reset(first) },
+		"nothing to replace": func() { r.Replace("Software Another", a) },
 	} {
 		assert.Panics(t, misuse, what)
 	}
@@ -129,6 +132,62 @@ func TestTwentyReadersAreListed(t *testing.T) {
 		assert.True(t, it.Present, it.Name)
 		_, err := s.Card(t.Context(), it.Name)
 		assert.NoError(t, err)
+	}
+}
+
+// A token exchanged for one of the same model looks the same to every program,
+// whether it uses the readers in this process or over a socket.
+func TestTokensOfTheSameModelLookTheSame(t *testing.T) {
+	const name = "Yubico YubiKey OTP+FIDO+CCID 00 00"
+	exchanges := map[string]func(*cardtest.Readers, *cardtest.Card){
+		"unplugged and plugged in": func(r *cardtest.Readers, c *cardtest.Card) {
+			r.Unplug(name)
+			r.Plug(name, c)
+		},
+		"replaced": func(r *cardtest.Readers, c *cardtest.Card) { r.Replace(name, c) },
+		"replaced by a fault": func(r *cardtest.Readers, c *cardtest.Card) {
+			r.Fault(name, 1, cardtest.Fault{What: cardtest.Replacement, Card: c})
+		},
+	}
+	for how, exchange := range exchanges {
+		for _, overSocket := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, over a socket %v", how, overSocket), func(t *testing.T) {
+				first, second := cardtest.YubiKey("5.7.1"), cardtest.YubiKey("5.7.1")
+				r := cardtest.NewReaders()
+				defer r.Close()
+				r.Plug(name, first)
+				s := r.Driver()
+				if overSocket {
+					s = client.New(socket(t, r))
+				}
+				defer s.Close()
+
+				before, err := s.Readers(t.Context())
+				require.NoError(t, err)
+				assert.Equal(t, []driver.Reader{{Name: name, Present: true, ATR: first.ATR()}}, before)
+				old, err := s.Connect(t.Context(), name)
+				require.NoError(t, err)
+				defer old.Close(false)
+				exchange(r, second)
+				for range 2 {
+					_, err = old.Transmit(selectPIV)
+					assert.ErrorIs(t, err, driver.ReaderUnavailable)
+				}
+				assert.ErrorIs(t, old.Begin(t.Context()), driver.ReaderUnavailable)
+				assert.ErrorIs(t, old.Reconnect(t.Context()), driver.ReaderUnavailable)
+
+				now, err := s.Readers(t.Context())
+				require.NoError(t, err)
+				assert.True(t, driver.SameCards(before, now), "%+v", now)
+				k, err := s.Connect(t.Context(), name)
+				require.NoError(t, err)
+				defer k.Close(false)
+				_, err = k.Transmit(selectPIV)
+				require.NoError(t, err)
+				assert.Equal(t, []int{0, 1}, []int{first.Exchanges().Commands, second.Exchanges().Commands})
+				assert.Equal(t, []string{name}, r.Names())
+			})
+		}
 	}
 }
 

@@ -102,6 +102,7 @@ func TestLibraryOnOurServer(t *testing.T) {
 			Reader:  first,
 			Insert:  func(c *drivertest.Card) { require.NoError(t, set.Insert(first, c)) },
 			Remove:  func() { require.NoError(t, set.Remove(first)) },
+			Replace: func(c *drivertest.Card) { require.NoError(t, set.Replace(first, c)) },
 			Exclusive: func() func() {
 				c, err := set.Connect(first, reader.Mode{Exclusive: true})
 				require.NoError(t, err)

@@ -64,8 +64,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	readers := cardtest.NewReaders()
 	defer readers.Close()
 	name := readerName(*reader, *app)
-	readers.Add(name)
-	readers.Insert(name, card)
+	readers.Plug(name, card)
 	if *trace {
 		readers.Trace(stdout)
 	}

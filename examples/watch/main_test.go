@@ -70,7 +70,7 @@ func TestReadersAndCardsComeAndGo(t *testing.T) {
 	assert.Equal(t, `"Software Reader 00": card inserted, ATR 3B800181`, next())
 	readers.Remove(first)
 	assert.Equal(t, `"Software Reader 00": card removed, ATR 3B800181`, next())
-	readers.Add("Another")
+	readers.Plug("Another", nil)
 	assert.Equal(t, `"Another": reader added`, next())
 	readers.Unplug("Another")
 	assert.Equal(t, `"Another": reader removed`, next())

@@ -39,8 +39,7 @@ func open(soft bool) (readers, *x509.CertPool, error) {
 	}
 	yubikeys := cardtest.NewReaders()
 	const name = "Yubico YubiKey OTP+FIDO+CCID 00 00"
-	yubikeys.Add(name)
-	yubikeys.Insert(name, cardtest.YubiKey("5.7.1"))
+	yubikeys.Plug(name, cardtest.YubiKey("5.7.1"))
 	go yubikeys.Serve(l)
 	os.Setenv("PCSCLITE_CSOCK_NAME", l.Addr().String())
 

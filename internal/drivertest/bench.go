@@ -23,6 +23,10 @@ type Bench struct {
 	Insert func(*Card)
 	Remove func()
 
+	// Replace exchanges the reader and its card for another of the same name,
+	// with equal ATR and event count. Nil where that cannot be.
+	Replace func(*Card)
+
 	// Exclusive connects another program that lets nobody else have the card,
 	// until release is called. Nil where there is none.
 	Exclusive func() (release func())

@@ -192,6 +192,40 @@ func removedStaysRemoved(b bench) {
 	b.counts(b.connect(s), 1)
 }
 
+func replacedStaysReplaced(b bench) {
+	if b.Replace == nil {
+		b.Skip("tokens of this service cannot be exchanged")
+	}
+	s := b.program()
+	b.insert(s, new(Card))
+	known, err := s.Readers(b.ctx)
+	require.NoError(b, err)
+	idle, section := b.connect(s), b.connect(s)
+	b.counts(idle, 1)
+	require.NoError(b, section.Begin(b.ctx))
+	ended := b.still(func() error {
+		_, err := s.Wait(b.ctx, known)
+		return err
+	})
+	b.Replace(new(Card))
+	for _, k := range []driver.Card{idle, section} {
+		for range 2 {
+			_, err := count(k)
+			assert.ErrorIs(b, err, driver.ReaderUnavailable)
+			assert.ErrorIs(b, k.Begin(b.ctx), driver.ReaderUnavailable)
+			assert.ErrorIs(b, k.Reconnect(b.ctx), driver.ReaderUnavailable)
+		}
+	}
+	assert.Error(b, section.End(false))
+	now, err := s.Readers(b.ctx)
+	require.NoError(b, err)
+	assert.True(b, driver.SameCards(known, now), "the service cannot tell: %+v, %+v", known, now)
+	b.counts(b.connect(s), 1)
+	assert.Empty(b, ended, "nor does a wait")
+	b.Remove()
+	assert.NoError(b, b.end(ended))
+}
+
 func closeResets(b bench) {
 	s := b.program()
 	b.insert(s, new(Card))

@@ -26,6 +26,7 @@ func bench(t *testing.T, program func(*reader.Set) func() driver.Service) *drive
 		Reader:  name,
 		Insert:  func(c *drivertest.Card) { require.NoError(t, set.Insert(name, c)) },
 		Remove:  func() { require.NoError(t, set.Remove(name)) },
+		Replace: func(c *drivertest.Card) { require.NoError(t, set.Replace(name, c)) },
 		Exclusive: func() func() {
 			c, err := set.Connect(name, reader.Mode{Exclusive: true})
 			require.NoError(t, err)

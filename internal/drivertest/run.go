@@ -30,6 +30,7 @@ func Run(t *testing.T, open func(*testing.T) *Bench) {
 		{"reconnect does not reset", reconnectDoesNotReset},
 		{"one's own reset is not told", ownReset},
 		{"a removed card does not come back", removedStaysRemoved},
+		{"a token in place of another ends the connections to it", replacedStaysReplaced},
 		{"close resets where asked", closeResets},
 		{"close ends a begin that waits", closeEndsBegin},
 		{"closed things do nothing", closedDoesNothing},

@@ -1,9 +1,7 @@
 package reader
 
 import (
-	"bytes"
 	"context"
-	"slices"
 	"sync"
 
 	"github.com/smartlogon/smartlogon/card/driver"
@@ -73,7 +71,7 @@ func (s *service) Wait(ctx context.Context, known []driver.Reader) ([]driver.Rea
 		if err != nil {
 			return nil, err
 		}
-		if !slices.EqualFunc(known, now, sameCard) {
+		if !driver.SameCards(known, now) {
 			return now, nil
 		}
 		select {
@@ -84,12 +82,6 @@ func (s *service) Wait(ctx context.Context, known []driver.Reader) ([]driver.Rea
 			return nil, driver.Cancelled
 		}
 	}
-}
-
-// sameCard compares what Wait waits for: who uses a reader is no change.
-func sameCard(a, b driver.Reader) bool {
-	return a.Name == b.Name && a.Events == b.Events && a.Present == b.Present &&
-		a.Mute == b.Mute && bytes.Equal(a.ATR, b.ATR)
 }
 
 func (s *service) Connect(ctx context.Context, reader string) (driver.Card, error) {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/smartlogon/smartlogon/card/driver"
+	"github.com/smartlogon/smartlogon/internal/pcsclite"
 )
 
 // A Card is what can be put into a reader. Its methods are never called
@@ -141,17 +142,49 @@ func (s *Set) announce() {
 }
 
 // Add plugs in an empty reader. Names are one to 127 bytes and unique.
-func (s *Set) Add(name string) error {
+func (s *Set) Add(name string) error { return s.Plug(name, nil) }
+
+// Plug plugs in a reader with a card in it, as a one-piece token is; nil is an
+// empty reader. As in pcscd, the event counter does not count that card.
+func (s *Set) Plug(name string, c Card) error {
+	if name == "" || len(name) > pcsclite.MaxReaderName {
+		return fmt.Errorf("reader name of %d bytes, want 1 to %d", len(name), pcsclite.MaxReaderName)
+	}
+	o := powerUp(c)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if name == "" || len(name) > 127 {
-		return fmt.Errorf("reader name of %d bytes, want 1 to 127", len(name))
-	}
 	if s.slot(name) != nil {
 		return fmt.Errorf("there is a reader %q already", name)
 	}
-	s.slots = append(s.slots, &slot{name: name})
+	s.slots = append(s.slots, &slot{name: name, inside: o})
 	s.announce()
+	return nil
+}
+
+// Replace unplugs a reader and plugs in another of the same name, with another
+// card in it, as when a one-piece token is exchanged for one of the same model.
+// The connections fail with ReaderUnavailable from then on. No snapshot shows the
+// moment between the two, and the event counter stands where it was: to tell the
+// cards apart, a program has to read them.
+func (s *Set) Replace(name string, c Card) error {
+	o := powerUp(c)
+	s.mu.Lock()
+	old := s.slot(name)
+	if old == nil {
+		s.mu.Unlock()
+		return driver.UnknownReader
+	}
+	if old.inside == nil {
+		s.mu.Unlock()
+		return driver.NoSmartcard
+	}
+	s.forgetAll(old, driver.ReaderUnavailable)
+	old.keepPower()
+	old.inside.goDark()
+	s.slots[slices.Index(s.slots, old)] = &slot{name: name, events: old.events, inside: o, typed: old.typed}
+	s.announce()
+	s.mu.Unlock()
+	s.settle(old.inside)
 	return nil
 }
 
@@ -184,8 +217,7 @@ func (s *Set) Insert(name string, c Card) error {
 	// The card may take its time, so nobody waits for it. It is seen only
 	// together with its answer to reset.
 	s.mu.Unlock()
-	c.Reset()
-	o := &occupant{card: c, atr: answer(c)}
+	o := powerUp(c)
 	s.mu.Lock()
 	sl, err := s.empty(name)
 	if err != nil {
@@ -206,6 +238,15 @@ func (s *Set) empty(name string) (*slot, error) {
 		return nil, fmt.Errorf("there is a card in reader %q already", name)
 	}
 	return sl, nil
+}
+
+// powerUp resets a card before it is seen. It calls the card, so Set.mu is free.
+func powerUp(c Card) *occupant {
+	if c == nil {
+		return nil
+	}
+	c.Reset()
+	return &occupant{card: c, atr: answer(c)}
 }
 
 // answer is the card's answer to reset, nil for a mute card.

@@ -178,6 +178,51 @@ func TestADetachedReaderTakesItsCardAlong(t *testing.T) {
 	assert.Equal(t, before+1, card.resets)
 }
 
+func TestPlugDoesNotCountTheCardInTheReader(t *testing.T) {
+	set, card := reader.New(), newCounter()
+	require.NoError(t, set.Plug(name, card))
+	assert.Equal(t, reader.State{Name: name, Present: true, ATR: card.atr}, state(t, set))
+	assert.Equal(t, 1, answers(t, connect(t, set, reader.Mode{})))
+	assert.Equal(t, 1, card.resets, "power")
+
+	require.NoError(t, set.Detach(name))
+	require.NoError(t, set.Plug(name, newCounter()))
+	assert.Equal(t, reader.State{Name: name, Present: true, ATR: card.atr}, state(t, set), "another token, equal in all that the service tells")
+	require.NoError(t, set.Remove(name))
+	assert.EqualValues(t, 1, state(t, set).Events)
+}
+
+func TestReplaceChangesNothingButTheCard(t *testing.T) {
+	set, card := inserted(t)
+	require.NoError(t, set.SetPad(name, func() []string { return []string{"123456"} }))
+	before, changed, err := set.Snapshot()
+	require.NoError(t, err)
+	idle, holder := connect(t, set, reader.Mode{}), connect(t, set, reader.Mode{})
+	require.NoError(t, holder.Begin(t.Context()))
+	resets := card.resets
+	next := newCounter()
+	require.NoError(t, set.Replace(name, next))
+
+	<-changed
+	assert.Equal(t, before[0], state(t, set))
+	assert.Equal(t, resets+1, card.resets, "the old card lost its power")
+	for _, c := range []*reader.Conn{idle, holder} {
+		_, err := c.Transmit(command)
+		assert.ErrorIs(t, err, driver.ReaderUnavailable)
+		assert.ErrorIs(t, c.Begin(t.Context()), driver.ReaderUnavailable)
+		assert.ErrorIs(t, c.Reconnect(t.Context(), reader.Mode{}, reader.Leave), driver.ReaderUnavailable)
+		assert.NoError(t, c.Close(reader.Reset))
+	}
+	c := connect(t, set, reader.Mode{Exclusive: true})
+	assert.Equal(t, 1, answers(t, c))
+	assert.EqualValues(t, 1, next.commands)
+	assert.NotNil(t, c.Features(), "the keypad stays")
+
+	assert.ErrorIs(t, set.Replace("nowhere", card), driver.UnknownReader)
+	require.NoError(t, set.Remove(name))
+	assert.ErrorIs(t, set.Replace(name, card), driver.NoSmartcard)
+}
+
 func TestEventCountersWrap(t *testing.T) {
 	set, card := inserted(t)
 	for range 0x7FFF {

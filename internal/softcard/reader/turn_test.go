@@ -101,6 +101,7 @@ func TestWhatEndsAWait(t *testing.T) {
 		{"the death of the holder", func(s scene) { s.holder.Drop() }, driver.ResetCard},
 		{"the service", func(s scene) { s.set.Stop() }, driver.ServiceStopped},
 		{"the reader", func(s scene) { _ = s.set.Detach(name) }, driver.ReaderUnavailable},
+		{"a token in place of it", func(s scene) { _ = s.set.Replace(name, newCounter()) }, driver.ReaderUnavailable},
 		{"the end of the transaction", func(s scene) { _ = s.holder.End(reader.Leave) }, nil},
 		{"the close of the holder", func(s scene) { _ = s.holder.Close(reader.Leave) }, nil},
 	}

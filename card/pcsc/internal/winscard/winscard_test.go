@@ -47,6 +47,7 @@ func TestDriver(t *testing.T) {
 					Reader:  name,
 					Insert:  func(c *drivertest.Card) { require.NoError(t, l.set.Insert(name, c)) },
 					Remove:  func() { require.NoError(t, l.set.Remove(name)) },
+					Replace: func(c *drivertest.Card) { require.NoError(t, l.set.Replace(name, c)) },
 					Exclusive: func() func() {
 						c, err := l.set.Connect(name, reader.Mode{Exclusive: true})
 						require.NoError(t, err)

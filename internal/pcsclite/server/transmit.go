@@ -67,7 +67,7 @@ func (h *handle) control(m *pcsclite.Control, order []byte) []byte {
 	default:
 		err := error(driver.UnsupportedFeature)
 		if h.conn != nil {
-			answer, err = h.conn.Order(m.Code, order)
+			answer, err = h.conn.Control(m.Code, order)
 		}
 		if err != nil {
 			m.Returned, m.Result = 0, code(err)

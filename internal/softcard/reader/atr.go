@@ -13,13 +13,13 @@ const (
 // maxATR is the longest answer to reset (ISO/IEC 7816-3, 8.2.1: TS and 32 more).
 const maxATR = 33
 
-// offered reads the protocols that a card offers from the TD bytes of its
-// answer to reset (ISO/IEC 7816-3, 8.2.3). Without one it speaks T=0.
+// offered returns the protocols in the TD bytes of an answer to reset (ISO/IEC
+// 7816-3, 8.2.3). Without TD1 it is T=0.
 func offered(atr []byte) Protocols {
 	if len(atr) < 2 {
 		return 0
 	}
-	var found Protocols
+	var protocols Protocols
 	present, at := atr[1]>>4, 2
 	for first := true; ; first = false {
 		// Skip TA, TB and TC of this group.
@@ -28,20 +28,20 @@ func offered(atr []byte) Protocols {
 		}
 		if present&8 == 0 || at >= len(atr) {
 			if first {
-				found = T0
+				protocols = T0
 			}
-			return found
+			return protocols
 		}
 		if protocol := atr[at] & 15; protocol <= 1 {
-			found |= 1 << protocol
+			protocols |= 1 << protocol
 		}
 		present = atr[at] >> 4
 		at++
 	}
 }
 
-// choose picks one of two sets of protocols: T=1 where both allow it, as pcscd
-// does. It is zero where they have nothing in common.
+// choose returns a protocol of both sets, T=1 rather than T=0 as pcscd does, and
+// zero if they have none in common.
 func choose(offered, wanted Protocols) Protocols {
 	if wanted == 0 {
 		wanted = anyProtocol

@@ -8,13 +8,13 @@ import (
 	"github.com/smartlogon/smartlogon/internal/softcard/reader"
 )
 
-// counter is a card that answers each command with the number of commands since
-// its last reset, so that a test sees what state the card has lost.
+// counter is a card that responds to each command with the number of commands
+// since its last reset, so that a test sees whether the card lost its state.
 type counter struct {
 	atr      []byte
 	commands byte
 	resets   int
-	during   func() // runs inside an exchange
+	during   func() // called during each exchange
 }
 
 func newCounter() *counter { return &counter{atr: []byte{0x3B, 0x80, 0x01, 0x81}} }
@@ -38,7 +38,7 @@ const name = "Reader 00"
 
 var command = []byte{0x00, 0x01, 0x02, 0x03}
 
-// inserted is a set of one reader with a card in it.
+// inserted returns a set of one reader with a card in it.
 func inserted(t *testing.T) (*reader.Set, *counter) {
 	t.Helper()
 	set, card := reader.New(name), newCounter()
@@ -54,14 +54,14 @@ func connect(t *testing.T, set *reader.Set, mode reader.Mode) *reader.Conn {
 	return c
 }
 
-// answers is how many commands the card had since its last reset, this one
-// included.
-func answers(t *testing.T, c *reader.Conn) int {
+// transmit sends a command and returns the number of commands since the last reset
+// of the card, this one included.
+func transmit(t *testing.T, c *reader.Conn) int {
 	t.Helper()
-	answer, err := c.Transmit(command)
+	response, err := c.Transmit(command)
 	require.NoError(t, err)
-	require.Len(t, answer, 3)
-	return int(answer[0])
+	require.Len(t, response, 3)
+	return int(response[0])
 }
 
 func state(t *testing.T, set *reader.Set) reader.State {

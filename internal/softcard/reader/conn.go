@@ -9,28 +9,29 @@ import (
 	"github.com/smartlogon/smartlogon/card/driver"
 )
 
-// A Mode says how to connect. The zero value shares the card, by any protocol,
-// and waits for the transactions of others.
+// A Mode is how to connect. The zero value shares the card, uses any protocol, and
+// waits for the transactions of others.
 type Mode struct {
-	// Exclusive lets nobody else connect to the card.
+	// Exclusive keeps other connections off the card.
 	Exclusive bool
 
-	// Protocols are those that the program speaks, zero for all.
+	// Protocols are those that the program supports, zero for all.
 	Protocols Protocols
 
 	// NoWait makes Begin, Transmit, Status and Reconnect fail with
-	// SharingViolation where they would wait for the transaction of another
-	// connection. pcscd answers so; its client library tries again.
+	// SharingViolation instead of waiting for the transaction of another
+	// connection. pcscd responds so; its client library retries.
 	NoWait bool
 }
 
-// A Disposition says what becomes of the card at the end of something.
+// A Disposition is what to do with the card at the end of a transaction or a
+// connection.
 type Disposition int
 
 const (
 	Leave   Disposition = iota // nothing
 	Reset                      // a warm reset
-	Unpower                    // power off and on again, for a software card the same
+	Unpower                    // power off and on again; for a software card the same as Reset
 )
 
 // A Conn is a connection to a card. Its methods are safe for concurrent use.
@@ -39,17 +40,17 @@ type Conn struct {
 	slot   *slot
 	noWait bool
 
-	// Guarded by the mutex of the set.
-	inside *occupant
-	event  error // ResetCard or RemovedCard until Reconnect
-	gone   error // why there is no connection any more
+	// The mutex of the set guards the rest.
+	inserted *insertion
+	event    error // ResetCard or RemovedCard until Reconnect
+	ended    error // why the connection ended
 }
 
-// Connect connects to the card in a reader. It does not wait for a card nor for
-// the end of a transaction.
+// Connect connects to the card in a reader. It waits neither for a card nor for the
+// end of a transaction.
 //
-// Errors: NoService, UnknownReader, SharingViolation (exclusive where somebody
-// is connected, or any where somebody is exclusively), NoSmartcard,
+// Errors: NoService, UnknownReader, SharingViolation (an exclusive connection
+// exists, or an exclusive one is asked for and any connection exists), NoSmartcard,
 // UnresponsiveCard (mute), ProtoMismatch.
 func (s *Set) Connect(reader string, m Mode) (*Conn, error) {
 	s.mu.Lock()
@@ -64,98 +65,106 @@ func (s *Set) Connect(reader string, m Mode) (*Conn, error) {
 	if sl.exclusive || m.Exclusive && len(sl.conns) > 0 {
 		return nil, driver.SharingViolation
 	}
-	if err := sl.agree(m.Protocols); err != nil {
+	if err := sl.negotiate(m.Protocols); err != nil {
 		return nil, err
 	}
-	c := &Conn{set: s, slot: sl, noWait: m.NoWait, inside: sl.inside}
+	c := &Conn{set: s, slot: sl, noWait: m.NoWait, inserted: sl.inserted}
 	sl.conns = append(sl.conns, c)
 	sl.exclusive = m.Exclusive
 	sl.keepPower()
-	s.announce()
+	s.notify()
 	return c, nil
 }
 
-// agree fixes the protocol of the card in the slot, or checks that the one
-// spoken is among those wanted.
-func (sl *slot) agree(wanted Protocols) error {
-	o := sl.inside
+// negotiate chooses the protocol of the card in the slot, or checks that the one in
+// use is among those wanted.
+func (sl *slot) negotiate(wanted Protocols) error {
+	in := sl.inserted
 	switch {
-	case o == nil:
+	case in == nil:
 		return driver.NoSmartcard
-	case o.mute():
+	case in.mute():
 		return driver.UnresponsiveCard
 	}
-	able := offered(o.atr)
-	if o.protocol != 0 {
-		able = o.protocol
+	able := offered(in.atr)
+	if in.protocol != 0 {
+		able = in.protocol
 	}
 	p := choose(able, wanted)
 	if p == 0 {
 		return driver.ProtoMismatch
 	}
-	o.protocol = p
+	in.protocol = p
 	return nil
 }
 
-// Reader is the name of the reader.
+// Reader returns the name of the reader.
 func (c *Conn) Reader() string { return c.slot.name }
 
-// Protocol is what the connection speaks, T0 or T1; 0 when the card is gone.
+// Protocol returns the protocol of the connection, T0 or T1; 0 after the card was
+// removed.
 func (c *Conn) Protocol() Protocols {
 	c.set.mu.Lock()
 	defer c.set.mu.Unlock()
-	return c.inside.protocol
+	return c.inserted.protocol
 }
 
-// Status is the state of the reader. It fails as a command would.
+// Status returns the state of the reader. It fails as a command would.
 func (c *Conn) Status() (State, error) {
 	s := c.set
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if c.noWait && c.gone == nil && c.slot.turn.holder != nil && c.slot.turn.holder != c {
+	if c.noWait && c.ended == nil && c.slot.turn.holder != nil && c.slot.turn.holder != c {
 		return State{}, driver.SharingViolation
 	}
-	if err := c.fault(); err != nil {
+	if err := c.err(); err != nil {
 		return State{}, err
 	}
 	return c.slot.state(), nil
 }
 
-// fault is why the connection cannot be used now, nil if it can.
-func (c *Conn) fault() error {
-	if c.gone != nil {
-		return c.gone
+// err returns why the connection cannot be used now, nil if it can.
+func (c *Conn) err() error {
+	if c.ended != nil {
+		return c.ended
 	}
 	return c.event
 }
 
-// A purpose is what a connection wants its turn for.
+// checkErr is err for callers that do not hold the mutex.
+func (c *Conn) checkErr() error {
+	c.set.mu.Lock()
+	defer c.set.mu.Unlock()
+	return c.err()
+}
+
+// A purpose is what a connection acquires the card for.
 type purpose int
 
 const (
-	toWork     purpose = iota
-	toRenew            // a reset or removal does not keep it from that
-	toConclude         // nor does it ever fail for not waiting
+	forCommand   purpose = iota
+	forReconnect         // succeeds after a reset or removal
+	forClose             // and waits in any mode
 )
 
-// take waits for the turn of c.
-func (c *Conn) take(ctx context.Context, why purpose) error {
-	s, tolerant := c.set, why != toWork
+// acquire waits until c holds the card.
+func (c *Conn) acquire(ctx context.Context, p purpose) error {
+	s, survivesReset := c.set, p != forCommand
 	s.mu.Lock()
-	if err := c.fault(); err != nil && (!tolerant || c.gone != nil) {
+	if err := c.err(); err != nil && (!survivesReset || c.ended != nil) {
 		s.mu.Unlock()
 		return err
 	}
 	t := &c.slot.turn
-	if t.take(c) {
+	if t.acquire(c) {
 		s.mu.Unlock()
 		return nil
 	}
-	if c.noWait && why != toConclude {
+	if c.noWait && p != forClose {
 		s.mu.Unlock()
 		return driver.SharingViolation
 	}
-	w := t.wait(c, tolerant)
+	w := t.enqueue(c, survivesReset)
 	s.mu.Unlock()
 
 	select {
@@ -165,31 +174,31 @@ func (c *Conn) take(ctx context.Context, why purpose) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !t.leave(w) && <-w.done == nil {
-		t.give(c)
+	if !t.dequeue(w) && <-w.done == nil {
+		t.release(c)
 	}
 	return ctx.Err()
 }
 
-func (c *Conn) give() {
+func (c *Conn) release() {
 	c.set.mu.Lock()
 	defer c.set.mu.Unlock()
-	c.slot.turn.give(c)
+	c.slot.turn.release(c)
 }
 
-// Largest command and answer: extended length (ISO/IEC 7816-4, 5.1), header,
-// both length fields and 65536 bytes of data.
+// Largest command and response: extended length (ISO/IEC 7816-4, 5.1), header, both
+// length fields and 65536 bytes of data.
 const (
-	maxCommand = 4 + 3 + 65535 + 2
-	maxAnswer  = 65536 + 2
+	maxCommand  = 4 + 3 + 65535 + 2
+	maxResponse = 65536 + 2
 )
 
-// Transmit sends one command and returns the answer as the card gave it, be it
-// empty. While another connection is in a transaction it waits for the end.
+// Transmit sends one command and returns the response of the card unchanged, even
+// if it is empty. It waits for the end of another connection's transaction.
 //
-// Errors: ResetCard, RemovedCard, InvalidParameter (a command under four
-// bytes), InsufficientBuffer (more than an extended length command or answer
-// can have), InvalidHandle (closed), ServiceStopped.
+// Errors: ResetCard, RemovedCard, InvalidParameter (a command under four bytes),
+// InsufficientBuffer (longer than an extended length command or response can be),
+// InvalidHandle (closed), ServiceStopped.
 func (c *Conn) Transmit(command []byte) ([]byte, error) {
 	switch {
 	case len(command) < 4:
@@ -197,10 +206,10 @@ func (c *Conn) Transmit(command []byte) ([]byte, error) {
 	case len(command) > maxCommand:
 		return nil, driver.InsufficientBuffer
 	}
-	if err := c.take(context.Background(), toWork); err != nil {
+	if err := c.acquire(context.Background(), forCommand); err != nil {
 		return nil, err
 	}
-	defer c.give()
+	defer c.release()
 
 	c.set.mu.Lock()
 	intercept := c.set.intercept
@@ -208,80 +217,74 @@ func (c *Conn) Transmit(command []byte) ([]byte, error) {
 	if intercept == nil {
 		return c.exchange(command)
 	}
-	answer, err := intercept(c.Reader(), command, c.exchange)
+	response, err := intercept(c.Reader(), command, c.exchange)
 	if err == nil {
-		// What the interceptor did to reader and card counts.
-		err = c.check()
+		// The interceptor may have removed or reset the card.
+		err = c.checkErr()
 	}
 	if err != nil {
 		return nil, err
 	}
-	return answer, nil
+	return response, nil
 }
 
-// An Intercept stands between the connections and the cards of a set: send does
-// the exchange with the card in the reader. It may change command and answer,
-// leave the exchange out, and call every method of the set meanwhile.
+// An Intercept runs in place of an exchange; send performs the exchange with the
+// card in the reader. It may change command and response, omit the exchange, and
+// call every method of the set.
 type Intercept func(reader string, command []byte, send func([]byte) ([]byte, error)) ([]byte, error)
 
-// Intercept makes f handle each command from now on; nil ends that.
+// Intercept sets the function that runs in place of each exchange; nil removes it.
 func (s *Set) Intercept(f Intercept) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.intercept = f
 }
 
-// exchange has the turn of c.
+// exchange sends a command to the card, which c holds.
 func (c *Conn) exchange(command []byte) ([]byte, error) {
-	o := c.card()
-	o.exchange.Lock()
-	defer o.exchange.Unlock()
-	// A connection that was marked before now must not reach the card, and a
-	// reset that is due comes first.
-	if err := c.check(); err != nil {
+	in := c.insertion()
+	in.exchange.Lock()
+	defer in.exchange.Unlock()
+	// A connection that was reset or removed meanwhile must not reach the card,
+	// and a reset that is due comes first.
+	if err := c.checkErr(); err != nil {
 		return nil, err
 	}
-	c.set.resetIfDue(o)
-	answer := o.card.Transmit(command)
-	if err := c.check(); err != nil {
+	c.set.resetLocked(in)
+	response := in.card.Transmit(command)
+	if err := c.checkErr(); err != nil {
 		return nil, err
 	}
-	if len(answer) > maxAnswer {
+	if len(response) > maxResponse {
 		return nil, driver.InsufficientBuffer
 	}
-	return bytes.Clone(answer), nil
+	return bytes.Clone(response), nil
 }
 
-func (c *Conn) card() *occupant {
+func (c *Conn) insertion() *insertion {
 	c.set.mu.Lock()
 	defer c.set.mu.Unlock()
-	return c.inside
+	return c.inserted
 }
 
-func (c *Conn) check() error {
-	c.set.mu.Lock()
-	defer c.set.mu.Unlock()
-	return c.fault()
-}
-
-// Begin starts a transaction, after those of others. Transactions of one
+// Begin starts a transaction, after those of other connections. Transactions of one
 // connection nest.
 //
-// Errors: the context's, ResetCard, RemovedCard, InvalidHandle, ServiceStopped;
-// SharingViolation for a connection that does not wait.
+// Errors: the context's, ResetCard, RemovedCard, InvalidHandle, ServiceStopped, and
+// SharingViolation with NoWait.
 func (c *Conn) Begin(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	return c.take(ctx, toWork)
+	return c.acquire(ctx, forCommand)
 }
 
-// End ends a transaction. It fails with NotTransacted outside of one, also
-// where a reset or the removal of the card has ended it.
+// End ends a transaction. It fails with NotTransacted if there is none, also after
+// a reset or a removal ended it.
 func (c *Conn) End(d Disposition) error {
 	s := c.set
 	s.mu.Lock()
-	err := c.fault()
+	err := c.err()
 	if err == nil && c.slot.turn.holder != c {
 		err = driver.NotTransacted
 	}
@@ -290,58 +293,56 @@ func (c *Conn) End(d Disposition) error {
 		return err
 	}
 	c.reset(d)
-	c.give()
+	c.release()
 	return nil
 }
 
-// reset resets the card as d says and tells the other connections. It is called
-// in the turn of c.
+// reset resets the card, which c holds, and marks the other connections.
 func (c *Conn) reset(d Disposition) {
 	if d == Leave {
 		return
 	}
 	s := c.set
 	s.mu.Lock()
-	o := c.slot.inside
-	if o != nil {
-		o.goDark()
+	in := c.slot.inserted
+	if in != nil {
+		in.powerOff()
 		c.slot.noteReset(c)
-		c.slot.turn.noteReset()
-		_ = c.slot.agree(0) // a card that is mute now has no protocol
+		c.slot.turn.failOnReset()
+		_ = c.slot.negotiate(0) // fails for a mute card, which has no protocol
 	}
 	s.mu.Unlock()
-	s.settle(o)
+	s.resetIfDue(in)
 }
 
-// Reconnect makes the connection usable again: it takes note of a reset, and of
-// a new card in place of one that was removed. With a disposition it resets the
-// card first, for all. Only sharing and protocols of the mode count.
+// Reconnect makes the connection usable again after a reset, or connects it to the
+// card inserted after a removal. With a disposition it first resets the card for all
+// connections. Only sharing and protocols of the mode count.
 //
-// Errors: SharingViolation (exclusive where others are connected), NoSmartcard,
+// Errors: SharingViolation (exclusive while others are connected), NoSmartcard,
 // UnresponsiveCard, ProtoMismatch, InvalidHandle, ServiceStopped, the context's.
 func (c *Conn) Reconnect(ctx context.Context, m Mode, d Disposition) error {
 	return c.reconnect(ctx, m, d, false)
 }
 
-// reconnect fails with RemovedCard where the connection has to stay with the
-// card that it was made for.
+// reconnect with sameCard fails with RemovedCard after a removal.
 func (c *Conn) reconnect(ctx context.Context, m Mode, d Disposition, sameCard bool) error {
-	if err := c.take(ctx, toRenew); err != nil {
+	if err := c.acquire(ctx, forReconnect); err != nil {
 		return err
 	}
-	defer c.give()
+	defer c.release()
 	c.reset(d)
 
 	s := c.set
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if c.gone != nil {
-		return c.gone
+	if c.ended != nil {
+		return c.ended
 	}
 	if sameCard && c.event == driver.RemovedCard {
 		return c.event
 	}
-	if err := c.slot.agree(m.Protocols); err != nil {
+	if err := c.slot.negotiate(m.Protocols); err != nil {
 		return err
 	}
 	if m.Exclusive && len(c.slot.conns) > 1 {
@@ -349,18 +350,17 @@ func (c *Conn) reconnect(ctx context.Context, m Mode, d Disposition, sameCard bo
 	}
 	if c.slot.exclusive != m.Exclusive {
 		c.slot.exclusive = m.Exclusive
-		s.announce()
+		s.notify()
 	}
-	c.inside, c.event = c.slot.inside, nil
+	c.inserted, c.event = c.slot.inserted, nil
 	return nil
 }
 
-// Close ends the connection. Where the card is to be reset it waits for the
-// transactions of others, as pcscd does; [Conn.Drop] ends that wait. The second
-// call does nothing.
+// Close ends the connection. To reset the card, it waits for the transactions of
+// others, as pcscd does; [Conn.Drop] ends that wait. A second Close does nothing.
 func (c *Conn) Close(d Disposition) error {
-	if d != Leave && c.take(context.Background(), toConclude) == nil {
-		if c.check() != driver.RemovedCard {
+	if d != Leave && c.acquire(context.Background(), forClose) == nil {
+		if c.checkErr() != driver.RemovedCard {
 			c.reset(d)
 		}
 	}
@@ -368,12 +368,12 @@ func (c *Conn) Close(d Disposition) error {
 	return nil
 }
 
-// Drop ends the connection of a program that died, without waiting: a card that
-// it held in a transaction is reset.
+// Drop ends the connection of a program that died, without waiting: a card that it
+// held in a transaction is reset.
 func (c *Conn) Drop() {
 	s := c.set
 	s.mu.Lock()
-	held := c.gone == nil && c.slot.turn.holder == c
+	held := c.ended == nil && c.slot.turn.holder == c
 	s.mu.Unlock()
 	if held {
 		c.reset(Reset)
@@ -384,21 +384,21 @@ func (c *Conn) Drop() {
 func (c *Conn) end() {
 	s := c.set
 	s.mu.Lock()
-	if c.gone != nil {
+	if c.ended != nil {
 		s.mu.Unlock()
 		return
 	}
-	s.forget(c, driver.InvalidHandle)
-	s.announce()
-	unused := s.unpower(c.slot)
+	s.disconnect(c, driver.InvalidHandle)
+	s.notify()
+	unpowered := s.powerDown(c.slot)
 	s.mu.Unlock()
-	s.settle(unused)
+	s.resetIfDue(unpowered)
 }
 
-// forget takes a connection out of the books. Its calls fail with cause.
-func (s *Set) forget(c *Conn, cause driver.Errno) {
+// disconnect removes a connection from its slot. Its calls fail with cause.
+func (s *Set) disconnect(c *Conn, cause driver.Errno) {
 	sl := c.slot
-	c.gone = cause
+	c.ended = cause
 	sl.conns = slices.DeleteFunc(sl.conns, func(x *Conn) bool { return x == c })
 	if len(sl.conns) == 0 {
 		sl.exclusive = false
@@ -406,36 +406,36 @@ func (s *Set) forget(c *Conn, cause driver.Errno) {
 	sl.turn.drop(c, cause)
 }
 
-// forgetAll forgets the connections to a reader, and that they wait for one
-// another.
-func (s *Set) forgetAll(sl *slot, cause driver.Errno) {
+// disconnectAll ends the waits of all connections to a reader before the
+// connections, so that none of them acquires the card in between.
+func (s *Set) disconnectAll(sl *slot, cause driver.Errno) {
 	sl.turn.clear(cause)
 	for _, c := range slices.Clone(sl.conns) {
-		s.forget(c, cause)
+		s.disconnect(c, cause)
 	}
 }
 
-// unpower takes the power from a card that nobody is connected to, now or
-// later. What it returns has to be settled once Set.mu is free.
-func (s *Set) unpower(sl *slot) *occupant {
-	o := sl.inside
-	if o == nil || len(sl.conns) > 0 {
+// powerDown powers a card without connections down, now or after PowerDown. The
+// caller resets the card that it returns once Set.mu is free.
+func (s *Set) powerDown(sl *slot) *insertion {
+	in := sl.inserted
+	if in == nil || len(sl.conns) > 0 {
 		return nil
 	}
 	if s.PowerDown <= 0 {
-		o.goDark()
-		return o
+		in.powerOff()
+		return in
 	}
 	sl.keepPower()
 	sl.power = time.AfterFunc(s.PowerDown, func() {
 		s.mu.Lock()
-		late := sl.inside != o || len(sl.conns) > 0
-		if !late {
-			o.goDark()
+		unused := sl.inserted == in && len(sl.conns) == 0
+		if unused {
+			in.powerOff()
 		}
 		s.mu.Unlock()
-		if !late {
-			s.settle(o)
+		if unused {
+			s.resetIfDue(in)
 		}
 	})
 	return nil

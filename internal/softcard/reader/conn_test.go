@@ -12,7 +12,7 @@ import (
 	"github.com/smartlogon/smartlogon/internal/softcard/reader"
 )
 
-func TestConnectSaysWhyNot(t *testing.T) {
+func TestErrorsOfConnect(t *testing.T) {
 	set := reader.New(name, "empty")
 	_, err := set.Connect("nowhere", reader.Mode{})
 	assert.ErrorIs(t, err, driver.UnknownReader)
@@ -33,7 +33,7 @@ func TestConnectSaysWhyNot(t *testing.T) {
 	assert.ErrorIs(t, err, driver.SharingViolation, "shared after exclusive")
 }
 
-func TestTheProtocolIsThatOfTheCard(t *testing.T) {
+func TestProtocolIsOneThatTheATROffers(t *testing.T) {
 	tests := []struct {
 		name   string
 		atr    []byte
@@ -42,9 +42,9 @@ func TestTheProtocolIsThatOfTheCard(t *testing.T) {
 	}{
 		{"no TD1 is T=0", []byte{0x3B, 0x00}, 0, reader.T0},
 		{"TA1 and TC1 before TD1", []byte{0x3B, 0xD0, 0x11, 0xFF, 0x01, 0x00}, 0, reader.T1},
-		{"both, T=1 goes first", []byte{0x3B, 0x80, 0x80, 0x01, 0x01}, 0, reader.T1},
+		{"both, T=1 preferred", []byte{0x3B, 0x80, 0x80, 0x01, 0x01}, 0, reader.T1},
 		{"both, only T=0 wanted", []byte{0x3B, 0x80, 0x80, 0x01, 0x01}, reader.T0, reader.T0},
-		{"T=15 after T=0 is no protocol", []byte{0x3B, 0x80, 0x80, 0x1F, 0x00}, 0, reader.T0},
+		{"T=15 after T=0 is not a protocol", []byte{0x3B, 0x80, 0x80, 0x1F, 0x00}, 0, reader.T0},
 		{"T=14 alone", []byte{0x3B, 0x80, 0x0E, 0x8E}, 0, 0},
 		{"cut short before TD1", []byte{0x3B, 0x80}, 0, reader.T0},
 	}
@@ -60,26 +60,26 @@ func TestTheProtocolIsThatOfTheCard(t *testing.T) {
 			require.NoError(t, err)
 			assert.Equal(t, tt.got, c.Protocol())
 			_, err = set.Connect(name, reader.Mode{Protocols: 3 ^ tt.got})
-			assert.ErrorIs(t, err, driver.ProtoMismatch, "the first connection chose")
+			assert.ErrorIs(t, err, driver.ProtoMismatch, "the first connection chose the other")
 		})
 	}
 }
 
-func TestResetByOneConnectionIsTakenNoteOfByTheOthers(t *testing.T) {
+func TestOtherConnectionsFailAfterAReset(t *testing.T) {
 	ctx := t.Context()
 	resets := map[string]func(*testing.T, *reader.Set, *reader.Conn){
 		"close with reset":   func(t *testing.T, _ *reader.Set, by *reader.Conn) { require.NoError(t, by.Close(reader.Reset)) },
 		"close with unpower": func(t *testing.T, _ *reader.Set, by *reader.Conn) { require.NoError(t, by.Close(reader.Unpower)) },
 		"reconnect with reset": func(t *testing.T, _ *reader.Set, by *reader.Conn) {
 			require.NoError(t, by.Reconnect(ctx, reader.Mode{}, reader.Reset))
-			assert.Equal(t, 1, answers(t, by), "it knows of its own reset")
+			assert.Equal(t, 1, transmit(t, by), "no error after its own reset")
 		},
 		"end of transaction with reset": func(t *testing.T, _ *reader.Set, by *reader.Conn) {
 			require.NoError(t, by.Begin(ctx))
 			require.NoError(t, by.End(reader.Reset))
-			assert.Equal(t, 1, answers(t, by), "it knows of its own reset")
+			assert.Equal(t, 1, transmit(t, by), "no error after its own reset")
 		},
-		"death in a transaction": func(t *testing.T, _ *reader.Set, by *reader.Conn) {
+		"drop in a transaction": func(t *testing.T, _ *reader.Set, by *reader.Conn) {
 			require.NoError(t, by.Begin(ctx))
 			by.Drop()
 		},
@@ -90,7 +90,7 @@ func TestResetByOneConnectionIsTakenNoteOfByTheOthers(t *testing.T) {
 			set, _ := inserted(t)
 			by, other := connect(t, set, reader.Mode{}), connect(t, set, reader.Mode{})
 			for range 3 {
-				answers(t, other)
+				transmit(t, other)
 			}
 			reset(t, set, by)
 
@@ -102,22 +102,22 @@ func TestResetByOneConnectionIsTakenNoteOfByTheOthers(t *testing.T) {
 			assert.ErrorIs(t, err, driver.ResetCard)
 
 			require.NoError(t, other.Reconnect(ctx, reader.Mode{}, reader.Leave))
-			assert.LessOrEqual(t, answers(t, other), 2, "the card was reset")
-			assert.Equal(t, uint32(1), state(t, set).Events, "a reset is no insertion")
+			assert.LessOrEqual(t, transmit(t, other), 2, "the card was reset")
+			assert.Equal(t, uint32(1), state(t, set).Events, "a reset is not an event")
 		})
 	}
 }
 
-func TestTheDeathOfAProgramOutsideATransactionLeavesTheCard(t *testing.T) {
+func TestDropOutsideATransactionDoesNotReset(t *testing.T) {
 	set, _ := inserted(t)
-	dead, other := connect(t, set, reader.Mode{}), connect(t, set, reader.Mode{})
-	assert.Equal(t, 1, answers(t, other))
-	dead.Drop()
-	dead.Drop()
-	assert.Equal(t, 2, answers(t, other))
+	dropped, other := connect(t, set, reader.Mode{}), connect(t, set, reader.Mode{})
+	assert.Equal(t, 1, transmit(t, other))
+	dropped.Drop()
+	dropped.Drop()
+	assert.Equal(t, 2, transmit(t, other))
 }
 
-func TestARemovedCardStaysRemovedForItsConnections(t *testing.T) {
+func TestConnectionsFailAfterRemoval(t *testing.T) {
 	set, card := inserted(t)
 	c := connect(t, set, reader.Mode{})
 	require.NoError(t, c.Begin(t.Context()))
@@ -130,24 +130,24 @@ func TestARemovedCardStaysRemovedForItsConnections(t *testing.T) {
 	}
 	require.NoError(t, set.Insert(name, card))
 	_, err := c.Transmit(command)
-	assert.ErrorIs(t, err, driver.RemovedCard, "the same card is back")
+	assert.ErrorIs(t, err, driver.RemovedCard, "also with the same card inserted again")
 
 	require.NoError(t, c.Reconnect(t.Context(), reader.Mode{}, reader.Leave))
-	assert.Equal(t, 1, answers(t, c), "pcscd lets an old handle have the new card")
+	assert.Equal(t, 1, transmit(t, c), "as in pcscd, an old handle reconnects to the next card")
 }
 
-func TestCloseWithResetSparesTheCardThatCameAfter(t *testing.T) {
+func TestCloseWithResetDoesNotResetTheNextCard(t *testing.T) {
 	set, card := inserted(t)
 	old := connect(t, set, reader.Mode{})
 	require.NoError(t, set.Remove(name))
 	require.NoError(t, set.Insert(name, card))
 	c := connect(t, set, reader.Mode{})
-	assert.Equal(t, 1, answers(t, c))
+	assert.Equal(t, 1, transmit(t, c))
 	require.NoError(t, old.Close(reader.Reset))
-	assert.Equal(t, 2, answers(t, c))
+	assert.Equal(t, 2, transmit(t, c))
 }
 
-func TestACardMuteAfterAResetIsReported(t *testing.T) {
+func TestCardMuteAfterAReset(t *testing.T) {
 	set, card := inserted(t)
 	c := connect(t, set, reader.Mode{})
 	card.atr = nil
@@ -155,7 +155,7 @@ func TestACardMuteAfterAResetIsReported(t *testing.T) {
 	assert.True(t, state(t, set).Mute)
 }
 
-func TestReconnectChangesTheSharing(t *testing.T) {
+func TestReconnectChangesSharing(t *testing.T) {
 	set, _ := inserted(t)
 	ctx, c := t.Context(), connect(t, set, reader.Mode{})
 	other := connect(t, set, reader.Mode{})
@@ -168,7 +168,7 @@ func TestReconnectChangesTheSharing(t *testing.T) {
 	assert.ErrorIs(t, c.Reconnect(ctx, reader.Mode{Protocols: reader.T0}, reader.Leave), driver.ProtoMismatch)
 }
 
-func TestAClosedConnectionIsAnInvalidHandle(t *testing.T) {
+func TestClosedConnectionIsAnInvalidHandle(t *testing.T) {
 	set, _ := inserted(t)
 	c := connect(t, set, reader.Mode{})
 	require.NoError(t, c.Close(reader.Leave))
@@ -182,7 +182,7 @@ func TestAClosedConnectionIsAnInvalidHandle(t *testing.T) {
 	assert.ErrorIs(t, err, driver.InvalidHandle)
 }
 
-func TestCommandsAndAnswersHaveBounds(t *testing.T) {
+func TestLengthsOfCommandsAndResponses(t *testing.T) {
 	set, card := inserted(t)
 	c := connect(t, set, reader.Mode{})
 	_, err := c.Transmit([]byte{0, 1, 2})
@@ -194,52 +194,52 @@ func TestCommandsAndAnswersHaveBounds(t *testing.T) {
 	assert.NoError(t, err)
 
 	set = reader.New(name)
-	require.NoError(t, set.Insert(name, chatty{}))
+	require.NoError(t, set.Insert(name, tooLong{}))
 	_, err = connect(t, set, reader.Mode{}).Transmit(command)
 	assert.ErrorIs(t, err, driver.InsufficientBuffer)
 }
 
-// chatty answers with more than any reader carries.
-type chatty struct{}
+// tooLong responds with more than an extended length response can have.
+type tooLong struct{}
 
-func (chatty) ATR() []byte            { return []byte{0x3B, 0x00} }
-func (chatty) Reset()                 {}
-func (chatty) Transmit([]byte) []byte { return bytes.Repeat([]byte{0x90}, 65536+3) }
+func (tooLong) ATR() []byte            { return []byte{0x3B, 0x00} }
+func (tooLong) Reset()                 {}
+func (tooLong) Transmit([]byte) []byte { return bytes.Repeat([]byte{0x90}, 65536+3) }
 
-func TestTheAnswerOfACardThatIsGoneIsGone(t *testing.T) {
+func TestResponseOfARemovedCardIsAnError(t *testing.T) {
 	set, card := inserted(t)
 	c := connect(t, set, reader.Mode{})
-	inside, goOn := make(chan struct{}), make(chan struct{})
-	card.during = func() { close(inside); <-goOn }
+	started, proceed := make(chan struct{}), make(chan struct{})
+	card.during = func() { close(started); <-proceed }
 	result := make(chan error)
 	go func() {
 		_, err := c.Transmit(command)
 		result <- err
 	}()
-	<-inside
+	<-started
 	_, changed, err := set.Snapshot()
 	require.NoError(t, err)
 	removed := make(chan error)
 	go func() { removed <- set.Remove(name) }()
 	<-changed
-	assert.False(t, state(t, set).Present, "seen at once, though the exchange goes on")
-	close(goOn)
+	assert.False(t, state(t, set).Present, "removed before the exchange ends")
+	close(proceed)
 	assert.ErrorIs(t, <-result, driver.RemovedCard)
 	assert.NoError(t, <-removed)
-	assert.Zero(t, card.commands, "reset after the exchange, not during it")
+	assert.Zero(t, card.commands, "reset after the exchange")
 }
 
-func TestAnInterceptorStandsInForTheCard(t *testing.T) {
+func TestIntercept(t *testing.T) {
 	set, card := inserted(t)
 	c := connect(t, set, reader.Mode{})
 	set.Intercept(func(r string, cmd []byte, send func([]byte) ([]byte, error)) ([]byte, error) {
 		assert.Equal(t, name, r)
-		answer, err := send(cmd)
-		return append(answer, 0xAA), err
+		response, err := send(cmd)
+		return append(response, 0xAA), err
 	})
-	answer, err := c.Transmit(command)
+	response, err := c.Transmit(command)
 	require.NoError(t, err)
-	assert.Equal(t, []byte{1, 0x90, 0x00, 0xAA}, answer)
+	assert.Equal(t, []byte{1, 0x90, 0x00, 0xAA}, response)
 
 	set.Intercept(func(string, []byte, func([]byte) ([]byte, error)) ([]byte, error) {
 		return nil, driver.CommDataLost
@@ -249,14 +249,14 @@ func TestAnInterceptorStandsInForTheCard(t *testing.T) {
 	assert.Equal(t, byte(1), card.commands, "the second command did not reach the card")
 
 	set.Intercept(func(_ string, cmd []byte, send func([]byte) ([]byte, error)) ([]byte, error) {
-		answer, err := send(cmd)
+		response, err := send(cmd)
 		require.NoError(t, set.Reset(name))
-		return answer, err
+		return response, err
 	})
 	_, err = c.Transmit(command)
-	assert.ErrorIs(t, err, driver.ResetCard, "the answer is lost with the reset")
+	assert.ErrorIs(t, err, driver.ResetCard, "the reset discards the response")
 
 	set.Intercept(nil)
 	require.NoError(t, c.Reconnect(context.Background(), reader.Mode{}, reader.Leave))
-	assert.Equal(t, 1, answers(t, c))
+	assert.Equal(t, 1, transmit(t, c))
 }

@@ -1,31 +1,31 @@
-// Package reader is a set of software readers: what a PC/SC service knows of
-// its readers and cards, without readers and without a service.
+// Package reader implements software readers with the behavior of a PC/SC
+// service, without hardware and without a service.
 //
-// A [Set] holds named readers. Cards go in with [Set.Insert] and out with
-// [Set.Remove]; [Set.Connect] makes connections that share the card, hold it
-// in transactions and lose it by reset and removal as real ones do.
-// [Set.Snapshot] tells the state of all readers and when it changes.
+// A [Set] holds named readers. [Set.Insert] and [Set.Remove] insert and remove
+// cards. [Set.Connect] opens connections, which share the card, hold it in
+// transactions, and end with reset and removal. [Set.Snapshot] returns the state
+// of all readers and a channel that is closed when it changes.
 //
-// Two fronts stand on it: [Set.Service], the in-process driver for package
-// card, and the server of pcscd's protocol.
+// Two services use it: [Set.Service], the in-process driver for package card, and
+// the server of pcscd's protocol, package pcsclite/server.
 //
-// # What is as in a real service
+// # As in a real service
 //
-// Errors are those that pcscd and Windows give, as a [driver.Errno].
+// Errors are those of pcscd and Windows, as [driver.Errno].
 //
-//   - A connection whose card was reset by another one fails with ResetCard
-//     until it reconnects; one whose card was removed fails with RemovedCard,
-//     also when the same card is back.
-//   - Transactions are handed over in the order in which they were asked for.
-//     A command of another connection waits for the end of a transaction too.
-//   - A card loses its state by reset, by removal, by the death of a client
-//     that held it in a transaction, by a stop of the service, and when the
-//     last connection to it is closed (see [Set.PowerDown]).
-//   - Event counters count insertions and removals, modulo 65536.
+//   - After a reset by another program, a connection fails with ResetCard until it
+//     reconnects. After the removal of the card it fails with RemovedCard, even if
+//     the same card is inserted again.
+//   - Connections get transactions in the order in which they asked for them. A
+//     command of another connection waits for the end of a transaction, too.
+//   - A card loses its state by reset, by removal, when a client that held it in a
+//     transaction dies, when the service stops, and when the last connection to it
+//     is closed (see [Set.PowerDown]).
+//   - Event counters count insertions and removals, modulo 65536. They do not count
+//     a card that is in a reader from the start (see [Set.Plug]).
 //
-// # What is not
+// # Not implemented
 //
-// There is no direct mode (a connection without a card), no eject, no
-// attributes, and of orders to readers only those of PIN pads. Sets do not talk to
-// hardware.
+// Direct mode (a connection without a card), eject, attributes, and control codes
+// other than those of PIN pads.
 package reader

@@ -7,30 +7,36 @@ import (
 	"github.com/smartlogon/smartlogon/card/driver"
 )
 
-// Features of a reader with keys for a PIN (PC/SC part 10, 2.3), and the codes of
-// the orders for them, which are each reader's own.
+// Features of a PIN pad (PC/SC part 10, 2.3) and their control codes, which each
+// reader chooses itself.
 const (
 	featureVerify = 0x06
 	featureModify = 0x07
 
-	verifyOrder = 0x42000DB2
-	modifyOrder = 0x42000DB3
+	controlVerify = 0x42000DB2
+	controlModify = 0x42000DB3
 )
 
-// Where the fields of the orders are (PC/SC part 10, 2.5.2 and 2.5.3).
+// Offsets in the data of the two control codes (PC/SC part 10, 2.5.2 and 2.5.3).
 const (
-	atFormat    = 2 // bmFormatString
-	atBlock     = 3 // bmPINBlockString
-	atOld       = 5 // bInsertionOffsetOld
-	atNew       = 6 // bInsertionOffsetNew
-	verifyHead  = 19
-	modifyHead  = 24
-	formatASCII = 0x82
+	atFormat     = 2 // bmFormatString
+	atBlock      = 3 // bmPINBlockString
+	atOld        = 5 // bInsertionOffsetOld
+	atNew        = 6 // bInsertionOffsetNew
+	verifyHeader = 19
+	modifyHeader = 24
+	formatASCII  = 0x82
 )
 
-// SetPad gives a reader keys. Typed is called at each order, and returns what
-// people type: the PIN, or the old one and the new one; nil if they press cancel.
-// A nil typed takes the keys away.
+// Status words of a PIN pad (PC/SC part 10, 2.5.2).
+var (
+	statusCancelled = []byte{0x64, 0x01}
+	statusPINLength = []byte{0x64, 0x03}
+)
+
+// SetPad gives a reader a PIN pad. The reader calls typed for each PIN entry. It
+// returns what the user types: the PIN, or the old PIN and the new one, or nil to
+// cancel. A nil typed removes the pad.
 func (s *Set) SetPad(name string, typed func() []string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -42,14 +48,14 @@ func (s *Set) SetPad(name string, typed func() []string) error {
 	return nil
 }
 
-// Features are those of the reader, each with the code of its order, as a reader
-// tells them.
+// Features returns the features of the reader with their control codes, in the
+// encoding of the PC/SC feature request; nil without a PIN pad.
 func (c *Conn) Features() []byte {
 	if c.pad() == nil {
 		return nil
 	}
-	list := binary.BigEndian.AppendUint32([]byte{featureVerify, 4}, verifyOrder)
-	return binary.BigEndian.AppendUint32(append(list, featureModify, 4), modifyOrder)
+	list := binary.BigEndian.AppendUint32([]byte{featureVerify, 4}, controlVerify)
+	return binary.BigEndian.AppendUint32(append(list, featureModify, 4), controlModify)
 }
 
 func (c *Conn) pad() func() []string {
@@ -58,34 +64,34 @@ func (c *Conn) pad() func() []string {
 	return c.slot.typed
 }
 
-// Order has people type a PIN, which goes to the card in the command that the
-// order holds.
-func (c *Conn) Order(code uint32, in []byte) ([]byte, error) {
+// Control performs a PIN entry: it writes the PIN into the command that in holds
+// and sends it to the card.
+func (c *Conn) Control(code uint32, in []byte) ([]byte, error) {
 	typed := c.pad()
-	head, offsets := verifyHead, []int{0}
+	header, offsets := verifyHeader, []int{0}
 	switch {
-	case typed == nil, code != verifyOrder && code != modifyOrder:
+	case typed == nil, code != controlVerify && code != controlModify:
 		return nil, driver.UnsupportedFeature
-	case code == modifyOrder && len(in) > atNew:
-		head, offsets = modifyHead, []int{int(in[atOld]), int(in[atNew])}
+	case code == controlModify && len(in) > atNew:
+		header, offsets = modifyHeader, []int{int(in[atOld]), int(in[atNew])}
 	}
-	if len(in) < head+5 || in[atFormat] != formatASCII || int(binary.LittleEndian.Uint32(in[head-4:])) != len(in)-head {
+	if len(in) < header+5 || in[atFormat] != formatASCII || int(binary.LittleEndian.Uint32(in[header-4:])) != len(in)-header {
 		return nil, driver.InvalidParameter
 	}
-	keys := typed()
-	if len(keys) != len(offsets) {
-		return []byte{0x64, 0x01}, nil // cancelled
+	pins := typed()
+	if len(pins) != len(offsets) {
+		return slices.Clone(statusCancelled), nil
 	}
-	command := slices.Clone(in[head:])
-	if in[atBlock] == 0 { // the PIN is all there is
-		command = append(append(command[:4], byte(len(keys[0]))), keys[0]...)
+	command := slices.Clone(in[header:])
+	if in[atBlock] == 0 { // no PIN block: the PIN is all the data
+		command = append(append(command[:4], byte(len(pins[0]))), pins[0]...)
 		return c.Transmit(command)
 	}
 	for i, at := range offsets {
-		if 5+at+len(keys[i]) > len(command) {
-			return []byte{0x64, 0x03}, nil // too long
+		if 5+at+len(pins[i]) > len(command) {
+			return slices.Clone(statusPINLength), nil
 		}
-		copy(command[5+at:], keys[i])
+		copy(command[5+at:], pins[i])
 	}
 	return c.Transmit(command)
 }

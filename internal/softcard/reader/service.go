@@ -7,8 +7,8 @@ import (
 	"github.com/smartlogon/smartlogon/card/driver"
 )
 
-// Service is a driver that works in this process, one client of the set. Each
-// call makes a new one. Closing it leaves the set as it is.
+// Service returns an in-process driver, one client of the set. Closing it does not
+// change the set.
 func (s *Set) Service() driver.Service {
 	return &service{set: s, closed: make(chan struct{})}
 }
@@ -24,8 +24,8 @@ func (s *service) Close() error {
 	return nil
 }
 
-// open is the error of a call that may not go on.
-func (s *service) open(ctx context.Context) error {
+// check returns an error if the service is closed or ctx has ended.
+func (s *service) check(ctx context.Context) error {
 	select {
 	case <-s.closed:
 		return driver.InvalidHandle
@@ -35,12 +35,12 @@ func (s *service) open(ctx context.Context) error {
 }
 
 func (s *service) Readers(ctx context.Context) ([]driver.Reader, error) {
-	readers, _, err := s.look(ctx)
+	readers, _, err := s.snapshot(ctx)
 	return readers, err
 }
 
-func (s *service) look(ctx context.Context) ([]driver.Reader, <-chan struct{}, error) {
-	if err := s.open(ctx); err != nil {
+func (s *service) snapshot(ctx context.Context) ([]driver.Reader, <-chan struct{}, error) {
+	if err := s.check(ctx); err != nil {
 		return nil, nil, err
 	}
 	states, changed, err := s.set.Snapshot()
@@ -64,9 +64,9 @@ func (s *service) look(ctx context.Context) ([]driver.Reader, <-chan struct{}, e
 
 func (s *service) Wait(ctx context.Context, known []driver.Reader) ([]driver.Reader, error) {
 	for first := true; ; first = false {
-		now, changed, err := s.look(ctx)
+		now, changed, err := s.snapshot(ctx)
 		if err == driver.NoService && !first {
-			err = driver.ServiceStopped // while we waited
+			err = driver.ServiceStopped // it stopped during the wait
 		}
 		if err != nil {
 			return nil, err
@@ -85,33 +85,32 @@ func (s *service) Wait(ctx context.Context, known []driver.Reader) ([]driver.Rea
 }
 
 func (s *service) Connect(ctx context.Context, reader string) (driver.Card, error) {
-	if err := s.open(ctx); err != nil {
+	if err := s.check(ctx); err != nil {
 		return nil, err
 	}
 	c, err := s.set.Connect(reader, Mode{})
 	if err != nil {
 		return nil, err
 	}
-	return connected{c}, nil
+	return driverCard{c}, nil
 }
 
-// connected is a connection as the driver interface has it: to one card, so
-// that one in place of a removed card needs a new connection.
-type connected struct{ conn *Conn }
+// A driverCard is a connection to one card: after its removal it does not
+// reconnect to the next card.
+type driverCard struct{ conn *Conn }
 
-func (c connected) Protocol() driver.Protocol {
+func (c driverCard) Protocol() driver.Protocol {
 	if c.conn.Protocol() == T0 {
 		return driver.T0
 	}
 	return driver.T1
 }
 
-func (c connected) Transmit(command []byte) ([]byte, error) { return c.conn.Transmit(command) }
+func (c driverCard) Transmit(command []byte) ([]byte, error) { return c.conn.Transmit(command) }
 
-// Control: readers without keys have no features.
-func (c connected) Control(code uint32, in []byte) ([]byte, error) {
+func (c driverCard) Control(code uint32, in []byte) ([]byte, error) {
 	if code != driver.FeatureRequest {
-		return c.conn.Order(code, in)
+		return c.conn.Control(code, in)
 	}
 	features := c.conn.Features()
 	if features == nil {
@@ -120,15 +119,15 @@ func (c connected) Control(code uint32, in []byte) ([]byte, error) {
 	return features, nil
 }
 
-func (c connected) Begin(ctx context.Context) error { return c.conn.Begin(ctx) }
+func (c driverCard) Begin(ctx context.Context) error { return c.conn.Begin(ctx) }
 
-func (c connected) End(reset bool) error { return c.conn.End(disposition(reset)) }
+func (c driverCard) End(reset bool) error { return c.conn.End(disposition(reset)) }
 
-func (c connected) Reconnect(ctx context.Context) error {
+func (c driverCard) Reconnect(ctx context.Context) error {
 	return c.conn.reconnect(ctx, Mode{}, Leave, true)
 }
 
-func (c connected) Close(reset bool) error { return c.conn.Close(disposition(reset)) }
+func (c driverCard) Close(reset bool) error { return c.conn.Close(disposition(reset)) }
 
 func disposition(reset bool) Disposition {
 	if reset {

@@ -12,7 +12,7 @@ import (
 	"github.com/smartlogon/smartlogon/internal/softcard/reader"
 )
 
-func TestTheDriverTellsOfReaders(t *testing.T) {
+func TestDriverReaders(t *testing.T) {
 	set, card := inserted(t)
 	svc := set.Service()
 	readers, err := svc.Readers(t.Context())
@@ -28,10 +28,10 @@ func TestTheDriverTellsOfReaders(t *testing.T) {
 
 	readers, err = new(reader.Set).Service().Readers(t.Context())
 	assert.NoError(t, err)
-	assert.Empty(t, readers, "no reader is no error")
+	assert.Empty(t, readers, "no reader is not an error")
 }
 
-func TestWaitReportsAtOnceWhatIsNotKnown(t *testing.T) {
+func TestWaitReturnsAtOnceAfterAChange(t *testing.T) {
 	set, card := inserted(t)
 	svc := set.Service()
 	known, err := svc.Wait(t.Context(), nil)
@@ -42,55 +42,55 @@ func TestWaitReportsAtOnceWhatIsNotKnown(t *testing.T) {
 	require.NoError(t, set.Insert(name, card))
 	now, err := svc.Wait(t.Context(), known)
 	require.NoError(t, err)
-	assert.Equal(t, known[0].Events+2, now[0].Events, "removed and back before the call")
+	assert.Equal(t, known[0].Events+2, now[0].Events, "removed and inserted before the call")
 }
 
-func TestWhatEndsWait(t *testing.T) {
-	type scene struct {
+func TestEndOfWait(t *testing.T) {
+	type fixture struct {
 		set    *reader.Set
 		svc    driver.Service
 		cancel context.CancelFunc
 	}
 	tests := []struct {
 		name string
-		do   func(scene)
+		do   func(fixture)
 		want error
 	}{
-		{"removal", func(s scene) { _ = s.set.Remove(name) }, nil},
-		{"a new reader", func(s scene) { _ = s.set.Add("another") }, nil},
-		{"its context", func(s scene) { s.cancel() }, context.Canceled},
-		{"close", func(s scene) { _ = s.svc.Close() }, driver.Cancelled},
-		{"the end of the service", func(s scene) { s.set.Stop() }, driver.ServiceStopped},
+		{"removal", func(f fixture) { _ = f.set.Remove(name) }, nil},
+		{"a new reader", func(f fixture) { _ = f.set.Add("another") }, nil},
+		{"the end of its context", func(f fixture) { f.cancel() }, context.Canceled},
+		{"close", func(f fixture) { _ = f.svc.Close() }, driver.Cancelled},
+		{"the end of the service", func(f fixture) { f.set.Stop() }, driver.ServiceStopped},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				set, _ := inserted(t)
-				s := scene{set: set, svc: set.Service()}
+				f := fixture{set: set, svc: set.Service()}
 				var ctx context.Context
-				ctx, s.cancel = context.WithCancel(t.Context())
-				defer s.cancel()
-				known, err := s.svc.Readers(ctx)
+				ctx, f.cancel = context.WithCancel(t.Context())
+				defer f.cancel()
+				known, err := f.svc.Readers(ctx)
 				require.NoError(t, err)
 				ended := make(chan error, 1)
 				go func() {
-					_, err := s.svc.Wait(ctx, known)
+					_, err := f.svc.Wait(ctx, known)
 					ended <- err
 				}()
 				synctest.Wait()
 				connect(t, set, reader.Mode{})
 				synctest.Wait()
-				assert.Empty(t, ended, "who uses a reader is no change")
-				tt.do(s)
+				assert.Empty(t, ended, "connecting is not a change")
+				tt.do(f)
 				assert.Equal(t, tt.want, <-ended)
 			})
 		})
 	}
 }
 
-// A thousand insertions and removals under a waiting client: the counter tells
-// it of each one, whether it saw it or slept over it.
-func TestNoEventIsLostOrInvented(t *testing.T) {
+// A client waits during a thousand insertions and removals. The event counter
+// accounts for each of them.
+func TestEventCounterDuringWait(t *testing.T) {
 	set, card := inserted(t)
 	svc := set.Service()
 	known, err := svc.Readers(t.Context())
@@ -112,7 +112,7 @@ func TestNoEventIsLostOrInvented(t *testing.T) {
 	}
 }
 
-func TestTheDriverCardIsOneConnection(t *testing.T) {
+func TestDriverCard(t *testing.T) {
 	set, card := inserted(t)
 	svc := set.Service()
 	c, err := svc.Connect(t.Context(), name)
@@ -120,13 +120,13 @@ func TestTheDriverCardIsOneConnection(t *testing.T) {
 	assert.Equal(t, driver.T1, c.Protocol())
 
 	require.NoError(t, c.Begin(t.Context()))
-	answer, err := c.Transmit(command)
+	response, err := c.Transmit(command)
 	require.NoError(t, err)
-	assert.Equal(t, []byte{1, 0x90, 0}, answer)
+	assert.Equal(t, []byte{1, 0x90, 0}, response)
 	require.NoError(t, c.End(true))
-	answer, err = c.Transmit(command)
+	response, err = c.Transmit(command)
 	require.NoError(t, err)
-	assert.Equal(t, []byte{1, 0x90, 0}, answer, "after the reset")
+	assert.Equal(t, []byte{1, 0x90, 0}, response, "after the reset")
 
 	require.NoError(t, set.Reset(name))
 	_, err = c.Transmit(command)
@@ -137,7 +137,7 @@ func TestTheDriverCardIsOneConnection(t *testing.T) {
 
 	require.NoError(t, set.Remove(name))
 	require.NoError(t, set.Insert(name, card))
-	assert.ErrorIs(t, c.Reconnect(t.Context()), driver.RemovedCard, "a driver's card is one card")
+	assert.ErrorIs(t, c.Reconnect(t.Context()), driver.RemovedCard, "the next card needs a new connection")
 	require.NoError(t, c.Close(false))
 	require.NoError(t, c.Close(true))
 	_, err = c.Transmit(command)
@@ -151,7 +151,7 @@ func TestTheDriverCardIsOneConnection(t *testing.T) {
 	require.NoError(t, c.Close(true))
 }
 
-func TestAClosedServiceDoesNothing(t *testing.T) {
+func TestClosedService(t *testing.T) {
 	set, _ := inserted(t)
 	svc := set.Service()
 	require.NoError(t, svc.Close())
@@ -164,7 +164,7 @@ func TestAClosedServiceDoesNothing(t *testing.T) {
 	assert.ErrorIs(t, err, driver.InvalidHandle)
 }
 
-func TestNoServiceIsSaidByEveryCall(t *testing.T) {
+func TestStoppedService(t *testing.T) {
 	set, _ := inserted(t)
 	svc := set.Service()
 	set.Stop()

@@ -11,41 +11,41 @@ import (
 	"github.com/smartlogon/smartlogon/internal/pcsclite"
 )
 
-// A Card is what can be put into a reader. Its methods are never called
-// concurrently, and must not call the [Set] that holds the card.
+// A Card can be inserted into a reader. Its methods are never called concurrently,
+// and must not call the [Set] that holds the card.
 type Card interface {
-	// ATR is the answer to reset, two to 33 bytes. A card with any other is
-	// mute. It is asked for at insertion and after each reset.
+	// ATR returns the answer to reset, two to 33 bytes. A card that returns any
+	// other length is mute. It is called at insertion and after each reset.
 	ATR() []byte
 
-	// Transmit answers one command, status word included. It must not keep
-	// the command.
+	// Transmit returns the response to a command, status word included. It must
+	// not keep the command.
 	Transmit(command []byte) []byte
 
-	// Reset is a reset or the loss of power: selection, PIN state and pending
-	// chains are gone.
+	// Reset resets the card, also when it loses power: it clears the selection,
+	// the PIN state and pending chains.
 	Reset()
 }
 
-// A Set is a set of readers together with the service that watches them. Its
-// zero value is a running service without readers. It is safe for concurrent
-// use and starts no goroutine.
+// A Set is a set of readers and the service that watches them. Its zero value is a
+// running service without readers. It is safe for concurrent use and starts no
+// goroutine.
 type Set struct {
-	// PowerDown is how long a card keeps its power, and so its PIN state,
-	// after the last connection to it is closed. Zero is not at all. Real
-	// services take between 0.4 and 5 seconds, so programs cannot rely on any
-	// time; zero is the default because it shows at once, and always, who
-	// does. It must not change after the first connection.
+	// PowerDown is how long a card keeps its power, and so its PIN state, after
+	// the last connection to it is closed. Real services take between 0.4 and 5
+	// seconds, so no program may rely on it: with the default, zero, a test of a
+	// program that does fails every time. It must not change after the first
+	// connection.
 	PowerDown time.Duration
 
 	mu        sync.Mutex // guards everything below, slots and connections included
 	slots     []*slot
 	stopped   bool
-	changed   chan struct{} // closed at the next change, nil while nobody looks
+	changed   chan struct{} // closed at the next change; nil if no snapshot waits for it
 	intercept Intercept
 }
 
-// New makes a set of empty readers with the given names.
+// New returns a set of empty readers with the given names.
 func New(names ...string) *Set {
 	s := new(Set)
 	for _, name := range names {
@@ -60,34 +60,35 @@ func New(names ...string) *Set {
 type slot struct {
 	name      string
 	events    uint16
-	inside    *occupant // nil while empty
+	inserted  *insertion // nil while empty
 	conns     []*Conn
-	exclusive bool // the one connection lets nobody else connect
+	exclusive bool // the one connection is exclusive
 	turn      turn
-	power     *time.Timer     // will take the power from an unused card
+	power     *time.Timer     // pending loss of power of an unused card
 	typed     func() []string // see SetPad
 }
 
-// An occupant is a card for as long as it stays in a reader.
-type occupant struct {
+// An insertion is a card from its insertion to its removal.
+type insertion struct {
 	card Card
 
-	// exchange serializes the calls of card. It is taken before Set.mu, never
+	// exchange serializes the calls of card. It is locked before Set.mu, never
 	// while Set.mu is held.
 	exchange sync.Mutex
 
-	// The rest is guarded by Set.mu.
+	// Set.mu guards the rest.
 	atr      []byte
-	protocol Protocols // spoken since the last reset, 0 = not chosen yet
+	protocol Protocols // in use since the last reset, 0 = not chosen yet
 	dirty    bool      // a reset is due before the next command
 }
 
-func (o *occupant) mute() bool { return len(o.atr) == 0 }
+func (i *insertion) mute() bool { return len(i.atr) == 0 }
 
-// goDark takes the power away. The protocol is chosen anew at the next start.
-func (o *occupant) goDark() { o.dirty, o.protocol = true, 0 }
+// powerOff marks the card for a reset and lets the next connection choose the
+// protocol.
+func (i *insertion) powerOff() { i.dirty, i.protocol = true, 0 }
 
-// A State is what a service tells of one reader.
+// A State is the state of one reader.
 type State struct {
 	Name    string
 	Events  uint32 // insertions and removals, modulo 65536
@@ -98,14 +99,14 @@ type State struct {
 	// Sharing is the number of connections, or -1 for an exclusive one.
 	Sharing int
 
-	// Protocol is what connections to the card speak, 0 before the first one.
+	// Protocol is the protocol of the connections, 0 before the first one.
 	Protocol Protocols
 }
 
 // Snapshot returns the state of the readers, in the order in which they were
-// added, and a channel that is closed at the first change after this moment;
-// connecting and disconnecting are changes. While the service is stopped the
-// error is NoService and the channel is closed at its return.
+// added, and a channel that is closed at the next change; connecting and
+// disconnecting are changes. While the service is stopped, the error is NoService
+// and the channel is closed when the service starts.
 func (s *Set) Snapshot() ([]State, <-chan struct{}, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -127,14 +128,14 @@ func (sl *slot) state() State {
 	if sl.exclusive {
 		st.Sharing = -1
 	}
-	if o := sl.inside; o != nil {
-		st.Present, st.Mute, st.ATR, st.Protocol = true, o.mute(), bytes.Clone(o.atr), o.protocol
+	if in := sl.inserted; in != nil {
+		st.Present, st.Mute, st.ATR, st.Protocol = true, in.mute(), bytes.Clone(in.atr), in.protocol
 	}
 	return st
 }
 
-// announce wakes everybody who looks at a snapshot.
-func (s *Set) announce() {
+// notify closes the channel of the snapshots taken so far.
+func (s *Set) notify() {
 	if s.changed != nil {
 		close(s.changed)
 		s.changed = nil
@@ -144,52 +145,53 @@ func (s *Set) announce() {
 // Add plugs in an empty reader. Names are one to 127 bytes and unique.
 func (s *Set) Add(name string) error { return s.Plug(name, nil) }
 
-// Plug plugs in a reader with a card in it, as a one-piece token is; nil is an
-// empty reader. As in pcscd, the event counter does not count that card.
+// Plug plugs in a reader with a card in it, as a one-piece token is; a nil card is
+// an empty reader. As in pcscd, the event counter does not count that card.
 func (s *Set) Plug(name string, c Card) error {
 	if name == "" || len(name) > pcsclite.MaxReaderName {
 		return fmt.Errorf("reader name of %d bytes, want 1 to %d", len(name), pcsclite.MaxReaderName)
 	}
-	o := powerUp(c)
+	in := powerUp(c)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.slot(name) != nil {
-		return fmt.Errorf("there is a reader %q already", name)
+		return fmt.Errorf("reader %q exists already", name)
 	}
-	s.slots = append(s.slots, &slot{name: name, inside: o})
-	s.announce()
+	s.slots = append(s.slots, &slot{name: name, inserted: in})
+	s.notify()
 	return nil
 }
 
-// Replace unplugs a reader and plugs in another of the same name, with another
-// card in it, as when a one-piece token is exchanged for one of the same model.
-// The connections fail with ReaderUnavailable from then on. No snapshot shows the
-// moment between the two, and the event counter stands where it was: to tell the
-// cards apart, a program has to read them.
+// Replace unplugs a reader with a card and plugs in another one of the same name
+// with c in it, as when a one-piece token is exchanged for one of the same model.
+// The connections fail with ReaderUnavailable. No snapshot shows the reader
+// missing, and the event counter keeps its value, so a program can distinguish the
+// two cards only by reading them.
 func (s *Set) Replace(name string, c Card) error {
-	o := powerUp(c)
+	in := powerUp(c)
 	s.mu.Lock()
 	old := s.slot(name)
 	if old == nil {
 		s.mu.Unlock()
 		return driver.UnknownReader
 	}
-	if old.inside == nil {
+	removed := old.inserted
+	if removed == nil {
 		s.mu.Unlock()
 		return driver.NoSmartcard
 	}
-	s.forgetAll(old, driver.ReaderUnavailable)
+	s.disconnectAll(old, driver.ReaderUnavailable)
 	old.keepPower()
-	old.inside.goDark()
-	s.slots[slices.Index(s.slots, old)] = &slot{name: name, events: old.events, inside: o, typed: old.typed}
-	s.announce()
+	removed.powerOff()
+	s.slots[slices.Index(s.slots, old)] = &slot{name: name, events: old.events, inserted: in, typed: old.typed}
+	s.notify()
 	s.mu.Unlock()
-	s.settle(old.inside)
+	s.resetIfDue(removed)
 	return nil
 }
 
-// Detach unplugs a reader together with the card in it. Its connections fail
-// with ReaderUnavailable from then on.
+// Detach unplugs a reader together with the card in it. Its connections fail with
+// ReaderUnavailable.
 func (s *Set) Detach(name string) error {
 	s.mu.Lock()
 	sl := s.slot(name)
@@ -197,60 +199,60 @@ func (s *Set) Detach(name string) error {
 		s.mu.Unlock()
 		return driver.UnknownReader
 	}
-	s.forgetAll(sl, driver.ReaderUnavailable)
-	out := s.takeOut(sl)
+	s.disconnectAll(sl, driver.ReaderUnavailable)
+	removed := s.remove(sl)
 	s.slots = slices.DeleteFunc(s.slots, func(x *slot) bool { return x == sl })
-	s.announce()
+	s.notify()
 	s.mu.Unlock()
-	s.settle(out)
+	s.resetIfDue(removed)
 	return nil
 }
 
-// Insert puts a card into an empty reader. It gets power, so its Reset is
-// called. A card can be in one reader at a time.
+// Insert puts a card into an empty reader and calls its Reset, since it gets power.
+// A card can be in one reader at a time.
 func (s *Set) Insert(name string, c Card) error {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if _, err := s.empty(name); err != nil {
-		return err
-	}
-	// The card may take its time, so nobody waits for it. It is seen only
-	// together with its answer to reset.
+	_, err := s.emptySlot(name)
 	s.mu.Unlock()
-	o := powerUp(c)
-	s.mu.Lock()
-	sl, err := s.empty(name)
 	if err != nil {
 		return err
 	}
-	sl.inside = o
+	in := powerUp(c)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	sl, err := s.emptySlot(name)
+	if err != nil {
+		return err
+	}
+	sl.inserted = in
 	sl.events++
-	s.announce()
+	s.notify()
 	return nil
 }
 
-func (s *Set) empty(name string) (*slot, error) {
+func (s *Set) emptySlot(name string) (*slot, error) {
 	sl := s.slot(name)
 	if sl == nil {
 		return nil, driver.UnknownReader
 	}
-	if sl.inside != nil {
-		return nil, fmt.Errorf("there is a card in reader %q already", name)
+	if sl.inserted != nil {
+		return nil, fmt.Errorf("reader %q holds a card already", name)
 	}
 	return sl, nil
 }
 
-// powerUp resets a card before it is seen. It calls the card, so Set.mu is free.
-func powerUp(c Card) *occupant {
+// powerUp resets a card and reads its answer to reset, which must be complete
+// before a snapshot shows the card. Set.mu must be free: the card may be slow.
+func powerUp(c Card) *insertion {
 	if c == nil {
 		return nil
 	}
 	c.Reset()
-	return &occupant{card: c, atr: answer(c)}
+	return &insertion{card: c, atr: readATR(c)}
 }
 
-// answer is the card's answer to reset, nil for a mute card.
-func answer(c Card) []byte {
+// readATR returns the card's answer to reset, nil for a mute card.
+func readATR(c Card) []byte {
 	atr := c.ATR()
 	if len(atr) < 2 || len(atr) > maxATR {
 		return nil
@@ -258,8 +260,8 @@ func answer(c Card) []byte {
 	return bytes.Clone(atr)
 }
 
-// Remove takes the card out of a reader; of an empty one too, which does
-// nothing. When it returns the card has lost its power.
+// Remove takes the card out of a reader, and does nothing if the reader is empty.
+// When it returns, the card has lost its power.
 func (s *Set) Remove(name string) error {
 	s.mu.Lock()
 	sl := s.slot(name)
@@ -267,36 +269,36 @@ func (s *Set) Remove(name string) error {
 		s.mu.Unlock()
 		return driver.UnknownReader
 	}
-	out := s.takeOut(sl)
-	if out != nil {
-		s.announce()
+	removed := s.remove(sl)
+	if removed != nil {
+		s.notify()
 	}
 	s.mu.Unlock()
-	s.settle(out)
+	s.resetIfDue(removed)
 	return nil
 }
 
-// takeOut empties the slot. The card that was in it has to be settled once
-// Set.mu is free.
-func (s *Set) takeOut(sl *slot) *occupant {
-	out := sl.inside
-	if out == nil {
+// remove empties the slot and returns the card that was in it. The caller resets
+// it once Set.mu is free.
+func (s *Set) remove(sl *slot) *insertion {
+	removed := sl.inserted
+	if removed == nil {
 		return nil
 	}
-	sl.inside = nil
+	sl.inserted = nil
 	sl.events++
 	sl.keepPower()
-	out.goDark()
+	removed.powerOff()
 	for _, c := range sl.conns {
 		c.event = driver.RemovedCard
 	}
 	sl.turn.clear(driver.RemovedCard)
-	return out
+	return removed
 }
 
-// Reset resets the card in a reader from outside, as Windows does with a card
-// that is held too long: transactions are over, and every connection has to
-// take note.
+// Reset resets the card in a reader from outside, as Windows does with a card that
+// is held too long: transactions end, and every connection fails with ResetCard
+// until it reconnects.
 func (s *Set) Reset(name string) error {
 	s.mu.Lock()
 	sl := s.slot(name)
@@ -304,20 +306,20 @@ func (s *Set) Reset(name string) error {
 		s.mu.Unlock()
 		return driver.UnknownReader
 	}
-	o := sl.inside
-	if o == nil {
+	in := sl.inserted
+	if in == nil {
 		s.mu.Unlock()
 		return driver.NoSmartcard
 	}
-	o.dirty = true
+	in.dirty = true
 	sl.noteReset(nil)
 	sl.turn.clear(driver.ResetCard)
 	s.mu.Unlock()
-	s.settle(o)
+	s.resetIfDue(in)
 	return nil
 }
 
-// noteReset marks the connections to the card, but for the one that caused the
+// noteReset marks the connections to the card, except the one that caused the
 // reset.
 func (sl *slot) noteReset(by *Conn) {
 	for _, c := range sl.conns {
@@ -327,42 +329,42 @@ func (sl *slot) noteReset(by *Conn) {
 	}
 }
 
-// settle resets a card where that is due. It waits for the end of an exchange.
-func (s *Set) settle(o *occupant) {
-	if o == nil {
+// resetIfDue resets a card that is marked for it, after the exchange under way.
+// Set.mu must be free.
+func (s *Set) resetIfDue(in *insertion) {
+	if in == nil {
 		return
 	}
-	o.exchange.Lock()
-	defer o.exchange.Unlock()
-	s.resetIfDue(o)
+	in.exchange.Lock()
+	defer in.exchange.Unlock()
+	s.resetLocked(in)
 }
 
-// resetIfDue is called with the exchange of o taken. Whoever uses the card
-// first after a reset became due does it, so no command is in time to get
-// between.
-func (s *Set) resetIfDue(o *occupant) {
+// resetLocked is resetIfDue with in.exchange locked. Every exchange begins with it,
+// so that no command reaches the card between the mark and the reset.
+func (s *Set) resetLocked(in *insertion) {
 	s.mu.Lock()
-	due := o.dirty
-	o.dirty = false
+	due := in.dirty
+	in.dirty = false
 	s.mu.Unlock()
 	if !due {
 		return
 	}
-	o.card.Reset()
-	atr := answer(o.card)
+	in.card.Reset()
+	atr := readATR(in.card)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if bytes.Equal(atr, o.atr) {
+	if bytes.Equal(atr, in.atr) {
 		return
 	}
-	o.atr = atr
-	if o.protocol != 0 {
-		o.protocol = choose(offered(atr), o.protocol)
+	in.atr = atr
+	if in.protocol != 0 {
+		in.protocol = choose(offered(atr), in.protocol)
 	}
-	s.announce()
+	s.notify()
 }
 
-// keepPower stops the timer that would take the power from the card.
+// keepPower stops the timer that would power the card down.
 func (sl *slot) keepPower() {
 	if sl.power != nil {
 		sl.power.Stop()
@@ -370,30 +372,30 @@ func (sl *slot) keepPower() {
 	}
 }
 
-// Stop ends the service as if its process had died: connections and waits fail
-// with ServiceStopped, new calls with NoService, cards lose their power. Cards
-// and readers can still be plugged in and out. Stopping twice does nothing.
+// Stop stops the service as if its process had died: connections and waits fail
+// with ServiceStopped, new calls with NoService, and cards lose their power. Cards
+// and readers can still be plugged in and out. A second Stop does nothing.
 func (s *Set) Stop() {
 	s.mu.Lock()
 	s.stopped = true
-	var dark []*occupant
+	var unpowered []*insertion
 	for _, sl := range s.slots {
-		s.forgetAll(sl, driver.ServiceStopped)
+		s.disconnectAll(sl, driver.ServiceStopped)
 		sl.keepPower()
-		if sl.inside != nil {
-			sl.inside.goDark()
-			dark = append(dark, sl.inside)
+		if sl.inserted != nil {
+			sl.inserted.powerOff()
+			unpowered = append(unpowered, sl.inserted)
 		}
 	}
-	s.announce()
+	s.notify()
 	s.mu.Unlock()
-	for _, o := range dark {
-		s.settle(o)
+	for _, in := range unpowered {
+		s.resetIfDue(in)
 	}
 }
 
-// Start lets a stopped service run again. It cannot know what happened to the
-// cards in the meantime, so it counts each of them as inserted anew.
+// Start starts a stopped service. The service did not see what happened to the
+// cards meanwhile, so it counts an insertion for each card.
 func (s *Set) Start() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -402,11 +404,11 @@ func (s *Set) Start() {
 	}
 	s.stopped = false
 	for _, sl := range s.slots {
-		if sl.inside != nil {
+		if sl.inserted != nil {
 			sl.events++
 		}
 	}
-	s.announce()
+	s.notify()
 }
 
 func (s *Set) slot(name string) *slot {

@@ -13,7 +13,7 @@ import (
 	"github.com/smartlogon/smartlogon/internal/softcard/reader"
 )
 
-func TestSnapshotTellsWhatIsInTheReader(t *testing.T) {
+func TestSnapshot(t *testing.T) {
 	set := reader.New(name)
 	assert.Equal(t, reader.State{Name: name}, state(t, set))
 
@@ -37,7 +37,7 @@ func TestSnapshotTellsWhatIsInTheReader(t *testing.T) {
 	assert.Equal(t, reader.State{Name: name, Events: 2, Sharing: -1}, state(t, set), "removed under its connection")
 }
 
-func TestEveryChangeClosesTheChannelOfTheSnapshotBeforeIt(t *testing.T) {
+func TestEveryChangeClosesTheChannelOfSnapshot(t *testing.T) {
 	set, card := inserted(t)
 	var conn *reader.Conn
 	for _, step := range []struct {
@@ -64,7 +64,7 @@ func TestEveryChangeClosesTheChannelOfTheSnapshotBeforeIt(t *testing.T) {
 	}
 }
 
-func TestRemovingFromAnEmptyReaderIsNoChange(t *testing.T) {
+func TestRemoveFromAnEmptyReaderIsNoChange(t *testing.T) {
 	set := reader.New(name)
 	_, changed, err := set.Snapshot()
 	require.NoError(t, err)
@@ -77,12 +77,12 @@ func TestRemovingFromAnEmptyReaderIsNoChange(t *testing.T) {
 	assert.Zero(t, state(t, set).Events)
 }
 
-func TestWhatCannotBePlugged(t *testing.T) {
+func TestErrorsOfSet(t *testing.T) {
 	set, card := inserted(t)
-	assert.ErrorContains(t, set.Add(name), "already")
+	assert.ErrorContains(t, set.Add(name), "exists already")
 	assert.ErrorContains(t, set.Add(""), "0 bytes")
 	assert.ErrorContains(t, set.Add(strings.Repeat("n", 128)), "128 bytes")
-	assert.ErrorContains(t, set.Insert(name, card), "already")
+	assert.ErrorContains(t, set.Insert(name, card), "holds a card already")
 	assert.ErrorIs(t, set.Insert("nowhere", card), driver.UnknownReader)
 	assert.ErrorIs(t, set.Remove("nowhere"), driver.UnknownReader)
 	assert.ErrorIs(t, set.Detach("nowhere"), driver.UnknownReader)
@@ -92,33 +92,33 @@ func TestWhatCannotBePlugged(t *testing.T) {
 	assert.Panics(t, func() { reader.New(name, name) })
 }
 
-func TestACardLosesItsStateWhenNobodyIsConnected(t *testing.T) {
+func TestCardLosesItsStateWithItsLastConnection(t *testing.T) {
 	set, _ := inserted(t)
 	a := connect(t, set, reader.Mode{})
 	b := connect(t, set, reader.Mode{})
-	assert.Equal(t, 1, answers(t, a))
+	assert.Equal(t, 1, transmit(t, a))
 	require.NoError(t, a.Close(reader.Leave))
-	assert.Equal(t, 2, answers(t, b), "b keeps it powered")
+	assert.Equal(t, 2, transmit(t, b), "b keeps it powered")
 	require.NoError(t, b.Close(reader.Leave))
-	assert.Equal(t, 1, answers(t, connect(t, set, reader.Mode{})))
+	assert.Equal(t, 1, transmit(t, connect(t, set, reader.Mode{})))
 }
 
-func TestPowerDownGivesTheNextConnectionSomeTime(t *testing.T) {
+func TestPowerDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		set, card := inserted(t)
 		set.PowerDown = 5 * time.Second
 		pause := func(d time.Duration) { <-time.After(d); synctest.Wait() }
 
 		a := connect(t, set, reader.Mode{})
-		assert.Equal(t, 1, answers(t, a))
+		assert.Equal(t, 1, transmit(t, a))
 		require.NoError(t, a.Close(reader.Leave))
 		pause(4 * time.Second)
 		b := connect(t, set, reader.Mode{})
 		pause(4 * time.Second)
-		assert.Equal(t, 2, answers(t, b), "in time, and in use")
+		assert.Equal(t, 2, transmit(t, b), "in time, and in use")
 		require.NoError(t, b.Close(reader.Leave))
 		pause(6 * time.Second)
-		assert.Equal(t, 1, answers(t, connect(t, set, reader.Mode{})), "too late")
+		assert.Equal(t, 1, transmit(t, connect(t, set, reader.Mode{})), "too late")
 
 		require.NoError(t, set.Remove(name))
 		before := card.resets
@@ -127,9 +127,9 @@ func TestPowerDownGivesTheNextConnectionSomeTime(t *testing.T) {
 	})
 }
 
-func TestACardThatDoesNotAnswerToResetIsMute(t *testing.T) {
+func TestCardWithoutATRIsMute(t *testing.T) {
 	for what, atr := range map[string][]byte{
-		"no answer":   nil,
+		"no byte":     nil,
 		"one byte":    {0x3B},
 		"34 bytes":    make([]byte, 34),
 		"only header": {0x3B},
@@ -142,10 +142,10 @@ func TestACardThatDoesNotAnswerToResetIsMute(t *testing.T) {
 	}
 }
 
-func TestStopEndsConnectionsAndStartCountsTheCardsAnew(t *testing.T) {
+func TestStopEndsConnectionsAndStartCountsInsertions(t *testing.T) {
 	set, card := inserted(t)
 	c := connect(t, set, reader.Mode{})
-	assert.Equal(t, 1, answers(t, c))
+	assert.Equal(t, 1, transmit(t, c))
 	set.Stop()
 	set.Stop()
 
@@ -161,12 +161,12 @@ func TestStopEndsConnectionsAndStartCountsTheCardsAnew(t *testing.T) {
 	set.Start()
 	assert.Equal(t, reader.State{Name: name, Events: 2, Present: true, ATR: card.atr}, state(t, set))
 	_, err = c.Transmit(command)
-	assert.ErrorIs(t, err, driver.ServiceStopped, "an old connection stays dead")
+	assert.ErrorIs(t, err, driver.ServiceStopped, "the old connection stays ended")
 	assert.NoError(t, c.Close(reader.Reset))
-	assert.Equal(t, 1, answers(t, connect(t, set, reader.Mode{})))
+	assert.Equal(t, 1, transmit(t, connect(t, set, reader.Mode{})))
 }
 
-func TestADetachedReaderTakesItsCardAlong(t *testing.T) {
+func TestDetachRemovesTheCard(t *testing.T) {
 	set, card := inserted(t)
 	c := connect(t, set, reader.Mode{})
 	before := card.resets
@@ -178,21 +178,21 @@ func TestADetachedReaderTakesItsCardAlong(t *testing.T) {
 	assert.Equal(t, before+1, card.resets)
 }
 
-func TestPlugDoesNotCountTheCardInTheReader(t *testing.T) {
+func TestPlugCountsNoEvent(t *testing.T) {
 	set, card := reader.New(), newCounter()
 	require.NoError(t, set.Plug(name, card))
 	assert.Equal(t, reader.State{Name: name, Present: true, ATR: card.atr}, state(t, set))
-	assert.Equal(t, 1, answers(t, connect(t, set, reader.Mode{})))
+	assert.Equal(t, 1, transmit(t, connect(t, set, reader.Mode{})))
 	assert.Equal(t, 1, card.resets, "power")
 
 	require.NoError(t, set.Detach(name))
 	require.NoError(t, set.Plug(name, newCounter()))
-	assert.Equal(t, reader.State{Name: name, Present: true, ATR: card.atr}, state(t, set), "another token, equal in all that the service tells")
+	assert.Equal(t, reader.State{Name: name, Present: true, ATR: card.atr}, state(t, set), "another token in an equal state")
 	require.NoError(t, set.Remove(name))
 	assert.EqualValues(t, 1, state(t, set).Events)
 }
 
-func TestReplaceChangesNothingButTheCard(t *testing.T) {
+func TestReplaceChangesOnlyTheCard(t *testing.T) {
 	set, card := inserted(t)
 	require.NoError(t, set.SetPad(name, func() []string { return []string{"123456"} }))
 	before, changed, err := set.Snapshot()
@@ -214,7 +214,7 @@ func TestReplaceChangesNothingButTheCard(t *testing.T) {
 		assert.NoError(t, c.Close(reader.Reset))
 	}
 	c := connect(t, set, reader.Mode{Exclusive: true})
-	assert.Equal(t, 1, answers(t, c))
+	assert.Equal(t, 1, transmit(t, c))
 	assert.EqualValues(t, 1, next.commands)
 	assert.NotNil(t, c.Features(), "the keypad stays")
 

@@ -6,23 +6,23 @@ import (
 	"github.com/smartlogon/smartlogon/card/driver"
 )
 
-// A turn says which connection may use the card, and who is next. It is
-// guarded by the mutex of the set.
+// A turn tracks which connection holds the card and which ones wait for it. The
+// mutex of the set guards it.
 type turn struct {
 	holder *Conn
 	depth  int // transactions nest
 	queue  []*waiter
 }
 
-// A waiter is a call that waits for its turn.
+// A waiter is a call that waits for the card.
 type waiter struct {
-	conn     *Conn
-	tolerant bool       // a reset does not end the wait
-	done     chan error // gets the outcome, once
+	conn          *Conn
+	survivesReset bool
+	done          chan error // buffered; receives the result once
 }
 
-// take gives the card to c if it is free or c's already.
-func (t *turn) take(c *Conn) bool {
+// acquire gives the card to c if it is free or c holds it already.
+func (t *turn) acquire(c *Conn) bool {
 	if t.holder == nil {
 		t.holder = c
 	}
@@ -33,15 +33,14 @@ func (t *turn) take(c *Conn) bool {
 	return true
 }
 
-func (t *turn) wait(c *Conn, tolerant bool) *waiter {
-	w := &waiter{conn: c, tolerant: tolerant, done: make(chan error, 1)}
+func (t *turn) enqueue(c *Conn, survivesReset bool) *waiter {
+	w := &waiter{conn: c, survivesReset: survivesReset, done: make(chan error, 1)}
 	t.queue = append(t.queue, w)
 	return w
 }
 
-// leave takes a waiter that gave up out of the queue. It reports false where
-// the outcome is there already.
-func (t *turn) leave(w *waiter) bool {
+// dequeue removes a waiter. It reports false if w.done has the result already.
+func (t *turn) dequeue(w *waiter) bool {
 	i := slices.Index(t.queue, w)
 	if i < 0 {
 		return false
@@ -50,8 +49,8 @@ func (t *turn) leave(w *waiter) bool {
 	return true
 }
 
-// give ends one transaction of c; the last one hands the card over.
-func (t *turn) give(c *Conn) {
+// release ends one transaction of c. The last one frees the card.
+func (t *turn) release(c *Conn) {
 	if t.holder != c {
 		return
 	}
@@ -60,7 +59,7 @@ func (t *turn) give(c *Conn) {
 	}
 }
 
-// drop ends all that c has or waits for.
+// drop ends the transactions and waits of c.
 func (t *turn) drop(c *Conn, cause driver.Errno) {
 	t.fail(cause, func(w *waiter) bool { return w.conn == c })
 	if t.holder == c {
@@ -68,21 +67,20 @@ func (t *turn) drop(c *Conn, cause driver.Errno) {
 	}
 }
 
-// clear ends the transaction and every wait, because there is no card to wait
-// for or because it was reset.
+// clear ends the transaction and, with cause, the waits that do not survive it.
 func (t *turn) clear(cause driver.Errno) {
-	t.fail(cause, func(w *waiter) bool { return cause != driver.ResetCard || !w.tolerant })
+	t.fail(cause, func(w *waiter) bool { return cause != driver.ResetCard || !w.survivesReset })
 	t.next()
 }
 
-// noteReset ends the waits of all but those who want to take note of the reset.
-func (t *turn) noteReset() {
-	t.fail(driver.ResetCard, func(w *waiter) bool { return !w.tolerant })
+// failOnReset ends the waits that do not survive a reset.
+func (t *turn) failOnReset() {
+	t.fail(driver.ResetCard, func(w *waiter) bool { return !w.survivesReset })
 }
 
-func (t *turn) fail(cause driver.Errno, which func(*waiter) bool) {
+func (t *turn) fail(cause driver.Errno, match func(*waiter) bool) {
 	t.queue = slices.DeleteFunc(t.queue, func(w *waiter) bool {
-		if !which(w) {
+		if !match(w) {
 			return false
 		}
 		w.done <- cause
@@ -90,7 +88,7 @@ func (t *turn) fail(cause driver.Errno, which func(*waiter) bool) {
 	})
 }
 
-// next hands the card to whoever waits longest.
+// next gives the card to the first waiter.
 func (t *turn) next() {
 	t.holder, t.depth = nil, 0
 	if len(t.queue) > 0 {

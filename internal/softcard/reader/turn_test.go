@@ -14,7 +14,7 @@ import (
 	"github.com/smartlogon/smartlogon/internal/softcard/reader"
 )
 
-func TestTransactionsAreHandedOverInOrder(t *testing.T) {
+func TestTransactionsStartInOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		set, _ := inserted(t)
 		holder := connect(t, set, reader.Mode{})
@@ -27,7 +27,7 @@ func TestTransactionsAreHandedOverInOrder(t *testing.T) {
 				order <- i
 				assert.NoError(t, c.End(reader.Leave))
 			}()
-			synctest.Wait() // so that it waits before the next one does
+			synctest.Wait() // it waits before the next one is started
 		}
 		assert.Empty(t, order)
 		require.NoError(t, holder.End(reader.Leave))
@@ -49,22 +49,22 @@ func TestTransactionsNest(t *testing.T) {
 	assert.ErrorIs(t, a.End(reader.Leave), driver.NotTransacted)
 }
 
-func TestACommandOfAnotherConnectionWaitsForTheEndOfATransaction(t *testing.T) {
+func TestCommandWaitsForTheTransactionOfAnotherConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		set, _ := inserted(t)
 		holder, other := connect(t, set, reader.Mode{}), connect(t, set, reader.Mode{})
 		require.NoError(t, holder.Begin(t.Context()))
 		got := make(chan int, 1)
-		go func() { got <- answers(t, other) }()
+		go func() { got <- transmit(t, other) }()
 		synctest.Wait()
-		assert.Equal(t, 1, answers(t, holder))
-		assert.Equal(t, 2, answers(t, holder))
+		assert.Equal(t, 1, transmit(t, holder))
+		assert.Equal(t, 2, transmit(t, holder))
 		require.NoError(t, holder.End(reader.Leave))
 		assert.Equal(t, 3, <-got)
 	})
 }
 
-func TestAConnectionThatDoesNotWaitIsRefused(t *testing.T) {
+func TestNoWait(t *testing.T) {
 	set, _ := inserted(t)
 	holder, other := connect(t, set, reader.Mode{}), connect(t, set, reader.Mode{NoWait: true})
 	require.NoError(t, holder.Begin(t.Context()))
@@ -77,54 +77,53 @@ func TestAConnectionThatDoesNotWaitIsRefused(t *testing.T) {
 	require.NoError(t, holder.End(reader.Leave))
 	_, err = other.Status()
 	assert.NoError(t, err)
-	assert.Equal(t, 1, answers(t, other))
+	assert.Equal(t, 1, transmit(t, other))
 }
 
-// What ends a wait for the transaction of another connection, and with which
-// error.
-func TestWhatEndsAWait(t *testing.T) {
-	type scene struct {
+// A wait for the transaction of another connection ends with these errors.
+func TestEndOfAWait(t *testing.T) {
+	type fixture struct {
 		set           *reader.Set
 		holder, other *reader.Conn
 		cancel        context.CancelFunc
 	}
 	tests := []struct {
 		name string
-		do   func(scene)
+		do   func(fixture)
 		want error
 	}{
-		{"its context", func(s scene) { s.cancel() }, context.Canceled},
-		{"its own close", func(s scene) { _ = s.other.Close(reader.Leave) }, driver.InvalidHandle},
-		{"removal", func(s scene) { _ = s.set.Remove(name) }, driver.RemovedCard},
-		{"a reset by the holder", func(s scene) { _ = s.holder.End(reader.Reset) }, driver.ResetCard},
-		{"a reset from outside", func(s scene) { _ = s.set.Reset(name) }, driver.ResetCard},
-		{"the death of the holder", func(s scene) { s.holder.Drop() }, driver.ResetCard},
-		{"the service", func(s scene) { s.set.Stop() }, driver.ServiceStopped},
-		{"the reader", func(s scene) { _ = s.set.Detach(name) }, driver.ReaderUnavailable},
-		{"a token in place of it", func(s scene) { _ = s.set.Replace(name, newCounter()) }, driver.ReaderUnavailable},
-		{"the end of the transaction", func(s scene) { _ = s.holder.End(reader.Leave) }, nil},
-		{"the close of the holder", func(s scene) { _ = s.holder.Close(reader.Leave) }, nil},
+		{"the end of its context", func(f fixture) { f.cancel() }, context.Canceled},
+		{"Close", func(f fixture) { _ = f.other.Close(reader.Leave) }, driver.InvalidHandle},
+		{"removal", func(f fixture) { _ = f.set.Remove(name) }, driver.RemovedCard},
+		{"a reset by the holder", func(f fixture) { _ = f.holder.End(reader.Reset) }, driver.ResetCard},
+		{"a reset from outside", func(f fixture) { _ = f.set.Reset(name) }, driver.ResetCard},
+		{"a drop of the holder", func(f fixture) { f.holder.Drop() }, driver.ResetCard},
+		{"stop of the service", func(f fixture) { f.set.Stop() }, driver.ServiceStopped},
+		{"unplugging the reader", func(f fixture) { _ = f.set.Detach(name) }, driver.ReaderUnavailable},
+		{"another token in its place", func(f fixture) { _ = f.set.Replace(name, newCounter()) }, driver.ReaderUnavailable},
+		{"the end of the transaction", func(f fixture) { _ = f.holder.End(reader.Leave) }, nil},
+		{"the close of the holder", func(f fixture) { _ = f.holder.Close(reader.Leave) }, nil},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				set, _ := inserted(t)
-				s := scene{set: set, holder: connect(t, set, reader.Mode{}), other: connect(t, set, reader.Mode{})}
+				f := fixture{set: set, holder: connect(t, set, reader.Mode{}), other: connect(t, set, reader.Mode{})}
 				var ctx context.Context
-				ctx, s.cancel = context.WithCancel(t.Context())
-				defer s.cancel()
-				require.NoError(t, s.holder.Begin(t.Context()))
+				ctx, f.cancel = context.WithCancel(t.Context())
+				defer f.cancel()
+				require.NoError(t, f.holder.Begin(t.Context()))
 				begun := make(chan error)
-				go func() { begun <- s.other.Begin(ctx) }()
+				go func() { begun <- f.other.Begin(ctx) }()
 				synctest.Wait()
-				tt.do(s)
+				tt.do(f)
 				assert.Equal(t, tt.want, <-begun)
 			})
 		})
 	}
 }
 
-func TestACancelledContextBeginsNothing(t *testing.T) {
+func TestBeginWithACanceledContext(t *testing.T) {
 	set, _ := inserted(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -134,7 +133,7 @@ func TestACancelledContextBeginsNothing(t *testing.T) {
 }
 
 func TestCloseWithResetWaitsForTheTransactionOfAnother(t *testing.T) {
-	for _, dies := range []bool{false, true} {
+	for _, drop := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
 			set, _ := inserted(t)
 			holder, other := connect(t, set, reader.Mode{}), connect(t, set, reader.Mode{})
@@ -143,11 +142,11 @@ func TestCloseWithResetWaitsForTheTransactionOfAnother(t *testing.T) {
 			go func() { closed <- other.Close(reader.Reset) }()
 			synctest.Wait()
 			assert.Empty(t, closed)
-			assert.Equal(t, 1, answers(t, holder))
-			if dies {
+			assert.Equal(t, 1, transmit(t, holder))
+			if drop {
 				other.Drop()
 				assert.NoError(t, <-closed)
-				assert.Equal(t, 2, answers(t, holder), "a dead program resets nothing it does not hold")
+				assert.Equal(t, 2, transmit(t, holder), "a dropped connection does not reset a card that it does not hold")
 				return
 			}
 			require.NoError(t, holder.End(reader.Leave))
@@ -158,9 +157,9 @@ func TestCloseWithResetWaitsForTheTransactionOfAnother(t *testing.T) {
 	}
 }
 
-// Many programs use a card in transactions while somebody resets and pulls it.
-// No command of one may ever come between those of another.
-func TestManyProgramsNeverMix(t *testing.T) {
+// Many programs use a card in transactions while it is reset and removed. No
+// command of one may come between those of another.
+func TestTransactionsOfManyProgramsDoNotMix(t *testing.T) {
 	set, card := inserted(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
@@ -168,13 +167,13 @@ func TestManyProgramsNeverMix(t *testing.T) {
 	const programs = 8
 	for i := range programs {
 		go func() {
-			whole := 0
+			completed := 0
 			for ctx.Err() == nil {
 				if program(ctx, t, set, i%4 == 0) {
-					whole++
+					completed++
 				}
 			}
-			done <- whole
+			done <- completed
 		}()
 	}
 	for n := 0; ctx.Err() == nil; n++ {
@@ -194,12 +193,11 @@ func TestManyProgramsNeverMix(t *testing.T) {
 	for range programs {
 		sum += <-done
 	}
-	assert.NotZero(t, sum, "some transactions were whole")
-	assert.Zero(t, state(t, set).Sharing, "everybody is disconnected")
+	assert.NotZero(t, sum, "some transactions completed")
+	assert.Zero(t, state(t, set).Sharing, "no connection is left")
 }
 
-// program does one transaction of three commands and reports whether it came
-// to its end.
+// program runs one transaction of three commands and reports whether it completed.
 func program(ctx context.Context, t *testing.T, set *reader.Set, reset bool) bool {
 	c, err := set.Connect(name, reader.Mode{})
 	if err != nil {
@@ -211,15 +209,15 @@ func program(ctx context.Context, t *testing.T, set *reader.Set, reset bool) boo
 	}
 	var first byte
 	for i := range byte(3) {
-		answer, err := c.Transmit(command)
+		response, err := c.Transmit(command)
 		if err != nil {
 			assert.True(t, errors.As(err, new(driver.Errno)))
 			return false
 		}
 		if i == 0 {
-			first = answer[0]
+			first = response[0]
 		}
-		assert.Equal(t, first+i, answer[0], "nobody else had a command in between")
+		assert.Equal(t, first+i, response[0], "no command of another connection in between")
 	}
 	if reset {
 		return c.Close(reader.Reset) == nil

@@ -257,7 +257,7 @@ func (h *handle) Control(code uint32, in []byte) (answer []byte, err error) {
 			answer = h.conn.Features()
 			return nil
 		}
-		answer, err = h.conn.Order(code, in)
+		answer, err = h.conn.Control(code, in)
 		return err
 	})
 	return answer, err

@@ -1,26 +1,26 @@
 package iso
 
-// An Application is one of the programs of a card. The card calls it under its
-// lock, one command at a time.
+// An Application is one application of a card. The card calls its methods one at a
+// time, under its lock.
 type Application interface {
-	// AID is the full application identifier, 5 to 16 bytes.
+	// AID returns the full application identifier, 5 to 16 bytes.
 	AID() []byte
 
-	// Select answers a SELECT that names the application, also while it is the
-	// current one. With any status but OK the application does not become
-	// current and the one before it stays.
+	// Select responds to a SELECT of the application, also while it is current.
+	// With a status other than OK the application does not become current, and
+	// the current one stays.
 	Select(Command) Answer
 
-	// Process answers a command while the application is current: joined if it
-	// came in parts. Neither GET RESPONSE nor the parts of a chain reach it.
+	// Process responds to a command while the application is current. The parts
+	// of a chain are joined; GET RESPONSE is handled by the card.
 	Process(Command) Answer
 
-	// Chains reports whether commands with this instruction may come in parts.
+	// Chains reports whether commands with this instruction may be chained.
 	Chains(ins byte) bool
 
-	// Deselect is called when another application becomes the current one.
+	// Deselect is called when another application becomes current.
 	Deselect()
 
-	// Reset is called when the card loses power or is reset.
+	// Reset is called when the card is reset or loses power.
 	Reset()
 }

@@ -6,10 +6,10 @@ import (
 	"sync"
 )
 
-// A Bystander is an application that has nothing but a PIN, under the
-// instruction and the reference that PIV and GIDS use too. It is there to be
-// hurt: whoever sends a PIN without knowing which application is current
-// spends a try here. It is safe for concurrent use.
+// A Bystander is an application with a PIN and nothing else. It uses the same
+// instruction and reference for it as PIV and GIDS, so a program that sends a PIN
+// without checking which application is current spends a try of it. It is safe for
+// concurrent use.
 type Bystander struct {
 	aid, pin []byte
 
@@ -19,15 +19,15 @@ type Bystander struct {
 	verified bool
 }
 
-// NewBystander makes an application with that identifier and PIN, three tries
+// NewBystander returns an application with that identifier and PIN, three retries
 // left.
 func NewBystander(aid, pin []byte) *Bystander {
-	return &Bystander{aid: slices.Clone(aid), pin: slices.Clone(pin), left: bystanderTries}
+	return &Bystander{aid: slices.Clone(aid), pin: slices.Clone(pin), left: bystanderRetries}
 }
 
-const bystanderTries = 3
+const bystanderRetries = 3
 
-// Tries says how many tries are left and how many were spent so far.
+// Tries returns the retries left and the number of wrong PINs so far.
 func (b *Bystander) Tries() (left, spent int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -37,13 +37,14 @@ func (b *Bystander) Tries() (left, spent int) {
 // AID implements [Application].
 func (b *Bystander) AID() []byte { return b.aid }
 
-// Select implements [Application]: a file control template with the name.
+// Select implements [Application]: it returns a file control template with the
+// application identifier.
 func (b *Bystander) Select(Command) Answer {
 	name := append([]byte{0x84, byte(len(b.aid))}, b.aid...)
 	return Data(append([]byte{0x6F, byte(len(name))}, name...))
 }
 
-// Process implements [Application]. It knows VERIFY with the reference 80.
+// Process implements [Application]: VERIFY with reference 80.
 func (b *Bystander) Process(c Command) Answer {
 	if c.INS != 0x20 {
 		return UnknownInstruction.Answer()
@@ -65,7 +66,7 @@ func (b *Bystander) verify(pin []byte) Status {
 	case len(pin) == 0:
 		return Retries(b.left)
 	case bytes.Equal(pin, b.pin):
-		b.verified, b.left = true, bystanderTries
+		b.verified, b.left = true, bystanderRetries
 		return OK
 	}
 	b.verified = false

@@ -15,7 +15,7 @@ const (
 // chainBit marks every part of a chained command but the last.
 const chainBit = 0x10
 
-// maxChain bounds a command joined from parts.
+// maxChain limits the data of a chained command.
 const maxChain = 64 << 10
 
 // selectByName is P1 of a SELECT by application identifier.
@@ -27,16 +27,15 @@ const (
 	maxAID = 16
 )
 
-// A Config says what kind of card it is. Its zero value is a T=1 card that can
-// do everything.
+// A Config describes a card. Its zero value is a T=1 card without restrictions.
 type Config struct {
-	// ATR is the answer to reset. Nil stands for one that tells the truth
-	// about chaining, lengths and protocol.
+	// ATR is the answer to reset. Nil is one that states chaining, lengths and
+	// protocol as they are.
 	ATR []byte
 
-	// T0 makes a T=0 card: no extended lengths, an answer to a command with
-	// data is always fetched with GET RESPONSE (so NoResponseChaining means
-	// nothing), and an Le that is too large is refused with 6CXX.
+	// T0 makes a T=0 card: no extended lengths, the response to a command with
+	// data is always fetched with GET RESPONSE (NoResponseChaining is ignored),
+	// and an Le that is too large is refused with 6CXX.
 	T0 bool
 
 	// Implicit makes the first application current after a reset.
@@ -48,36 +47,35 @@ type Config struct {
 	// NoCommandChaining refuses the parts of a chain with 6884.
 	NoCommandChaining bool
 
-	// NoResponseChaining knows no GET RESPONSE: an answer that is longer than
-	// Le is refused, with 6CXX where a short Le can be right, else with 6700.
+	// NoResponseChaining does not implement GET RESPONSE: a response that is
+	// longer than Le is refused, with 6CXX if a short Le can be right, else with
+	// 6700.
 	NoResponseChaining bool
 
-	// MaxCommand bounds the bytes of one command, header included; a longer
-	// one is refused with 6700. 0 is no bound.
+	// MaxCommand limits the length of a command, header included; longer ones are
+	// refused with 6700. 0 is no limit.
 	MaxCommand int
 
-	// MaxResponse bounds the data of one answer; the rest is fetched with GET
-	// RESPONSE. 0 is no bound but that of Le.
+	// MaxResponse limits the data of one response; the rest is fetched with GET
+	// RESPONSE. 0 leaves only the limit of Le.
 	MaxResponse int
 
-	// ExactLe refuses an Le that is larger than the answer, unless it is the
-	// largest there is, with 6CXX.
+	// ExactLe refuses an Le that is larger than the response, but not the largest
+	// one, with 6CXX.
 	ExactLe bool
 
-	// IgnoresLe sends as much as the form of the command allows, whatever Le
-	// says.
+	// IgnoresLe sends as much as the form of the command allows, whatever Le is.
 	IgnoresLe bool
 
-	// FullAID knows applications by their whole identifier only, not by its
-	// beginning.
+	// FullAID selects applications by their full identifier only, not by a prefix.
 	FullAID bool
 }
 
-// A Count is the traffic of a card so far.
+// A Count is the traffic of a card.
 type Count struct {
 	Exchanges int
 	Received  int // bytes of commands
-	Sent      int // bytes of answers, status words included
+	Sent      int // bytes of responses, status words included
 	Resets    int
 }
 
@@ -88,13 +86,12 @@ type Card struct {
 
 	mu      sync.Mutex // guards what follows, and every call of an application
 	current Application
-	chain   *Command // parts so far, nil where none is under way
-	waiting Answer   // what GET RESPONSE fetches; no data where nothing waits
+	chain   *Command // the parts of the chain so far, nil without one
+	waiting Answer   // what GET RESPONSE returns; without data if nothing waits
 	count   Count
 }
 
-// New makes a card. Of applications that answer to the same name the first one
-// is selected.
+// New returns a card. SELECT selects the first of the applications that match.
 func New(config Config, apps ...Application) *Card {
 	if config.ATR == nil {
 		config.ATR = config.atr()
@@ -103,14 +100,14 @@ func New(config Config, apps ...Application) *Card {
 		config.NoExtended, config.NoResponseChaining = true, false
 	}
 	c := &Card{config: config, apps: apps}
-	c.start()
+	c.clear()
 	return c
 }
 
-// ATR is the answer to reset.
+// ATR returns the answer to reset.
 func (c *Card) ATR() []byte { return slices.Clone(c.config.ATR) }
 
-// Protocol is the number of the card's transmission protocol, 0 or 1.
+// Protocol returns the number of the card's transmission protocol, 0 or 1.
 func (c *Card) Protocol() int {
 	if c.config.T0 {
 		return 0
@@ -118,23 +115,23 @@ func (c *Card) Protocol() int {
 	return 1
 }
 
-// Count is the traffic so far.
+// Count returns the traffic so far.
 func (c *Card) Count() Count {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.count
 }
 
-// Reset is a warm reset or a loss of power: what was selected, verified or
-// under way is gone.
+// Reset performs a reset, which also stands for a loss of power. It clears the
+// selection, the state of the applications, chains and waiting data.
 func (c *Card) Reset() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.count.Resets++
-	c.start()
+	c.clear()
 }
 
-func (c *Card) start() {
+func (c *Card) clear() {
 	c.chain, c.waiting, c.current = nil, Answer{}, nil
 	for _, app := range c.apps {
 		app.Reset()
@@ -144,18 +141,18 @@ func (c *Card) start() {
 	}
 }
 
-// Transmit answers one command. The answer ends with the status word.
+// Transmit processes one command. The response ends with the status word.
 func (c *Card) Transmit(command []byte) []byte {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	a := c.exchange(command)
-	answer := make([]byte, 0, len(a.Data)+2)
-	answer = append(answer, a.Data...)
-	answer = append(answer, byte(a.Status>>8), byte(a.Status))
+	response := make([]byte, 0, len(a.Data)+2)
+	response = append(response, a.Data...)
+	response = append(response, byte(a.Status>>8), byte(a.Status))
 	c.count.Exchanges++
 	c.count.Received += len(command)
-	c.count.Sent += len(answer)
-	return answer
+	c.count.Sent += len(response)
+	return response
 }
 
 func (c *Card) exchange(b []byte) Answer {
@@ -176,7 +173,7 @@ func (c *Card) exchange(b []byte) Answer {
 	if s, joined := c.join(chain, &command); !joined {
 		return s.Answer()
 	}
-	return c.deliver(c.run(command), command)
+	return c.respond(c.process(command), command)
 }
 
 func (c *Card) parse(b []byte) (Command, bool) {
@@ -190,7 +187,7 @@ func (c *Card) parse(b []byte) (Command, bool) {
 	return command, ok && !(command.Extended && c.config.NoExtended)
 }
 
-// classStatus says what is wrong with a class byte (ISO/IEC 7816-4, 5.4.1).
+// classStatus returns the status word for a class byte (ISO/IEC 7816-4, 5.4.1).
 func classStatus(cla byte) Status {
 	switch {
 	case cla&0xA0 != 0: // proprietary, or reserved
@@ -203,8 +200,8 @@ func classStatus(cla byte) Status {
 	return OK
 }
 
-// join puts the parts of a chained command together (ISO/IEC 7816-4, 5.3.3).
-// It reports false, with what there is to say, until the command is whole.
+// join joins the parts of a chained command (ISO/IEC 7816-4, 5.3.3). Until the
+// command is complete, it returns false and the status word of the part.
 func (c *Card) join(chain, part *Command) (Status, bool) {
 	more := part.CLA&chainBit != 0
 	if more && c.config.NoCommandChaining {
@@ -238,7 +235,7 @@ func (c *Card) chains(part Command) bool {
 
 func (c Command) selectsByName() bool { return c.INS == insSelect && c.P1 == selectByName }
 
-func (c *Card) run(command Command) Answer {
+func (c *Card) process(command Command) Answer {
 	switch {
 	case command.selectsByName():
 		return c.selectByName(command)
@@ -250,10 +247,10 @@ func (c *Card) run(command Command) Answer {
 	return UnknownInstruction.Answer()
 }
 
-// selectByName makes the application current that a SELECT names. Where there
-// is none, or it refuses, the current one stays as it was.
+// selectByName selects an application by its identifier. If none matches, or the
+// application refuses, the current one stays.
 func (c *Card) selectByName(command Command) Answer {
-	i := slices.IndexFunc(c.apps, func(app Application) bool { return c.named(app.AID(), command.Data) })
+	i := slices.IndexFunc(c.apps, func(app Application) bool { return c.matches(app.AID(), command.Data) })
 	if i < 0 {
 		return NotFound.Answer()
 	}
@@ -269,17 +266,16 @@ func (c *Card) selectByName(command Command) Answer {
 	return answer
 }
 
-func (c *Card) named(aid, given []byte) bool {
-	if len(given) < minAID || len(given) > maxAID {
+func (c *Card) matches(aid, name []byte) bool {
+	if len(name) < minAID || len(name) > maxAID {
 		return false
 	}
-	return bytes.Equal(aid, given) || !c.config.FullAID && bytes.HasPrefix(aid, given)
+	return bytes.Equal(aid, name) || !c.config.FullAID && bytes.HasPrefix(aid, name)
 }
 
-// atr makes an answer to reset from what the card can do. Its historical bytes
-// are a category indicator and the card capabilities: selection by full and,
-// if so, partial name; data coding; chaining and extended lengths (ISO/IEC
-// 7816-4, 8.1.1.2.7).
+// atr returns an answer to reset for the configuration. Its historical bytes are a
+// category indicator and the card capabilities: selection by full or partial name,
+// data coding, chaining and extended lengths (ISO/IEC 7816-4, 8.1.1.2.7).
 func (c Config) atr() []byte {
 	selection, lengths := byte(0x80), byte(0)
 	if !c.FullAID {

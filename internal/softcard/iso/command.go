@@ -1,27 +1,27 @@
 package iso
 
-// Largest answers that the two forms of Le can ask for.
+// Largest response data that the two forms of Le can ask for.
 const (
 	maxShort    = 1 << 8
 	maxExtended = 1 << 16
 )
 
-// A Command is a command APDU (ISO/IEC 7816-4, 5.1). When an application gets
-// it, its parts are joined and the chaining bit of CLA is gone.
+// A Command is a command APDU (ISO/IEC 7816-4, 5.1). For an application, the parts
+// of a chain are joined and the chaining bit of CLA is cleared.
 type Command struct {
 	CLA, INS, P1, P2 byte
 
 	Data []byte
 
-	// Ne is how many bytes of answer the sender takes, 0 where it did not say.
+	// Ne is the number of response bytes that the sender accepts, 0 without Le.
 	Ne int
 
-	// Extended says that the lengths took three bytes.
+	// Extended reports lengths of three bytes.
 	Extended bool
 }
 
-// ParseCommand reads a command as T=1 carries it. It reports false where the
-// lengths in it do not add up. Data points into b.
+// ParseCommand parses a command in the form of T=1. It reports false if the lengths
+// in it are inconsistent. Data points into b.
 func ParseCommand(b []byte) (Command, bool) {
 	if len(b) < 4 {
 		return Command{}, false
@@ -32,7 +32,7 @@ func ParseCommand(b []byte) (Command, bool) {
 	case len(body) == 0:
 		return c, true
 	case len(body) == 1:
-		c.Ne = leastOne(int(body[0]), maxShort)
+		c.Ne = nonzero(int(body[0]), maxShort)
 		return c, true
 	case body[0] == 0:
 		c.Extended = true
@@ -45,12 +45,12 @@ func ParseCommand(b []byte) (Command, bool) {
 	}
 	c.Data = rest[:n:n]
 	if len(rest) > n {
-		c.Ne = leastOne(int(rest[n]), maxShort)
+		c.Ne = nonzero(int(rest[n]), maxShort)
 	}
 	return c, true
 }
 
-// readExtended reads what follows the zero byte that marks extended lengths.
+// readExtended parses what follows the zero byte that marks extended lengths.
 func (c *Command) readExtended(b []byte) bool {
 	if len(b) < 2 {
 		return false
@@ -58,7 +58,7 @@ func (c *Command) readExtended(b []byte) bool {
 	n := int(b[0])<<8 | int(b[1])
 	rest := b[2:]
 	if len(rest) == 0 {
-		c.Ne = leastOne(n, maxExtended)
+		c.Ne = nonzero(n, maxExtended)
 		return true
 	}
 	if n == 0 || len(rest) != n && len(rest) != n+2 {
@@ -66,14 +66,14 @@ func (c *Command) readExtended(b []byte) bool {
 	}
 	c.Data = rest[:n:n]
 	if len(rest) > n {
-		c.Ne = leastOne(int(rest[n])<<8|int(rest[n+1]), maxExtended)
+		c.Ne = nonzero(int(rest[n])<<8|int(rest[n+1]), maxExtended)
 	}
 	return true
 }
 
-// parseT0 reads a command as T=0 carries it: a header of five bytes whose last
-// is Lc or Le, never both. A sixth byte too many is an Le that the reader
-// leaves out (ISO/IEC 7816-3, 12.2.4).
+// parseT0 parses a command in the form of T=0: a header of five bytes whose last
+// one is Lc or Le, never both. The reader leaves out an Le after data (ISO/IEC
+// 7816-3, 12.2.4).
 func parseT0(b []byte) (Command, bool) {
 	c, ok := ParseCommand(b)
 	if !ok || c.Extended {
@@ -85,16 +85,16 @@ func parseT0(b []byte) (Command, bool) {
 	return c, true
 }
 
-// leastOne reads a length field in which zero stands for the largest value.
-func leastOne(field, largest int) int {
+// nonzero returns the value of a length field in which zero is the largest value.
+func nonzero(field, largest int) int {
 	if field == 0 {
 		return largest
 	}
 	return field
 }
 
-// Append adds the command to dst as T=1 carries it. Data and Ne have to fit
-// the form that Extended chooses.
+// Append appends the command to dst in the form of T=1. Data and Ne must fit the
+// lengths that Extended selects.
 func (c Command) Append(dst []byte) []byte {
 	dst = append(dst, c.CLA, c.INS, c.P1, c.P2)
 	if !c.Extended {

@@ -36,8 +36,8 @@ func TestParseCommand(t *testing.T) {
 	}
 }
 
-// FuzzCommand holds that a command has one encoding: what can be read is
-// written again as it was.
+// FuzzCommand checks that a command has one encoding: appending a parsed command
+// returns the same bytes.
 func FuzzCommand(f *testing.F) {
 	for _, s := range []string{"", "00A40400", "00CB3FFF00", "00A4040005A000000308", "00CB3FFF000000", "0087119A000001AA0000", "00020000000000AABB"} {
 		f.Add(unhex(f, s))
@@ -48,7 +48,7 @@ func FuzzCommand(f *testing.F) {
 			return
 		}
 		if out := c.Append(nil); !bytes.Equal(in, out) {
-			t.Fatalf("%x is written as %x", in, out)
+			t.Fatalf("%x is appended as %x", in, out)
 		}
 		if c.Ne > 65536 || !c.Extended && (c.Ne > 256 || len(c.Data) > 255) {
 			t.Fatalf("%x: Ne %d, %d bytes of data", in, c.Ne, len(c.Data))

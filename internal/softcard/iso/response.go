@@ -2,13 +2,13 @@ package iso
 
 import "slices"
 
-// nothingWaits is the status of a GET RESPONSE when there is nothing to fetch.
-// Standards leave it open; it is what a YubiKey says.
+// nothingWaits is the status of a GET RESPONSE without waiting data. The standards
+// do not define it; this is a YubiKey's.
 const nothingWaits = BadData
 
-// deliver sends an answer, or as much of it as the sender takes; the rest
-// waits.
-func (c *Card) deliver(a Answer, command Command) Answer {
+// respond returns the response, or as much of it as the sender accepts; the rest
+// waits for GET RESPONSE.
+func (c *Card) respond(a Answer, command Command) Answer {
 	if len(a.Data) == 0 {
 		return a
 	}
@@ -24,10 +24,10 @@ func (c *Card) deliver(a Answer, command Command) Answer {
 		}
 		return WrongLength.Answer()
 	}
-	return c.send(a, limit)
+	return c.split(a, limit)
 }
 
-// getResponse sends the next piece of what waits (ISO/IEC 7816-4, 7.6.1).
+// getResponse returns the next part of the waiting data (ISO/IEC 7816-4, 7.6.1).
 func (c *Card) getResponse(command Command) Answer {
 	switch {
 	case len(c.waiting.Data) == 0:
@@ -37,11 +37,11 @@ func (c *Card) getResponse(command Command) Answer {
 	case c.refusesLe(command, len(c.waiting.Data)):
 		return exactLength(len(c.waiting.Data)).Answer()
 	}
-	return c.send(c.waiting, c.limit(command))
+	return c.split(c.waiting, c.limit(command))
 }
 
-// send sends at most limit bytes and keeps the rest.
-func (c *Card) send(a Answer, limit int) Answer {
+// split returns at most limit bytes and keeps the rest.
+func (c *Card) split(a Answer, limit int) Answer {
 	c.waiting = Answer{}
 	if len(a.Data) <= limit {
 		return a
@@ -50,8 +50,8 @@ func (c *Card) send(a Answer, limit int) Answer {
 	return Answer{Data: a.Data[:limit], Status: moreData(len(c.waiting.Data))}
 }
 
-// limit is how many bytes of answer a command takes at once. Without Le that
-// is as many as its form allows: real cards do so, and clients count on it.
+// limit returns the number of response bytes that a command accepts. Without Le it
+// is the largest that its form allows: real cards do so, and clients rely on it.
 func (c *Card) limit(command Command) int {
 	n := command.Ne
 	if n == 0 || c.config.IgnoresLe {
@@ -66,8 +66,8 @@ func (c *Card) limit(command Command) int {
 	return n
 }
 
-// refusesLe reports whether a strict card wants another Le for an answer of so
-// many bytes. On T=0 the card must send exactly what the header announces.
+// refusesLe reports whether the card refuses Le for a response of available bytes.
+// With T=0 a card must send exactly as many bytes as the header announces.
 func (c *Card) refusesLe(command Command, available int) bool {
 	switch {
 	case command.Ne <= available:

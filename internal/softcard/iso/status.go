@@ -1,10 +1,9 @@
 package iso
 
-// A Status is the status word that ends an answer (ISO/IEC 7816-4, 5.6).
+// A Status is the status word that ends a response (ISO/IEC 7816-4, 5.6).
 type Status uint16
 
-// The status words that this layer gives itself, and the ones that card
-// applications commonly give.
+// Status words of this layer and those common among card applications.
 const (
 	OK                     Status = 0x9000
 	WrongLength            Status = 0x6700
@@ -25,33 +24,31 @@ const (
 	Failed                 Status = 0x6F00
 )
 
-// moreData says how many bytes wait for GET RESPONSE; 0 stands for 256 and for
-// every larger number.
-func moreData(waiting int) Status { return 0x6100 | atMostAByte(waiting) }
+// moreData returns 61XX for a number of waiting bytes; 00 is 256 or more.
+func moreData(waiting int) Status { return 0x6100 | lastByte(waiting) }
 
-// exactLength refuses Le and names the right one.
-func exactLength(available int) Status { return 0x6C00 | atMostAByte(available) }
+// exactLength returns 6CXX, which refuses Le and states the right one.
+func exactLength(available int) Status { return 0x6C00 | lastByte(available) }
 
-func atMostAByte(n int) Status {
+func lastByte(n int) Status {
 	if n > 0xFF {
 		return 0
 	}
 	return Status(n)
 }
 
-// Retries is the status word of a refused secret with n tries left, 63CX. Its
-// last digit holds no more than 15.
+// Retries returns 63CX: a wrong PIN, with n retries left or 15 if there are more.
 func Retries(n int) Status { return 0x63C0 | Status(min(n, 15)) }
 
-// Answer is an answer that consists of s alone.
+// Answer returns a response without data.
 func (s Status) Answer() Answer { return Answer{Status: s} }
 
-// An Answer is what an application has to say to a command, of any length: the
-// card cuts it into the pieces that the sender takes.
+// An Answer is the response of an application, of any length: the card splits it
+// into the parts that the sender accepts.
 type Answer struct {
 	Data   []byte
 	Status Status
 }
 
-// Data is the answer of a command that succeeded.
+// Data returns the response of a command that succeeded.
 func Data(b []byte) Answer { return Answer{Data: b, Status: OK} }

@@ -65,7 +65,7 @@ func TestCredentialSaysWhatIsOnTheCard(t *testing.T) {
 	assert.Equal(t, enumerate.PIV, first.Application)
 	assert.Equal(t, "9A", first.Container)
 	assert.True(t, first.Default)
-	assert.Equal(t, rules.PIVKeyExchange, first.KeySpec)
+	assert.Equal(t, rules.KeySpec{Kind: rules.KeyExchange, Assumed: "PIV slot 9A"}, first.KeySpec)
 	assert.Equal(t, upn.Names{UPNs: []string{"alice@example.com"}}, first.Names)
 	assert.True(t, first.Findings.Offered())
 	assert.Equal(t, "alice@example.com", first.Title(rules.Policy{}))
@@ -76,7 +76,7 @@ func TestCredentialSaysWhatIsOnTheCard(t *testing.T) {
 	second := found[1]
 	assert.Equal(t, "9C", second.Container)
 	assert.False(t, second.Default)
-	assert.Equal(t, rules.PIVSignature, second.KeySpec)
+	assert.Equal(t, rules.KeySpec{Kind: rules.Signature, Assumed: "PIV slot 9C"}, second.KeySpec)
 	assert.Equal(t, upn.Names{Emails: []string{"a@example.com"}}, second.Names)
 	assert.False(t, second.Findings.Offered())
 	assert.True(t, second.Check(rules.Policy{AllowSignatureOnlyKeys: true, EnumerateECCCerts: true}, time.Now()).Offered())

@@ -26,10 +26,9 @@ import (
 func New(der []byte, key func(context.Context, card.PINFunc) (crypto.Signer, error)) *Credential {
 	c := &Credential{
 		check:    true,
-		KeySpec:  rules.FromFile,
 		Raw:      der,
 		Names:    upn.Read(der),
-		Findings: rules.Check(der, rules.FromFile, rules.Policy{}, time.Now()),
+		Findings: rules.Check(der, rules.KeySpec{}, rules.Policy{}, time.Now()),
 	}
 	c.open = func(ctx context.Context, public crypto.PublicKey, ask card.PINFunc) (crypto.Signer, error) {
 		signer, err := key(ctx, ask)

@@ -32,9 +32,9 @@ func (f *Finder) readGIDS(ctx context.Context, c *card.Card, g *gids.Card, hand 
 
 // gidsCredential judges and names a certificate of a GIDS card.
 func (f *Finder) gidsCredential(c *card.Card, g *gids.Card, found *gids.Certificate) *Credential {
-	spec := rules.KeyExchange
+	spec := rules.KeySpec{Kind: rules.KeyExchange}
 	if found.Signature {
-		spec = rules.Signature
+		spec.Kind = rules.Signature
 	}
 	it := f.judged(c, found.Raw, spec)
 	it.Application = GIDS

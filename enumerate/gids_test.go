@@ -36,7 +36,7 @@ func TestCredentialsOfAGIDSCard(t *testing.T) {
 	var said []string
 	for _, it := range found {
 		assert.Equal(t, enumerate.GIDS, it.Application)
-		said = append(said, fmt.Sprint(it.Container, " ", it.Default, " ", it.KeySpec == rules.Signature, " ", it.Findings.Offered(), " ", it.Title(rules.Policy{})))
+		said = append(said, fmt.Sprint(it.Container, " ", it.Default, " ", it.KeySpec == rules.KeySpec{Kind: rules.Signature}, " ", it.Findings.Offered(), " ", it.Title(rules.Policy{})))
 	}
 	assert.Equal(t, []string{
 		"kxc02 true false true two@example.com",

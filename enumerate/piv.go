@@ -39,13 +39,14 @@ func (f *Finder) readPIV(ctx context.Context, c *card.Card, hand func(*Credentia
 
 // pivCredential judges and names a certificate of a PIV card.
 func (f *Finder) pivCredential(c *card.Card, p *piv.Card, found *piv.Certificate, first bool, own *cardKey) *Credential {
-	spec := rules.PIVKeyExchange
+	container := fmt.Sprintf("%02X", byte(found.Slot))
+	spec := rules.KeySpec{Kind: rules.KeyExchange, Assumed: "PIV slot " + container}
 	if found.Slot == piv.Signature {
-		spec = rules.PIVSignature
+		spec.Kind = rules.Signature
 	}
 	it := f.judged(c, found.Raw, spec)
 	it.Application = PIV
-	it.Container = fmt.Sprintf("%02X", byte(found.Slot))
+	it.Container = container
 	it.Default = first
 	it.holder = pivHolder{p}
 	it.open = func(ctx context.Context, public crypto.PublicKey, ask card.PINFunc) (crypto.Signer, error) {

@@ -128,7 +128,7 @@ func (v *Verifier) verify(ctx context.Context, given *Challenge, answer []byte, 
 	if r != nil {
 		return nil, r
 	}
-	findings := rules.Check(leaf.Raw, rules.FromFile, v.Policy, now)
+	findings := rules.Check(leaf.Raw, rules.KeySpec{}, v.Policy, now)
 	if r := v.offered(findings); r != nil {
 		return nil, r
 	}

@@ -40,9 +40,9 @@ func Credentials(yk *pivgo.YubiKey, reader string) ([]*enumerate.Credential, err
 		})
 		c.Reader, c.Application, c.Container = reader, enumerate.PIV, fmt.Sprintf("%02X", slot.Key)
 		c.Default = len(found) == 0
-		c.KeySpec = rules.PIVKeyExchange
+		c.KeySpec = rules.KeySpec{Kind: rules.KeyExchange, Assumed: "PIV slot " + c.Container}
 		if slot == pivgo.SlotSignature {
-			c.KeySpec = rules.PIVSignature
+			c.KeySpec.Kind = rules.Signature
 		}
 		found = append(found, c)
 	}

@@ -20,7 +20,7 @@ func BenchmarkCheck(b *testing.B) {
 	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	b.ReportAllocs()
 	for b.Loop() {
-		if !rules.Check(der, rules.KeyExchange, rules.Policy{}, at).Offered() {
+		if !rules.Check(der, exchange, rules.Policy{}, at).Offered() {
 			b.Fatal("not offered")
 		}
 	}

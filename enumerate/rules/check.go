@@ -61,17 +61,20 @@ func decideValidity(e evidence) reason {
 }
 
 func decideKeySpecification(e evidence) reason {
-	switch e.spec {
+	assumed := e.spec.Assumed != ""
+	switch e.spec.Kind {
 	case FromFile:
 		return exchangeKeyOfFile
 	case KeyExchange:
+		if assumed {
+			return exchangeKeyAssumed
+		}
 		return exchangeKey
-	case PIVKeyExchange:
-		return exchangeKeyOfPIV
 	case Signature:
+		if assumed {
+			return signatureKeyAssumed
+		}
 		return signatureKey
-	case PIVSignature:
-		return signatureKeyOfPIV
 	}
 	return keySpecNotDocumented
 }

@@ -3,7 +3,7 @@
 //
 // Most programs do one of three things:
 //
-//	found := rules.Check(der, rules.KeyExchange, rules.Policy{}, time.Now())
+//	found := rules.Check(der, rules.KeySpec{}, rules.Policy{}, time.Now())
 //	found.Offered()                      // would Windows show it?
 //	for _, f := range found { f.Detail() } // why, or why not
 //

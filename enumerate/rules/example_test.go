@@ -25,7 +25,7 @@ func ExampleCheck() {
 	der := read("validity-expired.pem")
 	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
-	found := rules.Check(der, rules.KeyExchange, rules.Policy{}, at)
+	found := rules.Check(der, rules.KeySpec{Kind: rules.KeyExchange}, rules.Policy{}, at)
 	fmt.Println("offered:", found.Offered())
 	for _, f := range found {
 		fmt.Printf("%-17s %s: %s\n", f.Rule, f.Verdict, f.Detail())
@@ -44,7 +44,7 @@ func ExampleCheck() {
 func ExampleFindings_PoliciesNeeded() {
 	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	for _, file := range []string{"ecc-P-256.pem", "ecc-Ed25519.pem"} {
-		found := rules.Check(read(file), rules.PIVSignature, rules.Policy{}, at)
+		found := rules.Check(read(file), rules.KeySpec{Kind: rules.Signature}, rules.Policy{}, at)
 		fmt.Println(found.PoliciesNeeded())
 	}
 	// Output:

@@ -21,11 +21,12 @@ import (
 // that waives it, and that a policy never makes a verdict worse.
 func FuzzCheck(f *testing.F) {
 	for _, s := range states {
-		f.Add(s.cert.DER(), uint8(s.spec))
+		f.Add(s.cert.DER(), uint8(s.spec.Kind))
 	}
-	f.Fuzz(func(t *testing.T, der []byte, spec uint8) {
-		found := rules.Check(der, rules.KeySpec(spec), rules.Policy{}, clock)
-		every := rules.Check(der, rules.KeySpec(spec), rules.Policy{
+	f.Fuzz(func(t *testing.T, der []byte, kind uint8) {
+		spec := rules.KeySpec{Kind: rules.KeyKind(kind)}
+		found := rules.Check(der, spec, rules.Policy{}, clock)
+		every := rules.Check(der, spec, rules.Policy{
 			AllowCertificatesWithNoEKU: true, AllowSignatureOnlyKeys: true, AllowTimeInvalidCertificates: true, EnumerateECCCerts: true, X509HintsNeeded: true,
 		}, clock)
 		for i, f := range found {
@@ -62,8 +63,8 @@ func FuzzCheck(f *testing.F) {
 			t.Fatal("passed without a name")
 		}
 		other, ok := reversed(der)
-		if ok && summary(rules.Check(other, rules.KeySpec(spec), rules.Policy{}, clock)) != summary(found) {
-			t.Fatalf("%s\nand with the extensions in reverse\n%s", summary(found), summary(rules.Check(other, rules.KeySpec(spec), rules.Policy{}, clock)))
+		if ok && summary(rules.Check(other, spec, rules.Policy{}, clock)) != summary(found) {
+			t.Fatalf("%s\nand with the extensions in reverse\n%s", summary(found), summary(rules.Check(other, spec, rules.Policy{}, clock)))
 		}
 	})
 }

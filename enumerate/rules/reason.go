@@ -21,9 +21,9 @@ const (
 
 	exchangeKey
 	exchangeKeyOfFile
-	exchangeKeyOfPIV
+	exchangeKeyAssumed
 	signatureKey
-	signatureKeyOfPIV
+	signatureKeyAssumed
 	keySpecNotDocumented
 
 	hasUPN
@@ -77,17 +77,17 @@ var reasons = [...]struct {
 	exchangeKeyOfFile: {Passed, none, func(evidence) string {
 		return "a certificate file has no container; it is taken as one with AT_KEYEXCHANGE"
 	}, ""},
-	exchangeKeyOfPIV: {Passed, none, func(evidence) string {
-		return "AT_KEYEXCHANGE is assumed for this PIV slot; the mapping is not documented"
+	exchangeKeyAssumed: {Passed, none, func(e evidence) string {
+		return "AT_KEYEXCHANGE is assumed for " + printable([]byte(e.spec.Assumed)) + "; the mapping is not documented"
 	}, ""},
 	signatureKey: {Failed, allowSignatureOnlyKeys, func(evidence) string { return "AT_SIGNATURE, says the container map" },
 		"put the certificate into a key exchange container"},
-	signatureKeyOfPIV: {Failed, allowSignatureOnlyKeys, func(evidence) string {
-		return "AT_SIGNATURE is assumed for PIV slot 9C; the mapping is not documented"
-	}, "use the certificate of slot 9A"},
+	signatureKeyAssumed: {Failed, allowSignatureOnlyKeys, func(e evidence) string {
+		return "AT_SIGNATURE is assumed for " + printable([]byte(e.spec.Assumed)) + "; the mapping is not documented"
+	}, "use a certificate whose key is for key exchange"},
 	keySpecNotDocumented: {Unknown, none, func(e evidence) string {
-		return fmt.Sprintf("key specification %d is not one that is known", e.spec)
-	}, "give one of the key specifications of this package"},
+		return fmt.Sprintf("key kind %d is not one of this package", e.spec.Kind)
+	}, "pass one of the key kinds of this package"},
 
 	hasUPN: {Passed, none, func(e evidence) string { return listed("UPN", e.c.names.UPNs) }, ""},
 	hasEmail: {Passed, none, func(e evidence) string {

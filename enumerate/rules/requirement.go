@@ -57,7 +57,7 @@ func (r Requirement) MarshalJSON() ([]byte, error) {
 // Requirements holds a certificate file against every row of the requirement
 // table. Where the certificate cannot be walked, all are [Unknown].
 func Requirements(der []byte, profile Profile) []Requirement {
-	return read(der).Requirements(profile, FromFile, Policy{})
+	return read(der).Requirements(profile, KeySpec{}, Policy{})
 }
 
 // Requirements holds the certificate, with a key of that specification, against

@@ -43,14 +43,23 @@ const (
 	Unknown Verdict = "unknown" // it cannot be read or is not documented; as failed, and never waived
 )
 
-// A KeySpec is the part of its container that a key stands in, and how that is
-// known.
-type KeySpec uint8
+// A KeySpec says which of the two keys of a Windows key container belongs to a
+// certificate, and how that is known. The zero value is that of a certificate
+// file. It is comparable.
+type KeySpec struct {
+	Kind KeyKind
+
+	// Assumed names what Kind is assumed for, such as "slot 9C", where
+	// the card does not record it. Empty: the container map of the card
+	// records it.
+	Assumed string
+}
+
+// A KeyKind is one of the two keys of a container.
+type KeyKind uint8
 
 const (
-	FromFile       KeySpec = iota // a certificate file: taken as one of a key exchange container
-	KeyExchange                   // AT_KEYEXCHANGE, says the container map of the card
-	Signature                     // AT_SIGNATURE, says the container map of the card
-	PIVKeyExchange                // AT_KEYEXCHANGE, assumed of PIV 9A, 9D, 9E and 82 to 95
-	PIVSignature                  // AT_SIGNATURE, assumed of PIV 9C
+	FromFile    KeyKind = iota // certificate file without a container; taken as AT_KEYEXCHANGE
+	KeyExchange                // AT_KEYEXCHANGE
+	Signature                  // AT_SIGNATURE
 )

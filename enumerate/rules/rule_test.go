@@ -23,6 +23,12 @@ var update = flag.Bool("update", false, "write the certificates of testdata anew
 // clock is when the certificates of these tests are looked at.
 var clock = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
+// Key specifications that the container map of a card records.
+var (
+	exchange  = rules.KeySpec{Kind: rules.KeyExchange}
+	signature = rules.KeySpec{Kind: rules.Signature}
+)
+
 // logon is a certificate that is offered, with changes.
 func logon(change func(*certtest.Certificate)) certtest.Certificate {
 	c := certtest.Logon("alice@example.com")
@@ -76,12 +82,12 @@ var states = []state{
 	{name: "notBefore cannot be read", rule: rules.Validity, cert: logon(func(c *certtest.Certificate) { c.NotBefore = certtest.GeneralizedTime("00000101000001Z") }), verdict: rules.Unknown, detail: "notBefore unparsed: 00000101000001Z"},
 	{name: "notAfter cannot be read", rule: rules.Validity, cert: logon(func(c *certtest.Certificate) { c.NotAfter = certtest.UTCTime("\n") }), verdict: rules.Unknown, detail: `notAfter unparsed: "\n"`},
 
-	{name: "of a file", rule: rules.KeySpecification, cert: certtest.Logon("alice@example.com"), spec: rules.FromFile, verdict: rules.Passed, detail: "taken as one with AT_KEYEXCHANGE"},
-	{name: "key exchange", rule: rules.KeySpecification, cert: certtest.Logon("alice@example.com"), spec: rules.KeyExchange, verdict: rules.Passed, detail: "AT_KEYEXCHANGE, says the container map"},
-	{name: "key exchange on PIV", rule: rules.KeySpecification, cert: certtest.Logon("alice@example.com"), spec: rules.PIVKeyExchange, verdict: rules.Passed, detail: "assumed for this PIV slot"},
-	{name: "signature", rule: rules.KeySpecification, cert: certtest.Logon("alice@example.com"), spec: rules.Signature, verdict: rules.Failed, policy: allowSignature, detail: "AT_SIGNATURE, says the container map"},
-	{name: "signature on PIV", rule: rules.KeySpecification, cert: certtest.Logon("alice@example.com"), spec: rules.PIVSignature, verdict: rules.Failed, policy: allowSignature, detail: "assumed for PIV slot 9C"},
-	{name: "key specification nobody knows", rule: rules.KeySpecification, cert: certtest.Logon("alice@example.com"), spec: 99, verdict: rules.Unknown, detail: "key specification 99"},
+	{name: "of a file", rule: rules.KeySpecification, cert: certtest.Logon("alice@example.com"), verdict: rules.Passed, detail: "taken as one with AT_KEYEXCHANGE"},
+	{name: "key exchange", rule: rules.KeySpecification, cert: certtest.Logon("alice@example.com"), spec: exchange, verdict: rules.Passed, detail: "AT_KEYEXCHANGE, says the container map"},
+	{name: "key exchange, assumed", rule: rules.KeySpecification, cert: certtest.Logon("alice@example.com"), spec: rules.KeySpec{Kind: rules.KeyExchange, Assumed: "slot 9A"}, verdict: rules.Passed, detail: "AT_KEYEXCHANGE is assumed for slot 9A"},
+	{name: "signature", rule: rules.KeySpecification, cert: certtest.Logon("alice@example.com"), spec: signature, verdict: rules.Failed, policy: allowSignature, detail: "AT_SIGNATURE, says the container map"},
+	{name: "signature, assumed", rule: rules.KeySpecification, cert: certtest.Logon("alice@example.com"), spec: rules.KeySpec{Kind: rules.Signature, Assumed: "slot\n9C"}, verdict: rules.Failed, policy: allowSignature, detail: `AT_SIGNATURE is assumed for "slot\n9C"`},
+	{name: "undefined key kind", rule: rules.KeySpecification, cert: certtest.Logon("alice@example.com"), spec: rules.KeySpec{Kind: 99}, verdict: rules.Unknown, detail: "key kind 99"},
 
 	{name: "UPN", rule: rules.UPN, cert: certtest.Logon("alice@example.com"), verdict: rules.Passed, detail: `UPN "alice@example.com"`},
 	{name: "two UPNs", rule: rules.UPN, cert: with(sanPlace, certtest.SAN(certtest.UPN("a@x"), certtest.UPN("b@x"))), verdict: rules.Passed, detail: `UPN "a@x", the first of 2 different ones, which is what Windows sends: "a@x", "b@x"`},
@@ -211,13 +217,13 @@ func TestTheNameCanBeReadWhicheverRuleDecides(t *testing.T) {
 func TestExtensionThatNoRuleAsksForMayBeThereTwice(t *testing.T) {
 	c := certtest.Logon("alice@example.com")
 	c.Extensions = append(c.Extensions, certtest.Extension("1.2.3", nil), certtest.Extension("1.2.3", nil))
-	assert.True(t, rules.Check(c.DER(), rules.KeyExchange, rules.Policy{}, clock).Offered())
+	assert.True(t, rules.Check(c.DER(), exchange, rules.Policy{}, clock).Offered())
 }
 
 func TestExtensionListThatCannotBeRead(t *testing.T) {
 	c := certtest.Logon("alice@example.com")
 	c.Extensions = append(c.Extensions, ber.Append(nil, ber.Null, nil))
-	for _, f := range rules.Check(c.DER(), rules.KeyExchange, rules.Policy{}, clock) {
+	for _, f := range rules.Check(c.DER(), exchange, rules.Policy{}, clock) {
 		switch f.Rule {
 		case rules.UPN, rules.KeyUsage, rules.EKU:
 			assert.Equal(t, rules.Unknown, f.Verdict, f.Rule)
@@ -237,7 +243,7 @@ func TestCertificateThatCannotBeWalked(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			every := rules.Policy{}
 			require.NoError(t, every.Set("AllowCertificatesWithNoEKU=1,AllowSignatureOnlyKeys=1,AllowTimeInvalidCertificates=1,EnumerateECCCerts=1,X509HintsNeeded=1"))
-			found := rules.Check(der, rules.KeyExchange, every, clock)
+			found := rules.Check(der, exchange, every, clock)
 			require.Len(t, found, len(everyRule))
 			for i, f := range found {
 				assert.Equal(t, everyRule[i], f.Rule)
@@ -266,18 +272,18 @@ func TestFindingsOfNobody(t *testing.T) {
 
 func TestPoliciesNeededNamesOneForEachRule(t *testing.T) {
 	c := certtest.Certificate{NotAfter: certtest.UTCTime("210101000000Z"), Key: certtest.ECKey("1.3.132.0.34"), Extensions: [][]byte{certtest.DigitalSignature()}}
-	found := rules.Check(c.DER(), rules.Signature, rules.Policy{X509HintsNeeded: true}, clock)
+	found := rules.Check(c.DER(), signature, rules.Policy{X509HintsNeeded: true}, clock)
 	needed, ok := found.PoliciesNeeded()
 	assert.True(t, ok)
 	assert.Equal(t, []string{allowTime, allowSignature, allowNoEKU, enumerateECC}, needed)
 
 	c.Extensions = nil // no policy makes up for a missing key usage
-	_, ok = rules.Check(c.DER(), rules.Signature, rules.Policy{}, clock).PoliciesNeeded()
+	_, ok = rules.Check(c.DER(), signature, rules.Policy{}, clock).PoliciesNeeded()
 	assert.False(t, ok)
 }
 
 func TestFindingAsJSON(t *testing.T) {
-	found := rules.Check(withKey(certtest.ECKey("1.3.132.0.34")).DER(), rules.KeyExchange, rules.Policy{}, clock)
+	found := rules.Check(withKey(certtest.ECKey("1.3.132.0.34")).DER(), exchange, rules.Policy{}, clock)
 	text, err := json.Marshal(found[4:])
 	require.NoError(t, err)
 	assert.JSONEq(t, `[

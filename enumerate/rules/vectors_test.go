@@ -93,7 +93,7 @@ func TestVerdictsEqualThoseOfAnIndependentProgram(t *testing.T) {
 	compared := 0
 	for _, v := range vectors.Certificates(t) {
 		for column, policy := range map[string]rules.Policy{"default": {}, "every policy": every} {
-			found := rules.Check(v.DER, rules.FromFile, policy, expected.At)
+			found := rules.Check(v.DER, rules.KeySpec{}, policy, expected.At)
 			require.Len(t, found, 6)
 			assert.NoError(t, found.Err())
 			for _, f := range found {

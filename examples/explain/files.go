@@ -30,7 +30,7 @@ func (e *explainer) files(names []string) error {
 			if i > 0 {
 				source = fmt.Sprintf("%s (certificate %d)", name, i+1)
 			}
-			x, err := e.explain(source, der, rules.FromFile)
+			x, err := e.explain(source, der, rules.KeySpec{})
 			if err != nil {
 				result = errUnread
 				e.out.problem(source, err, "")

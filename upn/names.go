@@ -42,7 +42,7 @@ func Read(der []byte) Names {
 		names = readSAN(san.Value.Inside(), len(san.Value.Value))
 	}
 	if names.Err == nil && len(names.UPNs) == 0 && len(names.Emails) == 0 {
-		names.Subject = subjectName(c.Subject)
+		names.Subject = cert.SubjectName(c.Subject)
 	}
 	return names
 }
@@ -50,27 +50,6 @@ func Read(der []byte) Names {
 // ReadSAN returns the names in the value of a subject alternative name
 // extension, which is the DER of a GeneralNames.
 func ReadSAN(value []byte) Names { return readSAN(ber.DER(value), len(value)) }
-
-// subjectName is the last E=, else the last CN=, of a subject that can be read.
-func subjectName(subject ber.Element) string {
-	list, err := cert.Attributes(subject)
-	if err != nil {
-		return ""
-	}
-	for _, wanted := range [...]struct{ oid, label string }{
-		{cert.OIDEmailAddress, "E="}, {cert.OIDCommonName, "CN="},
-	} {
-		for i := len(list) - 1; i >= 0; i-- {
-			if string(list[i].OID) != wanted.oid {
-				continue
-			}
-			if text, ok := list[i].Text(); ok {
-				return wanted.label + text
-			}
-		}
-	}
-	return ""
-}
 
 // Equal reports whether two names are the same. The case of ASCII letters does
 // not count; nothing else is folded, trimmed or normalised.

@@ -157,6 +157,26 @@ var shortNames = map[string]string{
 	"\x2B\x06\x01\x04\x01\x82\x37\x3C\x02\x01\x03": "jurisdictionC",
 }
 
+// SubjectName returns the last E=, else the last CN=, of a subject, with its
+// label. It is empty where neither can be read.
+func SubjectName(subject ber.Element) string {
+	list, err := Attributes(subject)
+	if err != nil {
+		return ""
+	}
+	for _, wanted := range [...]struct{ oid, label string }{{OIDEmailAddress, "E="}, {OIDCommonName, "CN="}} {
+		for _, a := range slices.Backward(list) {
+			if string(a.OID) != wanted.oid {
+				continue
+			}
+			if text, ok := a.Text(); ok {
+				return wanted.label + text
+			}
+		}
+	}
+	return ""
+}
+
 // RFC2253 writes a Name as RFC 2253 does: last attribute first. A type without a
 // short name is written as its numbers, and its value, like every value that is
 // no string, as the hexadecimal of its DER. A Name that cannot be read is empty.

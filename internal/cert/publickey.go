@@ -6,16 +6,25 @@ import (
 	"fmt"
 )
 
-// PublicKey returns the public key of a certificate, which need not be one that
-// crypto/x509 takes as a whole.
+// PublicKey parses a certificate and returns its public key. The certificate
+// need not be one that crypto/x509 parses.
 func PublicKey(der []byte) (crypto.PublicKey, error) {
 	c, err := Parse(der)
 	if err != nil {
 		return nil, fmt.Errorf("certificate: %w; it must be DER, not PEM", err)
 	}
+	public, err := c.PublicKey()
+	if err != nil {
+		return nil, fmt.Errorf("certificate: %w", err)
+	}
+	return public, nil
+}
+
+// PublicKey returns the public key.
+func (c *Certificate) PublicKey() (crypto.PublicKey, error) {
 	public, err := x509.ParsePKIXPublicKey(c.SPKI.Raw)
 	if err != nil {
-		return nil, fmt.Errorf("certificate: key: %w", err)
+		return nil, fmt.Errorf("key: %w", err)
 	}
 	return public, nil
 }

@@ -116,11 +116,11 @@ func (v *Verifier) verify(ctx context.Context, given *Challenge, answer []byte, 
 	if r := v.checkChallenge(given, now); r != nil {
 		return nil, r
 	}
-	leaf, r := checkAnswer(given, answer)
+	leaf, certificate, r := checkAnswer(given, answer)
 	if r != nil {
 		return nil, r
 	}
-	names := upn.Read(leaf.Raw)
+	names := certificate.Names()
 	if names.Err != nil {
 		return nil, refuse(MalformedName, names.Err)
 	}
@@ -128,7 +128,7 @@ func (v *Verifier) verify(ctx context.Context, given *Challenge, answer []byte, 
 	if r != nil {
 		return nil, r
 	}
-	findings := rules.Check(leaf.Raw, rules.KeySpec{}, v.Policy, now)
+	findings := certificate.Check(rules.KeySpec{}, v.Policy, now)
 	if r := v.offered(findings); r != nil {
 		return nil, r
 	}
@@ -168,26 +168,31 @@ func (v *Verifier) checkChallenge(given *Challenge, now time.Time) *Refusal {
 	return nil
 }
 
-// checkAnswer returns the certificate whose key signed given.
-func checkAnswer(given *Challenge, answer []byte) (*x509.Certificate, *Refusal) {
+// checkAnswer returns the certificate whose key signed given,
+// twice: as crypto/x509 and as the rules read it.
+func checkAnswer(given *Challenge, answer []byte) (*x509.Certificate, *rules.Certificate, *Refusal) {
 	a, err := parseAnswer(answer)
 	if err != nil {
-		return nil, refuse(MalformedAnswer, err)
+		return nil, nil, refuse(MalformedAnswer, err)
 	}
-	if r := checkExtensions(a.cert); r != nil {
-		return nil, r
+	certificate := rules.Inspect(a.cert)
+	switch repeated, err := certificate.RepeatedExtension(); {
+	case err != nil:
+		return nil, nil, refuse(MalformedCertificate, err)
+	case repeated != "":
+		return nil, nil, refuse(RepeatedExtension, errors.New(repeated))
 	}
 	leaf, err := x509.ParseCertificate(a.cert)
 	if err != nil {
-		return nil, refuse(MalformedCertificate, err)
+		return nil, nil, refuse(MalformedCertificate, err)
 	}
 	if err := checkKey(leaf.PublicKey, a.algorithm); err != nil {
-		return nil, refuse(UnfitKey, err)
+		return nil, nil, refuse(UnfitKey, err)
 	}
 	if !a.algorithm.verify(leaf.PublicKey, message(a.algorithm, a.cert, given), a.signature) {
-		return nil, refuse(WrongSignature, nil)
+		return nil, nil, refuse(WrongSignature, nil)
 	}
-	return leaf, nil
+	return leaf, certificate, nil
 }
 
 // checkKey reports why a key is not one to verify an answer with.

@@ -7,11 +7,10 @@ import (
 	"github.com/smartlogon/smartlogon/internal/cert"
 )
 
-// order has the rules in the order in which Windows asks them, and what decides
-// each.
+// order lists the rules in the order in which Windows applies them.
 var order = [...]struct {
 	rule   Rule
-	decide func(e evidence) reason
+	decide func(e *evidence) reason
 }{
 	{Validity, decideValidity},
 	{KeySpecification, decideKeySpecification},
@@ -21,33 +20,48 @@ var order = [...]struct {
 	{ECC, decideECC},
 }
 
-// Check applies the six rules to a certificate, for a key of that specification,
-// under a policy, at a time. It never fails: where the certificate cannot be
-// walked, every verdict is [Unknown] and [Findings.Err] says why.
+// Check applies the six rules to a certificate in DER: for a key with that
+// specification, under a policy, at a time. It never fails: where the certificate
+// cannot be parsed, every verdict is [Unknown] and [Findings.Err] says why.
 func Check(der []byte, spec KeySpec, p Policy, at time.Time) Findings {
-	return read(der).Check(spec, p, at)
+	var one struct { // a single allocation
+		c Certificate
+		j judgment
+	}
+	one.c.parse(der)
+	return one.j.judge(&one.c, spec, p, at)
 }
 
-// Check applies the six rules, as the function of that name.
+// Check applies the six rules to the certificate, as the function Check does.
 func (c *Certificate) Check(spec KeySpec, p Policy, at time.Time) Findings {
-	found := make(Findings, len(order))
-	e := &evidence{c: c, spec: spec, at: at, policy: p}
+	return new(judgment).judge(c, spec, p, at)
+}
+
+// A judgment is the memory behind Findings.
+type judgment struct {
+	evidence evidence
+	findings [len(order)]Finding
+}
+
+func (j *judgment) judge(c *Certificate, spec KeySpec, p Policy, at time.Time) Findings {
+	e := &j.evidence
+	*e = evidence{c: c, spec: spec, at: at, policy: p}
 	for i, o := range order {
-		why := notWalked
+		why := notParsed
 		if c.err == nil {
-			why = o.decide(*e)
+			why = o.decide(e)
 		}
 		r := &reasons[why]
-		f := Finding{Rule: o.rule, Verdict: r.verdict, Policy: r.policy.String(), why: why, from: e}
+		f := &j.findings[i]
+		*f = Finding{Rule: o.rule, Verdict: r.verdict, Policy: r.policy.String(), why: why, from: e}
 		if f.Verdict == Failed && e.policy.enabled(r.policy) {
 			f.Verdict = Waived
 		}
-		found[i] = f
 	}
-	return found
+	return j.findings[:]
 }
 
-func decideValidity(e evidence) reason {
+func decideValidity(e *evidence) reason {
 	notBefore, notAfter := e.c.fields.Dates()
 	switch {
 	case notBefore.Time.IsZero() || notAfter.Time.IsZero():
@@ -60,7 +74,7 @@ func decideValidity(e evidence) reason {
 	return inTime
 }
 
-func decideKeySpecification(e evidence) reason {
+func decideKeySpecification(e *evidence) reason {
 	assumed := e.spec.Assumed != ""
 	switch e.spec.Kind {
 	case FromFile:
@@ -79,7 +93,7 @@ func decideKeySpecification(e evidence) reason {
 	return keySpecNotDocumented
 }
 
-func decideUPN(e evidence) reason {
+func decideUPN(e *evidence) reason {
 	switch names := &e.c.names; {
 	case names.Err != nil:
 		return namesUnreadable
@@ -93,7 +107,7 @@ func decideUPN(e evidence) reason {
 	return hasNoName
 }
 
-func decideKeyUsage(e evidence) reason {
+func decideKeyUsage(e *evidence) reason {
 	usage, ok, err := e.c.fields.KeyUsage()
 	switch {
 	case err != nil:
@@ -114,7 +128,7 @@ const (
 	oidAnyPurpose     = "\x55\x1D\x25\x00"                         // 2.5.29.37.0
 )
 
-func decideEKU(e evidence) reason {
+func decideEKU(e *evidence) reason {
 	list, ok, err := e.c.fields.ExtendedKeyUsage()
 	if err != nil {
 		return purposeUnreadable
@@ -134,7 +148,7 @@ func decideEKU(e evidence) reason {
 	return found
 }
 
-func decideECC(e evidence) reason {
+func decideECC(e *evidence) reason {
 	k, err := e.c.fields.Key()
 	if err != nil {
 		return keyUnreadable
@@ -167,7 +181,7 @@ func (f Finding) Detail() string {
 	if f.from == nil {
 		return ""
 	}
-	return reasons[f.why].detail(*f.from)
+	return reasons[f.why].detail(f.from)
 }
 
 // Remedy says what can be done about a rule that does not hold. It is empty for

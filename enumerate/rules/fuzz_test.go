@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"testing"
 
 	"github.com/smartlogon/smartlogon/enumerate/rules"
 	"github.com/smartlogon/smartlogon/internal/cert/certtest"
+	"github.com/smartlogon/smartlogon/upn"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/crypto/cryptobyte"
@@ -51,6 +53,9 @@ func FuzzCheck(f *testing.F) {
 		}
 		if needed, ok := found.PoliciesNeeded(); ok != every.Offered() || ok && (len(needed) == 0) != found.Offered() {
 			t.Fatalf("policies needed: %v, %v", needed, ok)
+		}
+		if got, want := rules.Inspect(der).Names(), upn.Read(der); !reflect.DeepEqual(got, want) {
+			t.Fatalf("%+v, and package upn reads %+v", got, want)
 		}
 		c, err := rules.Read(der)
 		if (err == nil) != (found.Err() == nil) {

@@ -12,7 +12,7 @@ import (
 type reason uint8
 
 const (
-	notWalked reason = iota
+	notParsed reason = iota
 
 	inTime
 	tooEarly
@@ -54,93 +54,93 @@ const (
 var reasons = [...]struct {
 	verdict Verdict
 	policy  value
-	detail  func(e evidence) string
+	detail  func(e *evidence) string
 	remedy  string
 }{
-	notWalked: {Unknown, none, func(e evidence) string { return e.c.err.Error() },
+	notParsed: {Unknown, none, func(e *evidence) string { return e.c.err.Error() },
 		"read the certificate from the card again, or have it issued anew"},
 
-	inTime: {Passed, none, func(e evidence) string {
+	inTime: {Passed, none, func(e *evidence) string {
 		return fmt.Sprintf("valid from %v to %v", e.c.NotBefore(), e.c.NotAfter())
 	}, ""},
-	tooEarly: {Failed, allowTimeInvalidCertificates, func(e evidence) string {
+	tooEarly: {Failed, allowTimeInvalidCertificates, func(e *evidence) string {
 		return fmt.Sprintf("not valid before %v; the clock says %s", e.c.NotBefore(), e.clock())
 	}, "check the clock of the machine, or wait"},
-	tooLate: {Failed, allowTimeInvalidCertificates, func(e evidence) string {
+	tooLate: {Failed, allowTimeInvalidCertificates, func(e *evidence) string {
 		return fmt.Sprintf("not valid after %v; the clock says %s", e.c.NotAfter(), e.clock())
 	}, "check the clock of the machine, or have the certificate renewed"},
-	datesUnreadable: {Unknown, none, func(e evidence) string {
+	datesUnreadable: {Unknown, none, func(e *evidence) string {
 		return fmt.Sprintf("a date cannot be read: notBefore %v, notAfter %v", e.c.NotBefore(), e.c.NotAfter())
 	}, "have the certificate issued anew, with dates as RFC 5280, 4.1.2.5 has them"},
 
-	exchangeKey: {Passed, none, func(evidence) string { return "AT_KEYEXCHANGE, says the container map" }, ""},
-	exchangeKeyOfFile: {Passed, none, func(evidence) string {
+	exchangeKey: {Passed, none, func(*evidence) string { return "AT_KEYEXCHANGE, says the container map" }, ""},
+	exchangeKeyOfFile: {Passed, none, func(*evidence) string {
 		return "a certificate file has no container; it is taken as one with AT_KEYEXCHANGE"
 	}, ""},
-	exchangeKeyAssumed: {Passed, none, func(e evidence) string {
+	exchangeKeyAssumed: {Passed, none, func(e *evidence) string {
 		return "AT_KEYEXCHANGE is assumed for " + printable([]byte(e.spec.Assumed)) + "; the mapping is not documented"
 	}, ""},
-	signatureKey: {Failed, allowSignatureOnlyKeys, func(evidence) string { return "AT_SIGNATURE, says the container map" },
+	signatureKey: {Failed, allowSignatureOnlyKeys, func(*evidence) string { return "AT_SIGNATURE, says the container map" },
 		"put the certificate into a key exchange container"},
-	signatureKeyAssumed: {Failed, allowSignatureOnlyKeys, func(e evidence) string {
+	signatureKeyAssumed: {Failed, allowSignatureOnlyKeys, func(e *evidence) string {
 		return "AT_SIGNATURE is assumed for " + printable([]byte(e.spec.Assumed)) + "; the mapping is not documented"
 	}, "use a certificate whose key is for key exchange"},
-	keySpecNotDocumented: {Unknown, none, func(e evidence) string {
+	keySpecNotDocumented: {Unknown, none, func(e *evidence) string {
 		return fmt.Sprintf("key kind %d is not one of this package", e.spec.Kind)
 	}, "pass one of the key kinds of this package"},
 
-	hasUPN: {Passed, none, func(e evidence) string { return listed("UPN", e.c.names.UPNs) }, ""},
-	hasEmail: {Passed, none, func(e evidence) string {
+	hasUPN: {Passed, none, func(e *evidence) string { return listed("UPN", e.c.names.UPNs) }, ""},
+	hasEmail: {Passed, none, func(e *evidence) string {
 		return listed("no UPN, but RFC822 name", e.c.names.Emails) +
 			"; the sign-in document's order decided, which has it second; Active Directory would need a mapping"
 	}, ""},
-	hasNoName: {Failed, x509HintsNeeded, func(evidence) string {
+	hasNoName: {Failed, x509HintsNeeded, func(*evidence) string {
 		return "neither a UPN nor an RFC822 name in the subject alternative name"
 	}, "have the certificate issued with a UPN"},
-	hasSubjectOnly: {Failed, x509HintsNeeded, func(e evidence) string {
+	hasSubjectOnly: {Failed, x509HintsNeeded, func(e *evidence) string {
 		return fmt.Sprintf("neither a UPN nor an RFC822 name in the subject alternative name; %s of the subject is not a name to sign in with", quoted(e.c.names.Subject))
 	}, "have the certificate issued with a UPN"},
-	namesUnreadable: {Unknown, none, func(e evidence) string { return strings.TrimPrefix(e.c.names.Err.Error(), "upn: ") },
+	namesUnreadable: {Unknown, none, func(e *evidence) string { return strings.TrimPrefix(e.c.names.Err.Error(), "upn: ") },
 		"have the certificate issued anew, with a UPN as a UTF8String"},
 
-	usageSigns: {Passed, none, func(e evidence) string {
+	usageSigns: {Passed, none, func(e *evidence) string {
 		names, _ := e.c.KeyUsage()
 		return strings.Join(names, ", ")
 	}, ""},
-	usageDoesNotSign: {Failed, none, func(e evidence) string {
+	usageDoesNotSign: {Failed, none, func(e *evidence) string {
 		names, _ := e.c.KeyUsage()
 		return "no digitalSignature among [" + strings.Join(names, ", ") + "]"
 	}, "have the certificate issued with the key usage digitalSignature"},
-	usageMissing: {Failed, none, func(evidence) string {
+	usageMissing: {Failed, none, func(*evidence) string {
 		return "no key usage extension; the requirement table asks for digitalSignature"
 	},
 		"have the certificate issued with the key usage digitalSignature"},
-	usageUnreadable: {Unknown, none, func(e evidence) string {
+	usageUnreadable: {Unknown, none, func(e *evidence) string {
 		_, _, err := e.c.fields.KeyUsage()
 		return "key usage: " + err.Error()
 	}, "have the certificate issued with one key usage extension that can be read"},
 
-	purposeLogon: {Passed, none, func(evidence) string { return "smart card logon (1.3.6.1.4.1.311.20.2.2)" }, ""},
-	purposeMissing: {Failed, allowCertificatesWithNoEKU, func(evidence) string {
+	purposeLogon: {Passed, none, func(*evidence) string { return "smart card logon (1.3.6.1.4.1.311.20.2.2)" }, ""},
+	purposeMissing: {Failed, allowCertificatesWithNoEKU, func(*evidence) string {
 		return "no extended key usage; step (e) of the enumeration and the policy text decided, not the requirement table, which allows this"
 	}, "have the certificate issued with the smart card logon usage"},
-	purposeGeneral: {Failed, allowCertificatesWithNoEKU, func(e evidence) string {
+	purposeGeneral: {Failed, allowCertificatesWithNoEKU, func(e *evidence) string {
 		return e.purposes() + ", no smart card logon; the policy text decided, which lets all-purpose and client authentication through"
 	}, "have the certificate issued with the smart card logon usage"},
-	purposeOther: {Failed, none, func(e evidence) string {
+	purposeOther: {Failed, none, func(e *evidence) string {
 		return e.purposes() + ", neither smart card logon, client authentication nor all-purpose"
 	}, "have the certificate issued with the smart card logon usage"},
-	purposeUnreadable: {Unknown, none, func(e evidence) string {
+	purposeUnreadable: {Unknown, none, func(e *evidence) string {
 		_, _, err := e.c.fields.ExtendedKeyUsage()
 		return "extended key usage: " + err.Error()
 	}, "have the certificate issued with one extended key usage extension that can be read"},
 
-	keyRSA:   {Passed, none, func(evidence) string { return "RSA" }, ""},
-	keyCurve: {Failed, enumerateECCCerts, func(e evidence) string { return "EC key on " + e.key() }, "use a certificate with an RSA key"},
-	keyOther: {Failed, none, func(e evidence) string {
+	keyRSA:   {Passed, none, func(*evidence) string { return "RSA" }, ""},
+	keyCurve: {Failed, enumerateECCCerts, func(e *evidence) string { return "EC key on " + e.key() }, "use a certificate with an RSA key"},
+	keyOther: {Failed, none, func(e *evidence) string {
 		return e.key() + " is neither RSA nor P-256, P-384 or P-521"
 	}, "use a certificate with an RSA key"},
-	keyUnreadable: {Unknown, none, func(e evidence) string {
+	keyUnreadable: {Unknown, none, func(e *evidence) string {
 		_, err := e.c.fields.Key()
 		return "public key: " + err.Error()
 	}, "have the certificate issued anew"},
@@ -154,9 +154,9 @@ type evidence struct {
 	policy Policy
 }
 
-func (e evidence) clock() string { return e.at.UTC().Format(time.RFC3339) }
+func (e *evidence) clock() string { return e.at.UTC().Format(time.RFC3339) }
 
-func (e evidence) purposes() string {
+func (e *evidence) purposes() string {
 	list, _ := e.c.ExtendedKeyUsage()
 	const most = 8 // of a list that the certificate makes as long as it likes
 	if len(list) > most {
@@ -168,7 +168,7 @@ func (e evidence) purposes() string {
 var curveNames = map[string]string{cert.OIDP256: "P-256", cert.OIDP384: "P-384", cert.OIDP521: "P-521"}
 
 // key names the kind of the public key.
-func (e evidence) key() string {
+func (e *evidence) key() string {
 	k, _ := e.c.fields.Key()
 	switch name := curveNames[string(k.Curve)]; {
 	case name != "":

@@ -57,7 +57,7 @@ func (r Requirement) MarshalJSON() ([]byte, error) {
 // Requirements holds a certificate file against every row of the requirement
 // table. Where the certificate cannot be walked, all are [Unknown].
 func Requirements(der []byte, profile Profile) []Requirement {
-	return read(der).Requirements(profile, KeySpec{}, Policy{})
+	return Inspect(der).Requirements(profile, KeySpec{}, Policy{})
 }
 
 // Requirements holds the certificate, with a key of that specification, against
@@ -79,7 +79,7 @@ func (c *Certificate) Requirements(profile Profile, spec KeySpec, p Policy) []Re
 		case ask.check == nil:
 			r.Verdict, r.Detail = Passed, ask.text
 		default:
-			r.Verdict, r.Detail = ask.check(evidence{c: c, spec: spec, policy: p})
+			r.Verdict, r.Detail = ask.check(&evidence{c: c, spec: spec, policy: p})
 		}
 		list = append(list, r)
 	}
@@ -90,7 +90,7 @@ func (c *Certificate) Requirements(profile Profile, spec KeySpec, p Policy) []Re
 // for nothing.
 type demand struct {
 	required bool
-	check    func(evidence) (Verdict, string)
+	check    func(*evidence) (Verdict, string)
 	text     string
 }
 
@@ -113,13 +113,13 @@ var rows = [...]struct {
 
 // decided turns the reason of a rule into the answer of a row, for which no
 // policy counts.
-func decided(e evidence, why reason) (Verdict, string) {
+func decided(e *evidence, why reason) (Verdict, string) {
 	return reasons[why].verdict, reasons[why].detail(e)
 }
 
-func requireDigitalSignature(e evidence) (Verdict, string) { return decided(e, decideKeyUsage(e)) }
+func requireDigitalSignature(e *evidence) (Verdict, string) { return decided(e, decideKeyUsage(e)) }
 
-func requireLogon(e evidence) (Verdict, string) {
+func requireLogon(e *evidence) (Verdict, string) {
 	switch why := decideEKU(e); why {
 	case purposeLogon, purposeUnreadable:
 		return decided(e, why)
@@ -129,7 +129,7 @@ func requireLogon(e evidence) (Verdict, string) {
 	return Failed, e.purposes() + "; smart card logon is required, client authentication only for TLS"
 }
 
-func allowOnlyLogon(e evidence) (Verdict, string) {
+func allowOnlyLogon(e *evidence) (Verdict, string) {
 	switch why := decideEKU(e); why {
 	case purposeLogon, purposeUnreadable:
 		return decided(e, why)
@@ -139,7 +139,7 @@ func allowOnlyLogon(e evidence) (Verdict, string) {
 	return Failed, e.purposes() + "; an extended key usage that is present must contain smart card logon"
 }
 
-func requireUPN(e evidence) (Verdict, string) {
+func requireUPN(e *evidence) (Verdict, string) {
 	switch why := decideUPN(e); why {
 	case hasUPN, namesUnreadable:
 		return decided(e, why)
@@ -147,7 +147,7 @@ func requireUPN(e evidence) (Verdict, string) {
 	return Failed, "no otherName with a User Principal Name in UTF-8"
 }
 
-func requireSubject(e evidence) (Verdict, string) {
+func requireSubject(e *evidence) (Verdict, string) {
 	subject := e.c.Subject()
 	switch {
 	case subject != "":
@@ -158,9 +158,9 @@ func requireSubject(e evidence) (Verdict, string) {
 	return Unknown, "the name cannot be read"
 }
 
-func requireExchange(e evidence) (Verdict, string) { return decided(e, decideKeySpecification(e)) }
+func requireExchange(e *evidence) (Verdict, string) { return decided(e, decideKeySpecification(e)) }
 
-func requireExchangeOrPolicy(e evidence) (Verdict, string) {
+func requireExchangeOrPolicy(e *evidence) (Verdict, string) {
 	verdict, detail := requireExchange(e)
 	if verdict == Failed && e.policy.AllowSignatureOnlyKeys {
 		return Waived, detail + "; AllowSignatureOnlyKeys lets it through"
@@ -174,7 +174,7 @@ const (
 )
 
 // allowEndEntity reads basic constraints (RFC 5280, 4.2.1.9), if there are any.
-func allowEndEntity(e evidence) (Verdict, string) {
+func allowEndEntity(e *evidence) (Verdict, string) {
 	x, ok, err := e.c.fields.Extension(oidBasicConstraints)
 	if err != nil {
 		return Unknown, "basic constraints: " + err.Error()
@@ -210,7 +210,7 @@ func allowEndEntity(e evidence) (Verdict, string) {
 
 // requireCRLAddress looks for a URI among the distribution points (RFC 5280,
 // 4.2.1.13).
-func requireCRLAddress(e evidence) (Verdict, string) {
+func requireCRLAddress(e *evidence) (Verdict, string) {
 	x, ok, err := e.c.fields.Extension(oidCRLAddresses)
 	if err != nil {
 		return Unknown, "CRL distribution points: " + err.Error()

@@ -120,8 +120,7 @@ func decideKeyUsage(e *evidence) reason {
 	return usageSigns
 }
 
-// Purposes that the rule for the extended key usage knows, as they stand in a
-// certificate.
+// Purposes of the EKU rule, as contents of an OBJECT IDENTIFIER.
 const (
 	oidSmartCardLogon = "\x2B\x06\x01\x04\x01\x82\x37\x14\x02\x02" // 1.3.6.1.4.1.311.20.2.2
 	oidClientAuth     = "\x2B\x06\x01\x05\x05\x07\x03\x02"         // 1.3.6.1.5.5.7.3.2
@@ -136,16 +135,16 @@ func decideEKU(e *evidence) reason {
 	if !ok {
 		return purposeMissing
 	}
-	found := purposeOther
+	result := purposeOther
 	for oid, more := list.Next(); more; oid, more = list.Next() {
 		switch string(oid) {
 		case oidSmartCardLogon:
 			return purposeLogon
 		case oidClientAuth, oidAnyPurpose:
-			found = purposeGeneral
+			result = purposeGeneral
 		}
 	}
-	return found
+	return result
 }
 
 func decideECC(e *evidence) reason {
@@ -169,14 +168,14 @@ func decideECC(e *evidence) reason {
 type Finding struct {
 	Rule    Rule
 	Verdict Verdict
-	Policy  string // the policy that waived a failure, or that would; empty where none does
+	Policy  string // the policy that waived a failure or would waive it; may be empty
 
 	why  reason
 	from *evidence
 }
 
-// Detail says what was found and, where the documents leave a choice, which
-// sentence decided. Values of foreign origin in it are quoted and cut.
+// Detail returns what the certificate has and, where Microsoft's documents
+// disagree, which of them decided. Values from the certificate are quoted and cut.
 func (f Finding) Detail() string {
 	if f.from == nil {
 		return ""
@@ -184,21 +183,21 @@ func (f Finding) Detail() string {
 	return reasons[f.why].detail(f.from)
 }
 
-// Remedy says what can be done about a rule that does not hold. It is empty for
-// one that passed.
+// Remedy returns what can be done about a rule that does not hold. It is empty for
+// a rule that passed.
 func (f Finding) Remedy() string {
 	if f.from == nil {
 		return ""
 	}
-	r := reasons[f.why]
+	r := &reasons[f.why]
 	if f.Verdict == Failed && r.policy != none {
 		return r.remedy + "; or set the policy " + f.Policy + ": " + values[r.policy].meaning
 	}
 	return r.remedy
 }
 
-// MarshalJSON gives rule, verdict and detail, and policy and remedy where there
-// are such.
+// MarshalJSON returns an object with rule, verdict and detail, and with policy and
+// remedy where they are not empty.
 func (f Finding) MarshalJSON() ([]byte, error) {
 	return json.Marshal(struct {
 		Rule    Rule    `json:"rule"`
@@ -209,22 +208,22 @@ func (f Finding) MarshalJSON() ([]byte, error) {
 	}{f.Rule, f.Verdict, f.Detail(), f.Policy, f.Remedy()})
 }
 
-// Findings are the verdicts of all rules, in the order of the rules.
+// Findings are the results of all rules, in their order.
 type Findings []Finding
 
-// Offered reports whether Windows would show the certificate: there are
-// findings, and each is passed or waived.
+// Offered reports whether Windows would offer the certificate: every rule passed
+// or is waived. It is false for no findings.
 func (f Findings) Offered() bool {
-	for _, one := range f {
-		if one.Verdict != Passed && one.Verdict != Waived {
+	for _, finding := range f {
+		if finding.Verdict != Passed && finding.Verdict != Waived {
 			return false
 		}
 	}
 	return len(f) > 0
 }
 
-// Err is why the certificate could not be walked, in which case every verdict is
-// [Unknown]; else nil.
+// Err returns why the certificate cannot be parsed, or nil. Where it cannot, every
+// verdict is [Unknown].
 func (f Findings) Err() error {
 	if len(f) == 0 || f[0].from == nil {
 		return nil
@@ -232,15 +231,15 @@ func (f Findings) Err() error {
 	return f[0].from.c.err
 }
 
-// PoliciesNeeded returns the smallest set of further policies, by name, that
-// would make the certificate one that is offered, and whether there is such a
-// set. It is empty for a certificate that is offered.
+// PoliciesNeeded returns the names of the policies that must be enabled besides
+// those that are, so that the certificate is offered. It reports false where no
+// policy helps. For a certificate that is offered it returns none and true.
 func (f Findings) PoliciesNeeded() (names []string, ok bool) {
-	for _, one := range f {
+	for _, finding := range f {
 		switch {
-		case one.Verdict == Passed || one.Verdict == Waived:
-		case one.Verdict == Failed && one.Policy != "":
-			names = append(names, one.Policy) // each rule has a policy of its own
+		case finding.Verdict == Passed || finding.Verdict == Waived:
+		case finding.Verdict == Failed && finding.Policy != "":
+			names = append(names, finding.Policy) // no policy serves two rules
 		default:
 			return nil, false
 		}

@@ -1,30 +1,33 @@
-// Package rules decides, as Windows does when a card is inserted, whether a
-// certificate is offered for sign-in, and says which rule decided.
+// Package rules decides whether Windows would offer a certificate for smart card
+// sign-in, and says why.
 //
-// Most programs do one of three things:
+//	policy, err := rules.System() // the Group Policy of this machine
+//	c, err := rules.Read(der)     // a certificate in DER
+//	findings := c.Check(rules.KeySpec{}, policy, time.Now())
+//	if !findings.Offered() {
+//		for _, f := range findings {
+//			fmt.Println(f.Rule, f.Verdict, f.Detail(), f.Remedy())
+//		}
+//	}
 //
-//	found := rules.Check(der, rules.KeySpec{}, rules.Policy{}, time.Now())
-//	found.Offered()                      // would Windows show it?
-//	for _, f := range found { f.Detail() } // why, or why not
-//
-//	policy, err := rules.System()        // what this machine's administrator allows
+// The function [Check] does the same in one step. A certificate file has the zero
+// [KeySpec]; package enumerate has the one of a card.
 //
 // # Rules and verdicts
 //
-// Six rules are asked, always all of them and in the same order: [Validity],
-// [KeySpecification], [UPN], [KeyUsage], [EKU], [ECC]. Each verdict is one of
-// [Passed], [Failed], [Waived] (failed, but a policy lets it through) and
-// [Unknown] (it cannot be read; counts as failed). A certificate is offered when
-// every verdict is passed or waived.
+// All six rules are applied, in this order: [Validity], [KeySpecification],
+// [UPN], [KeyUsage], [EKU], [ECC]. Each verdict is [Passed], [Failed], [Waived]
+// (failed, but allowed by a policy) or [Unknown] (the field is malformed; counts
+// as failed). A certificate is offered when every verdict is passed or waived.
 //
-// Check is pure: the clock and the policy are arguments, nothing is read from
-// the machine, and no text is made until somebody asks for it. It takes
-// certificates that crypto/x509 refuses: a field that cannot be read makes its
-// own rule unknown and no other.
+// Check is a pure function: the clock and the policy are arguments, nothing is
+// read from the machine, and texts are made on demand. Certificates that
+// crypto/x509 refuses can be checked: a malformed field makes its own rule
+// unknown and no other.
 //
-// # What it does not do
+// # Limits
 //
-// It builds no chain, verifies no signature and asks nobody about revocation:
-// neither does Windows before the PIN. That a certificate is offered does not
-// mean that a domain controller or Entra accepts it.
+// The package builds no chain, verifies no signature and checks no revocation,
+// as Windows does not before the PIN. A certificate that is offered may still be
+// refused by a domain controller or by Entra ID. Package challenge verifies.
 package rules

@@ -69,5 +69,5 @@ func ExampleParseReg() {
 	fmt.Println(err)
 	// Output:
 	// true <nil>
-	// rules: policy EnumerateECCCerts is a REG_SZ, not a REG_DWORD of 0 or 1 (line 4 of the registry export)
+	// rules: registry export: line 4: policy EnumerateECCCerts is a REG_SZ, not a REG_DWORD of 0 or 1
 }

@@ -8,55 +8,54 @@ import (
 	"strings"
 )
 
-// Policy holds the Group Policy values of smart card sign-in that change what is
-// offered and how it is shown ("Smart card Group Policy and registry settings").
-// Its zero value is Windows as installed. The fields are named as the values of
+// Policy holds the Group Policy values that change which certificates are offered
+// and how they are shown ("Smart card Group Policy and registry settings"). The
+// zero value is Windows as installed. The fields have the names of the values of
 // the registry key
 //
 //	HKLM\SOFTWARE\Policies\Microsoft\Windows\SmartCardCredentialProvider
 type Policy struct {
-	// AllowCertificatesWithNoEKU lets certificates through that have no
-	// extended key usage, or one with the all-purpose or the client
-	// authentication usage.
+	// AllowCertificatesWithNoEKU lists certificates without an extended key
+	// usage, and those with the all-purpose or the client authentication
+	// usage.
 	AllowCertificatesWithNoEKU bool
 
-	// AllowSignatureOnlyKeys lists certificates whose key is for signatures
-	// only.
+	// AllowSignatureOnlyKeys lists certificates with a signature key.
 	AllowSignatureOnlyKeys bool
 
-	// AllowTimeInvalidCertificates lists certificates that have expired or are
-	// not yet valid. A domain controller may still refuse them.
+	// AllowTimeInvalidCertificates lists expired and not yet valid
+	// certificates. A domain controller may still refuse them.
 	AllowTimeInvalidCertificates bool
 
 	// EnumerateECCCerts lists certificates with elliptic curve keys.
 	EnumerateECCCerts bool
 
-	// FilterDuplicateCerts shows one of several certificates of a card that
-	// are from the same template for the same user; see [Arrange].
+	// FilterDuplicateCerts lists one of several certificates on a card that
+	// have the same template and user; see [Arrange].
 	FilterDuplicateCerts bool
 
 	// ForceReadingAllCertificates reads every certificate from cards that do
-	// not hand over all of them at once. No rule depends on it; whoever reads
-	// cards does.
+	// not return all of them at once. No rule depends on it.
 	ForceReadingAllCertificates bool
 
 	// X509HintsNeeded shows a field for the user name, so that certificates
-	// without one can be used.
+	// without a name can be used.
 	X509HintsNeeded bool
 
-	// ReverseSubject turns the order of a subject that is shown; see [Title].
+	// ReverseSubject shows a subject in reverse order; see
+	// [Certificate.Title].
 	ReverseSubject bool
 
 	// AllowIntegratedUnblock offers to unblock a card at sign-in if the card
 	// supports it. No rule depends on it.
 	AllowIntegratedUnblock bool
 
-	// IntegratedUnblockPromptString is the text that is shown for a blocked
-	// card. It counts only with AllowIntegratedUnblock.
+	// IntegratedUnblockPromptString is the text shown for a blocked card. It
+	// has no effect without AllowIntegratedUnblock.
 	IntegratedUnblockPromptString string
 }
 
-// A value is one on-or-off value of the registry key.
+// A value is one REG_DWORD of the registry key.
 type value uint8
 
 const (
@@ -72,8 +71,7 @@ const (
 	allowIntegratedUnblock
 )
 
-// values has, for each value, its name in the registry, what it does, and the
-// field that holds it.
+// values lists the name, the meaning and the field of each value.
 var values = [...]struct {
 	name    string
 	meaning string
@@ -99,28 +97,31 @@ var values = [...]struct {
 		func(p *Policy) *bool { return &p.AllowIntegratedUnblock }},
 }
 
-// promptString is the one value that is a text.
+// promptString is the only REG_SZ.
 const promptString = "IntegratedUnblockPromptString"
 
 func (v value) String() string { return values[v].name }
 
 func (p *Policy) enabled(v value) bool { return v != none && *values[v].field(p) }
 
-// passedOver are values of the registry key that are documented and change
-// nothing of what is offered.
-var passedOver = [...]string{"DisallowPlaintextPin", "EnableScPnP", "ScPnPNotification"}
+// maxPolicyFile is the size in bytes of the largest policy that is read, as JSON or
+// as a registry export.
+const maxPolicyFile = 16 << 20
 
-// set gives the value called name its data: a bool for a REG_DWORD of 0 or 1, a
-// string for a REG_SZ. The registry does not tell names apart by case. what
-// describes the data for an error that names the value.
-func (p *Policy) set(name string, data any, what string) error {
+// ignoredValues are documented and do not change which certificates are offered.
+var ignoredValues = [...]string{"DisallowPlaintextPin", "EnableScPnP", "ScPnPNotification"}
+
+// set sets a value, whose name is compared without case as the registry does. data
+// is a bool for a REG_DWORD of 0 or 1 and a string for a REG_SZ; description is
+// for errors.
+func (p *Policy) set(name string, data any, description string) error {
 	for v := none + 1; int(v) < len(values); v++ {
 		if !strings.EqualFold(name, v.String()) {
 			continue
 		}
 		on, ok := data.(bool)
 		if !ok {
-			return fmt.Errorf("rules: policy %s is %s, not a REG_DWORD of 0 or 1", v, what)
+			return fmt.Errorf("policy %s is %s, not a REG_DWORD of 0 or 1", v, description)
 		}
 		*values[v].field(p) = on
 		return nil
@@ -128,21 +129,21 @@ func (p *Policy) set(name string, data any, what string) error {
 	if strings.EqualFold(name, promptString) {
 		text, ok := data.(string)
 		if !ok {
-			return fmt.Errorf("rules: policy %s is %s, not a REG_SZ", promptString, what)
+			return fmt.Errorf("policy %s is %s, not a REG_SZ", promptString, description)
 		}
 		p.IntegratedUnblockPromptString = text
 		return nil
 	}
-	for _, known := range passedOver {
-		if strings.EqualFold(name, known) {
+	for _, ignored := range ignoredValues {
+		if strings.EqualFold(name, ignored) {
 			return nil
 		}
 	}
-	return fmt.Errorf("rules: policy %s is not one that is documented", quoted(name))
+	return fmt.Errorf("policy %s is not documented", quoted(name))
 }
 
-// onOff is the data of a REG_DWORD, which must be 0 or 1, and what to call it.
-func onOff(n uint64) (data any, what string) {
+// onOff returns data and description of a REG_DWORD for set.
+func onOff(n uint64) (data any, description string) {
 	switch n {
 	case 0:
 		return false, "a REG_DWORD"
@@ -152,7 +153,7 @@ func onOff(n uint64) (data any, what string) {
 	return nil, fmt.Sprintf("a REG_DWORD of %d", n)
 }
 
-// String has the policies that are enabled, as Set reads them.
+// String returns the enabled policies in the form that Set reads.
 func (p *Policy) String() string {
 	var list []string
 	for v := none + 1; int(v) < len(values); v++ {
@@ -166,14 +167,14 @@ func (p *Policy) String() string {
 	return strings.Join(list, ",")
 }
 
-// Set changes the policies that text names, as in "EnumerateECCCerts=1,
-// X509HintsNeeded=0". With String it makes a *Policy a flag.Value. A text value
-// ends at the next comma.
+// Set changes the policies in a list such as "EnumerateECCCerts=1,
+// X509HintsNeeded=0" and leaves the others as they are. A *Policy is a
+// flag.Value. The text of IntegratedUnblockPromptString ends at the next comma.
 func (p *Policy) Set(text string) error {
 	for part := range strings.SplitSeq(text, ",") {
 		name, value, ok := strings.Cut(strings.TrimSpace(part), "=")
 		if !ok {
-			return fmt.Errorf("rules: policy %s has no value: write NAME=1", quoted(part))
+			return fmt.Errorf("rules: policy %s has no value, such as NAME=1", quoted(part))
 		}
 		var data any = value
 		switch {
@@ -182,38 +183,47 @@ func (p *Policy) Set(text string) error {
 			data = value == "1"
 		}
 		if err := p.set(name, data, quoted(value)); err != nil {
-			return err
+			return fmt.Errorf("rules: %w", err)
 		}
 	}
 	return nil
 }
 
-// UnmarshalJSON reads an object whose names are those of the registry and whose
-// values are true, false, 0 or 1, or the text of IntegratedUnblockPromptString.
-// What it does not name is not configured. A name that is not documented and a
-// value of another type are errors that name it.
+// UnmarshalJSON reads an object with the names of the registry and the values
+// true, false, 0 or 1, or the text of IntegratedUnblockPromptString. Other
+// policies are not configured. The error names a policy that is undocumented or
+// has the wrong type; p is then unchanged. An object has at most 16 MiB.
 func (p *Policy) UnmarshalJSON(text []byte) error {
-	var object map[string]any
+	if len(text) > maxPolicyFile {
+		return fmt.Errorf("rules: policy: %d bytes are more than %d", len(text), maxPolicyFile)
+	}
+	var object map[string]json.RawMessage
 	if err := json.Unmarshal(text, &object); err != nil {
 		return fmt.Errorf("rules: policy: %w", err)
 	}
-	var read Policy
+	var policy Policy
 	for _, name := range slices.Sorted(maps.Keys(object)) {
-		data := object[name]
-		what := cut(asJSON(data))
-		if n, ok := data.(float64); ok && (n == 0 || n == 1) {
-			data = n == 1
-		}
-		if err := read.set(name, data, what); err != nil {
-			return err
+		value := object[name]
+		if err := policy.set(name, jsonData(value), printable(value)); err != nil {
+			return fmt.Errorf("rules: %w", err)
 		}
 	}
-	*p = read
+	*p = policy
 	return nil
 }
 
-// asJSON is how data stood in the object.
-func asJSON(data any) string {
-	text, _ := json.Marshal(data) // it has just been read
-	return string(text)
+// jsonData returns the data of a JSON value for set, or nil where it is neither a
+// boolean, 0, 1 nor a text.
+func jsonData(value json.RawMessage) any {
+	if value[0] == '[' || value[0] == '{' {
+		return nil // may be large
+	}
+	var data any
+	if json.Unmarshal(value, &data) != nil {
+		return nil
+	}
+	if n, ok := data.(float64); ok && (n == 0 || n == 1) {
+		return n == 1
+	}
+	return data
 }

@@ -56,7 +56,7 @@ func TestEveryPolicyIsReadByItsName(t *testing.T) {
 			}
 			for _, wrong := range []string{`"1"`, "dword:00000002", "hex:01", "hex(b):01,00,00,00,00,00,00,00"} {
 				_, err = rules.ParseReg([]byte(header + section + `"` + name + `"=` + wrong))
-				assert.ErrorContains(t, err, "rules: policy "+name+" is ")
+				assert.ErrorContains(t, err, "rules: registry export: line 4: policy "+name+" is ")
 			}
 			assert.ErrorContains(t, p.Set(name+"=yes"), "rules: policy "+name+` is "yes", not a REG_DWORD of 0 or 1`)
 		})
@@ -88,10 +88,10 @@ func TestPolicyInJSON(t *testing.T) {
 		assert.Equal(t, only("ReverseSubject"), p)
 	})
 	for text, want := range map[string]string{
-		`{"AllowEverything": true}`:                                     `rules: policy "AllowEverything" is not one that is documented`,
+		`{"AllowEverything": true}`:                                     `rules: policy "AllowEverything" is not documented`,
 		`{"AllowSignatureOnlyKeys": "` + strings.Repeat("a", 99) + `"}`: `rules: policy AllowSignatureOnlyKeys is "` + strings.Repeat("a", 63) + `..., not a REG_DWORD of 0 or 1`,
 		`{"IntegratedUnblockPromptString": 5}`:                          `rules: policy IntegratedUnblockPromptString is 5, not a REG_SZ`,
-		`[]`:                                                            `rules: policy: json: cannot unmarshal array into Go value of type map[string]interface {}`,
+		`[]`:                                                            `rules: policy: json: cannot unmarshal array into Go value of type map[string]json.RawMessage`,
 	} {
 		var p rules.Policy
 		assert.EqualError(t, json.Unmarshal([]byte(text), &p), want)
@@ -142,27 +142,27 @@ func TestParseReg(t *testing.T) {
 }
 
 func TestParseRegRefuses(t *testing.T) {
-	const line = " (line 4 of the registry export)"
+	const line = "rules: registry export: line 4: "
 	tests := []struct {
 		name, text, want string
 	}{
-		{"nothing", "", `rules: registry export begins with "", not with its version`},
-		{"another file", "-----BEGIN CERTIFICATE-----", `rules: registry export begins with "-----BEGIN CERTIFICATE-----", not with its version`},
-		{"neither UTF-8 nor UTF-16", "\x80", "rules: registry export is neither UTF-8 nor UTF-16 with a byte order mark"},
-		{"half a character of UTF-16", "\xFF\xFEa", "rules: registry export in UTF-16 has an odd number of bytes: 3"},
-		{"too much", strings.Repeat(" ", 16<<20+1), "rules: registry export has 16777217 bytes, more than 16777216"},
-		{"a value nobody knows", header + section + `"AllowEverything"=dword:00000001`, `rules: policy "AllowEverything" is not one that is documented` + line},
-		{"the value without a name", header + section + `@="x"`, `rules: registry export has "@=\"x\"" where a text in quotation marks was expected` + line},
-		{"a text for a number", header + section + `"ReverseSubject"="1"`, `rules: policy ReverseSubject is a REG_SZ, not a REG_DWORD of 0 or 1` + line},
-		{"a number for a text", header + section + `"IntegratedUnblockPromptString"=dword:00000001`, `rules: policy IntegratedUnblockPromptString is a REG_DWORD, not a REG_SZ` + line},
-		{"binary data for a text", header + section + `"IntegratedUnblockPromptString"=hex(2):61,\` + "\r\n  00", `rules: policy IntegratedUnblockPromptString is data of the form "hex(2)", not a REG_SZ (line 5 of the registry export)`},
-		{"a number that is none", header + section + `"ReverseSubject"=dword:x`, `rules: policy "ReverseSubject" has no number after dword: "x"` + line},
-		{"a number of 64 bits", header + section + `"ReverseSubject"=dword:100000001`, `rules: policy "ReverseSubject" has no number after dword: "100000001"` + line},
-		{"no equals sign", header + section + `"ReverseSubject"`, `rules: policy "ReverseSubject" is not followed by "="` + line},
-		{"a name that does not end", header + section + `"ReverseSubject`, `rules: registry export has a text that does not end on its line: "\"ReverseSubject"` + line},
-		{"a text that does not end", header + section + `"IntegratedUnblockPromptString"="x\`, `rules: policy "IntegratedUnblockPromptString": rules: registry export has a text that does not end on its line: "\"x\\"` + line},
-		{"a text with more behind it", header + section + `"IntegratedUnblockPromptString"="x"y`, `rules: policy "IntegratedUnblockPromptString": rules: text is followed by "y"` + line},
-		{"a deleted value nobody knows", header + section + `"X"=-`, `rules: policy "X" is not one that is documented` + line},
+		{"nothing", "", `rules: registry export: begins with "", not with its version`},
+		{"another file", "-----BEGIN CERTIFICATE-----", `rules: registry export: begins with "-----BEGIN CERTIFICATE-----", not with its version`},
+		{"neither UTF-8 nor UTF-16", "\x80", "rules: registry export: neither UTF-8 nor UTF-16 with a byte order mark"},
+		{"half a character of UTF-16", "\xFF\xFEa", "rules: registry export: UTF-16 with an odd number of bytes: 3"},
+		{"too much", strings.Repeat(" ", 16<<20+1), "rules: registry export: 16777217 bytes are more than 16777216"},
+		{"a value nobody knows", header + section + `"AllowEverything"=dword:00000001`, line + `policy "AllowEverything" is not documented`},
+		{"the value without a name", header + section + `@="x"`, line + `"@=\"x\"" is not a text in quotation marks`},
+		{"a text for a number", header + section + `"ReverseSubject"="1"`, line + `policy ReverseSubject is a REG_SZ, not a REG_DWORD of 0 or 1`},
+		{"a number for a text", header + section + `"IntegratedUnblockPromptString"=dword:00000001`, line + `policy IntegratedUnblockPromptString is a REG_DWORD, not a REG_SZ`},
+		{"binary data for a text", header + section + `"IntegratedUnblockPromptString"=hex(2):61,\` + "\r\n  00", line + `policy IntegratedUnblockPromptString is data of the form "hex(2)", not a REG_SZ`},
+		{"a number that is none", header + section + `"ReverseSubject"=dword:x`, line + `policy "ReverseSubject" has no number after dword: "x"`},
+		{"a number of 64 bits", header + section + `"ReverseSubject"=dword:100000001`, line + `policy "ReverseSubject" has no number after dword: "100000001"`},
+		{"no equals sign", header + section + `"ReverseSubject"`, line + `policy "ReverseSubject" is not followed by "="`},
+		{"a name that does not end", header + section + `"ReverseSubject`, line + `text does not end on its line: "\"ReverseSubject"`},
+		{"a text that does not end", header + section + `"IntegratedUnblockPromptString"="x\`, line + `policy "IntegratedUnblockPromptString": text does not end on its line: "\"x\\"`},
+		{"a text with more behind it", header + section + `"IntegratedUnblockPromptString"="x"y`, line + `policy "IntegratedUnblockPromptString": text is followed by "y"`},
+		{"a deleted value nobody knows", header + section + `"X"=-`, line + `policy "X" is not documented`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -182,8 +182,8 @@ func TestPolicyAsFlag(t *testing.T) {
 	assert.Equal(t, rules.Policy{EnumerateECCCerts: true, IntegratedUnblockPromptString: "call us"}, p)
 	assert.Equal(t, "EnumerateECCCerts=1,IntegratedUnblockPromptString=call us", p.String())
 
-	assert.EqualError(t, p.Set("EnumerateECCCerts"), `rules: policy "EnumerateECCCerts" has no value: write NAME=1`)
-	assert.EqualError(t, p.Set("X=1"), `rules: policy "X" is not one that is documented`)
+	assert.EqualError(t, p.Set("EnumerateECCCerts"), `rules: policy "EnumerateECCCerts" has no value, such as NAME=1`)
+	assert.EqualError(t, p.Set("X=1"), `rules: policy "X" is not documented`)
 }
 
 // FuzzParseReg holds that a text that can be read gives a policy that JSON gives

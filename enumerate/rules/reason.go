@@ -8,7 +8,7 @@ import (
 	"github.com/smartlogon/smartlogon/internal/cert"
 )
 
-// A reason is one way in which a rule can be decided.
+// A reason is one outcome of a rule.
 type reason uint8
 
 const (
@@ -49,8 +49,8 @@ const (
 	keyUnreadable
 )
 
-// reasons says for each reason the verdict, the policy that turns a failure into
-// a waiver, the text, and what can be done about it besides that policy.
+// reasons lists for each reason the verdict, the policy that waives a failure, the
+// text, and a remedy other than that policy.
 var reasons = [...]struct {
 	verdict Verdict
 	policy  value
@@ -113,8 +113,7 @@ var reasons = [...]struct {
 	}, "have the certificate issued with the key usage digitalSignature"},
 	usageMissing: {Failed, none, func(*evidence) string {
 		return "no key usage extension; the requirement table asks for digitalSignature"
-	},
-		"have the certificate issued with the key usage digitalSignature"},
+	}, "have the certificate issued with the key usage digitalSignature"},
 	usageUnreadable: {Unknown, none, func(e *evidence) string {
 		_, _, err := e.c.fields.KeyUsage()
 		return "key usage: " + err.Error()
@@ -146,7 +145,7 @@ var reasons = [...]struct {
 	}, "have the certificate issued anew"},
 }
 
-// evidence is what the texts are made from, once somebody wants them.
+// evidence has what a rule is applied to, and what texts are made from on demand.
 type evidence struct {
 	c      *Certificate
 	spec   KeySpec
@@ -158,16 +157,16 @@ func (e *evidence) clock() string { return e.at.UTC().Format(time.RFC3339) }
 
 func (e *evidence) purposes() string {
 	list, _ := e.c.ExtendedKeyUsage()
-	const most = 8 // of a list that the certificate makes as long as it likes
-	if len(list) > most {
-		return strings.Join(list[:most], ", ") + fmt.Sprintf(" and %d more", len(list)-most)
+	const limit = 8 // the list may be as long as the certificate
+	if len(list) > limit {
+		return strings.Join(list[:limit], ", ") + fmt.Sprintf(" and %d more", len(list)-limit)
 	}
 	return strings.Join(list, ", ")
 }
 
 var curveNames = map[string]string{cert.OIDP256: "P-256", cert.OIDP384: "P-384", cert.OIDP521: "P-521"}
 
-// key names the kind of the public key.
+// key returns a name for the kind of the public key.
 func (e *evidence) key() string {
 	k, _ := e.c.fields.Key()
 	switch name := curveNames[string(k.Curve)]; {
@@ -181,7 +180,7 @@ func (e *evidence) key() string {
 	return "key algorithm " + cert.DottedOID(k.Algorithm)
 }
 
-// listed names the value that Windows sends and, where there are more, all.
+// listed returns the value that Windows sends and, if there are several, all.
 func listed(what string, values []string) string {
 	text := what + " " + quoted(values[0])
 	if len(values) == 1 {
@@ -194,7 +193,7 @@ func listed(what string, values []string) string {
 	return text + fmt.Sprintf(", the first of %d different ones, which is what Windows sends: %s", len(values), strings.Join(all, ", "))
 }
 
-// quoted makes a foreign value harmless in a line of text.
+// quoted returns an untrusted value, cut and quoted for one line of text.
 func quoted(s string) string {
 	if short := cut(s); short != s {
 		return fmt.Sprintf("%q...", strings.TrimSuffix(short, "..."))
@@ -202,12 +201,12 @@ func quoted(s string) string {
 	return fmt.Sprintf("%q", s)
 }
 
-// cut is the beginning of a text that may be long.
+// cut shortens a text to 64 characters.
 func cut(s string) string {
-	const most = 64 // characters
+	const limit = 64
 	n := 0
 	for i := range s {
-		if n++; n > most {
+		if n++; n > limit {
 			return s[:i] + "..."
 		}
 	}

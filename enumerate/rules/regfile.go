@@ -2,6 +2,7 @@ package rules
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -9,56 +10,50 @@ import (
 	"unicode/utf8"
 )
 
-// maxRegFile is the largest registry export that is read, in bytes.
-const maxRegFile = 16 << 20
-
-// ParseReg reads the policy from an exported registry text (a .reg file), in
-// UTF-16 or UTF-8, of which only the key of the policy counts:
+// ParseReg reads the policy from a registry export (a .reg file) in UTF-16 or
+// UTF-8. Only the key of the policy is read:
 //
 //	HKLM\SOFTWARE\Policies\Microsoft\Windows\SmartCardCredentialProvider
 //
-// Without that key it is the zero Policy. A value that is not documented, or of
-// the wrong type, is an error that names it.
+// Without the key it returns the zero Policy. The error names a value that is
+// undocumented or has the wrong type. A file has at most 16 MiB.
 func ParseReg(file []byte) (Policy, error) {
 	text, err := regText(file)
 	if err != nil {
-		return Policy{}, err
+		return Policy{}, fmt.Errorf("rules: registry export: %w", err)
 	}
-	lines := strings.Split(strings.ReplaceAll(text, "\r\n", "\n"), "\n")
-	switch header := strings.TrimSpace(lines[0]); header {
+	lines := regLines{rest: text, more: true}
+	switch header := lines.next(); header {
 	case "Windows Registry Editor Version 5.00", "REGEDIT4":
 	default:
-		return Policy{}, fmt.Errorf("rules: registry export begins with %s, not with its version", quoted(header))
+		return Policy{}, fmt.Errorf("rules: registry export: begins with %s, not with its version", quoted(header))
 	}
 	var p Policy
-	inside := false
-	for i := 1; i < len(lines); i++ {
-		line := strings.TrimSpace(lines[i])
+	inKey := false // of the policy
+	for lines.more {
+		line := lines.next()
 		switch {
 		case line == "" || line[0] == ';':
 		case line[0] == '[':
-			deleted, mine := regSection(line)
-			if inside = mine && !deleted; mine && deleted {
+			deleted, ours := regKey(line)
+			if inKey = ours && !deleted; ours && deleted {
 				p = Policy{}
 			}
-		case inside:
-			for strings.HasSuffix(line, `\`) && i+1 < len(lines) { // binary data goes on
-				i++
-				line = line[:len(line)-1] + strings.TrimSpace(lines[i])
-			}
-			if err := p.setReg(line); err != nil {
-				return Policy{}, fmt.Errorf("%w (line %d of the registry export)", err, i+1)
+		case inKey:
+			number := lines.number
+			if err := p.setReg(lines.join(line)); err != nil {
+				return Policy{}, fmt.Errorf("rules: registry export: line %d: %w", number, err)
 			}
 		}
 	}
 	return p, nil
 }
 
-// regText decodes a registry export: UTF-16 with its byte order mark, which is
-// what regedit writes, or UTF-8 with or without.
+// regText decodes a registry export: UTF-16 with a byte order mark, as regedit
+// writes it, or UTF-8 with or without.
 func regText(file []byte) (string, error) {
-	if len(file) > maxRegFile {
-		return "", fmt.Errorf("rules: registry export has %d bytes, more than %d", len(file), maxRegFile)
+	if len(file) > maxPolicyFile {
+		return "", fmt.Errorf("%d bytes are more than %d", len(file), maxPolicyFile)
 	}
 	var order binary.ByteOrder
 	switch {
@@ -69,10 +64,10 @@ func regText(file []byte) (string, error) {
 	case utf8.Valid(file):
 		return strings.TrimPrefix(string(file), "\uFEFF"), nil
 	default:
-		return "", fmt.Errorf("rules: registry export is neither UTF-8 nor UTF-16 with a byte order mark")
+		return "", errors.New("neither UTF-8 nor UTF-16 with a byte order mark")
 	}
 	if len(file)%2 != 0 {
-		return "", fmt.Errorf("rules: registry export in UTF-16 has an odd number of bytes: %d", len(file))
+		return "", fmt.Errorf("UTF-16 with an odd number of bytes: %d", len(file))
 	}
 	units := make([]uint16, 0, len(file)/2-1)
 	for i := 2; i < len(file); i += 2 {
@@ -81,10 +76,37 @@ func regText(file []byte) (string, error) {
 	return string(utf16.Decode(units)), nil
 }
 
-// regSection reads a line with a key, [HKEY_LOCAL_MACHINE\...], and reports
-// whether it is the key of the policy. A minus before the key deletes it and
-// those below it.
-func regSection(line string) (deleted, mine bool) {
+// regLines splits a text into lines without the space around them.
+type regLines struct {
+	rest   string
+	more   bool // rest is a line, perhaps an empty one
+	number int  // of the last line
+}
+
+func (l *regLines) next() string {
+	var line string
+	line, l.rest, l.more = strings.Cut(l.rest, "\n")
+	l.number++
+	return strings.TrimSpace(line)
+}
+
+// join appends the lines after one that ends in a backslash, as binary data does.
+func (l *regLines) join(line string) string {
+	if !strings.HasSuffix(line, `\`) || !l.more {
+		return line
+	}
+	var joined strings.Builder
+	for strings.HasSuffix(line, `\`) && l.more {
+		joined.WriteString(line[:len(line)-1])
+		line = l.next()
+	}
+	joined.WriteString(line)
+	return joined.String()
+}
+
+// regKey reads the line of a key, [HKEY_LOCAL_MACHINE\...], and reports whether it
+// is the one of the policy. A minus before the key deletes it and its subkeys.
+func regKey(line string) (deleted, ours bool) {
 	key := strings.TrimSuffix(line[1:], "]")
 	key, deleted = strings.CutPrefix(key, "-")
 	const policyKey = `HKEY_LOCAL_MACHINE\` + registryKey
@@ -95,8 +117,8 @@ func regSection(line string) (deleted, mine bool) {
 	return false, strings.EqualFold(key, policyKey)
 }
 
-// setReg reads a line with a value: "NAME"=dword:00000001, "NAME"="text", or
-// "NAME"=- where it is deleted.
+// setReg reads the line of a value: "NAME"=dword:00000001, "NAME"="text", or
+// "NAME"=- to delete it.
 func (p *Policy) setReg(line string) error {
 	name, rest, err := regString(line)
 	if err != nil {
@@ -104,7 +126,7 @@ func (p *Policy) setReg(line string) error {
 	}
 	value, ok := strings.CutPrefix(rest, "=")
 	if !ok {
-		return fmt.Errorf("rules: policy %s is not followed by \"=\"", quoted(name))
+		return fmt.Errorf("policy %s is not followed by \"=\"", quoted(name))
 	}
 	digits, isNumber := strings.CutPrefix(value, "dword:")
 	switch {
@@ -113,17 +135,17 @@ func (p *Policy) setReg(line string) error {
 	case isNumber:
 		n, err := strconv.ParseUint(digits, 16, 32)
 		if err != nil {
-			return fmt.Errorf("rules: policy %s has no number after dword: %s", quoted(name), quoted(digits))
+			return fmt.Errorf("policy %s has no number after dword: %s", quoted(name), quoted(digits))
 		}
-		data, what := onOff(n)
-		return p.set(name, data, what)
+		data, description := onOff(n)
+		return p.set(name, data, description)
 	case strings.HasPrefix(value, `"`):
 		text, rest, err := regString(value)
 		if err == nil && rest != "" {
-			err = fmt.Errorf("rules: text is followed by %s", quoted(rest))
+			err = fmt.Errorf("text is followed by %s", quoted(rest))
 		}
 		if err != nil {
-			return fmt.Errorf("rules: policy %s: %w", quoted(name), err)
+			return fmt.Errorf("policy %s: %w", quoted(name), err)
 		}
 		return p.set(name, text, "a REG_SZ")
 	}
@@ -131,7 +153,7 @@ func (p *Policy) setReg(line string) error {
 	return p.set(name, nil, "data of the form "+quoted(kind))
 }
 
-// unset takes a value back to not configured.
+// unset makes a value not configured.
 func (p *Policy) unset(name string) error {
 	if strings.EqualFold(name, promptString) {
 		return p.set(name, "", "")
@@ -139,11 +161,11 @@ func (p *Policy) unset(name string) error {
 	return p.set(name, false, "")
 }
 
-// regString reads a text in quotation marks, within which a backslash makes the
-// next character an ordinary one.
+// regString reads a text in quotation marks, in which a backslash escapes the next
+// character.
 func regString(s string) (text, rest string, err error) {
 	if !strings.HasPrefix(s, `"`) {
-		return "", "", fmt.Errorf("rules: registry export has %s where a text in quotation marks was expected", quoted(s))
+		return "", "", fmt.Errorf("%s is not a text in quotation marks", quoted(s))
 	}
 	var b strings.Builder
 	for i := 1; i < len(s); i++ {
@@ -158,5 +180,5 @@ func regString(s string) (text, rest string, err error) {
 			b.WriteByte(s[i])
 		}
 	}
-	return "", "", fmt.Errorf("rules: registry export has a text that does not end on its line: %s", quoted(s))
+	return "", "", fmt.Errorf("text does not end on its line: %s", quoted(s))
 }

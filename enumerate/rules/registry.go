@@ -1,4 +1,4 @@
 package rules
 
-// registryKey is where Windows keeps the policy, below HKEY_LOCAL_MACHINE.
+// registryKey is the key of the policy below HKEY_LOCAL_MACHINE.
 const registryKey = `SOFTWARE\Policies\Microsoft\Windows\SmartCardCredentialProvider`

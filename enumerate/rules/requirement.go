@@ -7,7 +7,8 @@ import (
 	"github.com/smartlogon/smartlogon/internal/ber"
 )
 
-// A Profile is a column of Microsoft's requirement table.
+// A Profile is a column of the requirement table of "Certificate requirements and
+// enumeration".
 type Profile uint8
 
 const (
@@ -15,7 +16,7 @@ const (
 	Legacy                 // Windows before Vista
 )
 
-// String is "current" or "legacy".
+// String returns "current" or "legacy".
 func (p Profile) String() string {
 	if p == Legacy {
 		return "legacy"
@@ -23,26 +24,26 @@ func (p Profile) String() string {
 	return "current"
 }
 
-// MarshalText gives the text of String.
+// MarshalText returns the text of String.
 func (p Profile) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
 
-// A Requirement is the answer of one row of the requirement table of
-// "Certificate requirements and enumeration". It does not decide whether a
-// certificate is offered: [Findings] do.
+// A Requirement is the result of one row of the requirement table. It does not
+// decide whether a certificate is offered; [Findings] do.
 type Requirement struct {
 	Name     string // crl-distribution-point, key-usage, basic-constraints, eku, subject-alternative-name, subject, at-keyexchange, crl, upn
 	Profile  Profile
-	Required bool    // the table asks for it; what it does not ask for passes
-	Verdict  Verdict // Unknown where the certificate cannot be read
+	Required bool    // the table requires it; a row that requires nothing passes
+	Verdict  Verdict // Unknown where the field is malformed
 	Detail   string
 }
 
-// Reference says where the requirement is written.
+// Reference returns the row and column of the table.
 func (r Requirement) Reference() string {
 	return fmt.Sprintf("Certificate requirements and enumeration, requirement table, row %s, column %s", r.Name, r.Profile)
 }
 
-// MarshalJSON gives name, profile, required, verdict, detail and reference.
+// MarshalJSON returns an object with name, profile, required, verdict, detail and
+// reference.
 func (r Requirement) MarshalJSON() ([]byte, error) {
 	return json.Marshal(struct {
 		Name      string  `json:"name"`
@@ -54,41 +55,39 @@ func (r Requirement) MarshalJSON() ([]byte, error) {
 	}{r.Name, r.Profile, r.Required, r.Verdict, r.Detail, r.Reference()})
 }
 
-// Requirements holds a certificate file against every row of the requirement
-// table. Where the certificate cannot be walked, all are [Unknown].
+// Requirements compares a certificate file in DER with every row of the
+// requirement table. Where it cannot be parsed, every verdict is [Unknown].
 func Requirements(der []byte, profile Profile) []Requirement {
 	return Inspect(der).Requirements(profile, KeySpec{}, Policy{})
 }
 
-// Requirements holds the certificate, with a key of that specification, against
-// every row of the requirement table. Of the policies, AllowSignatureOnlyKeys
-// counts, for the current profile.
+// Requirements compares the certificate, for a key with that specification, with
+// every row of the requirement table. Of the policies only AllowSignatureOnlyKeys
+// has an effect, on the current profile.
 func (c *Certificate) Requirements(profile Profile, spec KeySpec, p Policy) []Requirement {
 	list := make([]Requirement, 0, len(rows))
 	for _, row := range rows {
-		r := Requirement{Name: row.name, Profile: profile, Required: row.current.required}
-		ask := row.current
+		r := Requirement{Name: row.name, Profile: profile, Verdict: Unknown}
+		want := row.current
 		if profile == Legacy {
-			ask = row.legacy
-			r.Required = ask.required
+			want = row.legacy
 		}
-		r.Verdict, r.Detail = Unknown, ""
+		r.Required = want.required
 		switch {
 		case c.err != nil:
 			r.Detail = c.err.Error()
-		case ask.check == nil:
-			r.Verdict, r.Detail = Passed, ask.text
+		case want.check == nil:
+			r.Verdict, r.Detail = Passed, want.text
 		default:
-			r.Verdict, r.Detail = ask.check(&evidence{c: c, spec: spec, policy: p})
+			r.Verdict, r.Detail = want.check(&evidence{c: c, spec: spec, policy: p})
 		}
 		list = append(list, r)
 	}
 	return list
 }
 
-// A demand is one cell of the table: a check, or the text of a cell that asks
-// for nothing.
-type demand struct {
+// A cell of the table has a check, or the text of a cell that requires nothing.
+type cell struct {
 	required bool
 	check    func(*evidence) (Verdict, string)
 	text     string
@@ -96,33 +95,32 @@ type demand struct {
 
 var rows = [...]struct {
 	name            string
-	current, legacy demand
+	current, legacy cell
 }{
 	{"crl-distribution-point",
-		demand{text: "not required on the client; a domain sign-in needs an HTTP address that answers"},
-		demand{required: true, check: requireCRLAddress}},
-	{"key-usage", demand{required: true, check: requireDigitalSignature}, demand{required: true, check: requireDigitalSignature}},
-	{"basic-constraints", demand{text: "not required"}, demand{check: allowEndEntity}},
-	{"eku", demand{check: allowOnlyLogon}, demand{required: true, check: requireLogon}},
-	{"subject-alternative-name", demand{text: "an e-mail address is not required"}, demand{required: true, check: requireUPN}},
-	{"subject", demand{text: "not required"}, demand{required: true, check: requireSubject}},
-	{"at-keyexchange", demand{required: true, check: requireExchangeOrPolicy}, demand{required: true, check: requireExchange}},
-	{"crl", demand{text: "not required"}, demand{text: "not required"}},
-	{"upn", demand{text: "not required"}, demand{text: "not required in this row; the subject alternative name must have it"}},
+		cell{text: "not required on the client; a domain sign-in needs an HTTP address that answers"},
+		cell{required: true, check: requireCRLAddress}},
+	{"key-usage", cell{required: true, check: requireDigitalSignature}, cell{required: true, check: requireDigitalSignature}},
+	{"basic-constraints", cell{text: "not required"}, cell{check: allowEndEntity}},
+	{"eku", cell{check: allowOnlyLogon}, cell{required: true, check: requireLogon}},
+	{"subject-alternative-name", cell{text: "an e-mail address is not required"}, cell{required: true, check: requireUPN}},
+	{"subject", cell{text: "not required"}, cell{required: true, check: requireSubject}},
+	{"at-keyexchange", cell{required: true, check: requireExchangeOrPolicy}, cell{required: true, check: requireExchange}},
+	{"crl", cell{text: "not required"}, cell{text: "not required"}},
+	{"upn", cell{text: "not required"}, cell{text: "not required in this row; the subject alternative name must have it"}},
 }
 
-// decided turns the reason of a rule into the answer of a row, for which no
-// policy counts.
-func decided(e *evidence, why reason) (Verdict, string) {
+// result returns verdict and text of a reason, without regard to policies.
+func result(e *evidence, why reason) (Verdict, string) {
 	return reasons[why].verdict, reasons[why].detail(e)
 }
 
-func requireDigitalSignature(e *evidence) (Verdict, string) { return decided(e, decideKeyUsage(e)) }
+func requireDigitalSignature(e *evidence) (Verdict, string) { return result(e, decideKeyUsage(e)) }
 
 func requireLogon(e *evidence) (Verdict, string) {
 	switch why := decideEKU(e); why {
 	case purposeLogon, purposeUnreadable:
-		return decided(e, why)
+		return result(e, why)
 	case purposeMissing:
 		return Failed, "no extended key usage; smart card logon is required"
 	}
@@ -132,7 +130,7 @@ func requireLogon(e *evidence) (Verdict, string) {
 func allowOnlyLogon(e *evidence) (Verdict, string) {
 	switch why := decideEKU(e); why {
 	case purposeLogon, purposeUnreadable:
-		return decided(e, why)
+		return result(e, why)
 	case purposeMissing:
 		return Passed, "no extended key usage, which the requirement table allows; step (e) of the enumeration does not"
 	}
@@ -142,7 +140,7 @@ func allowOnlyLogon(e *evidence) (Verdict, string) {
 func requireUPN(e *evidence) (Verdict, string) {
 	switch why := decideUPN(e); why {
 	case hasUPN, namesUnreadable:
-		return decided(e, why)
+		return result(e, why)
 	}
 	return Failed, "no otherName with a User Principal Name in UTF-8"
 }
@@ -158,7 +156,7 @@ func requireSubject(e *evidence) (Verdict, string) {
 	return Unknown, "the name cannot be read"
 }
 
-func requireExchange(e *evidence) (Verdict, string) { return decided(e, decideKeySpecification(e)) }
+func requireExchange(e *evidence) (Verdict, string) { return result(e, decideKeySpecification(e)) }
 
 func requireExchangeOrPolicy(e *evidence) (Verdict, string) {
 	verdict, detail := requireExchange(e)
@@ -173,7 +171,7 @@ const (
 	oidCRLAddresses     = "\x55\x1D\x1F" // 2.5.29.31
 )
 
-// allowEndEntity reads basic constraints (RFC 5280, 4.2.1.9), if there are any.
+// allowEndEntity checks the basic constraints (RFC 5280, 4.2.1.9), if present.
 func allowEndEntity(e *evidence) (Verdict, string) {
 	x, ok, err := e.c.fields.Extension(oidBasicConstraints)
 	if err != nil {
@@ -194,9 +192,9 @@ func allowEndEntity(e *evidence) (Verdict, string) {
 	if pathLength {
 		in.Next()
 	}
-	for _, fault := range [...]error{r.Close(), in.Close()} {
-		if fault != nil {
-			return Unknown, "basic constraints: " + fault.Error()
+	for _, err := range [...]error{r.Close(), in.Close()} {
+		if err != nil {
+			return Unknown, "basic constraints: " + err.Error()
 		}
 	}
 	switch {
@@ -208,8 +206,7 @@ func allowEndEntity(e *evidence) (Verdict, string) {
 	return Passed, "end entity, no path length"
 }
 
-// requireCRLAddress looks for a URI among the distribution points (RFC 5280,
-// 4.2.1.13).
+// requireCRLAddress requires a URI in a distribution point (RFC 5280, 4.2.1.13).
 func requireCRLAddress(e *evidence) (Verdict, string) {
 	x, ok, err := e.c.fields.Extension(oidCRLAddresses)
 	if err != nil {
@@ -228,6 +225,7 @@ func requireCRLAddress(e *evidence) (Verdict, string) {
 	return Passed, quoted(addresses[0])
 }
 
+// crlAddresses returns the URIs of the distribution points in their order.
 func crlAddresses(value ber.Element) ([]string, error) {
 	const (
 		distributionPoint ber.Tag = 0xA0 // of DistributionPoint

@@ -1,56 +1,55 @@
 package rules
 
-// A Rule is one condition that Windows puts on a sign-in certificate when it
-// looks for those to offer ("Certificate requirements and enumeration", steps of
-// the enumeration).
+// A Rule is one of the conditions under which Windows offers a certificate for
+// sign-in ("Certificate requirements and enumeration", steps of the enumeration).
 type Rule string
 
 const (
-	// Validity holds while the clock is between notBefore and notAfter, both
-	// included. AllowTimeInvalidCertificates waives it.
+	// Validity requires that the time is not before notBefore and not after
+	// notAfter. AllowTimeInvalidCertificates waives it.
 	Validity Rule = "validity"
 
-	// KeySpecification holds for a key in the AT_KEYEXCHANGE part of its
-	// container. AllowSignatureOnlyKeys waives it for AT_SIGNATURE.
+	// KeySpecification requires the key exchange key of a container.
+	// AllowSignatureOnlyKeys waives it for the signature key.
 	KeySpecification Rule = "key-specification"
 
-	// UPN holds for a certificate with a name that Windows can send: a User
-	// Principal Name, else an e-mail address, of the subject alternative name.
-	// X509HintsNeeded waives it.
+	// UPN requires a name that Windows can send: a User Principal Name or an
+	// e-mail address in the subject alternative name. X509HintsNeeded waives
+	// it.
 	UPN Rule = "upn"
 
-	// KeyUsage holds for a key usage extension with digitalSignature. Nothing
-	// waives it.
+	// KeyUsage requires a key usage extension with digitalSignature. No
+	// policy waives it.
 	KeyUsage Rule = "key-usage"
 
-	// EKU holds for an extended key usage with smart card logon.
-	// AllowCertificatesWithNoEKU waives it for no extension, for the
-	// all-purpose and for the client authentication usage.
+	// EKU requires an extended key usage with smart card logon.
+	// AllowCertificatesWithNoEKU waives it for a certificate without the
+	// extension, and for the all-purpose and the client authentication usage.
 	EKU Rule = "eku"
 
-	// ECC holds for RSA keys. EnumerateECCCerts waives it for the curves P-256,
-	// P-384 and P-521.
+	// ECC requires an RSA key. EnumerateECCCerts waives it for the curves
+	// P-256, P-384 and P-521.
 	ECC Rule = "ecc"
 )
 
-// A Verdict is the answer of one rule.
+// A Verdict is the result of one rule.
 type Verdict string
 
 const (
 	Passed  Verdict = "passed"  // the rule holds
-	Failed  Verdict = "failed"  // it does not
-	Waived  Verdict = "waived"  // it does not, and a policy lets the certificate through
-	Unknown Verdict = "unknown" // it cannot be read or is not documented; as failed, and never waived
+	Failed  Verdict = "failed"  // the rule does not hold
+	Waived  Verdict = "waived"  // the rule does not hold, and a policy allows that
+	Unknown Verdict = "unknown" // the field is malformed or undocumented; counts as failed, never waived
 )
 
 // A KeySpec says which of the two keys of a Windows key container belongs to a
-// certificate, and how that is known. The zero value is that of a certificate
-// file. It is comparable.
+// certificate, and how that is known. The zero value is for a certificate file.
+// It is comparable.
 type KeySpec struct {
 	Kind KeyKind
 
-	// Assumed names what Kind is assumed for, such as "slot 9C", where
-	// the card does not record it. Empty: the container map of the card
+	// Assumed names what Kind is assumed for, such as "slot 9C", where the
+	// card does not record it. Empty means that the container map of the card
 	// records it.
 	Assumed string
 }

@@ -2,12 +2,12 @@
 
 package rules
 
-// System is the policy of this machine: on Windows, the values of the registry
-// key
+// System reads the policy of this machine. On Windows these are the values of the
+// registry key
 //
 //	HKLM\SOFTWARE\Policies\Microsoft\Windows\SmartCardCredentialProvider
 //
-// and the zero Policy if there is no such key. The error then names a value that
-// is not documented or has the wrong type. On other systems it is always the zero
-// Policy.
+// Without the key it returns the zero Policy. The error names a value that is
+// undocumented or has the wrong type, or says why the key cannot be read. On
+// other systems it always returns the zero Policy.
 func System() (Policy, error) { return Policy{}, nil }

@@ -7,13 +7,14 @@ import (
 	"golang.org/x/sys/windows/registry"
 )
 
-// System is the policy of this machine: the values of the registry key
+// System reads the policy of this machine. On Windows these are the values of the
+// registry key
 //
 //	HKLM\SOFTWARE\Policies\Microsoft\Windows\SmartCardCredentialProvider
 //
-// Without the key it is the zero Policy. The error names a value that is not
-// documented or has the wrong type, or says why the key cannot be read. On other
-// systems than Windows it is always the zero Policy.
+// Without the key it returns the zero Policy. The error names a value that is
+// undocumented or has the wrong type, or says why the key cannot be read. On
+// other systems it always returns the zero Policy.
 func System() (Policy, error) {
 	key, err := registry.OpenKey(registry.LOCAL_MACHINE, registryKey, registry.QUERY_VALUE|registry.WOW64_64KEY)
 	if errors.Is(err, registry.ErrNotExist) {
@@ -29,18 +30,18 @@ func System() (Policy, error) {
 	}
 	var p Policy
 	for _, name := range names {
-		data, what, err := registryData(key, name)
+		data, description, err := registryData(key, name)
 		if err != nil {
 			return Policy{}, fmt.Errorf("rules: read policy %s: %w", quoted(name), err)
 		}
-		if err := p.set(name, data, what); err != nil {
-			return Policy{}, err
+		if err := p.set(name, data, description); err != nil {
+			return Policy{}, fmt.Errorf("rules: %w", err)
 		}
 	}
 	return p, nil
 }
 
-func registryData(key registry.Key, name string) (data any, what string, err error) {
+func registryData(key registry.Key, name string) (data any, description string, err error) {
 	_, kind, err := key.GetValue(name, nil)
 	if err != nil {
 		return nil, "", err
@@ -51,8 +52,8 @@ func registryData(key registry.Key, name string) (data any, what string, err err
 		if err != nil {
 			return nil, "", err
 		}
-		data, what = onOff(n)
-		return data, what, nil
+		data, description = onOff(n)
+		return data, description, nil
 	case registry.SZ:
 		text, _, err := key.GetStringValue(name)
 		return text, "a REG_SZ", err

@@ -74,6 +74,6 @@ func TestSystem(t *testing.T) {
 	t.Run("a value nobody knows", func(t *testing.T) {
 		require.NoError(t, fresh(t).SetDWordValue("AllowEverything", 1))
 		_, err := rules.System()
-		assert.EqualError(t, err, `rules: policy "AllowEverything" is not one that is documented`)
+		assert.EqualError(t, err, `rules: policy "AllowEverything" is not documented`)
 	})
 }

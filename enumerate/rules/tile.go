@@ -1,29 +1,27 @@
 package rules
 
 import (
-	"cmp"
-	"slices"
+	"strings"
 	"time"
 
 	"github.com/smartlogon/smartlogon/internal/ber"
 	"github.com/smartlogon/smartlogon/internal/cert"
-	"github.com/smartlogon/smartlogon/upn"
 )
 
-// A Tile is what decides where a certificate stands among those that are
-// offered, and whether another one hides it.
+// A Tile has what decides on the place of a certificate among those that are
+// offered, and on whether another one hides it.
 type Tile struct {
-	Card    string // tells cards apart; certificates of two cards never hide each other
+	Card    string // identifies the card; a certificate hides only those on its card
 	Default bool   // it is in the default container of its card
 
-	Template string    // object identifier of its template, or its name; empty: none
+	Template string    // object identifier or name of its template; empty: none
 	Major    int64     // major version of the template
-	UPN      string    // the first; empty: none
-	NotAfter time.Time // zero: cannot be read
+	UPN      string    // the first one; empty: none
+	NotAfter time.Time // zero: malformed
 }
 
-// Tile has what the certificate says of its tile. Card and Default are for the
-// caller to fill in.
+// Tile returns the tile of the certificate. Card and Default are left to the
+// caller.
 func (c *Certificate) Tile() Tile {
 	t := Tile{NotAfter: c.NotAfter().Time()}
 	if len(c.names.UPNs) > 0 {
@@ -33,15 +31,15 @@ func (c *Certificate) Tile() Tile {
 	return t
 }
 
-// Extensions in which a Windows CA names the template of a certificate, as they
-// stand in it.
+// Extensions in which a Windows CA names the template, as contents of an OBJECT
+// IDENTIFIER.
 const (
 	oidTemplate     = "\x2B\x06\x01\x04\x01\x82\x37\x15\x07" // 1.3.6.1.4.1.311.21.7: of version 2 and later
 	oidTemplateName = "\x2B\x06\x01\x04\x01\x82\x37\x14\x02" // 1.3.6.1.4.1.311.20.2: of version 1
 )
 
-// template returns the template of the certificate and its major version. There
-// is none where its extension cannot be read.
+// template returns the template of the certificate and its major version, or
+// nothing where the extension is malformed.
 func (c *Certificate) template() (name string, major int64) {
 	if x, ok, err := c.fields.Extension(oidTemplate); ok && err == nil {
 		r := x.Value.Inside()
@@ -74,10 +72,9 @@ func (c *Certificate) template() (name string, major int64) {
 	return "", 0
 }
 
-// Title is the one text of a tile: the UPN, else the e-mail address, else the
-// subject. With ReverseSubject the subject, and nothing else, is shown in reverse
-// of the order in which it is stored. It is empty for a certificate with an empty
-// subject and no name.
+// Title returns the text of the tile: the first UPN, else the first e-mail address,
+// else the subject, in reverse order with ReverseSubject. It is empty for a
+// certificate without a name and with an empty subject.
 func (c *Certificate) Title(p Policy) string {
 	switch {
 	case len(c.names.UPNs) > 0:
@@ -88,65 +85,91 @@ func (c *Certificate) Title(p Policy) string {
 	return cert.Display(c.fields.Subject, p.ReverseSubject)
 }
 
-// Arrange puts what is offered into the order of its tiles: cards as they come,
-// of each the default container first, and otherwise as given.
+// Arrange returns the items in the order of their tiles: cards in the order in
+// which they first occur, of each card the default container first, the others as
+// they come. The items must be those that are offered.
 //
-// With FilterDuplicateCerts, one of several certificates of a card is left that
-// are from the same template with the same major version, for the same UPN: the
-// one of the default container, which older Windows would use, else the one that
-// expires last, else the first. The filter comes after AllowTimeInvalidCertificates,
-// so items must already be those that are offered.
+// With FilterDuplicateCerts it keeps one of several certificates on a card that
+// have the same template, major version and UPN: the one in the default
+// container, which older versions of Windows use, else the one that expires last,
+// else the first.
 func Arrange[T any](items []T, tile func(T) Tile, p Policy) []T {
 	type entry struct {
-		item T
-		tile Tile
-		card int
+		tile   Tile
+		place  int // card and rank within it
+		hidden bool
 	}
+	entries := make([]entry, len(items))
 	cards := make(map[string]int)
-	var shown []entry
-	for _, item := range items {
-		e := entry{item: item, tile: tile(item)}
+	shown := make(map[sameTile]int) // index into entries
+	for i, item := range items {
+		e := &entries[i]
+		e.tile = tile(item)
 		card, ok := cards[e.tile.Card]
 		if !ok {
 			card = len(cards)
 			cards[e.tile.Card] = card
 		}
-		e.card = card
-		if p.FilterDuplicateCerts {
-			same := func(other entry) bool { return e.tile.same(other.tile) }
-			if i := slices.IndexFunc(shown, same); i >= 0 {
-				if !e.tile.hides(shown[i].tile) {
-					continue
-				}
-				shown = slices.Delete(shown, i, i+1)
-			}
+		if e.place = 2 * card; !e.tile.Default {
+			e.place++
 		}
-		shown = append(shown, e)
-	}
-	rank := func(e entry) int {
-		if e.tile.Default {
-			return 0
+		if !p.FilterDuplicateCerts || e.tile.Template == "" || e.tile.UPN == "" {
+			continue
 		}
-		return 1
+		same := e.tile.same()
+		earlier, ok := shown[same]
+		switch {
+		case !ok:
+		case e.tile.hides(entries[earlier].tile):
+			entries[earlier].hidden = true
+		default:
+			e.hidden = true
+			continue
+		}
+		shown[same] = i
 	}
-	slices.SortStableFunc(shown, func(a, b entry) int {
-		return cmp.Or(cmp.Compare(a.card, b.card), cmp.Compare(rank(a), rank(b)))
-	})
-	list := make([]T, len(shown))
-	for i, e := range shown {
-		list[i] = e.item
+	next := make([]int, 2*len(cards)+1) // index in list of the next item of each place
+	for _, e := range entries {
+		if !e.hidden {
+			next[e.place+1]++
+		}
+	}
+	for place := range len(next) - 1 {
+		next[place+1] += next[place]
+	}
+	list := make([]T, next[len(next)-1])
+	for i, e := range entries {
+		if !e.hidden {
+			list[next[e.place]] = items[i]
+			next[e.place]++
+		}
 	}
 	return list
 }
 
-// same is what the policy text calls the same certificate.
-func (t Tile) same(other Tile) bool {
-	return t.Card == other.Card && t.Template != "" && t.Template == other.Template && t.Major == other.Major &&
-		t.UPN != "" && upn.Equal(t.UPN, other.UPN)
+// A sameTile is what two tiles have in common that the policy takes for the same
+// certificate.
+type sameTile struct {
+	card, template string
+	major          int64
+	upn            string
 }
 
-// hides reports whether t is shown instead of one that is the same and came
-// before it.
+func (t Tile) same() sameTile {
+	return sameTile{t.Card, t.Template, t.Major, lower(t.UPN)}
+}
+
+// lower folds the case of names that [upn.Equal] compares.
+func lower(name string) string {
+	return strings.Map(func(r rune) rune {
+		if 'A' <= r && r <= 'Z' {
+			return r + ('a' - 'A')
+		}
+		return r
+	}, name)
+}
+
+// hides reports whether t is shown instead of an earlier one that is the same.
 func (t Tile) hides(earlier Tile) bool {
 	if t.Default != earlier.Default {
 		return t.Default

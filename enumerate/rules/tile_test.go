@@ -1,17 +1,20 @@
 package rules_test
 
 import (
+	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/smartlogon/smartlogon/enumerate/rules"
 	"github.com/smartlogon/smartlogon/internal/ber"
 	"github.com/smartlogon/smartlogon/internal/cert/certtest"
+	"github.com/smartlogon/smartlogon/upn"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
-// A tile with a name, to tell which ones are left.
+// A named tile can be recognized in the result.
 type named struct {
 	name string
 	tile rules.Tile
@@ -62,6 +65,53 @@ func TestArrange(t *testing.T) {
 			}
 			assert.Equal(t, tt.want, got)
 		})
+	}
+}
+
+// TestArrangeEqualsItsDescription compares Arrange with a slow reading of its doc
+// comment.
+func TestArrangeEqualsItsDescription(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	pick := func(values ...string) string { return values[random.IntN(len(values))] }
+	same := func(a, b rules.Tile) bool {
+		return a.Card == b.Card && a.Template != "" && a.Template == b.Template && a.Major == b.Major && a.UPN != "" && upn.Equal(a.UPN, b.UPN)
+	}
+	hides := func(a, b rules.Tile) bool {
+		return a.Default && !b.Default || a.Default == b.Default && a.NotAfter.After(b.NotAfter)
+	}
+	for range 2000 {
+		tiles := make([]rules.Tile, random.IntN(12))
+		var cards []string
+		for i := range tiles {
+			tiles[i] = rules.Tile{
+				Card: pick("1", "2"), Default: random.IntN(3) == 0,
+				Template: pick("", "1.2.3"), Major: int64(random.IntN(2)), UPN: pick("", "a@x", "A@X", "b@x"),
+				NotAfter: year(2030 + random.IntN(3)),
+			}
+			if !slices.Contains(cards, tiles[i].Card) {
+				cards = append(cards, tiles[i].Card)
+			}
+		}
+		want := []int{}
+		for _, card := range cards {
+			for _, inDefault := range []bool{true, false} {
+				for i, x := range tiles {
+					hidden := false
+					for j, y := range tiles {
+						hidden = hidden || same(x, y) && (hides(y, x) || j < i && !hides(x, y))
+					}
+					if x.Card == card && x.Default == inDefault && !hidden {
+						want = append(want, i)
+					}
+				}
+			}
+		}
+		items := make([]int, len(tiles))
+		for i := range items {
+			items[i] = i
+		}
+		got := rules.Arrange(items, func(i int) rules.Tile { return tiles[i] }, rules.Policy{FilterDuplicateCerts: true})
+		require.Equal(t, want, got, "%+v", tiles)
 	}
 }
 

@@ -1,10 +1,10 @@
-// Mutate deletes one rule, one policy, one reason or one row of the requirement
+// Mutate removes one rule, one policy, one reason or one row of the requirement
 // table at a time and runs the tests of the package, which must fail each time.
 // Run it in the root of the module; it takes a few minutes:
 //
 //	go run enumerate/rules/testdata/mutate.go
 //
-// Nothing is changed on disk: the compiler is given an overlay.
+// No source file is changed: the compiler gets an overlay.
 package main
 
 import (
@@ -20,7 +20,7 @@ import (
 
 const folder = "enumerate/rules"
 
-// A mutation takes away what a pattern matches in a file, once for each match.
+// A mutation replaces what a pattern matches in a file, one match at a time.
 type mutation struct {
 	what, file string
 	pattern    string // its first group names the mutant
@@ -33,7 +33,7 @@ var mutations = []mutation{
 	{"waiver of", "reason.go", `(?m)^\t(\w+): +\{Failed, (?:[a-z]\w+[A-Z]\w+|x509HintsNeeded),`, "\t$1: {Failed, none,"},
 	{"verdict of", "reason.go", `(?m)^\t(\w+): +\{(?:Failed|Unknown), \w+,`, "\t$1: {Passed, none,"},
 	{"pass of", "reason.go", `(?m)^\t(\w+): +\{Passed, \w+,`, "\t$1: {Failed, none,"},
-	{"row", "requirement.go", `(?m)^\t\{"([a-z-]+)",(?:\n\t\t.*)*(?: demand.*)?\n`, ""},
+	{"row", "requirement.go", `(?m)^\t\{"([a-z-]+)",(?:\n\t\t.*)*(?: cell.*)?\n`, ""},
 }
 
 func main() {
@@ -48,8 +48,8 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	if path, err := filepath.Abs(check); err != nil || dies(dir, path, string(sound)) {
-		log.Fatal("the tests fail before anything is deleted: ", err)
+	if path, err := filepath.Abs(check); err != nil || killed(dir, path, string(sound)) {
+		log.Fatal("the tests fail without a mutation: ", err)
 	}
 	total, survived := 0, 0
 	for _, m := range mutations {
@@ -64,7 +64,7 @@ func main() {
 		pattern := regexp.MustCompile(m.pattern)
 		places := pattern.FindAllSubmatchIndex(source, -1)
 		if len(places) == 0 {
-			log.Fatalf("nothing in %s is a %s: the pattern is out of date", m.file, m.what)
+			log.Fatalf("%s has no %s: the pattern is out of date", m.file, m.what)
 		}
 		for _, at := range places {
 			name := string(source[at[2]:at[3]])
@@ -73,7 +73,7 @@ func main() {
 			}
 			mutant := string(source[:at[0]]) + string(pattern.Expand(nil, []byte(m.with), source, at)) + string(source[at[1]:])
 			total++
-			if dies(dir, path, mutant) {
+			if killed(dir, path, mutant) {
 				fmt.Printf("%s %s: a test fails\n", m.what, name)
 				continue
 			}
@@ -87,9 +87,9 @@ func main() {
 	}
 }
 
-// dies reports whether the tests fail with mutant in the place of the file. A
-// mutant that does not compile has shown nothing and ends the program.
-func dies(dir, path, mutant string) bool {
+// killed reports whether the tests fail with mutant in place of the file. A mutant
+// that does not compile ends the program.
+func killed(dir, path, mutant string) bool {
 	changed, overlay := filepath.Join(dir, "mutant.go"), filepath.Join(dir, "overlay.json")
 	text, err := json.Marshal(map[string]map[string]string{"Replace": {path: changed}})
 	if err == nil {

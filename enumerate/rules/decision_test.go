@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// policyNames are the on-or-off policies, by reflection, so that one that is
-// added is in every table.
+// policyNames returns the REG_DWORD policies, by reflection, so that no table can
+// miss a new one.
 func policyNames() []string {
 	var names []string
 	for i := range reflect.TypeFor[rules.Policy]().NumField() {
@@ -52,13 +52,13 @@ func TestDecisionTable(t *testing.T) {
 			if s.policy != "" && slices.Contains(enabled, s.policy) {
 				want = rules.Waived
 			}
-			found := c.Check(s.spec, p, clock)
-			for i, f := range found {
+			findings := c.Check(s.spec, p, clock)
+			for i, f := range findings {
 				if f.Rule == s.rule && f.Verdict != want || f.Rule != s.rule && f.Verdict != rules.Passed || f.Rule != everyRule[i] {
 					t.Errorf("%s, %v: %s is %s", s.name, enabled, f.Rule, f.Verdict)
 				}
 			}
-			if offered := want == rules.Passed || want == rules.Waived; found.Offered() != offered {
+			if offered := want == rules.Passed || want == rules.Waived; findings.Offered() != offered {
 				t.Errorf("%s, %v: offered is %v", s.name, enabled, !offered)
 			}
 			for _, profile := range []rules.Profile{rules.Current, rules.Legacy} {
@@ -72,9 +72,8 @@ func TestDecisionTable(t *testing.T) {
 	}
 }
 
-// requirement is the verdict of a row of the requirement table for a certificate
-// in a state: what section "requirements" of the document says, written once
-// more and apart from the library.
+// requirement returns the expected verdict of a row of the requirement table. It
+// is written from the document, independently of the package.
 func requirement(row string, profile rules.Profile, s state, p rules.Policy) rules.Verdict {
 	verdict := func(rule rules.Rule) rules.Verdict {
 		if s.rule == rule {
@@ -97,7 +96,7 @@ func requirement(row string, profile rules.Profile, s state, p rules.Policy) rul
 			return rules.Waived
 		}
 		return v
-	case "crl-distribution-point": // none of these certificates has one
+	case "crl-distribution-point": // no state has one
 		if legacy {
 			return rules.Failed
 		}
@@ -112,12 +111,12 @@ func requirement(row string, profile rules.Profile, s state, p rules.Policy) rul
 	return rules.Passed
 }
 
-// TestAllRulesTogether asserts that no rule looks at what another one decides:
-// every combination of states, under no and under every policy.
+// TestAllRulesTogether asserts that rules are independent: every combination of
+// states, without and with all policies.
 func TestAllRulesTogether(t *testing.T) {
 	parts := map[rules.Rule][]state{}
 	for _, s := range states {
-		// One state of a kind suffices here.
+		// One state for each verdict and policy suffices.
 		if !slices.ContainsFunc(parts[s.rule], func(o state) bool { return o.verdict == s.verdict && o.policy == s.policy }) {
 			parts[s.rule] = append(parts[s.rule], s)
 		}
@@ -162,7 +161,7 @@ func TestAllRulesTogether(t *testing.T) {
 	assert.Greater(t, sum, 1000)
 }
 
-// extensionsOf returns the extensions of a kind that a state has.
+// extensionsOf returns the extensions of a state that have an object identifier.
 func extensionsOf(s state, oid string) [][]byte {
 	var list [][]byte
 	for _, x := range s.cert.Extensions {

@@ -10,7 +10,7 @@ import (
 	"github.com/smartlogon/smartlogon/enumerate/rules"
 )
 
-// read is the certificate of a file in testdata.
+// read returns the certificate in a file of testdata.
 func read(file string) []byte {
 	text, err := os.ReadFile(filepath.Join("testdata", file))
 	if err != nil {
@@ -20,14 +20,16 @@ func read(file string) []byte {
 	return block.Bytes
 }
 
-// Every rule is asked, and each says what it found.
+// Each rule has a verdict and a reason.
 func ExampleCheck() {
 	der := read("validity-expired.pem")
 	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
-	found := rules.Check(der, rules.KeySpec{Kind: rules.KeyExchange}, rules.Policy{}, at)
-	fmt.Println("offered:", found.Offered())
-	for _, f := range found {
+	// The container map of a card says that this is the key exchange key.
+	spec := rules.KeySpec{Kind: rules.KeyExchange}
+	findings := rules.Check(der, spec, rules.Policy{}, at)
+	fmt.Println("offered:", findings.Offered())
+	for _, f := range findings {
 		fmt.Printf("%-17s %s: %s\n", f.Rule, f.Verdict, f.Detail())
 	}
 	// Output:
@@ -40,19 +42,19 @@ func ExampleCheck() {
 	// ecc               passed: RSA
 }
 
-// What an administrator would have to allow.
+// The policies that an administrator would have to enable.
 func ExampleFindings_PoliciesNeeded() {
 	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	for _, file := range []string{"ecc-P-256.pem", "ecc-Ed25519.pem"} {
-		found := rules.Check(read(file), rules.KeySpec{Kind: rules.Signature}, rules.Policy{}, at)
-		fmt.Println(found.PoliciesNeeded())
+		findings := rules.Check(read(file), rules.KeySpec{Kind: rules.Signature}, rules.Policy{}, at)
+		fmt.Println(findings.PoliciesNeeded())
 	}
 	// Output:
 	// [AllowSignatureOnlyKeys EnumerateECCCerts] true
 	// [] false
 }
 
-// Policies can be read from what regedit exports.
+// A policy read from a registry export.
 func ExampleParseReg() {
 	policy, err := rules.ParseReg([]byte(`Windows Registry Editor Version 5.00
 

@@ -18,20 +18,20 @@ import (
 	"golang.org/x/crypto/cryptobyte/asn1"
 )
 
-// FuzzCheck holds that the findings are the same whatever the order of the
-// extensions, that nothing is offered without a name it could send or a policy
-// that waives it, and that a policy never makes a verdict worse.
+// FuzzCheck asserts that the order of the extensions does not change the findings,
+// that a certificate without a name is not offered unless a policy waives that,
+// and that a policy never makes a verdict worse.
 func FuzzCheck(f *testing.F) {
 	for _, s := range states {
 		f.Add(s.cert.DER(), uint8(s.spec.Kind))
 	}
 	f.Fuzz(func(t *testing.T, der []byte, kind uint8) {
 		spec := rules.KeySpec{Kind: rules.KeyKind(kind)}
-		found := rules.Check(der, spec, rules.Policy{}, clock)
+		findings := rules.Check(der, spec, rules.Policy{}, clock)
 		every := rules.Check(der, spec, rules.Policy{
 			AllowCertificatesWithNoEKU: true, AllowSignatureOnlyKeys: true, AllowTimeInvalidCertificates: true, EnumerateECCCerts: true, X509HintsNeeded: true,
 		}, clock)
-		for i, f := range found {
+		for i, f := range findings {
 			with := every[i]
 			switch f.Verdict {
 			case rules.Passed, rules.Unknown:
@@ -47,38 +47,38 @@ func FuzzCheck(f *testing.F) {
 			}
 			for _, text := range []string{f.Detail(), f.Remedy()} {
 				if len(text) > 20_000 || bytes.ContainsFunc([]byte(text), func(r rune) bool { return r < ' ' }) {
-					t.Fatalf("%q is no line of text", text)
+					t.Fatalf("%q is not one line of text", text)
 				}
 			}
 		}
-		if needed, ok := found.PoliciesNeeded(); ok != every.Offered() || ok && (len(needed) == 0) != found.Offered() {
+		if needed, ok := findings.PoliciesNeeded(); ok != every.Offered() || ok && (len(needed) == 0) != findings.Offered() {
 			t.Fatalf("policies needed: %v, %v", needed, ok)
 		}
 		if got, want := rules.Inspect(der).Names(), upn.Read(der); !reflect.DeepEqual(got, want) {
 			t.Fatalf("%+v, and package upn reads %+v", got, want)
 		}
 		c, err := rules.Read(der)
-		if (err == nil) != (found.Err() == nil) {
-			t.Fatalf("%v and %v", err, found.Err())
+		if (err == nil) != (findings.Err() == nil) {
+			t.Fatalf("%v and %v", err, findings.Err())
 		}
 		if err != nil {
 			return
 		}
-		if names := c.Names(); found[2].Verdict == rules.Passed && len(names.UPNs) == 0 && len(names.Emails) == 0 {
+		if names := c.Names(); findings[2].Verdict == rules.Passed && len(names.UPNs) == 0 && len(names.Emails) == 0 {
 			t.Fatal("passed without a name")
 		}
 		other, ok := reversed(der)
-		if ok && summary(rules.Check(other, spec, rules.Policy{}, clock)) != summary(found) {
-			t.Fatalf("%s\nand with the extensions in reverse\n%s", summary(found), summary(rules.Check(other, spec, rules.Policy{}, clock)))
+		if ok && summary(rules.Check(other, spec, rules.Policy{}, clock)) != summary(findings) {
+			t.Fatalf("%s\nand with the extensions in reverse\n%s", summary(findings), summary(rules.Check(other, spec, rules.Policy{}, clock)))
 		}
 	})
 }
 
-// summary is what the findings say, but where in the bytes. Of several faults
-// the first is told, so the text of an unknown verdict is no part of it.
-func summary(found rules.Findings) string {
+// summary returns the findings without byte offsets. The text of an unknown verdict
+// is left out: it is about the first of several faults.
+func summary(findings rules.Findings) string {
 	text := ""
-	for _, f := range found {
+	for _, f := range findings {
 		text += fmt.Sprint(f.Rule, " ", f.Verdict, " ", f.Policy)
 		if f.Verdict != rules.Unknown {
 			text += " " + f.Detail()
@@ -88,8 +88,8 @@ func summary(found rules.Findings) string {
 	return text
 }
 
-// reversed turns the order of the extensions of a certificate, if they can be
-// read.
+// reversed returns a certificate with its extensions in reverse order, if they can
+// be read.
 func reversed(der []byte) ([]byte, bool) {
 	const explicit3 = asn1.Tag(0xA3)
 	in := cryptobyte.String(der)
@@ -156,8 +156,7 @@ func permutations(list [][]byte, f func([][]byte)) {
 	}
 }
 
-// TestSeeds keeps a few seeds for the fuzz targets beside those that the targets
-// add themselves.
+// TestSeeds compares the seeds in testdata with the certificates that they are.
 func TestSeeds(t *testing.T) {
 	sound := certtest.Logon("alice@example.com").DER()
 	for path, want := range map[string]string{

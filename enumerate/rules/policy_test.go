@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// only is the policy in which one value is enabled.
+// only returns the policy with one value enabled.
 func only(name string) rules.Policy {
 	var p rules.Policy
 	reflect.ValueOf(&p).Elem().FieldByName(name).SetBool(true)
@@ -151,18 +151,18 @@ func TestParseRegRefuses(t *testing.T) {
 		{"neither UTF-8 nor UTF-16", "\x80", "rules: registry export: neither UTF-8 nor UTF-16 with a byte order mark"},
 		{"half a character of UTF-16", "\xFF\xFEa", "rules: registry export: UTF-16 with an odd number of bytes: 3"},
 		{"too much", strings.Repeat(" ", 16<<20+1), "rules: registry export: 16777217 bytes are more than 16777216"},
-		{"a value nobody knows", header + section + `"AllowEverything"=dword:00000001`, line + `policy "AllowEverything" is not documented`},
+		{"an undocumented value", header + section + `"AllowEverything"=dword:00000001`, line + `policy "AllowEverything" is not documented`},
 		{"the value without a name", header + section + `@="x"`, line + `"@=\"x\"" is not a text in quotation marks`},
 		{"a text for a number", header + section + `"ReverseSubject"="1"`, line + `policy ReverseSubject is a REG_SZ, not a REG_DWORD of 0 or 1`},
 		{"a number for a text", header + section + `"IntegratedUnblockPromptString"=dword:00000001`, line + `policy IntegratedUnblockPromptString is a REG_DWORD, not a REG_SZ`},
 		{"binary data for a text", header + section + `"IntegratedUnblockPromptString"=hex(2):61,\` + "\r\n  00", line + `policy IntegratedUnblockPromptString is data of the form "hex(2)", not a REG_SZ`},
-		{"a number that is none", header + section + `"ReverseSubject"=dword:x`, line + `policy "ReverseSubject" has no number after dword: "x"`},
+		{"a number with a letter", header + section + `"ReverseSubject"=dword:x`, line + `policy "ReverseSubject" has no number after dword: "x"`},
 		{"a number of 64 bits", header + section + `"ReverseSubject"=dword:100000001`, line + `policy "ReverseSubject" has no number after dword: "100000001"`},
 		{"no equals sign", header + section + `"ReverseSubject"`, line + `policy "ReverseSubject" is not followed by "="`},
 		{"a name that does not end", header + section + `"ReverseSubject`, line + `text does not end on its line: "\"ReverseSubject"`},
 		{"a text that does not end", header + section + `"IntegratedUnblockPromptString"="x\`, line + `policy "IntegratedUnblockPromptString": text does not end on its line: "\"x\\"`},
 		{"a text with more behind it", header + section + `"IntegratedUnblockPromptString"="x"y`, line + `policy "IntegratedUnblockPromptString": text is followed by "y"`},
-		{"a deleted value nobody knows", header + section + `"X"=-`, line + `policy "X" is not documented`},
+		{"an undocumented value is deleted", header + section + `"X"=-`, line + `policy "X" is not documented`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -186,8 +186,8 @@ func TestPolicyAsFlag(t *testing.T) {
 	assert.EqualError(t, p.Set("X=1"), `rules: policy "X" is not documented`)
 }
 
-// FuzzParseReg holds that a text that can be read gives a policy that JSON gives
-// back, and that an error comes with none.
+// FuzzParseReg asserts that a policy survives JSON, and that an error comes with the
+// zero policy.
 func FuzzParseReg(f *testing.F) {
 	f.Add([]byte(header + section + `"ReverseSubject"=dword:00000001` + "\r\n" + `"IntegratedUnblockPromptString"="a\\b"`))
 	f.Add([]byte("\xFF\xFER\x00"))

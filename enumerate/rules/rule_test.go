@@ -20,7 +20,7 @@ import (
 
 var update = flag.Bool("update", false, "write the certificates of testdata anew")
 
-// clock is when the certificates of these tests are looked at.
+// clock is the time of all checks.
 var clock = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // Key specifications that the container map of a card records.
@@ -29,15 +29,15 @@ var (
 	signature = rules.KeySpec{Kind: rules.Signature}
 )
 
-// logon is a certificate that is offered, with changes.
+// logon returns a certificate that is offered, changed by change.
 func logon(change func(*certtest.Certificate)) certtest.Certificate {
 	c := certtest.Logon("alice@example.com")
 	change(&c)
 	return c
 }
 
-// with replaces one extension of a certificate that is offered; nil leaves it
-// out.
+// with returns a certificate that is offered, with one extension replaced, or
+// removed if it is nil.
 func with(place int, extension []byte) certtest.Certificate {
 	return logon(func(c *certtest.Certificate) {
 		if c.Extensions[place] = extension; extension == nil {
@@ -53,16 +53,16 @@ const (
 	sanPlace
 )
 
-// A state is one way in which one rule of a certificate can stand, while every
-// other rule passes.
+// A state is a certificate on which one rule has the verdict and every other rule
+// passes.
 type state struct {
 	name    string
 	rule    rules.Rule
 	cert    certtest.Certificate
 	spec    rules.KeySpec
 	verdict rules.Verdict
-	policy  string // that waives it
-	detail  string // part of it
+	policy  string // waives the failure
+	detail  string // part of the text
 }
 
 const (
@@ -137,17 +137,17 @@ func withKey(key []byte) certtest.Certificate {
 	return logon(func(c *certtest.Certificate) { c.Key = key })
 }
 
-// everyRule is the order in which rules are asked.
+// everyRule lists the rules in the order of Check.
 var everyRule = []rules.Rule{rules.Validity, rules.KeySpecification, rules.UPN, rules.KeyUsage, rules.EKU, rules.ECC}
 
 func TestEachRuleAlone(t *testing.T) {
 	for _, s := range states {
 		t.Run(s.name, func(t *testing.T) {
 			der := s.cert.DER()
-			found := rules.Check(der, s.spec, rules.Policy{}, clock)
-			require.Len(t, found, len(everyRule))
-			assert.NoError(t, found.Err())
-			for i, f := range found {
+			findings := rules.Check(der, s.spec, rules.Policy{}, clock)
+			require.Len(t, findings, len(everyRule))
+			assert.NoError(t, findings.Err())
+			for i, f := range findings {
 				assert.Equal(t, everyRule[i], f.Rule)
 				assert.NotEmpty(t, f.Detail())
 				assert.Equal(t, f.Verdict == rules.Passed, f.Remedy() == "", f.Remedy())
@@ -159,20 +159,20 @@ func TestEachRuleAlone(t *testing.T) {
 				assert.Equal(t, s.policy, f.Policy)
 				assert.Contains(t, f.Detail(), s.detail)
 			}
-			assert.Equal(t, s.verdict == rules.Passed, found.Offered())
+			assert.Equal(t, s.verdict == rules.Passed, findings.Offered())
 
-			needed, ok := found.PoliciesNeeded()
+			needed, ok := findings.PoliciesNeeded()
 			assert.Equal(t, s.verdict == rules.Passed || s.policy != "", ok)
 			if s.policy != "" {
 				assert.Equal(t, []string{s.policy}, needed)
 				var p rules.Policy
 				require.NoError(t, p.Set(s.policy+"=1"))
-				found = rules.Check(der, s.spec, p, clock)
-				assert.True(t, found.Offered())
-				waived := found[ruleIndex(s.rule)]
+				findings = rules.Check(der, s.spec, p, clock)
+				assert.True(t, findings.Offered())
+				waived := findings[ruleIndex(s.rule)]
 				assert.Equal(t, rules.Waived, waived.Verdict)
 				assert.Equal(t, s.policy, waived.Policy)
-				needed, ok = found.PoliciesNeeded()
+				needed, ok = findings.PoliciesNeeded()
 				assert.True(t, ok)
 			}
 			assert.Equal(t, s.policy == "" || len(needed) == 0, len(needed) == 0)
@@ -201,7 +201,7 @@ func TestEveryRuleHasAStateOfEveryVerdict(t *testing.T) {
 	}
 }
 
-func TestTheNameCanBeReadWhicheverRuleDecides(t *testing.T) {
+func TestNamesAreReadWhateverRuleFails(t *testing.T) {
 	for _, s := range states {
 		switch s.rule {
 		case rules.Validity, rules.KeyUsage, rules.EKU, rules.ECC:
@@ -214,13 +214,13 @@ func TestTheNameCanBeReadWhicheverRuleDecides(t *testing.T) {
 	}
 }
 
-func TestExtensionThatNoRuleAsksForMayBeThereTwice(t *testing.T) {
+func TestExtensionThatNoRuleReadsMayBeRepeated(t *testing.T) {
 	c := certtest.Logon("alice@example.com")
 	c.Extensions = append(c.Extensions, certtest.Extension("1.2.3", nil), certtest.Extension("1.2.3", nil))
 	assert.True(t, rules.Check(c.DER(), exchange, rules.Policy{}, clock).Offered())
 }
 
-func TestExtensionListThatCannotBeRead(t *testing.T) {
+func TestMalformedExtensionList(t *testing.T) {
 	c := certtest.Logon("alice@example.com")
 	c.Extensions = append(c.Extensions, ber.Append(nil, ber.Null, nil))
 	for _, f := range rules.Check(c.DER(), exchange, rules.Policy{}, clock) {
@@ -233,7 +233,7 @@ func TestExtensionListThatCannotBeRead(t *testing.T) {
 	}
 }
 
-func TestCertificateThatCannotBeWalked(t *testing.T) {
+func TestCertificateThatCannotBeParsed(t *testing.T) {
 	whole := certtest.Logon("alice@example.com").DER()
 	for name, der := range map[string][]byte{
 		"nothing":                     nil,
@@ -243,23 +243,23 @@ func TestCertificateThatCannotBeWalked(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			every := rules.Policy{}
 			require.NoError(t, every.Set("AllowCertificatesWithNoEKU=1,AllowSignatureOnlyKeys=1,AllowTimeInvalidCertificates=1,EnumerateECCCerts=1,X509HintsNeeded=1"))
-			found := rules.Check(der, exchange, every, clock)
-			require.Len(t, found, len(everyRule))
-			for i, f := range found {
+			findings := rules.Check(der, exchange, every, clock)
+			require.Len(t, findings, len(everyRule))
+			for i, f := range findings {
 				assert.Equal(t, everyRule[i], f.Rule)
 				assert.Equal(t, rules.Unknown, f.Verdict)
-				assert.ErrorContains(t, found.Err(), f.Detail())
+				assert.ErrorContains(t, findings.Err(), f.Detail())
 			}
-			assert.False(t, found.Offered())
-			_, ok := found.PoliciesNeeded()
+			assert.False(t, findings.Offered())
+			_, ok := findings.PoliciesNeeded()
 			assert.False(t, ok)
 			_, err := rules.Read(der)
-			assert.EqualError(t, err, found.Err().Error())
+			assert.EqualError(t, err, findings.Err().Error())
 		})
 	}
 }
 
-func TestFindingsOfNobody(t *testing.T) {
+func TestZeroFindings(t *testing.T) {
 	assert.False(t, rules.Findings(nil).Offered())
 	assert.NoError(t, rules.Findings(nil).Err())
 	_, ok := rules.Findings(nil).PoliciesNeeded()
@@ -272,19 +272,19 @@ func TestFindingsOfNobody(t *testing.T) {
 
 func TestPoliciesNeededNamesOneForEachRule(t *testing.T) {
 	c := certtest.Certificate{NotAfter: certtest.UTCTime("210101000000Z"), Key: certtest.ECKey("1.3.132.0.34"), Extensions: [][]byte{certtest.DigitalSignature()}}
-	found := rules.Check(c.DER(), signature, rules.Policy{X509HintsNeeded: true}, clock)
-	needed, ok := found.PoliciesNeeded()
+	findings := rules.Check(c.DER(), signature, rules.Policy{X509HintsNeeded: true}, clock)
+	needed, ok := findings.PoliciesNeeded()
 	assert.True(t, ok)
 	assert.Equal(t, []string{allowTime, allowSignature, allowNoEKU, enumerateECC}, needed)
 
-	c.Extensions = nil // no policy makes up for a missing key usage
+	c.Extensions = nil // no policy waives a missing key usage
 	_, ok = rules.Check(c.DER(), signature, rules.Policy{}, clock).PoliciesNeeded()
 	assert.False(t, ok)
 }
 
 func TestFindingAsJSON(t *testing.T) {
-	found := rules.Check(withKey(certtest.ECKey("1.3.132.0.34")).DER(), exchange, rules.Policy{}, clock)
-	text, err := json.Marshal(found[4:])
+	findings := rules.Check(withKey(certtest.ECKey("1.3.132.0.34")).DER(), exchange, rules.Policy{}, clock)
+	text, err := json.Marshal(findings[4:])
 	require.NoError(t, err)
 	assert.JSONEq(t, `[
 		{"rule": "eku", "verdict": "passed", "detail": "smart card logon (1.3.6.1.4.1.311.20.2.2)"},
@@ -335,12 +335,12 @@ func TestFields(t *testing.T) {
 	assert.EqualError(t, err, "rules: extended key usage: byte 422: extended key usage names no purpose")
 }
 
-// TestTestdata keeps one certificate file for each state of each rule, for
-// people and for programs that read files.
+// TestTestdata compares the certificate files in testdata, one for each state, with
+// the states.
 func TestTestdata(t *testing.T) {
 	for _, s := range states {
 		if s.rule == rules.KeySpecification {
-			continue // a file does not have one
+			continue // not part of a file
 		}
 		name := strings.ReplaceAll(string(s.rule)+" "+s.name, " ", "-")
 		path := filepath.Join("testdata", name+".pem")

@@ -12,8 +12,8 @@ import (
 
 const policyKey = `SOFTWARE\Policies\Microsoft\Windows\SmartCardCredentialProvider`
 
-// TestSystem writes to the policy of the machine and deletes it, so it runs only
-// where somebody says that the machine may lose it, as under Wine.
+// TestSystem overwrites and deletes the policy of the machine. It runs only where
+// the environment says that the machine may lose it, as under Wine.
 func TestSystem(t *testing.T) {
 	if os.Getenv("SMARTLOGON_TEST_REGISTRY") != "1" {
 		t.Skip("SMARTLOGON_TEST_REGISTRY is not 1: the policy in this machine's registry is left alone")
@@ -31,7 +31,7 @@ func TestSystem(t *testing.T) {
 		t.Cleanup(func() { key.Close(); remove() })
 		return key
 	}
-	t.Run("without the key Windows is as installed", func(t *testing.T) {
+	t.Run("without the key", func(t *testing.T) {
 		remove()
 		p, err := rules.System()
 		require.NoError(t, err)
@@ -63,7 +63,7 @@ func TestSystem(t *testing.T) {
 			assert.EqualError(t, err, "rules: policy "+name+" is registry data of type 11, not a REG_DWORD of 0 or 1")
 		})
 	}
-	t.Run("the text of the unblock screen", func(t *testing.T) {
+	t.Run("IntegratedUnblockPromptString", func(t *testing.T) {
 		key := fresh(t)
 		require.NoError(t, key.SetDWordValue("AllowIntegratedUnblock", 1))
 		require.NoError(t, key.SetStringValue("IntegratedUnblockPromptString", "Call 112"))
@@ -71,7 +71,7 @@ func TestSystem(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, rules.Policy{AllowIntegratedUnblock: true, IntegratedUnblockPromptString: "Call 112"}, p)
 	})
-	t.Run("a value nobody knows", func(t *testing.T) {
+	t.Run("an undocumented value", func(t *testing.T) {
 		require.NoError(t, fresh(t).SetDWordValue("AllowEverything", 1))
 		_, err := rules.System()
 		assert.EqualError(t, err, `rules: policy "AllowEverything" is not documented`)

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// expectation is what an independent reader found in one certificate.
+// expectation has the fields that an independent reader found in a certificate.
 type expectation struct {
 	Subject   *string `json:"subject"`
 	NotBefore string  `json:"not_before"`
@@ -93,13 +93,13 @@ func TestVerdictsEqualThoseOfAnIndependentProgram(t *testing.T) {
 	compared := 0
 	for _, v := range vectors.Certificates(t) {
 		for column, policy := range map[string]rules.Policy{"default": {}, "every policy": every} {
-			found := rules.Check(v.DER, rules.KeySpec{}, policy, expected.At)
-			require.Len(t, found, 6)
-			assert.NoError(t, found.Err())
-			for _, f := range found {
+			findings := rules.Check(v.DER, rules.KeySpec{}, policy, expected.At)
+			require.Len(t, findings, 6)
+			assert.NoError(t, findings.Err())
+			for _, f := range findings {
 				want, ok := expected.Certificates[v.Name][f.Rule]
 				if !ok {
-					continue // in doubt for this file
+					continue // the program leaves it open
 				}
 				compared++
 				assert.Equal(t, want[column], f.Verdict, "%s: %s, %s: %s", v.Name, f.Rule, column, f.Detail())

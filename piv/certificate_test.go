@@ -152,8 +152,8 @@ func TestCertificateContainerIsMalformed(t *testing.T) {
 	}{
 		{"CertInfo of two bytes", join(tlv(0x70, der...), tlv(0x71, 0, 0)), "CertInfo of 2 bytes"},
 		{"CertInfo that nobody knows", join(tlv(0x70, der...), tlv(0x71, 4)), "CertInfo 04"},
-		{"said to be compressed", packed(der), "said to be compressed and is not"},
-		{"compressed, and nothing is", packed([]byte{0x1F}), "said to be compressed and is not"},
+		{"marked as compressed", packed(der), "marked as compressed but is not"},
+		{"compressed, and nothing is", packed([]byte{0x1F}), "marked as compressed but is not"},
 		{"no sequence", tlv(0x70, 0x31, 0x00), "certificate in tag 70: byte 0: want tag 30, found 31"},
 		{"bytes after the certificate", tlv(0x70, append(bytes.Clone(der), 0)...), "data after the last element"},
 		{"a certificate cut off", tlv(0x70, der[:100]...), "value is longer"},

@@ -1,13 +1,13 @@
 package ber
 
-// Append adds an element to dst, its length in the shortest form.
+// Append appends an element to dst, with its length in the shortest form.
 func Append(dst []byte, tag Tag, value []byte) []byte {
 	dst = AppendHeader(dst, tag, len(value))
 	return append(dst, value...)
 }
 
-// AppendHeader adds the tag and length fields of an element whose value of
-// length bytes the caller adds.
+// AppendHeader appends the tag and length fields of an element. The caller
+// appends the value.
 func AppendHeader(dst []byte, tag Tag, length int) []byte {
 	switch {
 	case tag > 0xFFFF:

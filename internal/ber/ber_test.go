@@ -19,13 +19,12 @@ func unhex(t testing.TB, s string) []byte {
 
 func TestNext(t *testing.T) {
 	tests := []struct {
-		name   string
-		in     string
-		tag    ber.Tag
-		value  string
-		ber    string // why BER refuses it
-		der    string // why DER refuses it
-		offset int
+		name  string
+		in    string
+		tag   ber.Tag
+		value string
+		ber   string // fault that BER reports
+		der   string // fault that DER reports
 	}{
 		{name: "one byte tag, short length", in: "5303700100", tag: 0x53, value: "700100"},
 		{name: "two byte tag", in: "7F490186", tag: 0x7F49, value: "86"},
@@ -68,7 +67,7 @@ func TestNext(t *testing.T) {
 	}
 }
 
-func TestOffsetsCountFromTheOutermostInput(t *testing.T) {
+func TestOffsetsCountFromOutermostInput(t *testing.T) {
 	r := ber.DER(unhex(t, "0500300504010a0c05"))
 	_, ok := r.Take(ber.Null)
 	require.True(t, ok)
@@ -85,7 +84,7 @@ func TestOffsetsCountFromTheOutermostInput(t *testing.T) {
 	assert.EqualError(t, in.Err(), "byte 7: value is longer than what is left of the data")
 }
 
-func TestTakeLeavesAnotherElementWhereItIs(t *testing.T) {
+func TestTakeKeepsElementWithOtherTag(t *testing.T) {
 	r := ber.BER(unhex(t, "710100"))
 	_, ok := r.Take(0x70)
 	assert.False(t, ok)
@@ -96,10 +95,10 @@ func TestTakeLeavesAnotherElementWhereItIs(t *testing.T) {
 	assert.False(t, ok)
 	assert.EqualError(t, r.Err(), "byte 0: want tag 70, found the end")
 	_, ok = r.Take(0x70)
-	assert.False(t, ok, "a fault lasts")
+	assert.False(t, ok, "a fault is permanent")
 }
 
-func TestPeekTakesNothing(t *testing.T) {
+func TestPeek(t *testing.T) {
 	r := ber.BER(unhex(t, "7F6100"))
 	assert.Equal(t, ber.Tag(0x7F61), r.Peek())
 	assert.True(t, r.More())
@@ -108,7 +107,7 @@ func TestPeekTakesNothing(t *testing.T) {
 	assert.Zero(t, r.Peek())
 }
 
-func TestCloseRefusesWhatIsLeft(t *testing.T) {
+func TestCloseRefusesRemainingInput(t *testing.T) {
 	r := ber.DER(unhex(t, "0500FF"))
 	_, ok := r.Next()
 	require.True(t, ok)
@@ -130,7 +129,7 @@ func TestFind(t *testing.T) {
 	assert.False(t, ok)
 }
 
-func TestAppendIsReadBack(t *testing.T) {
+func TestAppend(t *testing.T) {
 	for _, n := range []int{0, 1, 127, 128, 255, 256, 65535, 65536, 1 << 24} {
 		for _, tag := range []ber.Tag{0x53, 0x7F49, 0x5FC105} {
 			value := bytes.Repeat([]byte{0xA5}, n)
@@ -164,8 +163,8 @@ func BenchmarkNext(b *testing.B) {
 	}
 }
 
-// FuzzReader holds that whatever the bytes are, elements tile the input in
-// order, and that a DER element is encoded in exactly one way.
+// FuzzReader checks for any input that elements tile it in order, and that DER
+// accepts exactly one encoding of an element.
 func FuzzReader(f *testing.F) {
 	f.Fuzz(func(t *testing.T, in []byte) {
 		for _, r := range []ber.Reader{ber.BER(in), ber.DER(in)} {

@@ -1,15 +1,15 @@
 // Package ber reads and writes tag-length-value data: the BER-TLV objects of
 // smart cards (ISO/IEC 7816-4, 5.2.2) and the DER of certificates (ITU-T X.690).
 //
-// A [Reader] walks one level of elements. It never copies, never allocates
-// before a fault, never reads past its input and never recurses: whoever wants
-// the elements inside an element asks for them with [Element.Inside].
+// A [Reader] walks one level of elements; [Element.Inside] reads the level
+// below. It never copies, never recurses, never reads past its input and
+// allocates only to report a fault.
 //
-// [BER] takes what cards really send: lengths that are longer than they need
-// to be. [DER] takes only the one encoding that certificates may have. Both
-// refuse indefinite lengths, tags of more than three bytes and lengths that
-// need more than four.
+// [BER] accepts lengths that are longer than necessary, because cards send
+// them. [DER] accepts only minimal lengths, as certificates must have. Both
+// refuse indefinite lengths, tags of more than three bytes and lengths of more
+// than four.
 //
-// The package is the only one that the software cards of this module share
-// with its clients.
+// The software cards of this module share this package with its clients, and
+// no other: a misreading cannot hide in both.
 package ber

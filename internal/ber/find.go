@@ -1,8 +1,7 @@
 package ber
 
-// Find returns the value of the first element with the given tag among the
-// elements of b, read as [BER] reads them. An element that stands before a
-// fault is found; otherwise the fault is the error.
+// Find returns the value of the first element of b with the given tag, read as
+// [BER] reads. A fault behind that element is not reported.
 func Find(b []byte, tag Tag) (value []byte, ok bool, err error) {
 	r := BER(b)
 	for {

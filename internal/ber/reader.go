@@ -2,11 +2,11 @@ package ber
 
 import "fmt"
 
-// A Tag is the tag field of an element exactly as it stands on the wire, class
-// and constructed bit included: 0x53, 0x7F49, 0x5FC102.
+// A Tag is the tag field of an element as encoded, class and constructed bit
+// included: 0x53, 0x7F49, 0x5FC102.
 type Tag uint32
 
-// Tags of the universal class that certificates are made of (X.690, 8.1.2).
+// Tags of the universal class in certificates (X.690, 8.1.2).
 const (
 	Boolean         Tag = 0x01
 	Integer         Tag = 0x02
@@ -26,10 +26,10 @@ const (
 	Set             Tag = 0x31
 )
 
-// Constructed reports whether the element holds further elements.
+// Constructed reports whether the value of the element consists of elements.
 func (t Tag) Constructed() bool { return t.first()&0x20 != 0 }
 
-// first is the leading byte of the tag field.
+// first returns the leading byte of the tag field.
 func (t Tag) first() byte {
 	switch {
 	case t > 0xFFFF:
@@ -40,10 +40,10 @@ func (t Tag) first() byte {
 	return byte(t)
 }
 
-// String is the tag in hexadecimal, as standards print it.
+// String returns the tag in hexadecimal.
 func (t Tag) String() string { return fmt.Sprintf("%02X", uint32(t)) }
 
-// An Element is one tag, length and value. Its slices point into the input.
+// An Element is a tag, a length and a value. Its slices point into the input.
 type Element struct {
 	Tag    Tag
 	Value  []byte
@@ -53,13 +53,13 @@ type Element struct {
 	strict bool
 }
 
-// Inside reads the elements that the value of e consists of, by the same rules
-// and with offsets that count from the same outermost input.
+// Inside returns a Reader of the elements in the value of e. It applies the same
+// rules and counts offsets from the same outermost input.
 func (e Element) Inside() Reader {
 	return Reader{rest: e.Value, off: e.Offset + len(e.Raw) - len(e.Value), strict: e.strict}
 }
 
-// An Error says what is wrong with an encoding, and where.
+// An Error reports a malformed encoding.
 type Error struct {
 	Offset int // of the element at fault, in the outermost input
 	Reason string
@@ -67,8 +67,8 @@ type Error struct {
 
 func (e *Error) Error() string { return fmt.Sprintf("byte %d: %s", e.Offset, e.Reason) }
 
-// A Reader walks the elements of one level. Its zero value is at the end of an
-// empty input. After a fault it stays where it is and yields nothing more.
+// A Reader walks the elements of one level. Its zero value reads an empty input.
+// After a fault it stays at the faulty element and returns no more elements.
 type Reader struct {
 	rest   []byte
 	off    int
@@ -76,20 +76,19 @@ type Reader struct {
 	err    *Error
 }
 
-// BER reads data objects of a card: lengths need not be minimal.
+// BER returns a Reader that accepts lengths that are not minimal.
 func BER(b []byte) Reader { return Reader{rest: b} }
 
-// DER reads an encoding in which every length is minimal.
+// DER returns a Reader that refuses lengths that are not minimal.
 func DER(b []byte) Reader { return Reader{rest: b, strict: true} }
 
-// More reports whether there is something left to read and nothing was wrong
-// so far.
+// More reports whether input is left and no fault has occurred.
 func (r *Reader) More() bool { return r.err == nil && len(r.rest) > 0 }
 
-// Offset is where the next element begins, in the outermost input.
+// Offset returns the offset of the next element in the outermost input.
 func (r *Reader) Offset() int { return r.off }
 
-// Err is the first fault, or nil. Its dynamic type is *[Error].
+// Err returns the first fault, an *[Error], or nil.
 func (r *Reader) Err() error {
 	if r.err == nil {
 		return nil
@@ -97,8 +96,8 @@ func (r *Reader) Err() error {
 	return r.err
 }
 
-// Next takes the next element. It reports false at the end of the input and at
-// a fault; [Reader.Err] tells the two apart.
+// Next reads the next element. It returns false at the end of the input and at
+// a fault; [Reader.Err] distinguishes them.
 func (r *Reader) Next() (Element, bool) {
 	if !r.More() {
 		return Element{}, false
@@ -127,8 +126,8 @@ func (r *Reader) Next() (Element, bool) {
 	return e, true
 }
 
-// Take takes the next element, which must have the given tag; anything else,
-// the end of the input too, is a fault.
+// Take reads the next element, which must have the given tag. Another tag or the
+// end of the input is a fault.
 func (r *Reader) Take(tag Tag) (Element, bool) {
 	before := *r
 	e, ok := r.Next()
@@ -144,7 +143,7 @@ func (r *Reader) Take(tag Tag) (Element, bool) {
 	return Element{}, false
 }
 
-// Peek is the tag of the next element, or 0 where there is none.
+// Peek returns the tag of the next element, or 0 if there is none.
 func (r *Reader) Peek() Tag {
 	if !r.More() {
 		return 0
@@ -153,8 +152,8 @@ func (r *Reader) Peek() Tag {
 	return tag
 }
 
-// Close reports whether all of the input was read without a fault; what is
-// left over becomes one.
+// Close returns the first fault, or nil if all of the input was read. Input that
+// is left is a fault.
 func (r *Reader) Close() error {
 	if r.More() {
 		r.fault("data after the last element")
@@ -167,8 +166,8 @@ func (r *Reader) fault(reason string) (Element, bool) {
 	return Element{}, false
 }
 
-// readTag returns the tag at the front of b and the bytes it takes, 0 where it
-// cannot be read. Tag numbers above 30 follow in base 128 (X.690, 8.1.2.4).
+// readTag returns the tag at the front of b and its size, or 0 if the tag is
+// malformed. Tag numbers above 30 follow in base 128 (X.690, 8.1.2.4).
 func readTag(b []byte) (Tag, int) {
 	tag := Tag(b[0])
 	if b[0]&0x1F != 0x1F {
@@ -183,8 +182,8 @@ func readTag(b []byte) (Tag, int) {
 	return 0, 0
 }
 
-// readLength returns the length at the front of b and the bytes it takes, or
-// why it cannot be read (X.690, 8.1.3 and 10.1).
+// readLength returns the length at the front of b and the size of its field, or
+// the reason why it is malformed (X.690, 8.1.3 and 10.1).
 func readLength(b []byte, strict bool) (length, n int, reason string) {
 	if len(b) == 0 {
 		return 0, 0, "length is missing"

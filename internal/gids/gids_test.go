@@ -151,7 +151,7 @@ func TestOneBadRecordHidesNothingElse(t *testing.T) {
 		found []string
 		says  string
 	}{
-		{"a certificate of rubbish", func(c *cardtest.Card) { c.PutFile("mscp/kxc00", []byte("rubbish")) }, []string{"kxc02"}, "certificate kxc00, object A010/DF24: malformed data from the card: certificate is said to be compressed and is not"},
+		{"a certificate of rubbish", func(c *cardtest.Card) { c.PutFile("mscp/kxc00", []byte("rubbish")) }, []string{"kxc02"}, "certificate kxc00, object A010/DF24: malformed data from the card: certificate is marked as compressed but is not"},
 		{"an empty certificate", func(c *cardtest.Card) { c.PutFile("mscp/kxc02", nil) }, []string{"kxc00"}, "certificate kxc02, object A010/DF25: not on the card"},
 		{"a certificate that is cut", func(c *cardtest.Card) { f := c.File("mscp/kxc00"); c.PutFile("mscp/kxc00", f[:len(f)-9]) }, []string{"kxc02"}, "unexpected EOF"},
 		{"a certificate of another size", func(c *cardtest.Card) { f := c.File("mscp/kxc00"); f[2]++; c.PutFile("mscp/kxc00", f) }, []string{"kxc02"}, "not to the"},

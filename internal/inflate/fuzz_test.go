@@ -11,7 +11,8 @@ import (
 	"github.com/smartlogon/smartlogon/internal/inflate"
 )
 
-// What was inflated is bounded, and survives being compressed.
+// FuzzInflate checks that the output is bounded, and that it stays the same when
+// it is compressed and decompressed again.
 func FuzzInflate(f *testing.F) {
 	f.Fuzz(func(t *testing.T, packed []byte) {
 		out, err := inflate.Certificate(packed)

@@ -1,4 +1,4 @@
-// Package inflate undoes the compression of certificates on cards.
+// Package inflate decompresses certificates read from cards.
 package inflate
 
 import (
@@ -10,13 +10,13 @@ import (
 	"io"
 )
 
-// MaxSize bounds an inflated certificate. The largest container that
-// SP 800-73-4 has for one takes 1,905 bytes; a few KiB can inflate into many MiB.
+// MaxSize limits a decompressed certificate: a few KiB can inflate to many MiB.
+// The largest certificate container of SP 800-73-4 has 1,905 bytes.
 const MaxSize = 64 << 10
 
-// Certificate undoes the two compressions that cards use: gzip, as the standard has
-// it, and the one of Net iD, 01 00, the size in two bytes, the lower first, and
-// a zlib stream.
+// Certificate decompresses a certificate in one of the two formats that cards
+// use: gzip (SP 800-73-4), or that of Net iD, which is 01 00, the size in two
+// bytes, little-endian, and a zlib stream.
 func Certificate(b []byte) ([]byte, error) {
 	in := bytes.NewReader(b)
 	switch {
@@ -35,11 +35,11 @@ func Certificate(b []byte) ([]byte, error) {
 		}
 		return readAll(z, in, int(b[2])|int(b[3])<<8)
 	}
-	return nil, errors.New("certificate is said to be compressed and is not")
+	return nil, errors.New("certificate is marked as compressed but is not")
 }
 
-// readAll reads a stream that ends together with its input, and has the given
-// size unless that is negative.
+// readAll reads a stream that must end with its input and must have the given
+// size, unless that is negative.
 func readAll(z io.Reader, in *bytes.Reader, size int) ([]byte, error) {
 	out, err := io.ReadAll(io.LimitReader(z, MaxSize+1))
 	switch {
@@ -48,7 +48,7 @@ func readAll(z io.Reader, in *bytes.Reader, size int) ([]byte, error) {
 	case len(out) > MaxSize:
 		return nil, fmt.Errorf("certificate inflates to more than %d bytes", MaxSize)
 	case size >= 0 && len(out) != size:
-		return nil, fmt.Errorf("certificate inflates to %d bytes, not to the %d that it says", len(out), size)
+		return nil, fmt.Errorf("certificate inflates to %d bytes, but its header says %d", len(out), size)
 	case in.Len() > 0:
 		return nil, fmt.Errorf("%d bytes after the compressed certificate", in.Len())
 	}

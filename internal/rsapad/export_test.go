@@ -1,6 +1,6 @@
 package rsapad
 
-// What the fuzz targets measure against crypto/rsa.
+// Compared with crypto/rsa by the fuzz targets.
 var (
 	PadPKCS1        = padPKCS1
 	PadPSS          = padPSS

@@ -17,17 +17,19 @@ import (
 	"github.com/smartlogon/smartlogon/internal/testkeys"
 )
 
-// The padding is measured against crypto/rsa, with the shortest key that cards have.
+// shortKey is the key that the fuzz targets compare padding with crypto/rsa for:
+// the shortest that cards hold.
 var shortKey = sync.OnceValue(func() *rsa.PrivateKey { return testkeys.RSA(1024, 0) })
 
-// opened is what the public key makes of a signature.
-func opened(public *rsa.PublicKey, signature []byte) []byte {
+// recoverBlock returns the padded block that was signed.
+func recoverBlock(public *rsa.PublicKey, signature []byte) []byte {
 	s := new(big.Int).SetBytes(signature)
 	return s.Exp(s, big.NewInt(int64(public.E)), public.N).FillBytes(make([]byte, public.Size()))
 }
 
-// block makes of fuzzed bytes what a key can decrypt to, and the ciphertext of it.
-func block(data []byte) (plain, ciphertext []byte) {
+// encryptBlock cuts or extends fuzzed data to a block below the modulus and
+// returns that and its ciphertext.
+func encryptBlock(data []byte) (plain, ciphertext []byte) {
 	public := &shortKey().PublicKey
 	plain = make([]byte, public.Size())
 	copy(plain, data)
@@ -53,7 +55,7 @@ func FuzzPadPKCS1(f *testing.F) {
 		signature, wantErr := rsa.SignPKCS1v15(nil, shortKey(), hash, digest)
 		require.Equal(t, wantErr == nil, err == nil, "%v, %v", wantErr, err)
 		if err == nil {
-			assert.Equal(t, opened(&shortKey().PublicKey, signature), got)
+			assert.Equal(t, recoverBlock(&shortKey().PublicKey, signature), got)
 		}
 	})
 }
@@ -66,8 +68,8 @@ func FuzzPadPSS(f *testing.F) {
 		padded, err := rsapad.PadPSS(nil, &shortKey().PublicKey, digest, opts)
 		if err != nil {
 			assert.Nil(t, padded)
-			most := shortKey().Size() - hash.Size() - 2
-			assert.True(t, most < 0 || salt < -1 || int(salt) > most || salt == -1 && hash.Size() > most, "it fits: %v", err)
+			longest := shortKey().Size() - hash.Size() - 2
+			assert.True(t, longest < 0 || salt < -1 || int(salt) > longest || salt == -1 && hash.Size() > longest, "the salt fits: %v", err)
 			return
 		}
 		m := new(big.Int).SetBytes(padded)
@@ -78,7 +80,7 @@ func FuzzPadPSS(f *testing.F) {
 
 func FuzzUnpadPKCS1(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
-		plain, ciphertext := block(data)
+		plain, ciphertext := encryptBlock(data)
 		want, wantErr := rsa.DecryptPKCS1v15(nil, shortKey(), ciphertext)
 		got, err := rsapad.UnpadPKCS1(plain)
 		require.Equal(t, wantErr == nil, err == nil)
@@ -88,8 +90,8 @@ func FuzzUnpadPKCS1(f *testing.F) {
 
 func FuzzUnpadSessionKey(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte, length uint8) {
-		plain, ciphertext := block(data)
-		want := make([]byte, length) // stays as it is where there is no such key
+		plain, ciphertext := encryptBlock(data)
+		want := make([]byte, length) // unchanged if the block holds no such key
 		wantErr := rsa.DecryptPKCS1v15SessionKey(nil, shortKey(), ciphertext, want)
 		got, err := rsapad.UnpadSessionKey(zeroReader{}, plain, int(length))
 		require.Equal(t, wantErr == nil, err == nil)
@@ -101,13 +103,13 @@ func FuzzUnpadSessionKey(f *testing.F) {
 
 func FuzzUnpadOAEP(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data, label []byte, encode bool) {
-		if encode { // else hardly anything would ever be right
+		if encode { // random data is almost never a valid block
 			if len(data) > shortKey().Size()-2*sha1.Size-2 {
 				return
 			}
 			data = rsapadtest.OAEP(shortKey().Size(), crypto.SHA1, crypto.SHA1, label, data)
 		}
-		plain, ciphertext := block(data)
+		plain, ciphertext := encryptBlock(data)
 		want, wantErr := rsa.DecryptOAEP(sha1.New(), nil, shortKey(), ciphertext, label)
 		got, err := rsapad.UnpadOAEP(plain, &rsa.OAEPOptions{Hash: crypto.SHA1, Label: label})
 		require.Equal(t, wantErr == nil, err == nil)

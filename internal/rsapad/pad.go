@@ -1,5 +1,5 @@
-// Package rsapad puts on and takes off the padding of RSA (RFC 8017) for keys that
-// are on a card, which only raises to the private exponent.
+// Package rsapad adds and removes RSA padding (RFC 8017) for keys on cards that
+// perform only the raw private-key operation.
 package rsapad
 
 import (
@@ -14,18 +14,18 @@ import (
 	"slices"
 )
 
-// The DER in front of a digest (RFC 8017, 9.2, note 1).
+// digestInfo is the DER prefix of a digest (RFC 8017, 9.2, note 1).
 var digestInfo = map[crypto.Hash][]byte{
 	crypto.SHA1:   {0x30, 0x21, 0x30, 0x09, 0x06, 0x05, 0x2B, 0x0E, 0x03, 0x02, 0x1A, 0x05, 0x00, 0x04, 0x14},
 	crypto.SHA224: {0x30, 0x2D, 0x30, 0x0D, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x04, 0x05, 0x00, 0x04, 0x1C},
 	crypto.SHA256: {0x30, 0x31, 0x30, 0x0D, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01, 0x05, 0x00, 0x04, 0x20},
 	crypto.SHA384: {0x30, 0x41, 0x30, 0x0D, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x02, 0x05, 0x00, 0x04, 0x30},
 	crypto.SHA512: {0x30, 0x51, 0x30, 0x0D, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x03, 0x05, 0x00, 0x04, 0x40},
-	0:             {}, // the caller has put something in front already, as TLS 1.0 does
+	0:             {}, // the caller adds the prefix, if any: TLS 1.0 signs MD5 and SHA-1 without one
 }
 
-// Pad makes the block that signs a digest: by PKCS #1 v1.5 or, if opts is a
-// *[rsa.PSSOptions], by PSS. Randomness for PSS comes from random.
+// Pad returns the padded block for signing a digest: PKCS #1 v1.5 or, if opts is
+// a *[rsa.PSSOptions], PSS with a salt from random.
 func Pad(random io.Reader, public *rsa.PublicKey, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
 	if pss, ok := opts.(*rsa.PSSOptions); ok {
 		return padPSS(random, public, digest, pss)
@@ -33,8 +33,8 @@ func Pad(random io.Reader, public *rsa.PublicKey, digest []byte, opts crypto.Sig
 	return padPKCS1(public.Size(), opts.HashFunc(), digest)
 }
 
-// DigestInfo is what PKCS #1 v1.5 signs, without the padding, for a modulus of
-// size bytes (RFC 8017, 9.2).
+// DigestInfo returns the content of a PKCS #1 v1.5 signature before padding, for a
+// modulus of size bytes (RFC 8017, 9.2).
 func DigestInfo(size int, hash crypto.Hash, digest []byte) ([]byte, error) {
 	prefix, ok := digestInfo[hash]
 	if !ok {
@@ -46,7 +46,7 @@ func DigestInfo(size int, hash crypto.Hash, digest []byte) ([]byte, error) {
 	return slices.Concat(prefix, digest), nil
 }
 
-// padPKCS1 is EMSA-PKCS1-v1_5 (RFC 8017, 9.2) for a modulus of size bytes.
+// padPKCS1 encodes by EMSA-PKCS1-v1_5 (RFC 8017, 9.2) for a modulus of size bytes.
 func padPKCS1(size int, hash crypto.Hash, digest []byte) ([]byte, error) {
 	info, err := DigestInfo(size, hash, digest)
 	if err != nil {
@@ -55,15 +55,16 @@ func padPKCS1(size int, hash crypto.Hash, digest []byte) ([]byte, error) {
 	return Block(size, Signed, info), nil
 }
 
-// Kinds of blocks of PKCS #1 v1.5 (RFC 8017, 7.2.1 and 9.2).
+// Block types of PKCS #1 v1.5 (RFC 8017, 7.2.1 and 9.2).
 const (
 	Signed    = 0x01
 	Encrypted = 0x02
 )
 
-// Block puts a padding of FF in front of a content, which is at least 11 bytes shorter
-// than the block. To encrypt in earnest takes random bytes; this puts back a padding
-// that a card took off.
+// Block pads content to a block of size bytes with FF. The content must be at
+// least 11 bytes shorter than the block. Encryption needs random padding instead:
+// for Encrypted, Block only restores the form of a block whose padding a card has
+// removed.
 func Block(size int, kind byte, content []byte) []byte {
 	block := bytes.Repeat([]byte{0xFF}, size)
 	block[0], block[1] = 0x00, kind
@@ -72,7 +73,7 @@ func Block(size int, kind byte, content []byte) []byte {
 	return block
 }
 
-// padPSS is EMSA-PSS (RFC 8017, 9.1.1) with MGF1 over the same hash.
+// padPSS encodes by EMSA-PSS (RFC 8017, 9.1.1), with MGF1 of the same hash.
 func padPSS(random io.Reader, public *rsa.PublicKey, digest []byte, opts *rsa.PSSOptions) ([]byte, error) {
 	hash := opts.HashFunc()
 	if hash == 0 || !hash.Available() {
@@ -103,7 +104,7 @@ func padPSS(random io.Reader, public *rsa.PublicKey, digest []byte, opts *rsa.PS
 	h.Write(salt)
 	sum := h.Sum(nil)
 
-	masked := make([]byte, size) // DB, then H, then BC
+	masked := make([]byte, size) // DB || H || BC
 	db := masked[:size-len(sum)-1]
 	db[len(db)-saltLength-1] = 0x01
 	copy(db[len(db)-saltLength:], salt)
@@ -117,17 +118,17 @@ func padPSS(random io.Reader, public *rsa.PublicKey, digest []byte, opts *rsa.PS
 	return block, nil
 }
 
-// maskMGF1 XORs the mask that seed generates (RFC 8017, B.2.1) over out.
-func maskMGF1(hash crypto.Hash, out, seed []byte) {
-	for counter := uint32(0); len(out) > 0; counter++ {
+// maskMGF1 XORs data with the mask that MGF1 derives from seed (RFC 8017, B.2.1).
+func maskMGF1(hash crypto.Hash, data, seed []byte) {
+	for counter := uint32(0); len(data) > 0; counter++ {
 		h := hash.New()
 		h.Write(seed)
 		h.Write(binary.BigEndian.AppendUint32(nil, counter))
 		mask := h.Sum(nil)
-		n := min(len(mask), len(out))
+		n := min(len(mask), len(data))
 		for i := range n {
-			out[i] ^= mask[i]
+			data[i] ^= mask[i]
 		}
-		out = out[n:]
+		data = data[n:]
 	}
 }

@@ -12,10 +12,10 @@ import (
 	"math/big"
 )
 
-// Unpadding is what takes a message out of a block, as the options say: nil or
-// *[rsa.PKCS1v15DecryptOptions] for PKCS #1 v1.5, *[rsa.OAEPOptions] for OAEP. A
-// block that is not what it should be gives [rsa.ErrDecryption], or a random key
-// where a SessionKeyLen is asked for.
+// Unpadding returns the function that removes the padding of a decrypted block:
+// PKCS #1 v1.5 if opts is nil or *[rsa.PKCS1v15DecryptOptions], OAEP if it is
+// *[rsa.OAEPOptions]. For a malformed block, the function returns
+// [rsa.ErrDecryption], or a random key from random if opts has a SessionKeyLen.
 func Unpadding(random io.Reader, opts crypto.DecrypterOpts) (func(block []byte) ([]byte, error), error) {
 	switch o := opts.(type) {
 	case nil:
@@ -31,8 +31,8 @@ func Unpadding(random io.Reader, opts crypto.DecrypterOpts) (func(block []byte) 
 	return nil, fmt.Errorf("%w: decryption with %T", errors.ErrUnsupported, opts)
 }
 
-// EncryptsTo reports whether block is what the private half of the key makes of
-// the ciphertext.
+// EncryptsTo reports whether the raw public-key operation turns block into
+// ciphertext.
 func EncryptsTo(public *rsa.PublicKey, block, ciphertext []byte) bool {
 	m := new(big.Int).SetBytes(block)
 	if len(block) != public.Size() || m.Cmp(public.N) >= 0 {
@@ -42,8 +42,8 @@ func EncryptsTo(public *rsa.PublicKey, block, ciphertext []byte) bool {
 	return bytes.Equal(m.FillBytes(make([]byte, public.Size())), ciphertext)
 }
 
-// splitPKCS1 finds the message in a block (RFC 8017, 7.2.2), in a time that does
-// not depend on what is in it. ok is 1 or 0.
+// splitPKCS1 returns where the message in a block starts (RFC 8017, 7.2.2), in
+// constant time. ok is 1 or 0.
 func splitPKCS1(block []byte) (ok, start int) {
 	ok = subtle.ConstantTimeByteEq(block[0], 0) & subtle.ConstantTimeByteEq(block[1], 2)
 	looking := 1
@@ -63,8 +63,8 @@ func unpadPKCS1(block []byte) ([]byte, error) {
 	return bytes.Clone(block[start:]), nil
 }
 
-// unpadSessionKey gives a random key where the block has not one of that
-// length, so that nobody learns whether it had (RFC 8017, 7.2, the note on
+// unpadSessionKey returns a random key if the block does not hold a key of that
+// length, so that the result does not show whether it does (RFC 8017, 7.2, note on
 // Bleichenbacher's attack).
 func unpadSessionKey(random io.Reader, block []byte, length int) ([]byte, error) {
 	if length > len(block)-11 {
@@ -83,7 +83,7 @@ func unpadSessionKey(random io.Reader, block []byte, length int) ([]byte, error)
 	return key, nil
 }
 
-// unpadOAEP is EME-OAEP decoding (RFC 8017, 7.1.2).
+// unpadOAEP decodes by EME-OAEP (RFC 8017, 7.1.2).
 func unpadOAEP(block []byte, opts *rsa.OAEPOptions) ([]byte, error) {
 	hash, mgf := opts.Hash, opts.MGFHash
 	if mgf == 0 {

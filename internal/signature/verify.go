@@ -1,4 +1,4 @@
-// Package signature checks what a private key that is out of reach has made.
+// Package signature verifies signatures that a card has made.
 package signature
 
 import (
@@ -8,10 +8,9 @@ import (
 	"crypto/rsa"
 )
 
-// Verify reports whether a signature is one of the public key over what
-// crypto.Signer calls the digest, made with the same options: RSA by PKCS #1 v1.5
-// or, with *rsa.PSSOptions, by PSS; ECDSA in DER; Ed25519 over the digest as the
-// message.
+// Verify reports whether the signature is valid for the public key and for the
+// digest and options passed to crypto.Signer. RSA is PKCS #1 v1.5 or, with
+// *rsa.PSSOptions, PSS; ECDSA is in DER; for Ed25519, digest is the message.
 func Verify(public crypto.PublicKey, digest, signature []byte, opts crypto.SignerOpts) bool {
 	switch public := public.(type) {
 	case *rsa.PublicKey:

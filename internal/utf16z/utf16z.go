@@ -1,4 +1,5 @@
-// Package utf16z reads text as Windows writes it into records of a fixed size.
+// Package utf16z decodes the null-terminated UTF-16 strings that Windows writes
+// to fixed-size records.
 package utf16z
 
 import (
@@ -6,7 +7,7 @@ import (
 	"unicode/utf16"
 )
 
-// String reads UTF-16, the lower byte first, up to the first zero.
+// String decodes little-endian UTF-16 up to the first zero.
 func String(b []byte) string {
 	var units []uint16
 	for ; len(b) > 1; b = b[2:] {

@@ -1,8 +1,7 @@
-// Package vectors gives tests the certificates and cards of other projects, with
-// what independent readers found in them. They are no part of this repository:
-// the variable SMARTLOGON_VECTORS names the folder. Where it is not set, there is
-// nothing to compare with and the test is skipped; where it is set, nothing may
-// be missing.
+// Package vectors reads certificates and card images of other projects for
+// tests, with the results of independent readers. They are not part of this
+// repository: the environment variable SMARTLOGON_VECTORS names their folder. If
+// it is not set, the test is skipped. If it is set, a missing file fails the test.
 package vectors
 
 import (
@@ -17,12 +16,12 @@ import (
 
 const variable = "SMARTLOGON_VECTORS"
 
-// Dir is the folder with the vectors.
+// Dir returns the folder with the vectors.
 func Dir(t *testing.T) string {
 	t.Helper()
 	dir, set := os.LookupEnv(variable)
 	if !set {
-		t.Skip(variable + " is not set: nothing of other projects is compared")
+		t.Skip(variable + " is not set: the vectors of other projects are not compared")
 	}
 	if _, err := os.Stat(filepath.Join(dir, "expected.json")); err != nil {
 		t.Fatalf("%s: %v", variable, err)
@@ -42,14 +41,14 @@ func Read(t *testing.T, name string, into any) {
 	}
 }
 
-// A Certificate is one of the files.
+// A Certificate is one certificate file.
 type Certificate struct {
-	Name string // as expected.json and verdicts.json call it
+	Name string // its key in expected.json and verdicts.json
 	Path string
 	DER  []byte
 }
 
-// Certificates are all certificates, those on cards included.
+// Certificates returns all certificates, including those on cards.
 func Certificates(t *testing.T) []Certificate {
 	t.Helper()
 	dir := Dir(t)
@@ -77,7 +76,7 @@ func Certificates(t *testing.T) []Certificate {
 	return list
 }
 
-// DER is the content of a PEM file.
+// DER returns the content of a PEM file.
 func DER(path string) ([]byte, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -90,7 +89,7 @@ func DER(path string) ([]byte, error) {
 	return block.Bytes, nil
 }
 
-// Cards are the folders of the cards.
+// Cards returns the folders of the card images.
 func Cards(t *testing.T) []string {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(Dir(t), "piv-cards", "*", "card.json"))
@@ -107,11 +106,11 @@ func Cards(t *testing.T) []string {
 	return dirs
 }
 
-// Names are the names in a certificate, by an independent reader. Certificates
-// whose names cannot be read have none.
+// Names are the names in a certificate according to an independent reader. They
+// are empty if the certificate's names are malformed.
 type Names struct{ UPNs, Emails []string }
 
-// ExpectedNames are the names in all certificates, by their names.
+// ExpectedNames returns the names in each certificate by [Certificate.Name].
 func ExpectedNames(t *testing.T) map[string]Names {
 	t.Helper()
 	var expected struct {

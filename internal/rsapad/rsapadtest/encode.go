@@ -1,4 +1,5 @@
-// Package rsapadtest makes what keys of tests decrypt, right and wrong.
+// Package rsapadtest encodes and encrypts blocks, valid and malformed, for tests
+// of decryption.
 package rsapadtest
 
 import (
@@ -8,14 +9,15 @@ import (
 	"math/big"
 )
 
-// Raw raises a block to the public exponent.
+// Raw applies the raw public-key operation to a block that begins with start and
+// is zero otherwise.
 func Raw(public *rsa.PublicKey, start []byte) []byte {
 	block := append(bytes.Clone(start), make([]byte, public.Size()-len(start))...)
 	m := new(big.Int).SetBytes(block)
 	return m.Exp(m, big.NewInt(int64(public.E)), public.N).FillBytes(block)
 }
 
-// OAEP is EME-OAEP encoding (RFC 8017, 7.1.1) with a seed of sevens.
+// OAEP encodes by EME-OAEP (RFC 8017, 7.1.1) with the constant seed 07 07 ...
 func OAEP(size int, hash, mgf crypto.Hash, label, message []byte) []byte {
 	n := hash.Size()
 	block := make([]byte, size)
@@ -28,11 +30,11 @@ func OAEP(size int, hash, mgf crypto.Hash, label, message []byte) []byte {
 	for i := range seed {
 		seed[i] = 7
 	}
-	mask := func(out, from []byte) {
-		for i := range out {
+	mask := func(data, seed []byte) {
+		for i := range data {
 			h := mgf.New()
-			h.Write(append(bytes.Clone(from), 0, 0, 0, byte(i/mgf.Size())))
-			out[i] ^= h.Sum(nil)[i%mgf.Size()]
+			h.Write(append(bytes.Clone(seed), 0, 0, 0, byte(i/mgf.Size())))
+			data[i] ^= h.Sum(nil)[i%mgf.Size()]
 		}
 	}
 	mask(db, bytes.Clone(seed))

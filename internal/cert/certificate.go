@@ -6,8 +6,8 @@ import (
 	"github.com/smartlogon/smartlogon/internal/ber"
 )
 
-// MaxSize is the largest certificate that is read, in bytes. The certificate of
-// a smart card has two or three thousand.
+// MaxSize is the size limit of a certificate in bytes. Those of smart cards have
+// 2 or 3 KB.
 const MaxSize = 64 << 10
 
 // Context-specific tags of TBSCertificate (RFC 5280, 4.1).
@@ -18,11 +18,11 @@ const (
 	tagExtensions ber.Tag = 0xA3
 )
 
-// A Certificate is the outermost walk of a certificate. Every field is the
-// element as it stands there; only its tag has been looked at.
+// A Certificate holds the elements of a certificate. Only their tags have been
+// checked.
 type Certificate struct {
 	Raw []byte      // the whole certificate
-	TBS ber.Element // the part that is signed
+	TBS ber.Element // TBSCertificate, the part that is signed
 
 	Serial    ber.Element // INTEGER
 	Signature ber.Element // AlgorithmIdentifier within TBS
@@ -31,13 +31,12 @@ type Certificate struct {
 	Subject   ber.Element // Name
 	SPKI      ber.Element // SubjectPublicKeyInfo
 
-	extensions ber.Element // the explicit [3]; zero if there is none
+	extensions ber.Element // the explicit [3]; zero if absent
 	index      index
 }
 
-// Parse walks a certificate. Its error, a *[ber.Error], says why the
-// Certificate or its TBSCertificate cannot be walked to the end; data after the
-// certificate is such a reason.
+// Parse reads the elements of a certificate. The error is a *[ber.Error]; data
+// after the certificate is one.
 func Parse(der []byte) (Certificate, error) {
 	if len(der) > MaxSize {
 		return Certificate{}, &ber.Error{Reason: fmt.Sprintf("%d bytes are more than the %d that a certificate may have", len(der), MaxSize)}

@@ -20,32 +20,32 @@ func parse(t testing.TB, c certtest.Certificate) cert.Certificate {
 }
 
 func TestParse(t *testing.T) {
-	t.Run("every field is where it stands", func(t *testing.T) {
-		made := certtest.Certificate{
+	t.Run("fields", func(t *testing.T) {
+		fields := certtest.Certificate{
 			Serial:  ber.Append(nil, ber.Integer, []byte{0, 0x80}),
 			Issuer:  certtest.Name("C=DE", "CN=CA"),
 			Subject: certtest.Name("CN=Bob"),
 			Key:     certtest.ECKey("1.2.840.10045.3.1.7"),
 		}
-		der := made.DER()
+		der := fields.DER()
 		got, err := cert.Parse(der)
 		require.NoError(t, err)
 		assert.Equal(t, der, got.Raw)
-		assert.Equal(t, made.Serial, got.Serial.Raw)
-		assert.Equal(t, made.Issuer, got.Issuer.Raw)
-		assert.Equal(t, made.Subject, got.Subject.Raw)
-		assert.Equal(t, made.Key, got.SPKI.Raw)
+		assert.Equal(t, fields.Serial, got.Serial.Raw)
+		assert.Equal(t, fields.Issuer, got.Issuer.Raw)
+		assert.Equal(t, fields.Subject, got.Subject.Raw)
+		assert.Equal(t, fields.Key, got.SPKI.Raw)
 		for _, e := range []ber.Element{got.TBS, got.Serial, got.Signature, got.Issuer, got.Validity, got.Subject, got.SPKI} {
 			assert.Equal(t, der[e.Offset:e.Offset+len(e.Raw)], e.Raw)
 		}
 	})
-	t.Run("version 1 has neither version nor extensions", func(t *testing.T) {
+	t.Run("version 1: no version field and no extensions", func(t *testing.T) {
 		got := parse(t, certtest.Certificate{Version: []byte{}})
 		_, ok, err := got.Extension(cert.OIDKeyUsage)
 		assert.NoError(t, err)
 		assert.False(t, ok)
 	})
-	t.Run("unique identifiers are passed over", func(t *testing.T) {
+	t.Run("unique identifiers are skipped", func(t *testing.T) {
 		got := parse(t, certtest.Certificate{
 			List: append([]byte{0x81, 2, 0, 1, 0x82, 2, 0, 1}, ber.Append(nil, 0xA3, certtest.Sequence(certtest.DigitalSignature()))...),
 		})
@@ -63,19 +63,19 @@ func TestParseRefuses(t *testing.T) {
 		der  []byte
 		want string
 	}{
-		{"nothing", nil, "byte 0: want tag 30, found the end"},
-		{"a cut certificate", good[:len(good)-1], "byte 0: value is longer than what is left of the data"},
+		{"empty input", nil, "byte 0: want tag 30, found the end"},
+		{"truncated certificate", good[:len(good)-1], "byte 0: value is longer than what is left of the data"},
 		{"bytes after the certificate", append(bytes.Clone(good), 0), "byte 671: data after the last element"},
-		{"something that is no sequence", null, "byte 0: want tag 30, found 05"},
-		{"too many bytes", make([]byte, cert.MaxSize+1), "byte 0: 65537 bytes are more than the 65536 that a certificate may have"},
+		{"not a SEQUENCE", null, "byte 0: want tag 30, found 05"},
+		{"more than MaxSize bytes", make([]byte, cert.MaxSize+1), "byte 0: 65537 bytes are more than the 65536 that a certificate may have"},
 		{"no signature", certtest.Sequence(certtest.Sequence()), "byte 4: want tag 30, found the end"},
-		{"a fourth element", certtest.Sequence(certtest.Sequence(), certtest.Sequence(), ber.Append(nil, ber.BitString, nil), null), "byte 8: data after the last element"},
-		{"an empty TBSCertificate", certtest.Sequence(certtest.Sequence(), certtest.Sequence(), ber.Append(nil, ber.BitString, nil)), "byte 4: want tag 02, found the end"},
-		{"a serial number of another type", certtest.Certificate{Serial: null}.DER(), "byte 13: want tag 02, found 05"},
-		{"an issuer of another type", certtest.Certificate{Issuer: null}.DER(), "byte 31: want tag 30, found 05"},
-		{"a subject of another type", certtest.Certificate{Subject: null}.DER(), "byte 83: want tag 30, found 05"},
-		{"a key of another type", certtest.Certificate{Key: null}.DER(), "byte 99: want tag 30, found 05"},
-		{"a field after the extensions", certtest.Certificate{Trailer: null}.DER(), "byte 395: data after the last element"},
+		{"fourth element", certtest.Sequence(certtest.Sequence(), certtest.Sequence(), ber.Append(nil, ber.BitString, nil), null), "byte 8: data after the last element"},
+		{"empty TBSCertificate", certtest.Sequence(certtest.Sequence(), certtest.Sequence(), ber.Append(nil, ber.BitString, nil)), "byte 4: want tag 02, found the end"},
+		{"serial number of another type", certtest.Certificate{Serial: null}.DER(), "byte 13: want tag 02, found 05"},
+		{"issuer of another type", certtest.Certificate{Issuer: null}.DER(), "byte 31: want tag 30, found 05"},
+		{"subject of another type", certtest.Certificate{Subject: null}.DER(), "byte 83: want tag 30, found 05"},
+		{"key of another type", certtest.Certificate{Key: null}.DER(), "byte 99: want tag 30, found 05"},
+		{"field after the extensions", certtest.Certificate{Trailer: null}.DER(), "byte 395: data after the last element"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -88,7 +88,7 @@ func TestParseRefuses(t *testing.T) {
 }
 
 func TestExtension(t *testing.T) {
-	t.Run("it is found in any place, critical or not", func(t *testing.T) {
+	t.Run("any position, critical or not", func(t *testing.T) {
 		c := parse(t, certtest.Certificate{Extensions: [][]byte{certtest.EKU(certtest.ClientAuth), certtest.DigitalSignature()}})
 		x, ok, err := c.Extension(cert.OIDKeyUsage)
 		require.NoError(t, err)
@@ -101,7 +101,7 @@ func TestExtension(t *testing.T) {
 		require.True(t, ok)
 		assert.False(t, x.Critical)
 	})
-	t.Run("a FALSE that DER leaves out is not critical", func(t *testing.T) {
+	t.Run("explicit FALSE is not critical", func(t *testing.T) {
 		c := parse(t, certtest.Certificate{Extensions: [][]byte{certtest.Sequence(
 			certtest.OID("2.5.29.15"), []byte{1, 1, 0}, []byte{4, 0})}})
 		x, ok, err := c.Extension(cert.OIDKeyUsage)
@@ -115,22 +115,22 @@ func TestExtension(t *testing.T) {
 	for i := range many {
 		many[i] = certtest.Extension("2.5.29.99", nil)
 	}
-	broken := []struct {
+	malformed := []struct {
 		name string
 		c    certtest.Certificate
 		want string
 	}{
 		{"twice", certtest.Certificate{Extensions: twice}, "byte 425: a second extension 2.5.29.15"},
-		{"a list of another type", certtest.Certificate{List: []byte{0xA3, 2, 5, 0}}, "byte 397: want tag 30, found 05"},
+		{"list of another type", certtest.Certificate{List: []byte{0xA3, 2, 5, 0}}, "byte 397: want tag 30, found 05"},
 		{"two lists", certtest.Certificate{List: []byte{0xA3, 4, 0x30, 0, 0x30, 0}}, "byte 399: data after the last element"},
-		{"an entry of another type", certtest.Certificate{Extensions: [][]byte{{5, 0}}}, "byte 399: want tag 30, found 05"},
-		{"an entry without a value", certtest.Certificate{Extensions: [][]byte{certtest.Sequence(certtest.OID("2.5.29.9"))}}, "byte 406: want tag 04, found the end"},
-		{"an entry with more than a value", certtest.Certificate{Extensions: [][]byte{certtest.Sequence(certtest.OID("2.5.29.9"), []byte{4, 0}, []byte{5, 0})}}, "byte 408: data after the last element"},
-		{"an entry with a padded identifier", certtest.Certificate{Extensions: [][]byte{certtest.Sequence([]byte{6, 4, 0x55, 0x1D, 0x80, 0x0F}, []byte{4, 0})}}, "byte 401: extension has no valid object identifier"},
-		{"more entries than are read", certtest.Certificate{Extensions: many}, "byte 2707: more than 256 extensions"},
+		{"entry of another type", certtest.Certificate{Extensions: [][]byte{{5, 0}}}, "byte 399: want tag 30, found 05"},
+		{"entry without a value", certtest.Certificate{Extensions: [][]byte{certtest.Sequence(certtest.OID("2.5.29.9"))}}, "byte 406: want tag 04, found the end"},
+		{"element after the value of an entry", certtest.Certificate{Extensions: [][]byte{certtest.Sequence(certtest.OID("2.5.29.9"), []byte{4, 0}, []byte{5, 0})}}, "byte 408: data after the last element"},
+		{"entry with a padded identifier", certtest.Certificate{Extensions: [][]byte{certtest.Sequence([]byte{6, 4, 0x55, 0x1D, 0x80, 0x0F}, []byte{4, 0})}}, "byte 401: extension has no valid object identifier"},
+		{"more than MaxExtensions entries", certtest.Certificate{Extensions: many}, "byte 2707: more than 256 extensions"},
 	}
-	for _, tt := range broken {
-		t.Run(tt.name+" is an error", func(t *testing.T) {
+	for _, tt := range malformed {
+		t.Run(tt.name, func(t *testing.T) {
 			c := parse(t, tt.c)
 			_, ok, err := c.Extension(cert.OIDKeyUsage)
 			assert.EqualError(t, err, tt.want)
@@ -158,46 +158,47 @@ func TestDuplicateExtension(t *testing.T) {
 }
 
 func TestDates(t *testing.T) {
-	const none = "0001-01-01 00:00:00 +0000 UTC"
+	const malformed = "0001-01-01 00:00:00 +0000 UTC"
 	tests := []struct {
 		name string
 		date []byte
 		want string
 	}{
-		{"two digits from 50 on are of the last century", certtest.UTCTime("500101000000Z"), "1950-01-01 00:00:00 +0000 UTC"},
-		{"two digits below 50 are of this century", certtest.UTCTime("491231235959Z"), "2049-12-31 23:59:59 +0000 UTC"},
-		{"four digits", certtest.GeneralizedTime("20240229235959Z"), "2024-02-29 23:59:59 +0000 UTC"},
-		{"K7 the year 9999", certtest.GeneralizedTime("99991231235959Z"), "9999-12-31 23:59:59 +0000 UTC"},
-		{"the year 1", certtest.GeneralizedTime("00010101000001Z"), "0001-01-01 00:00:01 +0000 UTC"},
-		{"K7 the year 0 is no date", certtest.GeneralizedTime("00000101000001Z"), none},
-		{"the 29th of February of another year is no date", certtest.GeneralizedTime("20230229000000Z"), none},
-		{"the 13th month is no date", certtest.UTCTime("231301000000Z"), none},
-		{"month 0 is no date", certtest.UTCTime("230001000000Z"), none},
-		{"day 0 is no date", certtest.UTCTime("230100000000Z"), none},
-		{"hour 24 is no date", certtest.UTCTime("230101240000Z"), none},
-		{"minute 60 is no date", certtest.UTCTime("230101006000Z"), none},
-		{"second 60 is no date", certtest.UTCTime("230101000060Z"), none},
-		{"K7 no seconds is no date", certtest.UTCTime("2301010000Z"), none},
-		{"K7 an offset is no date", certtest.UTCTime("230101000000+0100"), none},
-		{"no zone is no date", certtest.UTCTime("2301010000000"), none},
-		{"a fraction is no date", certtest.GeneralizedTime("20230101000000.5Z"), none},
-		{"a sign is no date", certtest.UTCTime("+30101000000Z"), none},
-		{"a letter in the year is no date", certtest.GeneralizedTime("2O230101000000Z"), none},
-		{"a letter in the day is no date", certtest.UTCTime("2301O1000000Z"), none},
-		{"a string is no date", ber.Append(nil, ber.IA5String, []byte("230101000000Z")), none},
-		{"four digits in a UTCTime are no date", certtest.UTCTime("20230101000000Z"), none},
-		{"nothing is no date", certtest.UTCTime(""), none},
+		{"two-digit year from 50 is 19xx", certtest.UTCTime("500101000000Z"), "1950-01-01 00:00:00 +0000 UTC"},
+		{"two-digit year below 50 is 20xx", certtest.UTCTime("491231235959Z"), "2049-12-31 23:59:59 +0000 UTC"},
+		{"four-digit year", certtest.GeneralizedTime("20240229235959Z"), "2024-02-29 23:59:59 +0000 UTC"},
+		{"K7 year 9999", certtest.GeneralizedTime("99991231235959Z"), "9999-12-31 23:59:59 +0000 UTC"},
+		{"year 1", certtest.GeneralizedTime("00010101000001Z"), "0001-01-01 00:00:01 +0000 UTC"},
+		{"K7 year 0", certtest.GeneralizedTime("00000101000001Z"), malformed},
+		{"February 29 of a common year", certtest.GeneralizedTime("20230229000000Z"), malformed},
+		{"month 13", certtest.UTCTime("231301000000Z"), malformed},
+		{"month 0", certtest.UTCTime("230001000000Z"), malformed},
+		{"day 0", certtest.UTCTime("230100000000Z"), malformed},
+		{"hour 24", certtest.UTCTime("230101240000Z"), malformed},
+		{"minute 60", certtest.UTCTime("230101006000Z"), malformed},
+		{"second 60", certtest.UTCTime("230101000060Z"), malformed},
+		{"K7 no seconds", certtest.UTCTime("2301010000Z"), malformed},
+		{"K7 offset", certtest.UTCTime("230101000000+0100"), malformed},
+		{"no zone", certtest.UTCTime("2301010000000"), malformed},
+		{"fraction of a second", certtest.GeneralizedTime("20230101000000.5Z"), malformed},
+		{"sign", certtest.UTCTime("+30101000000Z"), malformed},
+		{"letter in the year", certtest.GeneralizedTime("2O230101000000Z"), malformed},
+		{"letter in the day", certtest.UTCTime("2301O1000000Z"), malformed},
+		{"IA5String", ber.Append(nil, ber.IA5String, []byte("230101000000Z")), malformed},
+		{"four-digit year in a UTCTime", certtest.UTCTime("20230101000000Z"), malformed},
+		{"empty", certtest.UTCTime(""), malformed},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			c := parse(t, certtest.Certificate{NotBefore: tt.date, NotAfter: tt.date})
-			for _, d := range first2(c.Dates()) {
+			notBefore, notAfter := c.Dates()
+			for _, d := range []cert.Date{notBefore, notAfter} {
 				assert.Equal(t, tt.want, d.Time.String())
 				assert.Equal(t, tt.date[2:], d.Text)
 			}
 		})
 	}
-	t.Run("two dates must stand alone", func(t *testing.T) {
+	t.Run("not two dates", func(t *testing.T) {
 		date := certtest.UTCTime("230101000000Z")
 		for _, validity := range [][]byte{certtest.Sequence(), certtest.Sequence(date), certtest.Sequence(date, date, date), certtest.Sequence(date, date, []byte{0x17})} {
 			c := parse(t, certtest.Certificate{Validity: validity})
@@ -210,8 +211,6 @@ func TestDates(t *testing.T) {
 	})
 }
 
-func first2(a, b cert.Date) []cert.Date { return []cert.Date{a, b} }
-
 func TestKey(t *testing.T) {
 	tests := []struct {
 		name             string
@@ -221,16 +220,16 @@ func TestKey(t *testing.T) {
 		err              string
 	}{
 		{name: "RSA", key: certtest.RSAKey(3072), algorithm: "1.2.840.113549.1.1.1", bits: 3072},
-		{name: "RSA whose key cannot be read", key: certtest.Key("1.2.840.113549.1.1.1", nil, nil), algorithm: "1.2.840.113549.1.1.1"},
+		{name: "RSA with a malformed key", key: certtest.Key("1.2.840.113549.1.1.1", nil, nil), algorithm: "1.2.840.113549.1.1.1"},
 		{name: "RSA with a modulus of 0", key: certtest.Key("1.2.840.113549.1.1.1", nil, certtest.Sequence([]byte{2, 1, 0})), algorithm: "1.2.840.113549.1.1.1"},
 		{name: "RSA with an empty bit string", key: certtest.Sequence(certtest.Sequence(certtest.OID("1.2.840.113549.1.1.1")), []byte{3, 0}), algorithm: "1.2.840.113549.1.1.1"},
 		{name: "P-256", key: certtest.ECKey("1.2.840.10045.3.1.7"), algorithm: "1.2.840.10045.2.1", curve: "1.2.840.10045.3.1.7"},
-		{name: "a curve with its parameters written out", key: certtest.Key("1.2.840.10045.2.1", certtest.Sequence(), nil), algorithm: "1.2.840.10045.2.1"},
+		{name: "explicit curve parameters", key: certtest.Key("1.2.840.10045.2.1", certtest.Sequence(), nil), algorithm: "1.2.840.10045.2.1"},
 		{name: "Ed25519", key: certtest.Key("1.3.101.112", nil, nil), algorithm: "1.3.101.112"},
-		{name: "no key", key: certtest.Sequence(), err: "byte 101: want tag 30, found the end"},
-		{name: "more than a key", key: certtest.Sequence(certtest.Sequence(certtest.OID("1.3.101.112")), []byte{3, 1, 0}, []byte{5, 0}), err: "byte 111: data after the last element"},
+		{name: "empty", key: certtest.Sequence(), err: "byte 101: want tag 30, found the end"},
+		{name: "element after the key", key: certtest.Sequence(certtest.Sequence(certtest.OID("1.3.101.112")), []byte{3, 1, 0}, []byte{5, 0}), err: "byte 111: data after the last element"},
 		{name: "two parameters", key: certtest.Key("1.3.101.112", []byte{5, 0, 5, 0}, nil), err: "byte 110: data after the last element"},
-		{name: "a padded algorithm identifier", key: certtest.Sequence(certtest.Sequence([]byte{6, 3, 0x2B, 0x80, 0x01}), []byte{3, 1, 0}), err: "byte 103: key has no valid algorithm identifier"},
+		{name: "padded algorithm identifier", key: certtest.Sequence(certtest.Sequence([]byte{6, 3, 0x2B, 0x80, 0x01}), []byte{3, 1, 0}), err: "byte 103: key has no valid algorithm identifier"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -257,13 +256,13 @@ func TestKeyUsage(t *testing.T) {
 	}{
 		{"digitalSignature", []byte{7, 0x80}, []string{"digitalSignature"}, ""},
 		{"every bit", []byte{7, 0xFF, 0x80}, []string{"digitalSignature", "contentCommitment", "keyEncipherment", "dataEncipherment", "keyAgreement", "keyCertSign", "cRLSign", "encipherOnly", "decipherOnly"}, ""},
-		{"bits beyond the ninth have no name", []byte{0, 0x20, 0x7F}, []string{"keyEncipherment"}, ""},
-		{"trailing zeros that DER cuts off", []byte{0, 0x80, 0}, []string{"digitalSignature"}, ""},
+		{"bits above 8 are ignored", []byte{0, 0x20, 0x7F}, []string{"keyEncipherment"}, ""},
+		{"trailing zeros, not DER", []byte{0, 0x80, 0}, []string{"digitalSignature"}, ""},
 		{"no bit", []byte{0}, []string{}, ""},
 		{"no count of unused bits", nil, nil, "byte 408: bit string without its count of unused bits"},
-		{"eight unused bits", []byte{8, 0x80}, nil, "byte 408: bit string with more unused bits than it has"},
-		{"unused bits of nothing", []byte{1}, nil, "byte 408: bit string with more unused bits than it has"},
-		{"an unused bit that is set", []byte{7, 0xC0}, nil, "byte 408: bit string with a bit set that it calls unused"},
+		{"eight unused bits", []byte{8, 0x80}, nil, "byte 408: bit string has more unused bits than bits"},
+		{"unused bits without bits", []byte{1}, nil, "byte 408: bit string has more unused bits than bits"},
+		{"unused bit set", []byte{7, 0xC0}, nil, "byte 408: bit string has an unused bit that is set"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -294,11 +293,11 @@ func TestExtendedKeyUsage(t *testing.T) {
 		err   string
 	}{
 		{"two purposes", certtest.Sequence(certtest.OID("1.2.3"), certtest.OID("2.5.29.37.0")), []string{"1.2.3", "2.5.29.37.0"}, ""},
-		{"none", certtest.Sequence(), nil, "byte 408: extended key usage names no purpose"},
+		{"no purpose", certtest.Sequence(), nil, "byte 408: extended key usage names no purpose"},
 		{"another type", []byte{5, 0}, nil, "byte 408: want tag 30, found 05"},
 		{"data after the list", append(certtest.Sequence(certtest.OID("1.2.3")), 5, 0), nil, "byte 414: data after the last element"},
-		{"a purpose of another type", certtest.Sequence(certtest.OID("1.2.3"), []byte{5, 0}), nil, "byte 414: want tag 06, found 05"},
-		{"a padded purpose", certtest.Sequence([]byte{6, 3, 0x2B, 0x80, 1}), nil, "byte 410: purpose is no valid object identifier"},
+		{"purpose of another type", certtest.Sequence(certtest.OID("1.2.3"), []byte{5, 0}), nil, "byte 414: want tag 06, found 05"},
+		{"padded purpose", certtest.Sequence([]byte{6, 3, 0x2B, 0x80, 1}), nil, "byte 410: purpose is not a valid object identifier"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -330,7 +329,7 @@ func TestDottedOID(t *testing.T) {
 	assert.Equal(t, "2.1180591620717411303343", cert.DottedOID(append(first, 0x7F)))
 
 	for name, bad := range map[string][]byte{
-		"nothing": nil, "padding first": {0x80, 1}, "padding inside": {0x2B, 0x80, 1}, "an arc that does not end": {0x2B, 0x86},
+		"empty": nil, "padding first": {0x80, 1}, "padding inside": {0x2B, 0x80, 1}, "incomplete arc": {0x2B, 0x86},
 		"too long": bytes.Repeat([]byte{1}, 129),
 	} {
 		assert.Empty(t, cert.DottedOID(bad), name)
@@ -338,47 +337,47 @@ func TestDottedOID(t *testing.T) {
 	}
 }
 
-// FuzzCert holds that what is read lies where the element says it does, that
-// reading is the same however often, and that every object identifier agrees
-// with encoding/asn1 wherever that takes it.
+// FuzzCert checks that each element lies at its offset, that Extension agrees with
+// Extensions, and that encoding/asn1 reads the same object identifiers, if it
+// accepts them.
 func FuzzCert(f *testing.F) {
 	f.Fuzz(func(t *testing.T, der []byte) {
 		c, err := cert.Parse(der)
 		if err != nil {
 			if c.Raw != nil {
-				t.Fatal("an error and a certificate")
+				t.Fatal("error with a certificate")
 			}
 			return
 		}
 		for _, e := range []ber.Element{c.TBS, c.Serial, c.Signature, c.Issuer, c.Validity, c.Subject, c.SPKI} {
 			if !bytes.Equal(der[e.Offset:e.Offset+len(e.Raw)], e.Raw) {
-				t.Fatalf("element at %d is not there", e.Offset)
+				t.Fatalf("element is not at its offset %d", e.Offset)
 			}
 		}
 		list := c.Extensions()
 		for x, ok := list.Next(); ok; x, ok = list.Next() {
 			var oid asn1.ObjectIdentifier
 			if _, err := asn1.Unmarshal(ber.Append(nil, ber.OID, x.OID), &oid); err == nil && oid.String() != cert.DottedOID(x.OID) {
-				t.Fatalf("%s is %s", oid, cert.DottedOID(x.OID))
+				t.Fatalf("%s was decoded as %s", oid, cert.DottedOID(x.OID))
 			}
-			found, ok, err := c.Extension(string(x.OID))
-			if err == nil && (!ok || !bytes.Equal(found.Value.Raw, x.Value.Raw)) {
-				t.Fatalf("extension %x is another one when it is looked for", x.OID)
+			same, ok, err := c.Extension(string(x.OID))
+			if err == nil && (!ok || !bytes.Equal(same.Value.Raw, x.Value.Raw)) {
+				t.Fatalf("Extension returned another value for %x", x.OID)
 			}
 		}
 		notBefore, notAfter := c.Dates()
 		for _, d := range []cert.Date{notBefore, notAfter} {
 			text := string(d.Text)
 			if !d.Time.IsZero() && d.Time.Format("060102150405Z") != text && d.Time.Format("20060102150405Z") != text {
-				t.Fatalf("%q was read as %v", text, d.Time)
+				t.Fatalf("%q was decoded as %v", text, d.Time)
 			}
 		}
 		usage, ok, err := c.KeyUsage()
 		if (err != nil || !ok) && usage != 0 {
-			t.Fatal("a key usage that is not there")
+			t.Fatal("key usage with an error or without the extension")
 		}
 		if k, err := c.Key(); err == nil && !cert.ValidOID(k.Algorithm) {
-			t.Fatal("a key without an algorithm")
+			t.Fatal("key without an algorithm")
 		}
 	})
 }

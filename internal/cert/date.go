@@ -6,17 +6,16 @@ import (
 	"github.com/smartlogon/smartlogon/internal/ber"
 )
 
-// A Date is one of the two dates of a certificate. It may be one that cannot be
-// read: a sign-in never guesses a date.
+// A Date is one of the two dates of a certificate.
 type Date struct {
-	Time time.Time // in UTC, to the second; zero if the date cannot be read
-	Text []byte    // as it stands in the certificate
+	Time time.Time // in UTC, to the second; zero if the date is malformed
+	Text []byte    // as encoded
 }
 
 // Dates returns notBefore and notAfter (RFC 5280, 4.1.2.5). Only the forms
-// YYMMDDHHMMSSZ and YYYYMMDDHHMMSSZ are read, and only dates that exist; the year
-// 0 does not. Where the two do not stand alone in their SEQUENCE, neither is
-// read.
+// YYMMDDHHMMSSZ and YYYYMMDDHHMMSSZ are accepted, and only dates that exist; the
+// year 0 does not. If the SEQUENCE holds anything but two elements, both dates are
+// malformed.
 func (c *Certificate) Dates() (notBefore, notAfter Date) {
 	r := c.Validity.Inside()
 	first, _ := r.Next()
@@ -54,13 +53,13 @@ func readDate(e ber.Element) Date {
 	}
 	t := time.Date(year, time.Month(f[0]), f[1], f[2], f[3], f[4], 0, time.UTC)
 	if int(t.Month()) != f[0] || t.Day() != f[1] || t.Hour() != f[2] || t.Minute() != f[3] || t.Second() != f[4] {
-		return d // time.Date turns the 31st of June into the 1st of July
+		return d // time.Date has normalized a date that does not exist, such as June 31
 	}
 	d.Time = t
 	return d
 }
 
-// number reads decimal digits, and nothing else; -1 if there is anything else.
+// number parses decimal digits. It returns -1 for any other character.
 func number(b []byte) int {
 	n := 0
 	for _, c := range b {

@@ -1,14 +1,14 @@
-// Package cert reads the fields of a certificate (RFC 5280, 4.1) that decide on
-// a sign-in: names, dates, key, extensions.
+// Package cert reads the fields of a certificate (RFC 5280, 4.1) that a sign-in
+// depends on: names, dates, key, extensions.
 //
-// It exists beside crypto/x509 because that package refuses whole certificates
-// that Windows shows, and drops what the decision rests on: otherNames, bytes
-// after the subject alternative name, which of two equal extensions was meant.
+// It does not use crypto/x509, which refuses certificates that Windows accepts
+// and drops data that the decision needs: otherNames, bytes after the subject
+// alternative name, duplicate extensions.
 //
-// [Parse] walks the outer Certificate and the TBSCertificate and fails only
-// where those cannot be walked. Everything below is read when it is asked for,
-// and a fault in it is a fault of that field alone. Nothing is copied: fields
-// point into the input. Nothing recurses, and the input is at most [MaxSize].
+// [Parse] reads the elements of Certificate and TBSCertificate, and fails only if
+// these are malformed. The fields are decoded by methods, so that a malformed
+// field does not hide the others. Fields point into the input; nothing is copied.
+// Nothing recurses, and the input is limited to [MaxSize].
 //
-// No signature is verified here.
+// The package verifies no signature.
 package cert

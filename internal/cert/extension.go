@@ -7,11 +7,11 @@ import (
 	"github.com/smartlogon/smartlogon/internal/ber"
 )
 
-// MaxExtensions is how many extensions of one certificate are read. Real ones
-// have about ten.
+// MaxExtensions is the limit of extensions in a certificate. Real ones have about
+// ten.
 const MaxExtensions = 256
 
-// Object identifiers of extensions, as the bytes that stand in a certificate.
+// Object identifiers of extensions, encoded.
 const (
 	OIDSubjectAltName   = "\x55\x1D\x11" // 2.5.29.17
 	OIDKeyUsage         = "\x55\x1D\x0F" // 2.5.29.15
@@ -22,18 +22,18 @@ const (
 type Extension struct {
 	OID      []byte // content of the OBJECT IDENTIFIER
 	Critical bool
-	Value    ber.Element // the OCTET STRING; its content is the extension's value
+	Value    ber.Element // OCTET STRING with the value
 }
 
-// Extensions reads the extension list in its order. Where the certificate has
-// none, it is at its end at once.
+// Extensions iterates over the extension list.
 type Extensions struct {
 	r   ber.Reader
 	n   int
 	err error
 }
 
-// Extensions begins to read the extension list.
+// Extensions returns an iterator over the extension list, which is empty if the
+// certificate has no list.
 func (c *Certificate) Extensions() Extensions {
 	if c.extensions.Raw == nil {
 		return Extensions{}
@@ -43,8 +43,8 @@ func (c *Certificate) Extensions() Extensions {
 	return Extensions{r: list.Inside(), err: outer.Close()}
 }
 
-// Next takes the next extension. It reports false at the end of the list and at
-// a fault; [Extensions.Err] tells the two apart.
+// Next returns the next extension. It returns false at the end of the list and at
+// a fault; [Extensions.Err] distinguishes them.
 func (x *Extensions) Next() (Extension, bool) {
 	if x.err != nil || !x.r.More() {
 		return Extension{}, false
@@ -66,7 +66,7 @@ func (x *Extensions) Next() (Extension, bool) {
 	return e, true
 }
 
-// Err is why the list cannot be read to its end, a *[ber.Error], or nil.
+// Err returns the fault of the list, a *[ber.Error], or nil.
 func (x *Extensions) Err() error { return x.err }
 
 func readExtension(entry ber.Element) (Extension, error) {
@@ -74,8 +74,7 @@ func readExtension(entry ber.Element) (Extension, error) {
 	oid, _ := r.Take(ber.OID)
 	e := Extension{OID: oid.Value}
 	if r.Peek() == ber.Boolean {
-		// DER leaves FALSE out, yet certificates with it exist, and no rule
-		// of a sign-in depends on it.
+		// DER omits FALSE (X.690, 11.5), but certificates with it exist.
 		critical, _ := r.Next()
 		e.Critical = !bytes.Equal(critical.Value, []byte{0})
 	}
@@ -89,9 +88,10 @@ func readExtension(entry ber.Element) (Extension, error) {
 	return e, nil
 }
 
-// Extension returns the extension with an object identifier, and whether there
-// is one. It is an error, a *[ber.Error], where there are two, or where the list
-// cannot be read to its end: then nobody knows which one was meant.
+// Extension returns the extension with an encoded object identifier and reports
+// whether it is present. The error is a *[ber.Error]: the extension occurs twice,
+// or the list is malformed, so that another extension with the same identifier may
+// follow.
 func (c *Certificate) Extension(oid string) (Extension, bool, error) {
 	if c.index.fault != nil {
 		return Extension{}, false, c.index.fault
@@ -112,16 +112,16 @@ func (c *Certificate) Extension(oid string) (Extension, bool, error) {
 	return entry.first, entry.first.OID != nil, nil
 }
 
-// An index has the extensions that every decision asks for, so that the list is
-// walked once.
+// An index caches the extensions that every check needs, so that the list is read
+// once.
 type index struct {
-	fault                error // why the list cannot be read to its end
+	fault                error // of the list
 	san, usage, purposes indexEntry
 }
 
 type indexEntry struct {
 	first Extension
-	again ber.Element // the value of the second extension of the kind
+	again ber.Element // value of the second extension with the same identifier
 }
 
 func (n *index) fill(list Extensions) {
@@ -155,8 +155,8 @@ func (e *indexEntry) add(x Extension) {
 }
 
 // DuplicateExtension returns the object identifier of the first extension that
-// the certificate has more than once, against RFC 5280, 4.2; nil if there is
-// none. The error is that of [Extensions.Err].
+// occurs more than once, which RFC 5280, 4.2 forbids, or nil. The error is that of
+// [Extensions.Err].
 func (c *Certificate) DuplicateExtension() ([]byte, error) {
 	seen := make(map[string]bool)
 	list := c.Extensions()

@@ -6,8 +6,8 @@ import (
 	"github.com/smartlogon/smartlogon/internal/ber"
 )
 
-// Object identifiers of keys and curves, as the bytes that stand in a
-// certificate (RFC 3279, 2.3; RFC 5480, 2.1.1.1).
+// Object identifiers of keys and curves, encoded (RFC 3279, 2.3; RFC 5480,
+// 2.1.1.1).
 const (
 	OIDRSA  = "\x2A\x86\x48\x86\xF7\x0D\x01\x01\x01" // 1.2.840.113549.1.1.1
 	OIDEC   = "\x2A\x86\x48\xCE\x3D\x02\x01"         // 1.2.840.10045.2.1
@@ -16,14 +16,14 @@ const (
 	OIDP521 = "\x2B\x81\x04\x00\x23"                 // 1.3.132.0.35
 )
 
-// A Key says of what kind the public key of a certificate is.
+// A Key describes the public key of a certificate.
 type Key struct {
 	Algorithm []byte // content of the OBJECT IDENTIFIER
-	Curve     []byte // likewise, of an elliptic curve with a name; else nil
-	Bits      int    // length of an RSA modulus; 0 for other keys and where it cannot be read
+	Curve     []byte // content of the OBJECT IDENTIFIER of a named curve, else nil
+	Bits      int    // length of an RSA modulus; 0 for other keys and if malformed
 }
 
-// Key reads the kind of the public key. The error is a *[ber.Error].
+// Key decodes the type of the public key. The error is a *[ber.Error].
 func (c *Certificate) Key() (Key, error) {
 	r := c.SPKI.Inside()
 	algorithm, _ := r.Take(ber.Sequence)
@@ -52,7 +52,8 @@ func (c *Certificate) Key() (Key, error) {
 	return k, nil
 }
 
-// modulusBits is the length of the modulus in an RSAPublicKey (RFC 8017, A.1.1).
+// modulusBits returns the length of the modulus in an RSAPublicKey (RFC 8017,
+// A.1.1), or 0 if it is malformed.
 func modulusBits(public ber.Element) int {
 	if len(public.Value) == 0 || public.Value[0] != 0 {
 		return 0

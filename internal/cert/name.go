@@ -14,13 +14,13 @@ import (
 
 // An Attribute is one attribute of a distinguished name.
 type Attribute struct {
-	RDN   int         // which relative distinguished name it belongs to, from 0
+	RDN   int         // index of its relative distinguished name
 	OID   []byte      // content of the OBJECT IDENTIFIER
 	Value ber.Element // usually a string
 }
 
-// Attributes returns the attributes of a Name (RFC 5280, 4.1.2.4) in the order
-// of the encoding. The error is a *[ber.Error].
+// Attributes returns the attributes of a Name (RFC 5280, 4.1.2.4) in encoded
+// order. The error is a *[ber.Error].
 func Attributes(name ber.Element) ([]Attribute, error) {
 	var list []Attribute
 	r := name.Inside()
@@ -53,8 +53,8 @@ func Attributes(name ber.Element) ([]Attribute, error) {
 	return list, r.Err()
 }
 
-// Text decodes the string of an attribute and reports whether it is one that
-// can be decoded. A T61String is read as Latin-1, which is what it holds in
+// Text decodes the string of an attribute. It returns false if the value is not a
+// string or is malformed. A T61String is decoded as Latin-1, which it holds in
 // practice.
 func (a Attribute) Text() (string, bool) {
 	v := a.Value.Value
@@ -117,15 +117,14 @@ func textUniversal(v []byte) (string, bool) {
 	return string(runes), true
 }
 
-// Object identifiers of attributes that more than the table of short names asks
-// for.
+// Object identifiers of attributes, encoded.
 const (
 	OIDCommonName   = "\x55\x04\x03"                         // 2.5.4.3
 	OIDEmailAddress = "\x2A\x86\x48\x86\xF7\x0D\x01\x09\x01" // 1.2.840.113549.1.9.1
 )
 
-// shortNames are the attribute types as OpenSSL writes them, which is also what
-// RFC 4514, section 3, has for the most common ones.
+// shortNames are the short names of attribute types in OpenSSL. They include those
+// of RFC 4514, section 3.
 var shortNames = map[string]string{
 	OIDCommonName:   "CN",
 	"\x55\x04\x04":  "SN",
@@ -158,7 +157,7 @@ var shortNames = map[string]string{
 }
 
 // SubjectName returns the last E=, else the last CN=, of a subject, with its
-// label. It is empty where neither can be read.
+// label. It is empty if neither is readable.
 func SubjectName(subject ber.Element) string {
 	list, err := Attributes(subject)
 	if err != nil {
@@ -177,13 +176,14 @@ func SubjectName(subject ber.Element) string {
 	return ""
 }
 
-// RFC2253 writes a Name as RFC 2253 does: last attribute first. A type without a
-// short name is written as its numbers, and its value, like every value that is
-// no string, as the hexadecimal of its DER. A Name that cannot be read is empty.
+// RFC2253 returns a Name in the form of RFC 2253, last attribute first. A type
+// without a short name is its dotted object identifier. The value of such a type,
+// and every value that is not a string, is # and its DER in hexadecimal. The result
+// is empty if the Name is malformed.
 func RFC2253(name ber.Element) string { return write(name, true, ",", "+") }
 
-// Display writes a Name for people: in the order of its encoding, or in the
-// reverse of it, with spaces between its parts, which are those of [RFC2253].
+// Display returns a Name like [RFC2253], in encoded or in reverse order, with
+// spaces after the separators.
 func Display(name ber.Element, reverse bool) string { return write(name, reverse, ", ", " + ") }
 
 func write(name ber.Element, reverse bool, separator, and string) string {
@@ -226,7 +226,7 @@ func (a Attribute) write(text *strings.Builder) {
 			i == len(value)-1 && r == ' ':
 			text.WriteByte('\\')
 			text.WriteRune(r)
-		case !unicode.IsGraphic(r): // what cannot be seen could forge what is shown
+		case !unicode.IsGraphic(r): // it could change how the rest is displayed
 			for _, c := range []byte(string(r)) {
 				fmt.Fprintf(text, "\\%02X", c)
 			}

@@ -6,12 +6,11 @@ import (
 	"strings"
 )
 
-// maxOID is the longest object identifier that is read, in bytes.
+// maxOID is the size limit of an object identifier in bytes.
 const maxOID = 128
 
-// ValidOID reports whether the content of an OBJECT IDENTIFIER is in its one
-// encoding: no arc begins with a padding octet, and the last arc ends (X.690,
-// 8.19.2).
+// ValidOID reports whether the content of an OBJECT IDENTIFIER is valid: no arc
+// begins with a padding octet, and the last arc is complete (X.690, 8.19.2).
 func ValidOID(b []byte) bool {
 	if len(b) == 0 || len(b) > maxOID || b[len(b)-1]&0x80 != 0 {
 		return false
@@ -26,8 +25,8 @@ func ValidOID(b []byte) bool {
 	return true
 }
 
-// DottedOID writes the content of an OBJECT IDENTIFIER as numbers with dots. It
-// is empty where [ValidOID] is false.
+// DottedOID returns the content of an OBJECT IDENTIFIER in dotted form. It is empty
+// if [ValidOID] is false.
 func DottedOID(b []byte) string {
 	if !ValidOID(b) {
 		return ""
@@ -40,7 +39,7 @@ func DottedOID(b []byte) string {
 		if c&0x80 != 0 {
 			continue
 		}
-		switch long := i-begin >= 9; { // more than 63 bits
+		switch long := i-begin >= 9; { // the arc may exceed 63 bits
 		case begin == 0 && long:
 			n := bigArc(b[:i+1])
 			text.WriteString("2." + n.Sub(n, big.NewInt(80)).String())

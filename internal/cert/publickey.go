@@ -6,8 +6,8 @@ import (
 	"fmt"
 )
 
-// PublicKey parses a certificate and returns its public key. The certificate
-// need not be one that crypto/x509 parses.
+// PublicKey returns the public key of a certificate, even if x509.ParseCertificate
+// refuses the certificate.
 func PublicKey(der []byte) (crypto.PublicKey, error) {
 	c, err := Parse(der)
 	if err != nil {

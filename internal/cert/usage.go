@@ -2,17 +2,17 @@ package cert
 
 import "github.com/smartlogon/smartlogon/internal/ber"
 
-// DigitalSignature is the first bit of [Certificate.KeyUsage].
+// DigitalSignature is bit 0 of [Certificate.KeyUsage].
 const DigitalSignature = 1 << 0
 
-// keyUsageNames are those of RFC 5280, 4.2.1.3, from bit 0 on. Bit 1 has the
-// newer of its two names there.
+// keyUsageNames are the names of RFC 5280, 4.2.1.3, from bit 0. Of the two names
+// of bit 1, this is the newer one.
 var keyUsageNames = [...]string{
 	"digitalSignature", "contentCommitment", "keyEncipherment", "dataEncipherment", "keyAgreement",
 	"keyCertSign", "cRLSign", "encipherOnly", "decipherOnly",
 }
 
-// KeyUsageNames names the bits of a key usage, lowest first.
+// KeyUsageNames returns the names of the bits in a key usage, bit 0 first.
 func KeyUsageNames(usage uint16) []string {
 	names := []string{}
 	for i, name := range keyUsageNames {
@@ -23,9 +23,9 @@ func KeyUsageNames(usage uint16) []string {
 	return names
 }
 
-// KeyUsage returns the bits of the key usage extension, bit 0 lowest, and
-// whether there is such an extension. The error is a *[ber.Error]: the
-// extension is there twice or cannot be read.
+// KeyUsage returns the bits of the key usage extension and reports whether the
+// extension is present. Bit 0 is the least significant. The error is a
+// *[ber.Error]: the extension is malformed or occurs twice.
 func (c *Certificate) KeyUsage() (usage uint16, ok bool, err error) {
 	x, ok, err := c.Extension(OIDKeyUsage)
 	if err != nil || !ok {
@@ -45,9 +45,9 @@ func (c *Certificate) KeyUsage() (usage uint16, ok bool, err error) {
 	unused, body := int(e.Value[0]), e.Value[1:]
 	switch {
 	case unused > 7 || unused > 0 && len(body) == 0:
-		return fault("bit string with more unused bits than it has")
+		return fault("bit string has more unused bits than bits")
 	case len(body) > 0 && body[len(body)-1]&(1<<unused-1) != 0:
-		return fault("bit string with a bit set that it calls unused")
+		return fault("bit string has an unused bit that is set")
 	}
 	for i := range keyUsageNames {
 		if i/8 < len(body) && body[i/8]&(0x80>>(i%8)) != 0 {
@@ -57,12 +57,12 @@ func (c *Certificate) KeyUsage() (usage uint16, ok bool, err error) {
 	return usage, true, nil
 }
 
-// Purposes reads the object identifiers of an extended key usage.
+// Purposes iterates over the object identifiers of an extended key usage.
 type Purposes struct{ r ber.Reader }
 
-// ExtendedKeyUsage begins to read the extended key usage extension and reports
-// whether there is one. The error is a *[ber.Error]: the extension is there
-// twice or cannot be read; an empty one is an error too (RFC 5280, 4.2.1.12).
+// ExtendedKeyUsage returns an iterator over the extended key usage extension and
+// reports whether the extension is present. The error is a *[ber.Error]: the
+// extension is malformed, empty (RFC 5280, 4.2.1.12) or occurs twice.
 func (c *Certificate) ExtendedKeyUsage() (p Purposes, ok bool, err error) {
 	x, ok, err := c.Extension(OIDExtendedKeyUsage)
 	if err != nil || !ok {
@@ -80,7 +80,7 @@ func (c *Certificate) ExtendedKeyUsage() (p Purposes, ok bool, err error) {
 	for check.r.More() {
 		oid, ok := check.r.Take(ber.OID)
 		if ok && !ValidOID(oid.Value) {
-			return Purposes{}, false, &ber.Error{Offset: oid.Offset, Reason: "purpose is no valid object identifier"}
+			return Purposes{}, false, &ber.Error{Offset: oid.Offset, Reason: "purpose is not a valid object identifier"}
 		}
 	}
 	if err := check.r.Err(); err != nil {
@@ -89,7 +89,7 @@ func (c *Certificate) ExtendedKeyUsage() (p Purposes, ok bool, err error) {
 	return Purposes{list.Inside()}, true, nil
 }
 
-// Next takes the content of the next object identifier.
+// Next returns the content of the next object identifier.
 func (p *Purposes) Next() ([]byte, bool) {
 	oid, ok := p.r.Next()
 	return oid.Value, ok

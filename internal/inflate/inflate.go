@@ -48,7 +48,7 @@ func readAll(z io.Reader, in *bytes.Reader, size int) ([]byte, error) {
 	case len(out) > MaxSize:
 		return nil, fmt.Errorf("certificate inflates to more than %d bytes", MaxSize)
 	case size >= 0 && len(out) != size:
-		return nil, fmt.Errorf("certificate inflates to %d bytes, but its header says %d", len(out), size)
+		return nil, fmt.Errorf("certificate inflates to %d bytes, not to the %d of its header", len(out), size)
 	case in.Len() > 0:
 		return nil, fmt.Errorf("%d bytes after the compressed certificate", in.Len())
 	}

@@ -1,8 +1,8 @@
-// Package certtest writes certificates for tests, broken ones too: every field
-// can be any bytes. None has a signature that verifies.
+// Package certtest encodes certificates for tests, valid or malformed: each field
+// can be any bytes. No signature verifies.
 //
-// A [Certificate] with no field set is a sound one of version 3, for CN=Alice
-// with an RSA key, valid from 2020 to 2049, without extensions.
+// The zero [Certificate] is well-formed: version 3, CN=Alice, an RSA key, valid
+// from 2020 to 2049, no extensions.
 package certtest
 
 import (
@@ -12,8 +12,8 @@ import (
 	"github.com/smartlogon/smartlogon/internal/ber"
 )
 
-// A Certificate is written field by field. Each is the whole DER of its element;
-// what is nil is filled in.
+// A Certificate holds the fields of a certificate, each the whole DER of its
+// element. A nil field has a valid default.
 type Certificate struct {
 	Version   []byte // with its explicit tag
 	Serial    []byte
@@ -21,17 +21,17 @@ type Certificate struct {
 	Issuer    []byte
 	NotBefore []byte
 	NotAfter  []byte
-	Validity  []byte // instead of the two dates
+	Validity  []byte // overrides the two dates
 	Subject   []byte
 	Key       []byte // SubjectPublicKeyInfo
 
-	Extensions [][]byte // each from Extension or one of its kin; none: no list
-	List       []byte   // the extension list with its explicit tag, instead
+	Extensions [][]byte // without any, the list is absent
+	List       []byte   // extension list with its explicit tag, overrides Extensions
 
-	Trailer []byte // added after the last field of TBSCertificate
+	Trailer []byte // appended to TBSCertificate
 }
 
-// DER is the certificate.
+// DER encodes the certificate.
 func (c Certificate) DER() []byte {
 	signature := or(c.Signature, Sequence(OID("1.2.840.113549.1.1.11"), ber.Append(nil, ber.Null, nil)))
 	list := c.List
@@ -52,14 +52,14 @@ func (c Certificate) DER() []byte {
 	return Sequence(tbs, signature, ber.Append(nil, ber.BitString, make([]byte, 257)))
 }
 
-func or(given, otherwise []byte) []byte {
-	if given != nil {
-		return given
+func or(field, otherwise []byte) []byte {
+	if field != nil {
+		return field
 	}
 	return otherwise
 }
 
-// Sequence is a SEQUENCE of elements.
+// Sequence encodes a SEQUENCE.
 func Sequence(elements ...[]byte) []byte {
 	var value []byte
 	for _, e := range elements {
@@ -68,7 +68,7 @@ func Sequence(elements ...[]byte) []byte {
 	return ber.Append(nil, ber.Sequence, value)
 }
 
-// OID is an OBJECT IDENTIFIER.
+// OID encodes an OBJECT IDENTIFIER.
 func OID(dotted string) []byte {
 	var arcs []uint64
 	for arc := range strings.SplitSeq(dotted, ".") {
@@ -90,14 +90,15 @@ func OID(dotted string) []byte {
 	return ber.Append(nil, ber.OID, value)
 }
 
-// UTCTime and GeneralizedTime are dates with any text.
+// UTCTime encodes a UTCTime with any text.
 func UTCTime(text string) []byte { return ber.Append(nil, ber.UTCTime, []byte(text)) }
 
+// GeneralizedTime encodes a GeneralizedTime with any text.
 func GeneralizedTime(text string) []byte { return ber.Append(nil, ber.GeneralizedTime, []byte(text)) }
 
-// Name is a distinguished name. Each argument is one relative name in the order
-// of the encoding: C=, O=, OU=, CN=, DC=, UID=, E= or numbers with dots before
-// the "=", and a "+" between several of a kind.
+// Name encodes a distinguished name. Each argument is a relative name, such as
+// "CN=Alice" or "CN=Alice+UID=7". The type is C, O, OU, CN, DC, UID, E or a dotted
+// object identifier.
 func Name(rdns ...string) []byte {
 	types := map[string]string{
 		"C": "2.5.4.6", "O": "2.5.4.10", "OU": "2.5.4.11", "CN": "2.5.4.3",
@@ -112,8 +113,8 @@ func Name(rdns ...string) []byte {
 			if kind == "E" || kind == "DC" {
 				tag = ber.IA5String
 			}
-			if known, ok := types[kind]; ok {
-				kind = known
+			if oid, ok := types[kind]; ok {
+				kind = oid
 			}
 			set = append(set, Sequence(OID(kind), ber.Append(nil, tag, []byte(value)))...)
 		}
@@ -122,8 +123,8 @@ func Name(rdns ...string) []byte {
 	return Sequence(sets...)
 }
 
-// Attributes is a distinguished name with one attribute for each value, which is
-// the whole DER of a string or of something else, in relative names of their own.
+// Attributes encodes a distinguished name with attributes of one type, each in its
+// own relative name. A value is the whole DER of a string or another element.
 func Attributes(kind string, values ...[]byte) []byte {
 	var sets [][]byte
 	for _, v := range values {
@@ -132,8 +133,8 @@ func Attributes(kind string, values ...[]byte) []byte {
 	return Sequence(sets...)
 }
 
-// RSAKey is a SubjectPublicKeyInfo with a modulus of that length, a multiple of
-// eight, which nobody can sign with.
+// RSAKey encodes a SubjectPublicKeyInfo with a modulus of that length, a multiple
+// of 8. It has no private key.
 func RSAKey(bits int) []byte {
 	modulus := make([]byte, bits/8+1)
 	modulus[1], modulus[bits/8] = 0x80, 1
@@ -141,56 +142,56 @@ func RSAKey(bits int) []byte {
 	return Key("1.2.840.113549.1.1.1", ber.Append(nil, ber.Null, nil), key)
 }
 
-// ECKey is a SubjectPublicKeyInfo on the curve with that object identifier, with
-// a point that is on no curve.
+// ECKey encodes a SubjectPublicKeyInfo on the curve with that object identifier.
+// Its point is invalid.
 func ECKey(curve string) []byte {
 	return Key("1.2.840.10045.2.1", OID(curve), []byte{4, 1, 2})
 }
 
-// Key is a SubjectPublicKeyInfo. Parameters may be nil.
+// Key encodes a SubjectPublicKeyInfo. Parameters may be nil.
 func Key(algorithm string, parameters, public []byte) []byte {
 	return Sequence(Sequence(OID(algorithm), parameters), ber.Append(nil, ber.BitString, append([]byte{0}, public...)))
 }
 
-// Extension is an entry of the extension list.
+// Extension encodes an extension.
 func Extension(oid string, value []byte) []byte {
 	return Sequence(OID(oid), ber.Append(nil, ber.OctetString, value))
 }
 
-// Critical is the same with the critical flag.
+// Critical encodes a critical extension.
 func Critical(oid string, value []byte) []byte {
 	return Sequence(OID(oid), ber.Append(nil, ber.Boolean, []byte{0xFF}), ber.Append(nil, ber.OctetString, value))
 }
 
-// SAN is a subject alternative name with names from UPN, Email and GeneralName.
+// SAN encodes a subject alternative name extension of general names.
 func SAN(names ...[]byte) []byte { return Extension("2.5.29.17", Sequence(names...)) }
 
-// UPN is a general name: the otherName with a User Principal Name.
+// UPN encodes the otherName with a User Principal Name.
 func UPN(name string) []byte {
 	return OtherName("1.3.6.1.4.1.311.20.2.3", ber.Append(nil, ber.UTF8String, []byte(name)))
 }
 
-// OtherName is a general name of any type with any value.
+// OtherName encodes an otherName.
 func OtherName(oid string, value []byte) []byte {
 	return ber.Append(nil, 0xA0, append(OID(oid), ber.Append(nil, 0xA0, value)...))
 }
 
-// Email is a general name: an rfc822Name.
+// Email encodes an rfc822Name.
 func Email(address string) []byte { return GeneralName(1, address) }
 
-// GeneralName is one of those with a primitive implicit tag: 1 rfc822Name, 2
-// dNSName, 6 URI, 7 iPAddress, 8 registeredID.
+// GeneralName encodes a general name with a primitive implicit tag: 1 rfc822Name,
+// 2 dNSName, 6 URI, 7 iPAddress, 8 registeredID.
 func GeneralName(number byte, content string) []byte {
 	return ber.Append(nil, ber.Tag(0x80|number), []byte(content))
 }
 
-// KeyUsage is a key usage extension with the content of a BIT STRING: the count
-// of unused bits and then the bits.
+// KeyUsage encodes a key usage extension. The content is that of the BIT STRING:
+// the count of unused bits, then the bits.
 func KeyUsage(content ...byte) []byte {
 	return Critical("2.5.29.15", ber.Append(nil, ber.BitString, content))
 }
 
-// DigitalSignature is a key usage with only that bit.
+// DigitalSignature encodes a key usage extension with that bit only.
 func DigitalSignature() []byte { return KeyUsage(7, 0x80) }
 
 // Object identifiers of extended key usages.
@@ -200,7 +201,7 @@ const (
 	AnyPurpose     = "2.5.29.37.0"
 )
 
-// EKU is an extended key usage extension.
+// EKU encodes an extended key usage extension.
 func EKU(oids ...string) []byte {
 	var list [][]byte
 	for _, oid := range oids {
@@ -209,14 +210,13 @@ func EKU(oids ...string) []byte {
 	return Extension("2.5.29.37", Sequence(list...))
 }
 
-// Template is the extension with the certificate template of a Windows CA:
-// object identifier, major and minor version.
+// Template encodes the extension of a Windows CA with the certificate template.
 func Template(oid string, major, minor byte) []byte {
 	return Extension("1.3.6.1.4.1.311.21.7", Sequence(OID(oid),
 		ber.Append(nil, ber.Integer, []byte{major}), ber.Append(nil, ber.Integer, []byte{minor})))
 }
 
-// Logon is a certificate that Windows offers, for a UPN.
+// Logon returns a certificate with a UPN that Windows offers for sign-in.
 func Logon(upn string) Certificate {
 	return Certificate{Extensions: [][]byte{DigitalSignature(), EKU(ClientAuth, SmartCardLogon), SAN(UPN(upn))}}
 }

@@ -1,36 +1,52 @@
-// Package upn answers whom a certificate names, and which name Windows sends
-// when that certificate signs a person in.
+// Package upn reads the sign-in names in a smart card certificate and returns the
+// name that Windows sends when the certificate signs a user in.
 //
-// Most programs do one of three things:
+//	package main
 //
-//	names := upn.Read(der)                          // every name in the certificate
-//	name, err := upn.SignIn{}.Name(names)           // the name an Azure AD joined machine sends
-//	same := upn.Equal(name.Value, "alice@corp.com") // compare names as Windows does
+//	import (
+//		"fmt"
+//		"log"
+//		"os"
 //
-// # Three outcomes
+//		"github.com/smartlogon/smartlogon/upn"
+//	)
 //
-// Reading a name ends in one of three ways: a name, no name, or malformed. A
-// malformed name is never taken for an absent one, because then whoever can
-// break one field of a certificate would choose which other field is used. So
-// one fault anywhere in the subject alternative name makes all of it
-// malformed: [Names.Err] is a [*MalformedError] and the lists are empty.
+//	func main() {
+//		der, err := os.ReadFile("alice.der") // DER; decode a PEM file with encoding/pem
+//		if err != nil {
+//			log.Fatal(err)
+//		}
+//		names := upn.Read(der)                // all names in the certificate
+//		name, err := upn.SignIn{}.Name(names) // the one that Windows sends
+//		if err != nil {
+//			log.Fatal(err)
+//		}
+//		fmt.Println(name.Value, upn.Equal(name.Value, "Alice@example.com"))
+//	}
 //
-// A value is returned as the certificate has it: not trimmed, not folded, not
-// normalised. What cannot be shown or compared safely (control and format
-// characters, unassigned code points, a user part or suffix that is missing) is
-// malformed instead.
+// # Names
 //
-// # Who signs in
+// [Read] has three outcomes: names, no names, or a [*MalformedError] in
+// [Names.Err]. One fault anywhere in the subject alternative name makes all of it
+// malformed. A malformed name is never treated as absent: otherwise an attacker
+// could break one field to have another one used.
 //
-// [SignIn] holds what the sign-in document of Microsoft says of Azure AD joined
-// and hybrid joined machines: which source is asked, in which order, and when a
-// person must type a hint. Every answer has its source and the sentence that it
-// follows.
+// A name is returned as encoded: not trimmed, folded or normalized. A name is
+// malformed if it cannot be displayed and compared safely: if it has control,
+// format or unassigned characters, or no user part or suffix. Compare names with
+// [Equal].
 //
-// # What it does not do
+// # Sign-in
 //
-// It does not decide whether a certificate may sign in: that is package
-// enumerate/rules. It verifies no signature and knows no directory: mappings of
-// certificates to accounts are package upn/mapping. It never takes a name from
-// the subject: an E= or CN= is nobody's name.
+// [SignIn] implements Microsoft's sign-in document for Azure AD joined and hybrid
+// joined machines: which source has precedence, and when the user must type a
+// hint. Each result has its source and the statement of the document that decided
+// it.
+//
+// # Limits
+//
+// The package does not decide whether a certificate may be used for sign-in, see
+// package enumerate/rules, and does not map certificates to accounts, see package
+// upn/mapping. It verifies no signature. It never uses the E= or CN= of the
+// subject as a name.
 package upn

@@ -9,7 +9,7 @@ import (
 	"github.com/smartlogon/smartlogon/upn"
 )
 
-// A certificate names its holder, or nobody, or cannot be trusted to do either.
+// Read has three outcomes: names, no names, or malformed.
 func ExampleRead() {
 	for _, file := range []string{"alice.der", "subject-only.der", "zero-byte.der"} {
 		der, err := os.ReadFile(filepath.Join("testdata", file))
@@ -32,7 +32,7 @@ func ExampleRead() {
 	// malformed: upn: userPrincipalName at byte 475: "root@example.com\x00.evil.test" has the character U+0000, which cannot be shown
 }
 
-// Windows asks for a hint where the certificate has no name that it can send.
+// Windows requires a hint if the certificate has no name to send.
 func ExampleSignIn_Name() {
 	names := upn.Names{Subject: "CN=Alice"}
 	name, err := upn.SignIn{}.Name(names)
@@ -48,7 +48,7 @@ func ExampleSignIn_Name() {
 	// A user name hint that the user gives is always sent.
 }
 
-// A hybrid joined machine sends what Active Directory calls the user.
+// A hybrid joined machine sends the UPN in Active Directory.
 func ExampleSignIn_Matrix() {
 	names := upn.Names{UPNs: []string{"alice@example.com"}}
 	m, err := upn.SignIn{ADUPN: "alice@woodgrove.local"}.Matrix(names)

@@ -9,16 +9,16 @@ import (
 )
 
 const (
-	maxSuffix = 253 // bytes of a domain name, and
-	maxLabel  = 63  // of one of its labels (RFC 1035, 2.3.4)
-	maxQuoted = 64  // characters of a foreign value in an error text
+	maxSuffix = 253 // bytes of a domain name (RFC 1035, 2.3.4)
+	maxLabel  = 63  // bytes of a label (RFC 1035, 2.3.4)
+	maxQuoted = 64  // characters of a value quoted in an error text
 )
 
-// upnFault says why a value is no User Principal Name that can be shown and
-// compared, or nothing.
+// upnFault returns why a value is not a User Principal Name that can be displayed
+// and compared safely, or "".
 //
-// Active Directory allows many characters in the user part, and so does this;
-// the suffix is a domain name, though it need not have a dot.
+// The user part may have the many characters that Active Directory allows. The
+// suffix is a domain name, of one label or more.
 func upnFault(value []byte) string {
 	if fault := textFault(value); fault != "" {
 		return fault
@@ -33,9 +33,9 @@ func upnFault(value []byte) string {
 	return suffixFault(value, suffix)
 }
 
-// emailFault says why a value is no mailbox of the form dot-string@domain (RFC
-// 5321, 4.1.2), or nothing. The other forms of that section, quoted local parts
-// and address literals, are legal mailboxes but cannot be sent as a name.
+// emailFault returns why a value is not a mailbox of the form dot-string@domain
+// (RFC 5321, 4.1.2), or "". Quoted local parts and address literals are valid
+// mailboxes but not sign-in names.
 func emailFault(value []byte) string {
 	if fault := upnFault(value); fault != "" {
 		return fault
@@ -48,27 +48,26 @@ func emailFault(value []byte) string {
 	local, _, _ := bytes.Cut(value, []byte("@"))
 	for label := range bytes.SplitSeq(local, []byte(".")) {
 		if len(label) == 0 {
-			return quoted(value) + " has a dot too many before its \"@\""
+			return quoted(value) + ` has a leading, trailing or double dot before its "@"`
 		}
 	}
 	const special = "\"(),:;<>[\\] "
 	if bytes.ContainsAny(local, special) {
-		return quoted(value) + " has a character that a mailbox has only in quotes"
+		return quoted(value) + " has a character that needs a quoted local part"
 	}
 	return ""
 }
 
-// textFault says why a string cannot be shown safely, or nothing. Only graphic
-// characters are let through: letters, marks, numbers, punctuation, symbols and
-// spaces. That leaves out control, format, private-use and unassigned code
-// points, and the line separators; what is graphic but shows nothing is left out
-// by name.
+// textFault returns why a string cannot be displayed safely, or "". Only graphic
+// characters are accepted: letters, marks, numbers, punctuation, symbols and
+// spaces. Control, format, private-use and unassigned code points and line
+// separators are not, nor are graphic characters that display nothing.
 func textFault(value []byte) string {
 	switch {
 	case len(value) == 0:
-		return "it is empty"
+		return "is empty"
 	case len(value) > maxName:
-		return fmt.Sprintf("%d bytes are more than the %d that a name may have", len(value), maxName)
+		return fmt.Sprintf("has %d bytes, more than %d", len(value), maxName)
 	case !utf8.Valid(value):
 		return quoted(value) + " is not UTF-8"
 	}
@@ -97,8 +96,7 @@ func visible(r rune) bool {
 	return unicode.IsGraphic(r) && !unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
 }
 
-// suffixFault says why the part after the "@" of a name is not like a domain
-// name, or nothing.
+// suffixFault returns why the suffix of value is not a domain name, or "".
 func suffixFault(value, suffix []byte) string {
 	switch {
 	case len(suffix) == 0:
@@ -108,18 +106,18 @@ func suffixFault(value, suffix []byte) string {
 	}
 	for label := range bytes.SplitSeq(suffix, []byte(".")) {
 		if len(label) == 0 || len(label) > maxLabel {
-			return fmt.Sprintf("%s has a suffix with a label of %d bytes, not 1 to %d", quoted(value), len(label), maxLabel)
+			return fmt.Sprintf("%s has a suffix with a label of %d bytes, want 1 to %d", quoted(value), len(label), maxLabel)
 		}
 		for _, r := range string(label) {
 			if r != '-' && r != '_' && !unicode.In(r, unicode.L, unicode.M, unicode.N) {
-				return fmt.Sprintf("%s has %q in its suffix, which no domain name has", quoted(value), r)
+				return fmt.Sprintf("%s has %q in its suffix, which is not allowed in a domain name", quoted(value), r)
 			}
 		}
 	}
 	return ""
 }
 
-// quoted makes a foreign value harmless in a line of text.
+// quoted quotes an untrusted value and truncates it to maxQuoted characters.
 func quoted(value []byte) string {
 	text := string(value)
 	if utf8.RuneCountInString(text) <= maxQuoted {
@@ -129,7 +127,7 @@ func quoted(value []byte) string {
 	return fmt.Sprintf("%q...", string(runes[:min(len(runes), maxQuoted)]))
 }
 
-// hintFault says why a hint is neither user@domain nor domain\user, or nothing.
+// hintFault returns why a hint is neither user@domain nor domain\user, or "".
 func hintFault(hint []byte) string {
 	domain, user, downLevel := bytes.Cut(hint, []byte(`\`))
 	switch {

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/crypto/cryptobyte/asn1"
 )
 
-// sanValues reads a GeneralNames in another way than the package does.
+// sanValues reads a GeneralNames independently of the package.
 func sanValues(value []byte) (upns, emails []string, ok bool) {
 	in, list := cryptobyte.String(value), cryptobyte.String(nil)
 	if !in.ReadASN1(&list, asn1.SEQUENCE) || !in.Empty() {
@@ -43,13 +43,13 @@ func sanValues(value []byte) (upns, emails []string, ok bool) {
 	return upns, emails, true
 }
 
-// once leaves the first of names that are the same.
-func once(names []string) []string {
+// unique returns names without those equal to an earlier one.
+func unique(names []string) []string {
 	var list []string
 next:
 	for _, n := range names {
-		for _, known := range list {
-			if upn.Equal(known, n) {
+		for _, other := range list {
+			if upn.Equal(other, n) {
 				continue next
 			}
 		}
@@ -58,26 +58,26 @@ next:
 	return list
 }
 
-// checkNames holds what is true of all names, wherever they are from.
+// checkNames checks the properties of all results.
 func checkNames(t *testing.T, got upn.Names) {
 	for _, name := range append(append([]string(nil), got.UPNs...), got.Emails...) {
 		user, suffix, _ := strings.Cut(name, "@")
 		if !utf8.ValidString(name) || user == "" || suffix == "" || strings.Count(name, "@") != 1 || strings.ContainsFunc(name, func(r rune) bool {
 			return r < ' ' || 0x7F <= r && r < 0xA0 || 0x202A <= r && r <= 0x202E
 		}) {
-			t.Fatalf("%q is not a name", name)
+			t.Fatalf("%q is not a valid name", name)
 		}
 	}
 	if got.Err != nil {
 		var fault *upn.MalformedError
 		if !errors.As(got.Err, &fault) || got.UPNs != nil || got.Emails != nil || got.Subject != "" {
-			t.Fatalf("an error and names: %+v", got)
+			t.Fatalf("error with names: %+v", got)
 		}
 	}
 	name, err := upn.SignIn{}.Name(got)
 	switch {
 	case err != nil && name.Value != "":
-		t.Fatalf("%v and the name %q", err, name.Value)
+		t.Fatalf("error %v with the name %q", err, name.Value)
 	case err == nil && len(got.UPNs) > 0 && name.Value != got.UPNs[0],
 		err == nil && len(got.UPNs) == 0 && name.Value != got.Emails[0]:
 		t.Fatalf("%q is not the first name of %+v", name.Value, got)
@@ -88,9 +88,8 @@ func equal(a, b []string) bool {
 	return strings.Join(a, "\x00") == strings.Join(b, "\x00") && len(a) == len(b)
 }
 
-// FuzzReadSAN holds that every name is one whole value of a SAN that can be read
-// to its end, that no value is left out, and that a certificate around it makes
-// no difference.
+// FuzzReadSAN checks that the names are exactly the values of a well-formed SAN,
+// and that Read returns the same names for a certificate with that SAN.
 func FuzzReadSAN(f *testing.F) {
 	for _, c := range sanCases {
 		if len(c.san) < 1000 {
@@ -102,20 +101,20 @@ func FuzzReadSAN(f *testing.F) {
 		checkNames(t, got)
 		inside := upn.Read(certtest.Certificate{Subject: certtest.Sequence(), Extensions: [][]byte{certtest.Extension("2.5.29.17", value)}}.DER())
 		if (inside.Err == nil) != (got.Err == nil) || !equal(inside.UPNs, got.UPNs) || !equal(inside.Emails, got.Emails) {
-			t.Fatalf("alone %+v, in a certificate %+v", got, inside)
+			t.Fatalf("ReadSAN %+v, Read %+v", got, inside)
 		}
 		if got.Err != nil {
 			return
 		}
 		upns, emails, ok := sanValues(value)
-		if !ok || !equal(once(upns), got.UPNs) || !equal(once(emails), got.Emails) {
+		if !ok || !equal(unique(upns), got.UPNs) || !equal(unique(emails), got.Emails) {
 			t.Fatalf("%x holds %q and %q, not %+v", value, upns, emails, got)
 		}
 	})
 }
 
-// FuzzRead holds the same of whole certificates; crypto/x509 agrees on those
-// that it takes.
+// FuzzRead checks the names of certificates, against crypto/x509 if it accepts
+// the certificate.
 func FuzzRead(f *testing.F) {
 	for _, c := range sanCases {
 		if len(c.san) < 300 {
@@ -128,7 +127,7 @@ func FuzzRead(f *testing.F) {
 		checkNames(t, got)
 		for _, name := range append(append([]string(nil), got.UPNs...), got.Emails...) {
 			if !bytes.Contains(der, append([]byte{byte(len(name))}, name...)) && len(name) < 0x80 {
-				t.Fatalf("%q is no value of the certificate", name)
+				t.Fatalf("%q is not in the certificate", name)
 			}
 		}
 		other, err := x509.ParseCertificate(der)
@@ -141,7 +140,7 @@ func FuzzRead(f *testing.F) {
 				upns, _, _ = sanValues(x.Value)
 			}
 		}
-		if !equal(once(upns), got.UPNs) || !equal(once(other.EmailAddresses), got.Emails) {
+		if !equal(unique(upns), got.UPNs) || !equal(unique(other.EmailAddresses), got.Emails) {
 			t.Fatalf("%x holds %q and %q, not %+v", der, upns, other.EmailAddresses, got)
 		}
 	})

@@ -5,29 +5,31 @@ import (
 	"github.com/smartlogon/smartlogon/internal/cert"
 )
 
-// Names is what a certificate says of its holder's name. The zero value is a
-// certificate without names.
+// Names are the sign-in names in a certificate. The zero value is a certificate
+// without names.
 type Names struct {
 	// UPNs are the User Principal Names of the subject alternative name
-	// (otherName 1.3.6.1.4.1.311.20.2.3) in their order, each once: of names
-	// that are Equal, the first.
+	// (otherName 1.3.6.1.4.1.311.20.2.3) in encoded order. Of several that are
+	// Equal, it has the first.
 	UPNs []string
 
-	// Emails are its rfc822Names (RFC 5280, 4.2.1.6), likewise.
+	// Emails are the rfc822Names of the subject alternative name (RFC 5280,
+	// 4.2.1.6) in encoded order. Of several that are Equal, it has the first.
 	Emails []string
 
-	// Subject is the E=, else the CN=, of a certificate that has neither UPN
-	// nor e-mail, such as "E=alice@example.com". It explains why a hint is
-	// needed and is never a name. Nobody has checked its characters: quote it.
+	// Subject is the E= or else the CN= of the subject, such as
+	// "E=alice@example.com", if the certificate has neither UPN nor e-mail
+	// address. It is not a sign-in name, but explains why a hint is needed. Its
+	// characters are not checked: quote it for display.
 	Subject string
 
-	// Err is nil or a *MalformedError; then the rest is empty.
+	// Err is a *MalformedError or nil. If it is not nil, the other fields are
+	// empty.
 	Err error
 }
 
-// Read returns the names in a certificate, also in one that crypto/x509
-// refuses. It never fails: if the certificate or its names cannot be read,
-// that is Names.Err.
+// Read returns the names in a DER certificate, even in one that crypto/x509
+// refuses. If the certificate or its names are malformed, Err is set.
 func Read(der []byte) Names {
 	c, err := cert.Parse(der)
 	if err != nil {
@@ -47,12 +49,12 @@ func Read(der []byte) Names {
 	return names
 }
 
-// ReadSAN returns the names in the value of a subject alternative name
-// extension, which is the DER of a GeneralNames.
+// ReadSAN returns the names in the value of a subject alternative name extension,
+// the DER of a GeneralNames.
 func ReadSAN(value []byte) Names { return readSAN(ber.DER(value), len(value)) }
 
-// Equal reports whether two names are the same. The case of ASCII letters does
-// not count; nothing else is folded, trimmed or normalised.
+// Equal reports whether two names are equal, ignoring the case of ASCII letters.
+// Nothing else is folded, trimmed or normalized.
 func Equal(a, b string) bool {
 	if len(a) != len(b) {
 		return false

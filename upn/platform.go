@@ -1,15 +1,15 @@
 package upn
 
-// A Platform is a version of Windows that can sign in to Azure AD with the
-// certificate of a smart card.
+// A Platform is a version of Windows that supports signing in to Azure AD with a
+// smart card certificate.
 type Platform struct {
 	Name     string
-	Build    int    // of the version, as in 10.0.22000.1042
-	Revision int    // the lowest one that has the feature; 0: the document names none
-	Update   string // that brings it; empty: the document names none
+	Build    int    // 22000 in 10.0.22000.1042
+	Revision int    // lowest with support, 1042 in 10.0.22000.1042; 0: not stated
+	Update   string // update that adds support; empty: not stated
 }
 
-// platforms is the table of the sign-in document of 2022.
+// platforms is the table in the 2022 revision of the sign-in document.
 var platforms = [...]Platform{
 	{"Windows 10 1809, Server 2019", 17763, 3469, "KB5017379"},
 	{"Windows 10 20H1", 19041, 0, ""},
@@ -21,14 +21,13 @@ var platforms = [...]Platform{
 	{"Windows 11 22H2", 22621, 0, ""},
 }
 
-// Platforms returns the table, lowest build first.
+// Platforms returns the versions in the sign-in document, lowest build first.
 func Platforms() []Platform { return append([]Platform(nil), platforms[:]...) }
 
-// PlatformOf returns the row of a build, and whether a machine with that build
-// and revision (the third and fourth number of its version) has the feature.
-// Where it has not, Update says what it lacks. Builds after the last row are
-// taken to have it, builds between the rows not to have it: then the Platform
-// has no Name.
+// PlatformOf returns the Platform of a build and reports whether that build and
+// revision, the third and fourth number of a Windows version, support sign-in. A
+// build that the document does not list has no Name; it is supported if it is
+// later than those listed.
 func PlatformOf(build, revision int) (p Platform, supported bool) {
 	for _, p := range platforms {
 		if p.Build == build {

@@ -9,15 +9,14 @@ import (
 )
 
 const (
-	maxNames = 64   // general names of one certificate; real ones have under ten
-	maxName  = 1024 // bytes of one UPN or e-mail address
+	maxNames = 64   // general names in a certificate; real ones have under ten
+	maxName  = 1024 // bytes of a UPN or e-mail address
 )
 
-// oidUPN is 1.3.6.1.4.1.311.20.2.3 as it stands in a certificate.
+// oidUPN is 1.3.6.1.4.1.311.20.2.3, encoded.
 const oidUPN = "\x2B\x06\x01\x04\x01\x82\x37\x14\x02\x03"
 
-// Tags of GeneralName (RFC 5280, 4.2.1.6). Whole tags are compared, class and
-// constructed bit included.
+// Tags of GeneralName (RFC 5280, 4.2.1.6), class and constructed bit included.
 const (
 	tagOtherName     ber.Tag = 0xA0
 	tagRFC822Name    ber.Tag = 0x81
@@ -32,30 +31,28 @@ const (
 	tagExplicit0 ber.Tag = 0xA0 // the value of an otherName
 )
 
-// A MalformedError says which part of a certificate cannot be taken for a name,
-// and why.
+// A MalformedError reports a malformed certificate or a malformed name in it.
 type MalformedError struct {
 	Field  string // certificate, extensions, subjectAltName, userPrincipalName or rfc822Name
-	Offset int    // of the fault, in bytes from the start of what was given to read
-	Reason string // values of foreign origin in it are quoted and cut
+	Offset int    // of the fault in the input, in bytes
+	Reason string // quotes and truncates values of the certificate
 }
 
 func (e *MalformedError) Error() string {
 	return fmt.Sprintf("upn: %s at byte %d: %s", e.Field, e.Offset, e.Reason)
 }
 
-// A sanReader collects names until the first fault.
+// A sanReader reads general names up to the first fault.
 type sanReader struct {
 	names Names
 	err   *MalformedError
 }
 
-// readSAN reads a GeneralNames of size bytes. A fault anywhere leaves no name:
-// what stands before it was written by the same hand.
+// readSAN reads a GeneralNames of size bytes. A fault anywhere discards all names.
 func readSAN(r ber.Reader, size int) Names {
 	var s sanReader
 	if size > cert.MaxSize {
-		s.fault("subjectAltName", r.Offset(), fmt.Sprintf("%d bytes are more than the %d that are read", size, cert.MaxSize))
+		s.fault("subjectAltName", r.Offset(), fmt.Sprintf("has %d bytes, more than %d", size, cert.MaxSize))
 	} else {
 		s.generalNames(r)
 	}
@@ -73,7 +70,7 @@ func (s *sanReader) generalNames(r ber.Reader) {
 	}
 	in := list.Inside()
 	if !in.More() {
-		s.fault("subjectAltName", list.Offset, "it holds no name, and must hold one")
+		s.fault("subjectAltName", list.Offset, "has no name")
 	}
 	for n := 1; s.err == nil && in.More(); n++ {
 		if n > maxNames {
@@ -100,13 +97,13 @@ func (s *sanReader) generalName(e ber.Element) {
 		}
 		s.names.Emails = addName(s.names.Emails, e.Value)
 	case tagDNSName, tagX400Address, tagDirectoryName, tagEDIPartyName, tagURI, tagIPAddress, tagRegisteredID:
-		// Nobody signs in by these, so their content is not judged.
+		// Not sign-in names: their content is not checked.
 	default:
-		s.fault("subjectAltName", e.Offset, "tag "+e.Tag.String()+" is that of no general name")
+		s.fault("subjectAltName", e.Offset, "tag "+e.Tag.String()+" is not a general name")
 	}
 }
 
-// otherName reads a type identifier and exactly one value in an explicit [0].
+// otherName reads a type identifier and one value in an explicit [0].
 func (s *sanReader) otherName(e ber.Element) {
 	r := e.Inside()
 	oid, _ := r.Take(ber.OID)
@@ -133,7 +130,7 @@ func (s *sanReader) otherName(e ber.Element) {
 		s.fault(field, wrapper.Offset, "otherName has no value")
 	case field != "userPrincipalName":
 	case value.Tag != ber.UTF8String:
-		s.fault(field, value.Offset, "tag "+value.Tag.String()+" is not that of a UTF8String")
+		s.fault(field, value.Offset, "tag "+value.Tag.String()+" is not a UTF8String")
 	default:
 		if reason := upnFault(value.Value); reason != "" {
 			s.fault(field, value.Offset, reason)
@@ -143,11 +140,11 @@ func (s *sanReader) otherName(e ber.Element) {
 	}
 }
 
-// addName adds a name that the list does not have yet.
+// addName appends a name unless the list has an equal one.
 func addName(list []string, value []byte) []string {
 	name := string(value)
-	for _, known := range list {
-		if Equal(known, name) {
+	for _, other := range list {
+		if Equal(other, name) {
 			return list
 		}
 	}
@@ -160,7 +157,7 @@ func (s *sanReader) fault(field string, offset int, reason string) {
 
 func (s *sanReader) encoding(field string, err error) { s.err = encodingFault(field, err) }
 
-// encodingFault says of which field the DER is wrong.
+// encodingFault returns the MalformedError of a field whose DER is malformed.
 func encodingFault(field string, err error) *MalformedError {
 	fault := &MalformedError{Field: field, Reason: err.Error()}
 	var at *ber.Error

@@ -5,8 +5,7 @@ import (
 	"strings"
 )
 
-// A sentence is one statement of the sign-in document, as far as an answer
-// rests on it.
+// A sentence is a statement of the sign-in document that decides a name.
 type sentence uint8
 
 const (
@@ -26,14 +25,14 @@ const (
 	federatedUser
 )
 
-// Attributes of an Azure AD account that a name is compared with.
+// Attributes of an Azure AD account that are compared with a name.
 const (
 	accountUPN        = "userPrincipalName"
 	accountOnPremises = "onPremisesUserPrincipalName"
 )
 
-// sentences has the text of each statement in our words, and how Azure AD finds
-// the account by the name that is sent.
+// sentences holds each statement in the words of this package, and how Azure AD
+// looks up the account.
 var sentences = [...]struct {
 	text       string
 	account    []string
@@ -91,19 +90,19 @@ var sentences = [...]struct {
 	},
 }
 
-// Sentence is the statement of the sign-in document that the answer follows, in
-// the words of this package. It names the revision where only one has it.
+// Sentence returns the statement of the sign-in document that decided the name, in
+// the words of this package. A statement of one revision only names that revision.
 func (n Name) Sentence() string { return sentences[n.why].text }
 
-// Account says with which attributes of its accounts Azure AD compares the name,
-// in this order, and whether the tenant must be found by a domain hint because
-// the suffix of the name does not tell it. There are none where there is no name.
+// Account returns the account attributes that Azure AD compares with the name, in
+// order. byDomainHint reports whether a domain hint must select the tenant because
+// the suffix of the name does not. Without a name there are no attributes.
 func (n Name) Account() (attributes []string, byDomainHint bool) {
 	s := sentences[n.why]
 	return append([]string(nil), s.account...), s.domainHint
 }
 
-// MarshalJSON gives name, source and sentence, and ambiguous where it is so.
+// MarshalJSON encodes name, source, sentence and, if true, ambiguous.
 func (n Name) MarshalJSON() ([]byte, error) {
 	return json.Marshal(struct {
 		Name      string `json:"name"`
@@ -113,10 +112,10 @@ func (n Name) MarshalJSON() ([]byte, error) {
 	}{n.Value, n.Source, n.Sentence(), n.Ambiguous})
 }
 
-// routable reports whether the suffix of a UPN can be a domain that a tenant has
-// verified: one of the public name space. A single label cannot, nor can the
-// reserved and private top levels of RFC 6761, section 6, of RFC 6762, appendix
-// G, and of ICANN's reservation of "internal".
+// routable reports whether the suffix of a UPN can be a verified domain of a
+// tenant, which is a public one. A single label is not, nor are the top-level
+// domains of RFC 6761, section 6, and RFC 6762, appendix G, and "internal", which
+// ICANN has reserved.
 func routable(name string) bool {
 	_, suffix, _ := strings.Cut(name, "@")
 	i := strings.LastIndexByte(suffix, '.')

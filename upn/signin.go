@@ -7,81 +7,79 @@ import (
 )
 
 var (
-	// ErrHintRequired says that there is no name that Windows could send until
-	// a person types one.
+	// ErrHintRequired results when Windows has no name to send unless the user
+	// types a hint.
 	ErrHintRequired = errors.New("upn: no name to send: a user name hint is required")
 
-	// ErrRefused says that the sign-in document rules this sign-in out.
-	// [Name.Sentence] says why.
+	// ErrRefused results when the sign-in document excludes this sign-in.
+	// [Name.Sentence] returns the reason.
 	ErrRefused = errors.New("upn: sign-in refused")
 )
 
-// A Source is where the name that Windows sends comes from, or why there is
-// none.
+// A Source is the origin of the name that Windows sends, or the reason why there
+// is none.
 type Source string
 
 const (
 	FromUPN       Source = "upn"           // the first UPN of the certificate
 	FromRFC822    Source = "rfc822"        // the first e-mail address of the certificate
-	FromHint      Source = "hint"          // what the person typed
-	FromADUPN     Source = "ad-upn"        // what Active Directory calls the user
-	FromCachedUPN Source = "cached-upn"    // what Azure AD called the user at an earlier sign-in
-	HintRequired  Source = "hint-required" // none: a person must type a hint
-	Malformed     Source = "malformed"     // none: the names of the certificate cannot be read
-	Refused       Source = "refused"       // none: the document rules this sign-in out
+	FromHint      Source = "hint"          // the hint that the user typed
+	FromADUPN     Source = "ad-upn"        // the UPN in Active Directory
+	FromCachedUPN Source = "cached-upn"    // the Azure AD UPN of an earlier sign-in
+	HintRequired  Source = "hint-required" // none: the user must type a hint
+	Malformed     Source = "malformed"     // none: the names of the certificate are malformed
+	Refused       Source = "refused"       // none: the document excludes this sign-in
 )
 
-// A Revision is an edition of Microsoft's sign-in document. They differ in what
-// a hint may be, in how a name without a routable suffix is looked up, and in
-// what they say of E= and CN=.
+// A Revision is a revision of Microsoft's sign-in document. They differ in the
+// form of a hint, in the lookup of a name with a suffix that is not routable, and
+// in what they state about E= and CN=.
 type Revision int
 
 const (
-	Revision2022 Revision = 2022 // of 2022-09-30, and what 0 means
+	Revision2022 Revision = 2022 // of 2022-09-30; the default
 	Revision2025 Revision = 2025 // of 2025-03-04
 )
 
-// A User is how Azure AD lets a user sign in.
+// A User is how Azure AD authenticates a user.
 type User uint8
 
 const (
 	Managed       User = iota // in a managed domain
-	StagedRollout             // in a federated domain, but chosen for Staged Rollout
+	StagedRollout             // in a federated domain, but in a Staged Rollout group
 	Federated                 // in a federated domain
 )
 
-// SignIn is the situation in which a certificate signs a person in. Its zero
-// value is a managed user at an Azure AD joined machine who typed no hint, as
-// the document of 2022 has it.
+// SignIn describes a sign-in. The zero value is the sign-in of a managed user at an
+// Azure AD joined machine, without a hint, by the document of 2022.
 type SignIn struct {
-	Hybrid     bool   // the machine is hybrid joined; else Azure AD joined
-	Subsequent bool   // this user has signed in at this machine before
+	Hybrid     bool   // the machine is hybrid joined, not Azure AD joined
+	Subsequent bool   // the user has signed in at this machine before
 	Hint       string // as typed: user@domain or domain\user
-	ADUPN      string // what Active Directory calls the user; hybrid only
-	CachedUPN  string // what Azure AD called the user the last time; hybrid only
+	ADUPN      string // userPrincipalName in Active Directory; used if Hybrid
+	CachedUPN  string // Azure AD UPN of the last sign-in; used if Hybrid
 	CloudOnly  bool   // the user has no account in Active Directory
 	User       User
 	Revision   Revision
 }
 
-// A Name is the name that Windows sends, and where it is from. Value is empty
-// where there is none.
+// A Name is the name that Windows sends and its source. Value is empty if there is
+// none.
 type Name struct {
 	Value     string
 	Source    Source
-	Ambiguous bool // the certificate has several different names and this is the first
+	Ambiguous bool // the certificate has several different names; this is the first
 
 	why sentence
 }
 
-// Name returns the name that Windows sends in this situation.
+// Name returns the name that Windows sends in this sign-in.
 //
-// The error is [ErrHintRequired], [ErrRefused], a [*FormError] for a hint or
-// another given name that has the wrong form, or the [*MalformedError] of the
-// certificate. Except with a FormError, the Name that comes with it tells Source
-// and Sentence. A given hint is sent whatever the certificate holds, even if
-// that is malformed.
-func (s SignIn) Name(n Names) (Name, error) {
+// The error is [ErrHintRequired], [ErrRefused], the [*MalformedError] in names, a
+// [*FormError] if Hint, ADUPN or CachedUPN is malformed, or reports an unsupported
+// Revision. With the first three, the Name has a Source and a Sentence. A hint is
+// sent even if the names in the certificate are malformed.
+func (s SignIn) Name(names Names) (Name, error) {
 	if err := s.check(); err != nil {
 		return Name{}, err
 	}
@@ -93,23 +91,23 @@ func (s SignIn) Name(n Names) (Name, error) {
 	case s.Hint != "":
 		return Name{Value: s.Hint, Source: FromHint, why: hintAlwaysSent}, nil
 	case s.Hybrid:
-		return s.hybrid()
+		return s.hybridName()
 	}
-	return s.joined(n)
+	return s.joinedName(names)
 }
 
-// joined is the order of an Azure AD joined machine, the same at every sign-in:
-// principal name, e-mail address, else a hint.
-func (s SignIn) joined(n Names) (Name, error) {
+// joinedName returns the name that an Azure AD joined machine sends: the first UPN
+// or else the first e-mail address. The first and later sign-ins are alike.
+func (s SignIn) joinedName(names Names) (Name, error) {
 	var name Name
 	switch {
-	case n.Err != nil:
-		return Name{Source: Malformed, why: namesUnreadable}, n.Err
-	case len(n.UPNs) > 0:
-		name = Name{Value: n.UPNs[0], Source: FromUPN, Ambiguous: len(n.UPNs) > 1, why: principalNameFirst}
-	case len(n.Emails) > 0:
-		name = Name{Value: n.Emails[0], Source: FromRFC822, Ambiguous: len(n.Emails) > 1, why: emailSecond}
-	case n.Subject != "" && !s.revised():
+	case names.Err != nil:
+		return Name{Source: Malformed, why: namesUnreadable}, names.Err
+	case len(names.UPNs) > 0:
+		name = Name{Value: names.UPNs[0], Source: FromUPN, Ambiguous: len(names.UPNs) > 1, why: principalNameFirst}
+	case len(names.Emails) > 0:
+		name = Name{Value: names.Emails[0], Source: FromRFC822, Ambiguous: len(names.Emails) > 1, why: emailSecond}
+	case names.Subject != "" && !s.revised():
 		return Name{Source: HintRequired, why: subjectNotSent}, ErrHintRequired
 	default:
 		return Name{Source: HintRequired, why: noNameHintNeeded}, ErrHintRequired
@@ -120,9 +118,9 @@ func (s SignIn) joined(n Names) (Name, error) {
 	return name, nil
 }
 
-// hybrid never looks at the certificate: Active Directory has already said who
-// the user is, or Azure AD did so last time.
-func (s SignIn) hybrid() (Name, error) {
+// hybridName returns the name that a hybrid joined machine sends. It does not
+// depend on the certificate: the machine signs in to Active Directory first.
+func (s SignIn) hybridName() (Name, error) {
 	switch {
 	case s.Subsequent && s.CachedUPN != "":
 		return Name{Value: s.CachedUPN, Source: FromCachedUPN, why: cachedNameSent}, nil
@@ -145,56 +143,57 @@ func (s SignIn) check() error {
 	switch s.Revision {
 	case 0, Revision2022, Revision2025:
 	default:
-		return fmt.Errorf("upn: there is no revision %d of the sign-in document, only %d and %d", s.Revision, Revision2022, Revision2025)
+		return fmt.Errorf("upn: unsupported revision %d of the sign-in document: want %d or %d", s.Revision, Revision2022, Revision2025)
 	}
-	for _, given := range [...]struct {
-		what, value string
-		fault       func([]byte) string
+	for _, input := range [...]struct {
+		field, value string
+		fault        func([]byte) string
 	}{
 		{"hint", s.Hint, hintFault},
 		{"Active Directory UPN", s.ADUPN, upnFault},
 		{"cached UPN", s.CachedUPN, upnFault},
 	} {
-		if given.value == "" {
+		if input.value == "" {
 			continue
 		}
-		if reason := given.fault([]byte(given.value)); reason != "" {
-			return &FormError{Given: given.what, Reason: reason}
+		if reason := input.fault([]byte(input.value)); reason != "" {
+			return &FormError{Field: input.field, Reason: reason}
 		}
 	}
 	return nil
 }
 
-// A FormError says what is wrong with a name that was given to [SignIn].
+// A FormError reports a malformed name in a [SignIn].
 type FormError struct {
-	Given  string // hint, Active Directory UPN or cached UPN
-	Reason string // the name in it is quoted and cut
+	Field  string // hint, Active Directory UPN or cached UPN
+	Reason string // quotes and truncates the name
 }
 
-func (e *FormError) Error() string { return "upn: " + e.Given + ": " + e.Reason }
+func (e *FormError) Error() string { return "upn: " + e.Field + ": " + e.Reason }
 
-// A Matrix has the name of every cell of the sign-in document's table. Where a
-// cell has no name, its Source says why.
+// A Matrix holds the name for each cell of the table in the sign-in document. A
+// cell without a name has the reason in its Source.
 type Matrix struct {
 	Joined Cells `json:"joined"`
 	Hybrid Cells `json:"hybrid"`
 }
 
-// Cells are the first and each later sign-in of a user at a machine.
+// Cells are the names at the first and at each later sign-in of a user at a
+// machine.
 type Cells struct {
 	First      Name `json:"first"`
 	Subsequent Name `json:"subsequent"`
 }
 
-// Matrix answers for all four cells; Hybrid and Subsequent of s do not matter.
-// The error is a [*FormError], or names an unknown revision.
-func (s SignIn) Matrix(n Names) (Matrix, error) {
+// Matrix returns the names for all four cells. It ignores Hybrid and Subsequent.
+// The error is a [*FormError] or reports an unsupported Revision.
+func (s SignIn) Matrix(names Names) (Matrix, error) {
 	if err := s.check(); err != nil {
 		return Matrix{}, err
 	}
 	cell := func(hybrid, subsequent bool) Name {
 		s.Hybrid, s.Subsequent = hybrid, subsequent
-		name, _ := s.Name(n) // what is wrong is in the Source
+		name, _ := s.Name(names) // Source has the reason
 		return name
 	}
 	return Matrix{

@@ -15,11 +15,11 @@ var (
 	emailOnly  = upn.Names{Emails: []string{"a@x.com"}}
 	noNames    = upn.Names{}
 	subjectAll = upn.Names{Subject: "E=alice@example.com"}
-	broken     = upn.Names{Err: &upn.MalformedError{Field: "subjectAltName", Reason: "test"}}
+	malformed  = upn.Names{Err: &upn.MalformedError{Field: "subjectAltName", Reason: "test"}}
 )
 
-// TestSignIn has one row for each cell and sentence of the sign-in document, and
-// those that are known by a number.
+// TestSignIn has a row for each cell and sentence of the sign-in document. Rows
+// with a number are cases of other documents.
 func TestSignIn(t *testing.T) {
 	tests := []struct {
 		name     string
@@ -33,37 +33,37 @@ func TestSignIn(t *testing.T) {
 		{name: "joined: UPN before e-mail", names: bothNames, want: "b@x.com", source: upn.FromUPN, sentence: "sends the SAN Principal Name"},
 		{name: "joined: e-mail without UPN", names: emailOnly, want: "a@x.com", source: upn.FromRFC822, sentence: "sends the SAN RFC822 Name"},
 		{name: "joined: neither", names: noNames, source: upn.HintRequired, err: upn.ErrHintRequired, sentence: "With neither"},
-		{name: "joined: E= or CN= is never sent, revision 2022 says why", names: subjectAll, source: upn.HintRequired, err: upn.ErrHintRequired, sentence: "E= or CN= in the subject"},
-		{name: "joined: E= or CN= is never sent, revision 2025 does not speak of it", in: upn.SignIn{Revision: upn.Revision2025}, names: subjectAll, source: upn.HintRequired, err: upn.ErrHintRequired, sentence: "With neither"},
-		{name: "joined: malformed falls through to nothing", names: broken, source: upn.Malformed, err: broken.Err, sentence: "cannot be read"},
-		{name: "joined: a hint wins over UPN and e-mail", in: upn.SignIn{Hint: "c@x.com"}, names: bothNames, want: "c@x.com", source: upn.FromHint, sentence: "always sent"},
-		{name: "joined: a hint wins over malformed", in: upn.SignIn{Hint: "c@x.com"}, names: broken, want: "c@x.com", source: upn.FromHint, sentence: "always sent"},
-		{name: "joined: a hint where there is no name", in: upn.SignIn{Hint: "c@x.com"}, names: noNames, want: "c@x.com", source: upn.FromHint, sentence: "always sent"},
-		{name: "joined: a hint domain\\user is sent as given, revision 2022", in: upn.SignIn{Hint: `CONTOSO\bob`}, names: bothNames, want: `CONTOSO\bob`, source: upn.FromHint, sentence: "always sent"},
-		{name: "joined: a hint domain\\user is refused, revision 2025", in: upn.SignIn{Hint: `CONTOSO\bob`, Revision: upn.Revision2025}, names: bothNames, source: upn.Refused, err: upn.ErrRefused, sentence: "must be a UPN"},
-		{name: "joined: a hint user@domain, revision 2025", in: upn.SignIn{Hint: "c@x.com", Revision: upn.Revision2025}, names: bothNames, want: "c@x.com", source: upn.FromHint, sentence: "always sent"},
-		{name: "joined, later sign-in: same order, UPN", in: upn.SignIn{Subsequent: true}, names: bothNames, want: "b@x.com", source: upn.FromUPN, sentence: "sends the SAN Principal Name"},
-		{name: "joined, later sign-in: same order, e-mail", in: upn.SignIn{Subsequent: true}, names: emailOnly, want: "a@x.com", source: upn.FromRFC822, sentence: "sends the SAN RFC822 Name"},
-		{name: "joined, later sign-in: nothing is cached", in: upn.SignIn{Subsequent: true, CachedUPN: "d@x.com", ADUPN: "e@x.com"}, names: noNames, source: upn.HintRequired, err: upn.ErrHintRequired, sentence: "With neither"},
+		{name: "joined: E= or CN= is never sent, revision 2022 states it", names: subjectAll, source: upn.HintRequired, err: upn.ErrHintRequired, sentence: "E= or CN= in the subject"},
+		{name: "joined: E= or CN= is never sent, revision 2025 does not mention it", in: upn.SignIn{Revision: upn.Revision2025}, names: subjectAll, source: upn.HintRequired, err: upn.ErrHintRequired, sentence: "With neither"},
+		{name: "joined: malformed names, no fallback", names: malformed, source: upn.Malformed, err: malformed.Err, sentence: "cannot be read"},
+		{name: "joined: hint before UPN and e-mail", in: upn.SignIn{Hint: "c@x.com"}, names: bothNames, want: "c@x.com", source: upn.FromHint, sentence: "always sent"},
+		{name: "joined: hint before malformed names", in: upn.SignIn{Hint: "c@x.com"}, names: malformed, want: "c@x.com", source: upn.FromHint, sentence: "always sent"},
+		{name: "joined: hint without a name", in: upn.SignIn{Hint: "c@x.com"}, names: noNames, want: "c@x.com", source: upn.FromHint, sentence: "always sent"},
+		{name: "joined: hint domain\\user is sent, revision 2022", in: upn.SignIn{Hint: `CONTOSO\bob`}, names: bothNames, want: `CONTOSO\bob`, source: upn.FromHint, sentence: "always sent"},
+		{name: "joined: hint domain\\user is refused, revision 2025", in: upn.SignIn{Hint: `CONTOSO\bob`, Revision: upn.Revision2025}, names: bothNames, source: upn.Refused, err: upn.ErrRefused, sentence: "must be a UPN"},
+		{name: "joined: hint user@domain, revision 2025", in: upn.SignIn{Hint: "c@x.com", Revision: upn.Revision2025}, names: bothNames, want: "c@x.com", source: upn.FromHint, sentence: "always sent"},
+		{name: "joined, later: UPN", in: upn.SignIn{Subsequent: true}, names: bothNames, want: "b@x.com", source: upn.FromUPN, sentence: "sends the SAN Principal Name"},
+		{name: "joined, later: e-mail", in: upn.SignIn{Subsequent: true}, names: emailOnly, want: "a@x.com", source: upn.FromRFC822, sentence: "sends the SAN RFC822 Name"},
+		{name: "joined, later: cached name is not used", in: upn.SignIn{Subsequent: true, CachedUPN: "d@x.com", ADUPN: "e@x.com"}, names: noNames, source: upn.HintRequired, err: upn.ErrHintRequired, sentence: "With neither"},
 		{name: "joined: cloud-only user, routable name", in: upn.SignIn{CloudOnly: true}, names: bothNames, want: "b@x.com", source: upn.FromUPN, sentence: "sends the SAN Principal Name"},
-		{name: "joined: cloud-only user, name that is not routable", in: upn.SignIn{CloudOnly: true}, names: upn.Names{UPNs: []string{"user@woodgrove.local"}}, source: upn.HintRequired, err: upn.ErrHintRequired, sentence: "cloud-only"},
-		{name: "joined: cloud-only user, e-mail that is not routable", in: upn.SignIn{CloudOnly: true}, names: upn.Names{Emails: []string{"user@woodgrove"}}, source: upn.HintRequired, err: upn.ErrHintRequired, sentence: "cloud-only"},
+		{name: "joined: cloud-only user, name not routable", in: upn.SignIn{CloudOnly: true}, names: upn.Names{UPNs: []string{"user@woodgrove.local"}}, source: upn.HintRequired, err: upn.ErrHintRequired, sentence: "cloud-only"},
+		{name: "joined: cloud-only user, e-mail not routable", in: upn.SignIn{CloudOnly: true}, names: upn.Names{Emails: []string{"user@woodgrove"}}, source: upn.HintRequired, err: upn.ErrHintRequired, sentence: "cloud-only"},
 		{name: "joined: cloud-only user with a hint", in: upn.SignIn{CloudOnly: true, Hint: "c@x.com"}, names: upn.Names{UPNs: []string{"user@woodgrove.local"}}, want: "c@x.com", source: upn.FromHint, sentence: "always sent"},
-		{name: "joined: the cloud-only note is gone in revision 2025", in: upn.SignIn{CloudOnly: true, Revision: upn.Revision2025}, names: upn.Names{UPNs: []string{"user@woodgrove.local"}}, want: "user@woodgrove.local", source: upn.FromUPN, sentence: "sends the SAN Principal Name"},
-		{name: "joined: a synchronised user, name that is not routable", names: upn.Names{UPNs: []string{"user@woodgrove.local"}}, want: "user@woodgrove.local", source: upn.FromUPN, sentence: "sends the SAN Principal Name"},
+		{name: "joined: cloud-only user, name not routable, revision 2025", in: upn.SignIn{CloudOnly: true, Revision: upn.Revision2025}, names: upn.Names{UPNs: []string{"user@woodgrove.local"}}, want: "user@woodgrove.local", source: upn.FromUPN, sentence: "sends the SAN Principal Name"},
+		{name: "joined: synchronized user, name not routable", names: upn.Names{UPNs: []string{"user@woodgrove.local"}}, want: "user@woodgrove.local", source: upn.FromUPN, sentence: "sends the SAN Principal Name"},
 
-		{name: "hybrid, first: the UPN of Active Directory", in: upn.SignIn{Hybrid: true, ADUPN: "e@x.com"}, names: bothNames, want: "e@x.com", source: upn.FromADUPN, sentence: "sends the UPN that it learns there"},
-		{name: "hybrid, first: a hint wins", in: upn.SignIn{Hybrid: true, ADUPN: "e@x.com", Hint: "c@x.com"}, names: bothNames, want: "c@x.com", source: upn.FromHint, sentence: "always sent"},
-		{name: "hybrid, first: a hint domain\\user is one of Active Directory in both revisions", in: upn.SignIn{Hybrid: true, Hint: `CONTOSO\bob`, Revision: upn.Revision2025}, names: bothNames, want: `CONTOSO\bob`, source: upn.FromHint, sentence: "always sent"},
-		{name: "hybrid, first: no name of the certificate", in: upn.SignIn{Hybrid: true}, names: bothNames, source: upn.HintRequired, err: upn.ErrHintRequired, sentence: "never a name of the certificate"},
-		{name: "hybrid, first: a malformed certificate does not matter", in: upn.SignIn{Hybrid: true, ADUPN: "e@x.com"}, names: broken, want: "e@x.com", source: upn.FromADUPN, sentence: "sends the UPN that it learns there"},
-		{name: "hybrid, first: the cached name is not asked", in: upn.SignIn{Hybrid: true, CachedUPN: "d@x.com"}, names: bothNames, source: upn.HintRequired, err: upn.ErrHintRequired, sentence: "never a name of the certificate"},
-		{name: "hybrid, first: a suffix that is not routable, revision 2022", in: upn.SignIn{Hybrid: true, ADUPN: "user@woodgrove.local"}, names: bothNames, want: "user@woodgrove.local", source: upn.FromADUPN, sentence: "the domain hint finds the tenant"},
-		{name: "hybrid, first: a suffix that is not routable, revision 2025", in: upn.SignIn{Hybrid: true, ADUPN: "user@woodgrove.local", Revision: upn.Revision2025}, names: bothNames, want: "user@woodgrove.local", source: upn.FromADUPN, sentence: "only if that fails"},
-		{name: "hybrid, later: the cached name", in: upn.SignIn{Hybrid: true, Subsequent: true, CachedUPN: "d@x.com", ADUPN: "e@x.com"}, names: bothNames, want: "d@x.com", source: upn.FromCachedUPN, sentence: "has cached"},
-		{name: "hybrid, later: a hint wins over the cached name", in: upn.SignIn{Hybrid: true, Subsequent: true, CachedUPN: "d@x.com", Hint: "c@x.com"}, names: bothNames, want: "c@x.com", source: upn.FromHint, sentence: "always sent"},
-		{name: "hybrid, later: without a cached name as the first", in: upn.SignIn{Hybrid: true, Subsequent: true, ADUPN: "e@x.com"}, names: bothNames, want: "e@x.com", source: upn.FromADUPN, sentence: "sends the UPN that it learns there"},
-		{name: "hybrid, later: nothing known", in: upn.SignIn{Hybrid: true, Subsequent: true}, names: bothNames, source: upn.HintRequired, err: upn.ErrHintRequired, sentence: "never a name of the certificate"},
+		{name: "hybrid, first: UPN of Active Directory", in: upn.SignIn{Hybrid: true, ADUPN: "e@x.com"}, names: bothNames, want: "e@x.com", source: upn.FromADUPN, sentence: "sends the UPN that it learns there"},
+		{name: "hybrid, first: hint before UPN", in: upn.SignIn{Hybrid: true, ADUPN: "e@x.com", Hint: "c@x.com"}, names: bothNames, want: "c@x.com", source: upn.FromHint, sentence: "always sent"},
+		{name: "hybrid, first: hint domain\\user is sent, revision 2025", in: upn.SignIn{Hybrid: true, Hint: `CONTOSO\bob`, Revision: upn.Revision2025}, names: bothNames, want: `CONTOSO\bob`, source: upn.FromHint, sentence: "always sent"},
+		{name: "hybrid, first: names of the certificate are not used", in: upn.SignIn{Hybrid: true}, names: bothNames, source: upn.HintRequired, err: upn.ErrHintRequired, sentence: "never a name of the certificate"},
+		{name: "hybrid, first: malformed names do not matter", in: upn.SignIn{Hybrid: true, ADUPN: "e@x.com"}, names: malformed, want: "e@x.com", source: upn.FromADUPN, sentence: "sends the UPN that it learns there"},
+		{name: "hybrid, first: cached name is not used", in: upn.SignIn{Hybrid: true, CachedUPN: "d@x.com"}, names: bothNames, source: upn.HintRequired, err: upn.ErrHintRequired, sentence: "never a name of the certificate"},
+		{name: "hybrid, first: suffix not routable, revision 2022", in: upn.SignIn{Hybrid: true, ADUPN: "user@woodgrove.local"}, names: bothNames, want: "user@woodgrove.local", source: upn.FromADUPN, sentence: "the domain hint finds the tenant"},
+		{name: "hybrid, first: suffix not routable, revision 2025", in: upn.SignIn{Hybrid: true, ADUPN: "user@woodgrove.local", Revision: upn.Revision2025}, names: bothNames, want: "user@woodgrove.local", source: upn.FromADUPN, sentence: "only if that fails"},
+		{name: "hybrid, later: cached name", in: upn.SignIn{Hybrid: true, Subsequent: true, CachedUPN: "d@x.com", ADUPN: "e@x.com"}, names: bothNames, want: "d@x.com", source: upn.FromCachedUPN, sentence: "has cached"},
+		{name: "hybrid, later: hint before cached name", in: upn.SignIn{Hybrid: true, Subsequent: true, CachedUPN: "d@x.com", Hint: "c@x.com"}, names: bothNames, want: "c@x.com", source: upn.FromHint, sentence: "always sent"},
+		{name: "hybrid, later: no cached name", in: upn.SignIn{Hybrid: true, Subsequent: true, ADUPN: "e@x.com"}, names: bothNames, want: "e@x.com", source: upn.FromADUPN, sentence: "sends the UPN that it learns there"},
+		{name: "hybrid, later: no name", in: upn.SignIn{Hybrid: true, Subsequent: true}, names: bothNames, source: upn.HintRequired, err: upn.ErrHintRequired, sentence: "never a name of the certificate"},
 
 		{name: "30 joined device, SAN e-mail a@x and UPN b@x: sends b@x", names: upn.Names{UPNs: []string{"b@x"}, Emails: []string{"a@x"}}, want: "b@x", source: upn.FromUPN, sentence: "sends the SAN Principal Name"},
 		{name: "30 joined device, SAN e-mail a@x and UPN b@x, hint c@x: sends c@x", in: upn.SignIn{Hint: "c@x"}, names: upn.Names{UPNs: []string{"b@x"}, Emails: []string{"a@x"}}, want: "c@x", source: upn.FromHint, sentence: "always sent"},
@@ -72,10 +72,10 @@ func TestSignIn(t *testing.T) {
 		{name: "32 hybrid, AD UPN user@woodgrove.local, revision 2025: compared with the Entra UPN, then onPremisesUserPrincipalName", in: upn.SignIn{Hybrid: true, ADUPN: "user@woodgrove.local", Revision: upn.Revision2025}, want: "user@woodgrove.local", source: upn.FromADUPN, sentence: "only if that fails, with onPremisesUserPrincipalName"},
 		{name: "32 hybrid, later: the Entra UPN that was cached", in: upn.SignIn{Hybrid: true, Subsequent: true, ADUPN: "user@woodgrove.local", CachedUPN: "user@woodgrove.com", Revision: upn.Revision2025}, want: "user@woodgrove.com", source: upn.FromCachedUPN, sentence: "has cached"},
 
-		{name: "a user in Staged Rollout is as a managed one", in: upn.SignIn{User: upn.StagedRollout}, names: bothNames, want: "b@x.com", source: upn.FromUPN, sentence: "sends the SAN Principal Name"},
-		{name: "a federated user is refused", in: upn.SignIn{User: upn.Federated}, names: bothNames, source: upn.Refused, err: upn.ErrRefused, sentence: "managed domain or in Staged Rollout"},
-		{name: "a federated user is refused in spite of a hint", in: upn.SignIn{User: upn.Federated, Hint: "c@x.com"}, names: bothNames, source: upn.Refused, err: upn.ErrRefused, sentence: "managed domain or in Staged Rollout"},
-		{name: "a federated user is refused, hybrid", in: upn.SignIn{User: upn.Federated, Hybrid: true, ADUPN: "e@x.com"}, names: bothNames, source: upn.Refused, err: upn.ErrRefused, sentence: "managed domain or in Staged Rollout"},
+		{name: "user in Staged Rollout", in: upn.SignIn{User: upn.StagedRollout}, names: bothNames, want: "b@x.com", source: upn.FromUPN, sentence: "sends the SAN Principal Name"},
+		{name: "federated user", in: upn.SignIn{User: upn.Federated}, names: bothNames, source: upn.Refused, err: upn.ErrRefused, sentence: "managed domain or in Staged Rollout"},
+		{name: "federated user with a hint", in: upn.SignIn{User: upn.Federated, Hint: "c@x.com"}, names: bothNames, source: upn.Refused, err: upn.ErrRefused, sentence: "managed domain or in Staged Rollout"},
+		{name: "federated user, hybrid", in: upn.SignIn{User: upn.Federated, Hybrid: true, ADUPN: "e@x.com"}, names: bothNames, source: upn.Refused, err: upn.ErrRefused, sentence: "managed domain or in Staged Rollout"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -88,7 +88,7 @@ func TestSignIn(t *testing.T) {
 	}
 }
 
-func TestSignInSaysThatANameIsTheFirstOfSeveral(t *testing.T) {
+func TestNameIsAmbiguous(t *testing.T) {
 	for _, tt := range []struct {
 		names upn.Names
 		want  bool
@@ -104,7 +104,7 @@ func TestSignInSaysThatANameIsTheFirstOfSeveral(t *testing.T) {
 	}
 	got, err := upn.SignIn{Hint: "c@x"}.Name(upn.Names{UPNs: []string{"a@x", "b@x"}})
 	require.NoError(t, err)
-	assert.False(t, got.Ambiguous, "the hint chose")
+	assert.False(t, got.Ambiguous, "a hint is not ambiguous")
 }
 
 func TestAccount(t *testing.T) {
@@ -142,22 +142,22 @@ func TestAccount(t *testing.T) {
 	assert.False(t, domainHint)
 }
 
-func TestSignInRefusesNamesOfTheWrongForm(t *testing.T) {
+func TestSignInRefusesMalformedInput(t *testing.T) {
 	tests := []struct {
 		name string
 		in   upn.SignIn
 		want string
 	}{
-		{"a hint that is a bare user", upn.SignIn{Hint: "alice"}, `upn: hint: "alice" has not exactly one "@"`},
-		{"a hint with two @", upn.SignIn{Hint: "a@b@c"}, `upn: hint: "a@b@c" has not exactly one "@"`},
-		{"a hint without a domain", upn.SignIn{Hint: `\bob`}, `upn: hint: "\\bob" has nothing on one side of its "\"`},
-		{"a hint without a user", upn.SignIn{Hint: `CONTOSO\`}, `upn: hint: "CONTOSO\\" has nothing on one side of its "\"`},
-		{"a hint with two backslashes", upn.SignIn{Hint: `A\B\c`}, `upn: hint: "A\\B\\c" has more than one "\"`},
-		{"a hint of both forms", upn.SignIn{Hint: `A\b@c`}, `upn: hint: "A\\b@c" has both "@" and "\"`},
-		{"a hint with a line break", upn.SignIn{Hint: "A\\b\nc"}, `upn: hint: "A\\b\nc" has the character U+000A, which cannot be shown`},
-		{"a hint with a space after it", upn.SignIn{Hint: "a@b "}, `upn: hint: "a@b " begins or ends with a space`},
-		{"an Active Directory UPN without suffix", upn.SignIn{Hybrid: true, ADUPN: "a@"}, `upn: Active Directory UPN: "a@" has nothing after its "@"`},
-		{"a cached UPN without user", upn.SignIn{Hybrid: true, CachedUPN: "@b"}, `upn: cached UPN: "@b" has nothing before its "@"`},
+		{"hint without @", upn.SignIn{Hint: "alice"}, `upn: hint: "alice" has not exactly one "@"`},
+		{"hint with two @", upn.SignIn{Hint: "a@b@c"}, `upn: hint: "a@b@c" has not exactly one "@"`},
+		{"hint without a domain", upn.SignIn{Hint: `\bob`}, `upn: hint: "\\bob" has nothing on one side of its "\"`},
+		{"hint without a user", upn.SignIn{Hint: `CONTOSO\`}, `upn: hint: "CONTOSO\\" has nothing on one side of its "\"`},
+		{"hint with two backslashes", upn.SignIn{Hint: `A\B\c`}, `upn: hint: "A\\B\\c" has more than one "\"`},
+		{"hint with @ and backslash", upn.SignIn{Hint: `A\b@c`}, `upn: hint: "A\\b@c" has both "@" and "\"`},
+		{"hint with a line feed", upn.SignIn{Hint: "A\\b\nc"}, `upn: hint: "A\\b\nc" has the character U+000A, which cannot be shown`},
+		{"hint with a trailing space", upn.SignIn{Hint: "a@b "}, `upn: hint: "a@b " begins or ends with a space`},
+		{"Active Directory UPN without a suffix", upn.SignIn{Hybrid: true, ADUPN: "a@"}, `upn: Active Directory UPN: "a@" has nothing after its "@"`},
+		{"cached UPN without a user", upn.SignIn{Hybrid: true, CachedUPN: "@b"}, `upn: cached UPN: "@b" has nothing before its "@"`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -172,9 +172,9 @@ func TestSignInRefusesNamesOfTheWrongForm(t *testing.T) {
 	}
 }
 
-func TestSignInRefusesUnknownRevision(t *testing.T) {
+func TestSignInRefusesUnsupportedRevision(t *testing.T) {
 	_, err := upn.SignIn{Revision: 2023}.Name(bothNames)
-	assert.EqualError(t, err, "upn: there is no revision 2023 of the sign-in document, only 2022 and 2025")
+	assert.EqualError(t, err, "upn: unsupported revision 2023 of the sign-in document: want 2022 or 2025")
 }
 
 func TestMatrix(t *testing.T) {
@@ -207,19 +207,19 @@ func TestPlatforms(t *testing.T) {
 		supported       bool
 	}{
 		{"1809 with the update", 17763, 3469, "KB5017379", true},
-		{"1809 before it", 17763, 3468, "KB5017379", false},
-		{"20H1: listed, no update named", 19041, 0, "", true},
+		{"1809 before the update", 17763, 3468, "KB5017379", false},
+		{"20H1, no update stated", 19041, 0, "", true},
 		{"20H2 with the update", 19042, 2075, "KB5017380", true},
-		{"20H2 before it", 19042, 2074, "KB5017380", false},
+		{"20H2 before the update", 19042, 2074, "KB5017380", false},
 		{"21H1 with the update", 19043, 2075, "KB5017380", true},
-		{"21H1 before it", 19043, 2074, "KB5017380", false},
+		{"21H1 before the update", 19043, 2074, "KB5017380", false},
 		{"21H2 with the update", 19044, 2075, "KB5017380", true},
-		{"21H2 before it", 19044, 2074, "KB5017380", false},
+		{"21H2 before the update", 19044, 2074, "KB5017380", false},
 		{"Server 2022 with the update", 20348, 1070, "KB5017381", true},
-		{"Server 2022 before it", 20348, 1069, "KB5017381", false},
+		{"Server 2022 before the update", 20348, 1069, "KB5017381", false},
 		{"Windows 11 21H2 with the update", 22000, 1042, "KB5017383", true},
-		{"Windows 11 21H2 before it", 22000, 1041, "KB5017383", false},
-		{"Windows 11 22H2: listed, no update named", 22621, 0, "", true},
+		{"Windows 11 21H2 before the update", 22000, 1041, "KB5017383", false},
+		{"Windows 11 22H2, no update stated", 22621, 0, "", true},
 		{"later than the table", 26100, 1, "", true},
 		{"between two rows", 18363, 9999, "", false},
 		{"before the table", 14393, 9999, "", false},
@@ -240,7 +240,7 @@ func TestPlatforms(t *testing.T) {
 	}
 }
 
-func TestErrorsCanBeTold(t *testing.T) {
+func TestSignInReturnsMalformedError(t *testing.T) {
 	_, err := upn.SignIn{}.Name(upn.Read(nil))
 	var fault *upn.MalformedError
 	assert.True(t, errors.As(err, &fault))

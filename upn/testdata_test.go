@@ -13,9 +13,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-var update = flag.Bool("update", false, "write the certificates of testdata anew")
+var update = flag.Bool("update", false, "rewrite the files in testdata")
 
-// TestTestdata keeps the certificates that the examples read.
+// TestTestdata checks the certificates that the examples read.
 func TestTestdata(t *testing.T) {
 	for file, c := range map[string]certtest.Certificate{
 		"alice.der":        certtest.Logon("alice@example.com"),
@@ -32,10 +32,9 @@ func TestTestdata(t *testing.T) {
 	}
 }
 
-// TestSeeds keeps a few seeds for the fuzz targets beside those that the targets
-// add themselves.
+// TestSeeds checks the seeds in testdata/fuzz. The fuzz targets add more.
 func TestSeeds(t *testing.T) {
-	kept := map[string]bool{}
+	ids := map[string]bool{}
 	for _, c := range sanCases {
 		id, _, _ := strings.Cut(c.name, " ")
 		switch id {
@@ -43,15 +42,15 @@ func TestSeeds(t *testing.T) {
 		default:
 			continue
 		}
-		if kept[id] {
+		if ids[id] {
 			continue
 		}
-		kept[id] = true
+		ids[id] = true
 		value := c.value(t)
 		seed(t, "FuzzReadSAN", id, value)
 		seed(t, "FuzzRead", id, certtest.Certificate{Extensions: [][]byte{certtest.Extension("2.5.29.17", value)}}.DER())
 	}
-	assert.Len(t, kept, 13)
+	assert.Len(t, ids, 13)
 }
 
 func seed(t *testing.T, target, name string, value []byte) {

@@ -1,6 +1,7 @@
 package cert
 
 import (
+	"bytes"
 	"fmt"
 
 	"github.com/smartlogon/smartlogon/internal/ber"
@@ -45,6 +46,9 @@ func Parse(der []byte) (Certificate, error) {
 	file := ber.DER(der)
 	outer, _ := file.Take(ber.Sequence)
 	if err := file.Close(); err != nil {
+		if bytes.HasPrefix(der, []byte("-----BEGIN ")) {
+			err = &ber.Error{Reason: "PEM, want DER"}
+		}
 		return Certificate{}, err
 	}
 	r := outer.Inside()

@@ -64,6 +64,7 @@ func TestParseRefuses(t *testing.T) {
 		want string
 	}{
 		{"empty input", nil, "byte 0: want tag 30, found the end"},
+		{"PEM", []byte("-----BEGIN CERTIFICATE-----\n"), "byte 0: PEM, want DER"},
 		{"truncated certificate", good[:len(good)-1], "byte 0: value is longer than what is left of the data"},
 		{"bytes after the certificate", append(bytes.Clone(good), 0), "byte 671: data after the last element"},
 		{"not a SEQUENCE", null, "byte 0: want tag 30, found 05"},

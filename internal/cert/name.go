@@ -209,13 +209,13 @@ func write(name ber.Element, reverse bool, separator, and string) string {
 }
 
 func (a Attribute) write(text *strings.Builder) {
-	name, known := shortNames[string(a.OID)]
-	if !known {
+	name, short := shortNames[string(a.OID)]
+	if !short {
 		name = DottedOID(a.OID)
 	}
 	text.WriteString(name + "=")
 	value, ok := a.Text()
-	if !known || !ok {
+	if !short || !ok {
 		text.WriteString("#" + strings.ToUpper(hex.EncodeToString(a.Value.Raw)))
 		return
 	}

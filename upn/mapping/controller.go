@@ -8,56 +8,56 @@ import (
 	"github.com/smartlogon/smartlogon/upn"
 )
 
-// A Server is the version of a domain controller.
+// A Server is the Windows Server version of a domain controller.
 type Server int
 
 const (
-	ServerNewest Server = iota // 2025, and what zero means
+	ServerNewest Server = iota // Windows Server 2025
 	Server2016
 	Server2019
 	Server2022
 )
 
-// A Controller is how a domain controller is set up. Its zero value is one of
-// today: enforcement of strong mappings, no policy, names are taken from the
-// certificate.
+// A Controller is the configuration of a domain controller. The zero value is the
+// default since 2025-09-09: strong mappings are enforced, there is no name policy,
+// and names in the certificate are used.
 type Controller struct {
 	Server Server
 
 	// Compatibility is StrongCertificateBindingEnforcement 1, which domain
-	// controllers ignore since 2025-09-09. A weak mapping is then enough if the
-	// certificate is not older than the account by more than Backdating
+	// controllers ignore since 2025-09-09. It accepts a weak mapping unless the
+	// certificate is older than the account by more than Backdating
 	// (CertificateBackdatingCompensation).
 	Compatibility bool
 	Backdating    time.Duration
 
-	// IgnoreSAN is UseSubjectAltName 0: neither the names nor the security
-	// identifier of a certificate are used, but for a mapping by issuer and SID.
+	// IgnoreSAN is UseSubjectAltName 0: names and security identifier of the
+	// certificate are ignored, except in a mapping by issuer and SID.
 	IgnoreSAN bool
 
 	// NamePolicy is the policy "Allow name-based strong mappings".
 	NamePolicy []NameRule
 }
 
-// An Answer is what a domain controller says to a certificate.
+// An Answer is the decision of a domain controller on a certificate.
 type Answer int
 
 const (
-	// Strong: accepted by a strong mapping, or a weak one that the security
+	// Strong: accepted by a strong mapping, or by a weak one that the security
 	// identifier or a policy makes strong.
 	Strong Answer = iota + 1
-	// Weak: accepted by a weak mapping, which only compatibility mode does.
+	// Weak: accepted by a weak mapping in compatibility mode.
 	Weak
-	// WeakRefused: refused, as there is only a weak mapping (event 39).
+	// WeakRefused: refused because the mapping is weak (event 39).
 	WeakRefused
-	// Backdated: refused in compatibility mode, as the mapping is weak and the
-	// certificate is older than the account (event 40).
+	// Backdated: refused in compatibility mode because the mapping is weak and
+	// the certificate is older than the account (event 40).
 	Backdated
-	// Mismatch: refused with KDC_ERR_CERTIFICATE_MISMATCH, as the certificate
-	// names the security identifier of another account (event 41).
+	// Mismatch: refused with KDC_ERR_CERTIFICATE_MISMATCH because the
+	// certificate has the security identifier of another account (event 41).
 	Mismatch
-	// NoMapping: refused with KDC_ERR_CLIENT_NAME_MISMATCH, as nothing maps the
-	// certificate to the account.
+	// NoMapping: refused with KDC_ERR_CLIENT_NAME_MISMATCH because no mapping
+	// matches.
 	NoMapping
 
 	endOfAnswers
@@ -75,7 +75,7 @@ var answers = [endOfAnswers]struct {
 	NoMapping:   {text: "KDC_ERR_CLIENT_NAME_MISMATCH"},
 }
 
-// String says the answer in a few words.
+// String returns the answer in a few words.
 func (a Answer) String() string {
 	if a <= 0 || a >= endOfAnswers {
 		return fmt.Sprintf("answer %d", int(a))
@@ -83,10 +83,10 @@ func (a Answer) String() string {
 	return answers[a].text
 }
 
-// Accepted reports whether the person signs in.
+// Accepted reports whether the user is signed in.
 func (a Answer) Accepted() bool { return a == Strong || a == Weak }
 
-// Event is the number of the event in the controller's log, 0 for none.
+// Event returns the number of the event in the controller's log, or 0.
 func (a Answer) Event() int {
 	if a <= 0 || a >= endOfAnswers {
 		return 0
@@ -94,20 +94,19 @@ func (a Answer) Event() int {
 	return answers[a].event
 }
 
-// A Judgement is the answer of a domain controller and what led to it.
-type Judgement struct {
+// A Judgment is the answer of a domain controller and its reason.
+type Judgment struct {
 	Answer Answer
 
-	// Mapping is the one that decided. The User Principal Name, which needs no
-	// stored mapping, is a PrincipalName.
+	// Mapping is the mapping that decided. It is a PrincipalName if the User
+	// Principal Name, which needs no stored mapping, matched.
 	Mapping Mapping
 
-	// SID is what the certificate names, as far as the controller looked. A
-	// Conflict between the two places does not change the answer: the extension
-	// stands before the URI.
+	// SID is the security identifier in the certificate, if the controller
+	// reads it. After a Conflict, the extension decides.
 	SID SID
 
-	// By says what made a weak mapping strong.
+	// By is what made a weak mapping strong.
 	By Upgrade
 }
 
@@ -120,53 +119,54 @@ const (
 	ByPolicy            // a NameRule
 )
 
-// Judge says what a domain controller answers when a user signs in to an
-// account with a certificate (MS-PKCA 3.1.5.2.1). issuer is the certificate of
-// the direct issuer, which only NamePolicy needs; it may be nil. That the chain
-// is good has been checked elsewhere, and the account has been found by the
-// name that the client sent. Accounts of computers are not judged.
+// Judge returns the answer of a domain controller to a user who signs in to an
+// account with a DER certificate (MS-PKCA 3.1.5.2.1). The certificate of the direct
+// issuer is used by NamePolicy only and may be nil.
 //
-// A mapping by SHA-1 hash is taken in any spelling, as nobody can tell which one
-// is right.
-func (dc Controller) Judge(a Account, der, issuer []byte) (Judgement, error) {
+// The caller has verified the chain and has looked up the account by the name that
+// the client sent. Computer accounts are not supported.
+//
+// Each spelling of a mapping by SHA-1 hash matches, see [KeyHash]. The error
+// reports a malformed field of the certificate or [ErrSeveralNames].
+func (dc Controller) Judge(a Account, der, issuer []byte) (Judgment, error) {
 	f, err := readFields(der)
 	if err != nil {
-		return Judgement{}, err
+		return Judgment{}, err
 	}
 	if !dc.IgnoreSAN {
 		if err := f.checkNames(); err != nil {
-			return Judgement{}, err
+			return Judgment{}, err
 		}
 	}
-	weak, strong, err := dc.hits(f, a)
+	weak, strong, err := dc.match(f, a)
 	switch {
 	case err != nil:
-		return Judgement{}, err
+		return Judgment{}, err
 	case strong.Kind != 0:
-		return Judgement{Answer: Strong, Mapping: strong}, nil
+		return Judgment{Answer: Strong, Mapping: strong}, nil
 	case len(weak) == 0:
-		return Judgement{Answer: NoMapping}, nil
+		return Judgment{Answer: NoMapping}, nil
 	}
 	m, ok, err := dc.byPolicy(f, weak, issuer)
 	if err != nil {
-		return Judgement{}, err
+		return Judgment{}, err
 	}
 	if ok {
-		return Judgement{Answer: Strong, Mapping: m, By: ByPolicy}, nil
+		return Judgment{Answer: Strong, Mapping: m, By: ByPolicy}, nil
 	}
 	return dc.bySID(f, a, weak[0])
 }
 
-// order is the one in which a controller looks at stored mappings.
-var order = [...]Kind{IssuerSubject, Subject, IssuerSerial, SKI, SHA1PublicKey, RFC822, IssuerSID}
+// matchOrder is the order in which a controller compares stored mappings.
+var matchOrder = [...]Kind{IssuerSubject, Subject, IssuerSerial, SKI, SHA1PublicKey, RFC822, IssuerSID}
 
-// hits returns the weak mappings of the account that the certificate satisfies,
-// and the first strong one: a weak hit does not end the search.
-func (dc Controller) hits(f *fields, a Account) (weak []Mapping, strong Mapping, err error) {
+// match returns the first strong mapping of the account that matches, and the weak
+// mappings that match before it.
+func (dc Controller) match(f *fields, a Account) (weak []Mapping, strong Mapping, err error) {
 	if !dc.IgnoreSAN && len(f.names.UPNs) > 0 && upn.Equal(f.names.UPNs[0], a.UPN) {
 		weak = append(weak, Mapping{Kind: PrincipalName, Value: f.names.UPNs[0]})
 	}
-	for _, kind := range order {
+	for _, kind := range matchOrder {
 		stored := parseAll(a.AltSecurityIdentities, kind)
 		switch {
 		case len(stored) == 0,
@@ -174,11 +174,11 @@ func (dc Controller) hits(f *fields, a Account) (weak []Mapping, strong Mapping,
 			kind == IssuerSID && (dc.Server == Server2016 || dc.Server == Server2019):
 			continue
 		}
-		list, err := f.deciding(kind, ActiveDirectory)
+		list, err := f.matching(kind, ActiveDirectory)
 		if err != nil {
 			return nil, Mapping{}, fmt.Errorf("mapping: %v: %w", kind, err)
 		}
-		i := slices.IndexFunc(list, func(m Mapping) bool { return slices.ContainsFunc(stored, m.same) })
+		i := slices.IndexFunc(list, func(m Mapping) bool { return slices.ContainsFunc(stored, m.equal) })
 		switch {
 		case i < 0:
 		case kind.Strong():
@@ -190,22 +190,22 @@ func (dc Controller) hits(f *fields, a Account) (weak []Mapping, strong Mapping,
 	return weak, Mapping{}, nil
 }
 
-// bySID says what becomes of a certificate with nothing but a weak mapping.
-func (dc Controller) bySID(f *fields, a Account, weak Mapping) (Judgement, error) {
-	j := Judgement{Mapping: weak}
+// bySID returns the judgment of a certificate with a weak mapping only.
+func (dc Controller) bySID(f *fields, a Account, weak Mapping) (Judgment, error) {
+	j := Judgment{Mapping: weak}
 	if !dc.IgnoreSAN {
 		sid, err := readSID(&f.cert)
 		if err != nil {
-			return Judgement{}, fmt.Errorf("mapping: %w", err)
+			return Judgment{}, fmt.Errorf("mapping: %w", err)
 		}
 		if dc.Server == Server2016 {
-			sid.URI = "" // it does not know the URI
+			sid.URI = "" // not supported there
 		}
 		j.SID = sid
 	}
 	switch {
 	case j.SID.Value() == "":
-		j.Answer = dc.onlyWeak(f, a)
+		j.Answer = dc.weakAnswer(f, a)
 	case j.SID.Value() == a.SID:
 		j.Answer, j.By = Strong, BySID
 	default:
@@ -214,7 +214,8 @@ func (dc Controller) bySID(f *fields, a Account, weak Mapping) (Judgement, error
 	return j, nil
 }
 
-func (dc Controller) onlyWeak(f *fields, a Account) Answer {
+// weakAnswer returns the answer to a weak mapping without a security identifier.
+func (dc Controller) weakAnswer(f *fields, a Account) Answer {
 	if !dc.Compatibility {
 		return WeakRefused
 	}

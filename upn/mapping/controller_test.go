@@ -33,8 +33,8 @@ func TestJudge(t *testing.T) {
 		by         string // the mapping that decided
 		upgrade    mapping.Upgrade
 	}{
-		{name: "nothing maps", upn: "eve@contoso.com", extensions: full, want: mapping.NoMapping},
-		{name: "account of another directory's form", upn: "eve@contoso.com", stored: []string{"x509:<SKI>" + keyID, "bob", "X509:<PN>bob@contoso.com"}, extensions: full, want: mapping.NoMapping},
+		{name: "no mapping", upn: "eve@contoso.com", extensions: full, want: mapping.NoMapping},
+		{name: "values that are malformed or of Entra", upn: "eve@contoso.com", stored: []string{"x509:<SKI>" + keyID, "bob", "X509:<PN>bob@contoso.com"}, extensions: full, want: mapping.NoMapping},
 		{name: "key identifier", upn: "eve@contoso.com", stored: []string{bobSKI}, extensions: full, want: mapping.Strong, by: bobSKI},
 		{name: "key hash", upn: "eve@contoso.com", stored: []string{"X509:<SHA1-PUKEY>" + sha1Hex(key[len(key)-65:])}, extensions: full, want: mapping.Strong, by: "X509:<SHA1-PUKEY>" + sha1Hex(key[len(key)-65:])},
 		{name: "hash of key and algorithm", upn: "eve@contoso.com", stored: []string{"X509:<SHA1-PUKEY>" + sha1Hex(key)}, extensions: full, want: mapping.Strong, by: "X509:<SHA1-PUKEY>" + sha1Hex(key)},
@@ -44,25 +44,25 @@ func TestJudge(t *testing.T) {
 		{name: "issuer and identifier, Server 2022", dc: mapping.Controller{Server: mapping.Server2022}, upn: "eve@contoso.com", stored: []string{"X509:<I>" + caName + "<SID>" + bobSID}, extensions: full, want: mapping.Strong, by: "X509:<I>" + caName + "<SID>" + bobSID},
 		{name: "issuer and identifier, Server 2019", dc: mapping.Controller{Server: mapping.Server2019}, upn: "eve@contoso.com", stored: []string{"X509:<I>" + caName + "<SID>" + bobSID}, extensions: full, want: mapping.NoMapping},
 		{name: "issuer and identifier, Server 2016", dc: mapping.Controller{Server: mapping.Server2016}, upn: "eve@contoso.com", stored: []string{"X509:<I>" + caName + "<SID>" + bobSID}, extensions: full, want: mapping.NoMapping},
-		{name: "issuer and identifier of somebody else", upn: "eve@contoso.com", stored: []string{"X509:<I>" + caName + "<SID>" + otherSID}, extensions: full, want: mapping.NoMapping},
+		{name: "issuer and identifier of another account", upn: "eve@contoso.com", stored: []string{"X509:<I>" + caName + "<SID>" + otherSID}, extensions: full, want: mapping.NoMapping},
 
 		{name: "issuer and subject, no identifier", upn: "eve@contoso.com", stored: []string{"X509:<I>" + caName + "<S>" + subjectName}, extensions: [][]byte{name}, want: mapping.WeakRefused, by: "X509:<I>" + caName + "<S>" + subjectName},
-		{name: "subject, identifier is the account's", upn: "eve@contoso.com", stored: []string{"X509:<S>" + subjectName}, extensions: full, want: mapping.Strong, by: "X509:<S>" + subjectName, upgrade: mapping.BySID},
-		{name: "subject, identifier is somebody else's", upn: "eve@contoso.com", sid: otherSID, stored: []string{"X509:<S>" + subjectName}, extensions: full, want: mapping.Mismatch, by: "X509:<S>" + subjectName},
+		{name: "subject, identifier of the account", upn: "eve@contoso.com", stored: []string{"X509:<S>" + subjectName}, extensions: full, want: mapping.Strong, by: "X509:<S>" + subjectName, upgrade: mapping.BySID},
+		{name: "subject, identifier of another account", upn: "eve@contoso.com", sid: otherSID, stored: []string{"X509:<S>" + subjectName}, extensions: full, want: mapping.Mismatch, by: "X509:<S>" + subjectName},
 		{name: "e-mail address", upn: "eve@contoso.com", stored: []string{"X509:<RFC822>BOB@mail.example"}, extensions: full, want: mapping.Strong, by: "X509:<RFC822>bob@mail.example", upgrade: mapping.BySID},
 		{name: "account without an identifier", sid: "none", extensions: full, want: mapping.Mismatch, by: "X509:<PN>bob@contoso.com"},
-		{name: "strong mapping stands before a wrong identifier", sid: otherSID, stored: []string{bobSKI}, extensions: full, want: mapping.Strong, by: bobSKI},
-		{name: "URI with somebody else's identifier", sid: otherSID, extensions: [][]byte{san(upnName("bob@contoso.com"), uri(sidURI+bobSID))}, want: mapping.Mismatch, by: "X509:<PN>bob@contoso.com"},
-		{name: "extension stands before the URI", extensions: [][]byte{san(upnName("bob@contoso.com"), uri(sidURI+otherSID)), sidExtension(bobSID)}, want: mapping.Strong, by: "X509:<PN>bob@contoso.com", upgrade: mapping.BySID},
-		{name: "Server 2019 knows the URI", dc: mapping.Controller{Server: mapping.Server2019}, extensions: [][]byte{san(upnName("bob@contoso.com"), uri(sidURI+bobSID))}, want: mapping.Strong, by: "X509:<PN>bob@contoso.com", upgrade: mapping.BySID},
+		{name: "strong mapping before an identifier of another account", sid: otherSID, stored: []string{bobSKI}, extensions: full, want: mapping.Strong, by: bobSKI},
+		{name: "URI with an identifier of another account", sid: otherSID, extensions: [][]byte{san(upnName("bob@contoso.com"), uri(sidURI+bobSID))}, want: mapping.Mismatch, by: "X509:<PN>bob@contoso.com"},
+		{name: "extension before the URI", extensions: [][]byte{san(upnName("bob@contoso.com"), uri(sidURI+otherSID)), sidExtension(bobSID)}, want: mapping.Strong, by: "X509:<PN>bob@contoso.com", upgrade: mapping.BySID},
+		{name: "URI, Server 2019", dc: mapping.Controller{Server: mapping.Server2019}, extensions: [][]byte{san(upnName("bob@contoso.com"), uri(sidURI+bobSID))}, want: mapping.Strong, by: "X509:<PN>bob@contoso.com", upgrade: mapping.BySID},
 
-		{name: "names ignored: no mapping", dc: mapping.Controller{IgnoreSAN: true}, stored: []string{"X509:<RFC822>bob@mail.example"}, extensions: full, want: mapping.NoMapping},
-		{name: "names ignored: several do not matter", dc: mapping.Controller{IgnoreSAN: true}, stored: []string{bobSKI}, extensions: [][]byte{san(upnName("a@b"), upnName("c@d")), ski(keyID)}, want: mapping.Strong, by: bobSKI},
-		{name: "names ignored: identifier too", dc: mapping.Controller{IgnoreSAN: true}, stored: []string{"X509:<S>" + subjectName}, extensions: full, want: mapping.WeakRefused, by: "X509:<S>" + subjectName},
-		{name: "names ignored: but issuer and identifier", dc: mapping.Controller{IgnoreSAN: true}, stored: []string{"X509:<I>" + caName + "<SID>" + bobSID}, extensions: full, want: mapping.Strong, by: "X509:<I>" + caName + "<SID>" + bobSID},
+		{name: "names ignored: e-mail address", dc: mapping.Controller{IgnoreSAN: true}, stored: []string{"X509:<RFC822>bob@mail.example"}, extensions: full, want: mapping.NoMapping},
+		{name: "names ignored: several different names", dc: mapping.Controller{IgnoreSAN: true}, stored: []string{bobSKI}, extensions: [][]byte{san(upnName("a@b"), upnName("c@d")), ski(keyID)}, want: mapping.Strong, by: bobSKI},
+		{name: "names ignored: identifier", dc: mapping.Controller{IgnoreSAN: true}, stored: []string{"X509:<S>" + subjectName}, extensions: full, want: mapping.WeakRefused, by: "X509:<S>" + subjectName},
+		{name: "names ignored: issuer and identifier", dc: mapping.Controller{IgnoreSAN: true}, stored: []string{"X509:<I>" + caName + "<SID>" + bobSID}, extensions: full, want: mapping.Strong, by: "X509:<I>" + caName + "<SID>" + bobSID},
 
-		{name: "compatibility: weak is enough", dc: mapping.Controller{Compatibility: true}, extensions: [][]byte{name}, want: mapping.Weak, by: "X509:<PN>bob@contoso.com"},
-		{name: "compatibility: not with somebody else's identifier", dc: mapping.Controller{Compatibility: true}, sid: otherSID, extensions: full, want: mapping.Mismatch, by: "X509:<PN>bob@contoso.com"},
+		{name: "compatibility: weak", dc: mapping.Controller{Compatibility: true}, extensions: [][]byte{name}, want: mapping.Weak, by: "X509:<PN>bob@contoso.com"},
+		{name: "compatibility: identifier of another account", dc: mapping.Controller{Compatibility: true}, sid: otherSID, extensions: full, want: mapping.Mismatch, by: "X509:<PN>bob@contoso.com"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -82,7 +82,7 @@ func TestJudge(t *testing.T) {
 	}
 }
 
-func TestCompatibilityAsksForTheAge(t *testing.T) {
+func TestCompatibilityComparesAge(t *testing.T) {
 	a := mapping.Account{UPN: "bob@contoso.com"}
 	tests := []struct {
 		name       string
@@ -112,14 +112,14 @@ func TestCompatibilityAsksForTheAge(t *testing.T) {
 	}
 }
 
-func TestJudgeKeepsTheConflict(t *testing.T) {
+func TestJudgmentReportsConflict(t *testing.T) {
 	der := spec{extensions: [][]byte{san(upnName("bob@contoso.com"), uri(sidURI+otherSID)), sidExtension(bobSID)}}.make(t)
 	j, err := mapping.Controller{}.Judge(mapping.Account{UPN: "bob@contoso.com", SID: bobSID}, der, nil)
 	require.NoError(t, err)
 	assert.True(t, j.SID.Conflict())
 }
 
-func TestJudgeRefusesWhatItCannotRead(t *testing.T) {
+func TestJudgeRefusesMalformedFields(t *testing.T) {
 	a := mapping.Account{UPN: "bob@contoso.com", SID: bobSID, AltSecurityIdentities: []string{"X509:<S>CN=a", "X509:<RFC822>a@b", bobSKI}}
 	ca := spec{subject: rdns(dc, "com", dc, "contoso", cn, "CONTOSO-DC-CA")}.make(t)
 	policy := mapping.Controller{NamePolicy: []mapping.NameRule{{Issuer: thumbprint(ca), Policies: []string{"1.2.3"}, UPNSuffix: "contoso.com"}}}
@@ -133,12 +133,12 @@ func TestJudgeRefusesWhatItCannotRead(t *testing.T) {
 	}{
 		{"names", mapping.Controller{}, spec{extensions: [][]byte{san(upnName("a@b@c"))}}, nil, "mapping: upn: "},
 		{"several names", mapping.Controller{}, spec{extensions: [][]byte{san(upnName("a@b"), upnName("b@b"))}}, nil, "several different names"},
-		{"several addresses that a mapping asks for", mapping.Controller{}, spec{extensions: [][]byte{san(rfc822Name("a@b"), rfc822Name("b@b"), upnName("eve@contoso.com"))}}, nil, "mapping: RFC822: certificate has several different names"},
-		{"subject that a mapping asks for", mapping.Controller{}, spec{subject: rdns(cn, "\xFF")}, nil, "mapping: S: subject: "},
+		{"several addresses and a mapping by address", mapping.Controller{}, spec{extensions: [][]byte{san(rfc822Name("a@b"), rfc822Name("b@b"), upnName("eve@contoso.com"))}}, nil, "mapping: RFC822: certificate has several different names"},
+		{"subject and a mapping by subject", mapping.Controller{}, spec{subject: rdns(cn, "\xFF")}, nil, "mapping: S: subject: "},
 		{"identifier", mapping.Controller{}, spec{extensions: [][]byte{name, sidExtension("bob")}}, nil, "mapping: SID extension: "},
 		{"policies", policy, spec{extensions: [][]byte{name, extension("2.5.29.32", []byte{5, 0})}}, ca, "mapping: certificate policies: "},
 		{"certificate of the issuer", policy, spec{extensions: [][]byte{name}}, []byte{1}, "mapping: certificate of the issuer: "},
-		{"certificate of another issuer", policy, spec{extensions: [][]byte{name}}, spec{}.make(t), "mapping: the given issuer has another name"},
+		{"certificate of another issuer", policy, spec{extensions: [][]byte{name}}, spec{}.make(t), "mapping: certificate of the issuer: subject is not"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -153,7 +153,7 @@ func TestJudgeRefusesWhatItCannotRead(t *testing.T) {
 
 func TestNamePolicy(t *testing.T) {
 	ca := spec{subject: rdns(dc, "com", dc, "contoso", cn, "CONTOSO-DC-CA")}.make(t)
-	good := mapping.NameRule{Issuer: thumbprint(ca), Policies: []string{"1.2.9", "1.2.3"}, UPNSuffix: "Contoso.com", IssuerSubject: true}
+	rule := mapping.NameRule{Issuer: thumbprint(ca), Policies: []string{"1.2.9", "1.2.3"}, UPNSuffix: "Contoso.com", IssuerSubject: true}
 	is := "X509:<I>" + caName + "<S>" + subjectName
 	tests := []struct {
 		name   string
@@ -166,10 +166,10 @@ func TestNamePolicy(t *testing.T) {
 	}{
 		{name: "suffix in another case", want: mapping.Strong},
 		{name: "Server 2019", server: mapping.Server2019, want: mapping.Strong},
-		{name: "Server 2016 has no policy", server: mapping.Server2016, want: mapping.WeakRefused},
+		{name: "Server 2016 does not support the policy", server: mapping.Server2016, want: mapping.WeakRefused},
 		{name: "another issuer", edit: func(r *mapping.NameRule) { r.Issuer[0] ^= 1 }, want: mapping.WeakRefused},
 		{name: "another policy", oids: []string{"1.2.3.4"}, want: mapping.WeakRefused},
-		{name: "another suffix", edit: func(r *mapping.NameRule) { r.UPNSuffix = "ontoso.com" }, want: mapping.WeakRefused},
+		{name: "suffix of the suffix", edit: func(r *mapping.NameRule) { r.UPNSuffix = "ontoso.com" }, want: mapping.WeakRefused},
 		{name: "no suffix", edit: func(r *mapping.NameRule) { r.UPNSuffix = "" }, want: mapping.WeakRefused},
 		{name: "issuer and subject", names: san(uri("a")), stored: []string{is}, want: mapping.Strong},
 		{name: "issuer and subject, not in the rule", edit: func(r *mapping.NameRule) { r.IssuerSubject = false }, names: san(uri("a")), stored: []string{is}, want: mapping.WeakRefused},
@@ -177,7 +177,7 @@ func TestNamePolicy(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			r := good
+			r := rule
 			if tt.edit != nil {
 				tt.edit(&r)
 			}
@@ -196,7 +196,7 @@ func TestNamePolicy(t *testing.T) {
 
 			j, err = dc.Judge(a, der, nil)
 			require.NoError(t, err)
-			assert.Equal(t, mapping.WeakRefused, j.Answer, "issuer not known")
+			assert.Equal(t, mapping.WeakRefused, j.Answer, "no certificate of the issuer")
 		})
 	}
 }
@@ -221,22 +221,22 @@ func TestParseNameRules(t *testing.T) {
 }
 
 func TestParseNameRulesRefuses(t *testing.T) {
-	good := hash40 + ";1.2.3;IssuerSubject"
+	valid := hash40 + ";1.2.3;IssuerSubject"
 	tests := []struct{ name, text, want string }{
 		{"two sections", hash40 + ";1.2.3", "line 1: 2 sections, not 3"},
-		{"four sections", good + ";", "line 1: 4 sections, not 3"},
-		{"short thumbprint", good[2:], "line 1: thumbprint is not 40 hexadecimal digits"},
-		{"thumbprint with blanks", "ed 91" + good[4:], "line 1: thumbprint is not 40 hexadecimal digits"},
-		{"thumbprint twice", good + "\n\n" + strings.ToUpper(hash40) + ";1.2;IssuerSubject", "line 3: thumbprint stands in an earlier line too"},
-		{"no identifier", hash40 + ";;IssuerSubject", `line 1: "" is no object identifier`},
-		{"identifier of one number", hash40 + ";1;IssuerSubject", `line 1: "1" is no object identifier`},
-		{"identifier with letters", hash40 + ";1.2.x;IssuerSubject", `line 1: "1.2.x" is no object identifier`},
-		{"identifier with a leading zero", hash40 + ";1.02;IssuerSubject", `line 1: "1.02" is no object identifier`},
-		{"unknown method", hash40 + ";1.2;Subject", `line 1: "Subject" is none of UpnSuffix=domain and IssuerSubject`},
-		{"no method", hash40 + ";1.2;", `line 1: "" is none of`},
-		{"method twice", good + ",IssuerSubject", `line 1: "IssuerSubject" is none of UpnSuffix=domain and IssuerSubject, or stands twice`},
-		{"empty suffix", hash40 + ";1.2;UpnSuffix=", `line 1: "UpnSuffix=" is none of`},
-		{"suffix with an at sign", hash40 + ";1.2;UpnSuffix=@contoso.com", `line 1: "UpnSuffix=@contoso.com" is none of`},
+		{"four sections", valid + ";", "line 1: 4 sections, not 3"},
+		{"short thumbprint", valid[2:], "line 1: thumbprint is not 40 hexadecimal digits"},
+		{"thumbprint with blanks", "ed 91" + valid[4:], "line 1: thumbprint is not 40 hexadecimal digits"},
+		{"thumbprint twice", valid + "\n\n" + strings.ToUpper(hash40) + ";1.2;IssuerSubject", "line 3: thumbprint occurs in an earlier line"},
+		{"no identifier", hash40 + ";;IssuerSubject", `line 1: "" is not an object identifier`},
+		{"identifier of one number", hash40 + ";1;IssuerSubject", `line 1: "1" is not an object identifier`},
+		{"identifier with letters", hash40 + ";1.2.x;IssuerSubject", `line 1: "1.2.x" is not an object identifier`},
+		{"identifier with a leading zero", hash40 + ";1.02;IssuerSubject", `line 1: "1.02" is not an object identifier`},
+		{"unknown method", hash40 + ";1.2;Subject", `line 1: "Subject" is not UpnSuffix=domain or IssuerSubject`},
+		{"no method", hash40 + ";1.2;", `line 1: "" is not UpnSuffix=domain or`},
+		{"method twice", valid + ",IssuerSubject", `line 1: "IssuerSubject" is not UpnSuffix=domain or IssuerSubject, or occurs twice`},
+		{"empty suffix", hash40 + ";1.2;UpnSuffix=", `line 1: "UpnSuffix=" is not UpnSuffix=domain or`},
+		{"suffix with an at sign", hash40 + ";1.2;UpnSuffix=@contoso.com", `line 1: "UpnSuffix=@contoso.com" is not UpnSuffix=domain or`},
 		{"order of sections", "1.2.3;" + hash40 + ";IssuerSubject", "line 1: thumbprint is not 40 hexadecimal digits"},
 	}
 	for _, tt := range tests {

@@ -1,52 +1,62 @@
-// Package mapping says by which of its fields a certificate can be tied to an
-// account, and whether it is: certificateUserIds of Entra ID, and
-// altSecurityIdentities of Active Directory.
+// Package mapping returns the mappings that tie a certificate to an account, and
+// decides whether they do: certificateUserIds in Entra ID and
+// altSecurityIdentities in Active Directory.
 //
-// # What most people do
+//	package main
 //
-// Print what has to be stored in the account of a certificate's holder:
+//	import (
+//		"fmt"
+//		"log"
+//		"os"
 //
-//	list, err := mapping.Of(der, mapping.ActiveDirectory)
-//	for _, s := range list {
-//		fmt.Println(s.Kind, s.Strong(), s) // ISR true X509:<I>DC=com,…<SR>4b21…
+//		"github.com/smartlogon/smartlogon/upn/mapping"
+//	)
+//
+//	func main() {
+//		der, err := os.ReadFile("alice.der") // DER; decode a PEM file with encoding/pem
+//		if err != nil {
+//			log.Fatal(err)
+//		}
+//		list, err := mapping.Of(der, mapping.ActiveDirectory) // or mapping.Entra
+//		for _, s := range list {
+//			if s.Preferred {
+//				fmt.Println(s.Kind, s.Strong(), s) // ISR true X509:<I>DC=com,…<SR>4b21…
+//			}
+//		}
+//		if err != nil {
+//			log.Fatal(err) // lists the kinds that are missing
+//		}
 //	}
 //
-// Ask which binding of a tenant a certificate satisfies, for the account that
-// the sign-in name found:
+// [Match] decides for Entra whether a certificate satisfies a username binding of
+// an account, and [Controller.Judge] returns the answer of a domain controller.
+// The account is the one that the sign-in name selected.
 //
 //	m, err := mapping.Match(account, bindings, der, true)
-//
-// Ask what a domain controller would answer:
-//
 //	j, err := mapping.Controller{}.Judge(account, der, nil)
-//	fmt.Println(j.Answer)
 //
-// # How a mapping is written
+// A weak mapping identifies a name, which can be issued again. Store strong ones.
 //
-// "X509:", a tag, and the value; prefix and tags in capitals, no blanks between.
-// The byte and name order is where most stored values are wrong:
+// # Form of a mapping
 //
-//   - A distinguished name is in the order of the certificate, which is the
-//     reverse of what Windows shows: DC=com,DC=contoso,CN=Alice. No blank stands
-//     behind a comma. Blanks inside a value stay.
-//   - A serial number is reversed byte by byte, without the zero byte in front
-//     that keeps it positive: 00 C1 02 03 is written 0302c1.
-//   - A key identifier and a hash are in the order of the certificate.
+// A mapping is "X509:", a tag in angle brackets, and a value. Prefix and tag are in
+// capitals, without spaces around them. Most wrong values have the wrong order:
 //
-// Hexadecimal is printed in small letters and read in either case.
+//   - A distinguished name is in encoded order, the reverse of the order in which
+//     Windows displays it: DC=com,DC=contoso,CN=Alice. There is no space after a
+//     comma. Spaces inside values stay.
+//   - A serial number is reversed byte by byte, without its leading zero byte:
+//     00 C1 02 03 is 0302c1.
+//   - A key identifier and a hash are not reversed.
 //
-// Names are written as the function CertNameToStr of Windows writes them. Where
-// no document says what the directory expects, [Of] returns every spelling that
-// is known to be in use, the preferred one first, and [Doubt] says what is open.
+// Hexadecimal is written in lower case and read in either case. Names are written
+// as the Windows function CertNameToStr writes them. If the documents leave a form
+// open, [Of] returns every spelling in use, the preferred one first, and [Doubt]
+// states the point in question.
 //
-// # What it does not do
+// # Limits
 //
-// It has no directory, and finds no account: a certificate never selects one.
-// It verifies no chain and asks nobody about revocation. It does not judge what
-// only the service can know: the values of other accounts (those of
-// certificateUserIds are unique in a tenant, and at most ten), revocation lists,
-// and the scoping of authorities.
-//
-// A weak mapping is tied to a name, which the same issuer or another can give
-// out again. Store strong ones.
+// The package looks up no account, verifies no chain and checks no revocation. It
+// cannot check what only the service knows: that a value of certificateUserIds is
+// unique in the tenant, the limit of ten values, and the scope of authorities.
 package mapping

@@ -10,12 +10,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The cases of the documents on Entra's certificate-based authentication and on
-// Active Directory's certificate mapping, under the numbers that our notes give
-// them. Not decided here, because only the service can: 19 to 22 (revocation
-// lists) and, of 23, the eleventh value and the duplicate in the tenant.
+// Numbered cases are those of the documents on Entra's certificate-based
+// authentication and on Active Directory's certificate mapping. Only the service
+// can decide 19 to 22 (revocation lists) and, of 23, the eleventh value and the
+// duplicate in the tenant.
 
-// values are the spellings of one kind, the preferred one first.
+// values returns the spellings of a kind, the preferred one first.
 func values(t testing.TB, der []byte, d mapping.Dialect, kind mapping.Kind) []string {
 	t.Helper()
 	list, err := mapping.Of(der, d)
@@ -36,7 +36,7 @@ func unhex(t testing.TB, s string) []byte {
 	return b
 }
 
-func TestStringsOfTheDocuments(t *testing.T) {
+func TestDocumentedStrings(t *testing.T) {
 	t.Run("1 serial number in certificateUserIds", func(t *testing.T) {
 		der := spec{serial: unhex(t, "48efa06ba8127299499b069f133441b2")}.make(t)
 		assert.Equal(t, []string{"X509:<I>DC=com,DC=contoso,CN=CONTOSO-DC-CA<SR>b24134139f069b49997212a86ba0ef48"},
@@ -64,13 +64,13 @@ func TestStringsOfTheDocuments(t *testing.T) {
 		}
 		fits := spec{subject: rdns(cn, string(long))}.make(t)
 		list, err := mapping.Of(fits, mapping.Entra)
-		assert.EqualError(t, err, "mapping: IS: longer than the 1024 characters that certificateUserIds takes")
+		assert.EqualError(t, err, "mapping: IS: longer than the 1024 characters of certificateUserIds")
 		assert.Equal(t, mapping.Subject, list[0].Kind)
 		assert.Len(t, []rune(list[0].String()), 1024)
 
 		over := spec{subject: rdns(cn, string(long)+"ü")}.make(t)
 		list, err = mapping.Of(over, mapping.Entra)
-		assert.ErrorContains(t, err, "; S: longer than the 1024 characters that certificateUserIds takes")
+		assert.ErrorContains(t, err, "; S: longer than the 1024 characters of certificateUserIds")
 		for _, s := range list {
 			assert.NotEqual(t, mapping.Subject, s.Kind)
 		}
@@ -83,7 +83,7 @@ const (
 	bobSKI = "X509:<SKI>" + keyID
 )
 
-func TestBindingsOfTheDocuments(t *testing.T) {
+func TestDocumentedBindings(t *testing.T) {
 	u := mapping.Account{UPN: "bob@contoso.com"}
 	withSKI := u
 	withSKI.CertificateUserIDs = []string{bobSKI}
@@ -91,7 +91,7 @@ func TestBindingsOfTheDocuments(t *testing.T) {
 	skiBinding := mapping.Binding{Field: mapping.SKI, Attribute: mapping.CertificateUserIDs, Priority: 2}
 	bob := spec{extensions: [][]byte{san(upnName("bob@contoso.com")), ski(keyID)}}.make(t)
 	alice := spec{extensions: [][]byte{san(upnName("alice@contoso.com")), ski(keyID)}}.make(t)
-	nobody := spec{extensions: [][]byte{ski(keyID)}}.make(t)
+	unnamed := spec{extensions: [][]byte{ski(keyID)}}.make(t)
 
 	tests := []struct {
 		name     string
@@ -103,16 +103,16 @@ func TestBindingsOfTheDocuments(t *testing.T) {
 		err      error
 		outcomes []mapping.Outcome
 	}{
-		{name: "5 prefix in small letters", account: mapping.Account{UPN: u.UPN, CertificateUserIDs: []string{"x509:<ski>" + keyID}},
-			bindings: []mapping.Binding{skiBinding}, der: nobody, err: mapping.ErrNoMatch, outcomes: []mapping.Outcome{mapping.Unset}},
+		{name: "5 prefix in lower case", account: mapping.Account{UPN: u.UPN, CertificateUserIDs: []string{"x509:<ski>" + keyID}},
+			bindings: []mapping.Binding{skiBinding}, der: unnamed, err: mapping.ErrNoMatch, outcomes: []mapping.Outcome{mapping.Unset}},
 		{name: "6 SKI bound to the UPN", account: u, bindings: []mapping.Binding{{Field: mapping.SKI, Attribute: mapping.UserPrincipalName}},
 			der: bob, err: mapping.ErrBinding},
-		{name: "7 name of the certificate is the user's", account: u, bindings: []mapping.Binding{upnBinding}, der: bob, want: "X509:<PN>bob@contoso.com"},
-		{name: "8 name of the certificate is somebody else's", account: u, bindings: []mapping.Binding{upnBinding}, der: alice,
+		{name: "7 name of the account", account: u, bindings: []mapping.Binding{upnBinding}, der: bob, want: "X509:<PN>bob@contoso.com"},
+		{name: "8 name of another account", account: u, bindings: []mapping.Binding{upnBinding}, der: alice,
 			err: mapping.ErrNoMatch, outcomes: []mapping.Outcome{mapping.Different}},
-		{name: "9 no name in the certificate, key identifier stored", account: withSKI, bindings: []mapping.Binding{skiBinding, upnBinding}, der: nobody, want: bobSKI},
-		{name: "10 somebody else's name, key identifier stored", account: withSKI, bindings: []mapping.Binding{skiBinding, upnBinding}, der: alice, want: bobSKI},
-		{name: "11 high affinity and only a low binding", account: u, bindings: []mapping.Binding{upnBinding}, der: bob, high: true,
+		{name: "9 no name, key identifier stored", account: withSKI, bindings: []mapping.Binding{skiBinding, upnBinding}, der: unnamed, want: bobSKI},
+		{name: "10 name of another account, key identifier stored", account: withSKI, bindings: []mapping.Binding{skiBinding, upnBinding}, der: alice, want: bobSKI},
+		{name: "11 high affinity, only a binding of low affinity", account: u, bindings: []mapping.Binding{upnBinding}, der: bob, high: true,
 			err: mapping.ErrNoMatch, outcomes: []mapping.Outcome{mapping.Dropped}},
 		{name: "12 high affinity, name matches, key identifier not stored", account: u, bindings: []mapping.Binding{upnBinding, skiBinding}, der: bob, high: true,
 			err: mapping.ErrNoMatch, outcomes: []mapping.Outcome{mapping.Dropped, mapping.Unset}},
@@ -137,7 +137,7 @@ func TestBindingsOfTheDocuments(t *testing.T) {
 			}
 		})
 	}
-	t.Run("12 the affinity comes from the rule", func(t *testing.T) {
+	t.Run("12 affinity of a rule", func(t *testing.T) {
 		tenant := mapping.StrengthPolicy{Rules: []mapping.StrengthRule{{Policy: "1.2.3.4", Strength: mapping.MultiFactor, High: true}}}
 		der := spec{extensions: [][]byte{san(upnName("bob@contoso.com")), policies("1.2.3.4")}}.make(t)
 		_, high, err := tenant.Of(der)
@@ -148,7 +148,7 @@ func TestBindingsOfTheDocuments(t *testing.T) {
 	})
 }
 
-func TestStrengthOfTheDocuments(t *testing.T) {
+func TestDocumentedStrength(t *testing.T) {
 	const issuer = "DC=com,DC=contoso,CN=CONTOSO-DC-CA"
 	rule := func(issuer, policy string, s mapping.Strength) mapping.StrengthRule {
 		return mapping.StrengthRule{Issuer: issuer, Policy: policy, Strength: s}
@@ -161,16 +161,16 @@ func TestStrengthOfTheDocuments(t *testing.T) {
 		want  mapping.Strength
 	}{
 		{"13 policy before issuer", []string{"1.2.3.4"}, []mapping.StrengthRule{rule(issuer, "", mapping.SingleFactor), rule("", "1.2.3.4", mapping.MultiFactor)}, mapping.SingleFactor, mapping.MultiFactor},
-		{"14 no policy covers a longer one", []string{"1.2.3.4.5.6"}, []mapping.StrengthRule{rule("", "1.2.3.4.5", mapping.MultiFactor)}, mapping.SingleFactor, mapping.SingleFactor},
-		{"15 two policies, the weaker counts", []string{"1.2.3.4", "1.2.3.5"}, []mapping.StrengthRule{rule("", "1.2.3.4", mapping.MultiFactor), rule("", "1.2.3.5", mapping.SingleFactor)}, mapping.MultiFactor, mapping.SingleFactor},
-		{"15 in the other order", []string{"1.2.3.4", "1.2.3.5"}, []mapping.StrengthRule{rule("", "1.2.3.5", mapping.SingleFactor), rule("", "1.2.3.4", mapping.MultiFactor)}, mapping.MultiFactor, mapping.SingleFactor},
-		{"16 a policy without a rule changes nothing", []string{"1.2.3.4", "2.9.9"}, []mapping.StrengthRule{rule("", "1.2.3.4", mapping.MultiFactor)}, mapping.SingleFactor, mapping.MultiFactor},
+		{"14 policy does not cover a longer one", []string{"1.2.3.4.5.6"}, []mapping.StrengthRule{rule("", "1.2.3.4.5", mapping.MultiFactor)}, mapping.SingleFactor, mapping.SingleFactor},
+		{"15 weaker of two policies", []string{"1.2.3.4", "1.2.3.5"}, []mapping.StrengthRule{rule("", "1.2.3.4", mapping.MultiFactor), rule("", "1.2.3.5", mapping.SingleFactor)}, mapping.MultiFactor, mapping.SingleFactor},
+		{"15 weaker of two policies, other order", []string{"1.2.3.4", "1.2.3.5"}, []mapping.StrengthRule{rule("", "1.2.3.5", mapping.SingleFactor), rule("", "1.2.3.4", mapping.MultiFactor)}, mapping.MultiFactor, mapping.SingleFactor},
+		{"16 policy without a rule", []string{"1.2.3.4", "2.9.9"}, []mapping.StrengthRule{rule("", "1.2.3.4", mapping.MultiFactor)}, mapping.SingleFactor, mapping.MultiFactor},
 		{"17 issuer and policy before policy", []string{"1.2.3.4"}, []mapping.StrengthRule{rule("", "1.2.3.4", mapping.SingleFactor), rule(issuer, "1.2.3.4", mapping.MultiFactor)}, mapping.SingleFactor, mapping.MultiFactor},
-		{"18 issuer fits and policy does not", []string{"1.2.3.4"}, []mapping.StrengthRule{rule(issuer, "1.2.3.9", mapping.MultiFactor)}, mapping.SingleFactor, mapping.SingleFactor},
+		{"18 issuer matches, policy does not", []string{"1.2.3.4"}, []mapping.StrengthRule{rule(issuer, "1.2.3.9", mapping.MultiFactor)}, mapping.SingleFactor, mapping.SingleFactor},
 		{"another issuer", nil, []mapping.StrengthRule{rule("CN=Other", "", mapping.MultiFactor)}, mapping.SingleFactor, mapping.SingleFactor},
-		{"issuer alone", nil, []mapping.StrengthRule{rule(issuer, "", mapping.MultiFactor)}, mapping.SingleFactor, mapping.MultiFactor},
+		{"issuer only", nil, []mapping.StrengthRule{rule(issuer, "", mapping.MultiFactor)}, mapping.SingleFactor, mapping.MultiFactor},
 		{"no rule, default of the tenant", nil, nil, mapping.MultiFactor, mapping.MultiFactor},
-		{"no rule, default as shipped", nil, nil, mapping.SingleFactor, mapping.SingleFactor},
+		{"no rule, Entra's default", nil, nil, mapping.SingleFactor, mapping.SingleFactor},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -191,7 +191,7 @@ const (
 	otherSID = "S-1-5-21-1-2-3-500"
 )
 
-func TestControllerOfTheDocuments(t *testing.T) {
+func TestDocumentedAnswers(t *testing.T) {
 	u := mapping.Account{UPN: "bob@contoso.com", SID: bobSID}
 	name := san(upnName("bob@contoso.com"))
 	pn := mapping.Mapping{Kind: mapping.PrincipalName, Value: "bob@contoso.com"}
@@ -208,27 +208,27 @@ func TestControllerOfTheDocuments(t *testing.T) {
 		dc         mapping.Controller
 		account    mapping.Account
 		extensions [][]byte
-		want       mapping.Judgement
+		want       mapping.Judgment
 		event      int
 	}{
-		{name: "24 name fits, identifier is the account's", account: u, extensions: [][]byte{name, sidExtension(bobSID)},
-			want: mapping.Judgement{Answer: mapping.Strong, Mapping: pn, SID: mapping.SID{Extension: bobSID}, By: mapping.BySID}},
-		{name: "25 name fits, identifier is another account's", account: u, extensions: [][]byte{name, sidExtension(otherSID)},
-			want: mapping.Judgement{Answer: mapping.Mismatch, Mapping: pn, SID: mapping.SID{Extension: otherSID}}, event: 41},
-		{name: "26 nothing but the name", account: u, extensions: [][]byte{name},
-			want: mapping.Judgement{Answer: mapping.WeakRefused, Mapping: pn}, event: 39},
-		{name: "27 issuer and subject stored, and the key identifier", account: both, extensions: [][]byte{ski(keyID)},
-			want: mapping.Judgement{Answer: mapping.Strong, Mapping: mapping.Mapping{Kind: mapping.SKI, Value: keyID}}},
+		{name: "24 name matches, identifier of the account", account: u, extensions: [][]byte{name, sidExtension(bobSID)},
+			want: mapping.Judgment{Answer: mapping.Strong, Mapping: pn, SID: mapping.SID{Extension: bobSID}, By: mapping.BySID}},
+		{name: "25 name matches, identifier of another account", account: u, extensions: [][]byte{name, sidExtension(otherSID)},
+			want: mapping.Judgment{Answer: mapping.Mismatch, Mapping: pn, SID: mapping.SID{Extension: otherSID}}, event: 41},
+		{name: "26 name only", account: u, extensions: [][]byte{name},
+			want: mapping.Judgment{Answer: mapping.WeakRefused, Mapping: pn}, event: 39},
+		{name: "27 issuer and subject, and key identifier", account: both, extensions: [][]byte{ski(keyID)},
+			want: mapping.Judgment{Answer: mapping.Strong, Mapping: mapping.Mapping{Kind: mapping.SKI, Value: keyID}}},
 		{name: "28 identifier in a URI", account: u, extensions: [][]byte{san(upnName("bob@contoso.com"), uri(sidURI+bobSID))},
-			want: mapping.Judgement{Answer: mapping.Strong, Mapping: pn, SID: mapping.SID{URI: bobSID}, By: mapping.BySID}},
+			want: mapping.Judgment{Answer: mapping.Strong, Mapping: pn, SID: mapping.SID{URI: bobSID}, By: mapping.BySID}},
 		{name: "28 identifier in a URI, Server 2016", dc: mapping.Controller{Server: mapping.Server2016}, account: u,
 			extensions: [][]byte{san(upnName("bob@contoso.com"), uri(sidURI+bobSID))},
-			want:       mapping.Judgement{Answer: mapping.WeakRefused, Mapping: pn}, event: 39},
+			want:       mapping.Judgment{Answer: mapping.WeakRefused, Mapping: pn}, event: 39},
 		{name: "29 policy for the suffix", dc: mapping.Controller{NamePolicy: policy}, account: u, extensions: [][]byte{name, policies("1.2.3.4")},
-			want: mapping.Judgement{Answer: mapping.Strong, Mapping: pn, By: mapping.ByPolicy}},
-		{name: "29 policy for the suffix, user of a domain below", dc: mapping.Controller{NamePolicy: policy}, account: sub,
+			want: mapping.Judgment{Answer: mapping.Strong, Mapping: pn, By: mapping.ByPolicy}},
+		{name: "29 policy for the suffix, UPN of a subdomain", dc: mapping.Controller{NamePolicy: policy}, account: sub,
 			extensions: [][]byte{san(upnName("bob@x.contoso.com")), policies("1.2.3.4")},
-			want:       mapping.Judgement{Answer: mapping.WeakRefused, Mapping: mapping.Mapping{Kind: mapping.PrincipalName, Value: "bob@x.contoso.com"}}, event: 39},
+			want:       mapping.Judgment{Answer: mapping.WeakRefused, Mapping: mapping.Mapping{Kind: mapping.PrincipalName, Value: "bob@x.contoso.com"}}, event: 39},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -241,8 +241,8 @@ func TestControllerOfTheDocuments(t *testing.T) {
 	}
 }
 
-// 30 to 32 are about the name that Windows sends, which package upn decides.
-func TestSignInOfTheDocuments(t *testing.T) {
+// 30 to 32 are about the name that Windows sends, see package upn.
+func TestDocumentedSignIn(t *testing.T) {
 	der := spec{extensions: [][]byte{san(rfc822Name("a@x"), upnName("b@x"))}}.make(t)
 	t.Run("30 name before e-mail address", func(t *testing.T) {
 		name, err := upn.SignIn{}.Name(upn.Read(der))
@@ -263,7 +263,7 @@ func TestSignInOfTheDocuments(t *testing.T) {
 		_, err := upn.SignIn{Hint: `CONTOSO\bob`, Revision: upn.Revision2025}.Name(upn.Read(der))
 		assert.ErrorIs(t, err, upn.ErrRefused)
 	})
-	t.Run("32 name that the account has on premises only", func(t *testing.T) {
+	t.Run("32 on-premises UPN", func(t *testing.T) {
 		u := mapping.Account{UPN: "user@woodgrove.com", OnPremisesUPN: "user@woodgrove.local"}
 		name, err := upn.SignIn{Hybrid: true, ADUPN: "user@woodgrove.local", Revision: upn.Revision2025}.Name(upn.Read(der))
 		require.NoError(t, err)
@@ -272,6 +272,6 @@ func TestSignInOfTheDocuments(t *testing.T) {
 
 		name, err = upn.SignIn{Hybrid: true, Subsequent: true, ADUPN: "user@woodgrove.local", CachedUPN: u.UPN, Revision: upn.Revision2025}.Name(upn.Read(der))
 		require.NoError(t, err)
-		assert.Equal(t, u.UPN, name.Value, "the name that was cached after the first sign-in")
+		assert.Equal(t, u.UPN, name.Value, "name cached at the first sign-in")
 	})
 }

@@ -2,40 +2,38 @@ package mapping
 
 import "strings"
 
-// A Doubt is a set of points that no document settles, so that a mapping may be
-// spelled in more than one way.
+// A Doubt is a set of points on which the documents are silent or disagree, so
+// that a mapping has more than one spelling.
 type Doubt uint
 
 const (
-	// Quoting: Windows quotes a value with one of , + = " < > # ; in it or a
-	// blank at an end. Nobody says whether the directory does.
+	// Quoting: Windows quotes a value that contains one of , + = " < > # ; or
+	// begins or ends with a space. Whether the directory does is not documented.
 	Quoting Doubt = 1 << iota
-	// PlusSign: the parts of a relative name with several attributes are joined
-	// by a blank, as Microsoft's script and published examples have it; by
-	// " + " in what Windows shows.
+	// PlusSign: Microsoft's script and published examples join the attributes
+	// of a relative name with a space; Windows displays " + ".
 	PlusSign
-	// TypeName: Windows writes S=, E= and OID.1.2.3=, other programs ST=,
+	// TypeName: Windows writes S=, E= and OID.1.2.3=; other programs write ST=,
 	// emailAddress= and 1.2.3=.
 	TypeName
-	// Blanks: an example in the documentation of Entra has no blanks inside a
-	// value where the certificate has them.
+	// Blanks: an example in the Entra documentation omits the spaces inside
+	// values.
 	Blanks
-	// KeyHash: <SHA1-PUKEY> in Active Directory is the hash of the public key by
-	// MS-PKCA, which leaves open whether the algorithm is part of it, and the
-	// thumbprint of the certificate in guidance and scripts.
+	// KeyHash: in Active Directory, <SHA1-PUKEY> is the hash of the public key by
+	// MS-PKCA, which does not state whether that includes the algorithm, and the
+	// thumbprint of the certificate by other guidance and scripts.
 	KeyHash
 	// NegativeSerial: the serial number begins with a byte FF, which CryptoAPI
 	// is documented to remove.
 	NegativeSerial
-	// SeveralValues: the certificate has several. The first is the one that
-	// Microsoft's script takes.
+	// SeveralValues: the certificate has several values. Microsoft's script uses
+	// the first.
 	SeveralValues
 )
 
 var doubtNames = [...]string{"quoting", "plus-sign", "type-name", "blanks", "key-hash", "negative-serial", "several-values"}
 
-// String names the points: "quoting,blanks". It is empty where nothing is in
-// doubt.
+// String returns the names of the points: "quoting,blanks".
 func (d Doubt) String() string {
 	var names []string
 	for i, name := range doubtNames {
@@ -46,19 +44,19 @@ func (d Doubt) String() string {
 	return strings.Join(names, ",")
 }
 
-// loose are the doubts whose other spelling two different certificates may
-// share. It is offered to people and never used to decide.
+// loose are the doubts whose other spelling certificates with different names may
+// share. Such a spelling is listed but never matches.
 const loose = Quoting | Blanks
 
-// A Spelling is one way to write a mapping of a certificate.
+// A Spelling is a way to write a mapping of a certificate.
 type Spelling struct {
 	Mapping
 
-	// Doubt is 0 where there is one way. Otherwise, in the spelling to prefer,
-	// it is every point that is in doubt, and in any other the point in which
-	// it differs from that.
+	// Doubt is 0 if there is only one spelling. Otherwise it is every point in
+	// doubt for the preferred spelling, and for another one the point in which
+	// it differs from the preferred.
 	Doubt Doubt
 
-	// Preferred tells the first spelling of its kind from the others.
+	// Preferred marks the first spelling of its kind.
 	Preferred bool
 }

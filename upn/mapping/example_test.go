@@ -10,8 +10,8 @@ import (
 	"github.com/smartlogon/smartlogon/upn/mapping"
 )
 
-// What an administrator stores in altSecurityIdentities. Of the strong ones,
-// issuer and serial number is the usual choice.
+// Of lists the values for altSecurityIdentities. Of the strong ones, issuer and
+// serial number is the usual choice.
 func ExampleOf() {
 	list, err := mapping.Of(certificate(), mapping.ActiveDirectory)
 	if err != nil {
@@ -32,8 +32,8 @@ func ExampleOf() {
 	//   in doubt: key-hash
 }
 
-// Whether an account lets a certificate in. The account was found by the name
-// that somebody typed; the bindings are those of the tenant.
+// Match compares a certificate with the account that the sign-in name selected, by
+// the bindings of the tenant.
 func ExampleMatch() {
 	bindings := []mapping.Binding{
 		{Field: mapping.SKI, Attribute: mapping.CertificateUserIDs, Priority: 1},
@@ -60,8 +60,7 @@ func ExampleMatch() {
 	// PN different
 }
 
-// A domain controller of today refuses an account that only the name ties to
-// the certificate.
+// A domain controller refuses a certificate that only its name ties to the account.
 func ExampleController_Judge() {
 	bob := mapping.Account{UPN: "bob@contoso.com", SID: "S-1-5-21-1-2-3-1105"}
 	judge := func() {
@@ -93,7 +92,8 @@ func ExampleParse() {
 	// mapping: "x509:<SKI>12ab": does not begin with "X509:"
 }
 
-// certificate is the one of bob@contoso.com, without a security identifier.
+// certificate returns a certificate for bob@contoso.com without a security
+// identifier.
 func certificate() []byte {
 	text, err := os.ReadFile("testdata/bob.pem")
 	if err != nil {

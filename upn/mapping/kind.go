@@ -1,36 +1,36 @@
 package mapping
 
-// A Kind is a field of a certificate that an account can be mapped by.
+// A Kind is a field of a certificate, or a pair of fields, that a mapping uses.
 type Kind int
 
 const (
-	// PrincipalName is the User Principal Name of the subject alternative name.
-	// Active Directory takes it without a mapping.
+	// PrincipalName is the User Principal Name in the subject alternative name.
+	// Active Directory uses it without a stored mapping.
 	PrincipalName Kind = iota + 1
-	// RFC822 is the e-mail address of the subject alternative name.
+	// RFC822 is the e-mail address in the subject alternative name.
 	RFC822
-	// IssuerSubject is both names.
+	// IssuerSubject is the names of issuer and subject.
 	IssuerSubject
-	// Subject is the name of the holder.
+	// Subject is the name of the subject.
 	Subject
-	// SKI is the subject key identifier extension (RFC 5280, 4.2.1.2).
+	// SKI is the subject key identifier (RFC 5280, 4.2.1.2).
 	SKI
-	// SHA1PublicKey is a SHA-1 hash: for Entra of the whole certificate, for
-	// Active Directory of the public key or of the certificate, see [KeyHash].
+	// SHA1PublicKey is a SHA-1 hash: in Entra of the certificate, in Active
+	// Directory of the public key or the certificate, see [KeyHash].
 	SHA1PublicKey
 	// IssuerSerial is the name of the issuer and the serial number.
 	IssuerSerial
 	// IssuerSID is the name of the issuer and the security identifier in the
-	// certificate. Entra has no such field.
+	// certificate. Entra does not support it.
 	IssuerSID
 
 	endOfKinds
 )
 
 var kinds = [endOfKinds]struct {
-	name   string // as programs print it
-	tag    string // in front of Value
-	issuer bool   // <I> and the issuer stand before the tag
+	name   string
+	tag    string // precedes Value
+	issuer bool   // <I> and the issuer precede tag
 	strong bool
 }{
 	PrincipalName: {name: "PN", tag: "<PN>"},
@@ -43,7 +43,7 @@ var kinds = [endOfKinds]struct {
 	IssuerSID:     {name: "ISID", tag: "<SID>", issuer: true, strong: true},
 }
 
-// String is PN, RFC822, IS, S, SKI, SHA1PUKEY, ISR or ISID.
+// String returns PN, RFC822, IS, S, SKI, SHA1PUKEY, ISR or ISID.
 func (k Kind) String() string {
 	if !k.valid() {
 		return "none"
@@ -51,9 +51,9 @@ func (k Kind) String() string {
 	return kinds[k].name
 }
 
-// Strong reports whether a mapping of this kind is strong in Active Directory
-// (KB5014754), which is the same as high affinity in Entra: it holds on to a
-// key or a certificate, not to a name that can be given out again.
+// Strong reports whether mappings of this kind are strong in Active Directory
+// (KB5014754), which Entra calls high affinity. A strong mapping identifies a key
+// or a certificate; a weak one identifies a name, which can be reissued.
 func (k Kind) Strong() bool { return k.valid() && kinds[k].strong }
 
 func (k Kind) valid() bool { return k > 0 && k < endOfKinds }
@@ -69,7 +69,7 @@ const (
 	ActiveDirectory
 )
 
-// kinds are the fields of a dialect in the order of its documentation.
+// kinds returns the kinds of a dialect in the order of its documentation.
 func (d Dialect) kinds() []Kind {
 	if d == ActiveDirectory {
 		return []Kind{IssuerSubject, Subject, IssuerSerial, SKI, SHA1PublicKey, RFC822, IssuerSID}

@@ -11,19 +11,19 @@ import (
 	"github.com/smartlogon/smartlogon/upn"
 )
 
-// A Mapping is one value of certificateUserIds or altSecurityIdentities. It is
-// comparable; == tells whether two print the same.
+// A Mapping is a value of certificateUserIds or altSecurityIdentities. Two
+// mappings are == if they have the same String.
 type Mapping struct {
 	Kind   Kind
-	Issuer string // name of the issuer, for the kinds that have one
-	Value  string // name, address, or hexadecimal
+	Issuer string // name of the issuer, if Kind includes it
+	Value  string // name, address, hexadecimal or security identifier
 }
 
 // Strong reports whether the mapping is strong, see [Kind.Strong].
 func (m Mapping) Strong() bool { return m.Kind.Strong() }
 
-// String is the mapping as it is stored: "X509:<SKI>12ab". It is empty for the
-// zero value.
+// String returns the mapping as stored: "X509:<SKI>12ab". It is empty for the zero
+// value.
 func (m Mapping) String() string {
 	if !m.Kind.valid() {
 		return ""
@@ -42,9 +42,9 @@ const (
 	maxMapping = 8 << 10 // bytes of a mapping
 )
 
-// Parse reads a mapping. What it takes, [Mapping.String] prints again. Prefix
-// and tags are in capitals, as both directories compare them; there is no blank
-// anywhere around them. Hexadecimal may be of either case.
+// Parse parses a mapping. [Mapping.String] returns the same text again. Prefix and
+// tags are in capitals and without spaces around them, as both directories require.
+// Hexadecimal may be in either case.
 func Parse(s string) (Mapping, error) {
 	m, err := parse(s)
 	if err != nil {
@@ -74,10 +74,10 @@ func parse(s string) (Mapping, error) {
 		}
 		return Mapping{Kind: k, Value: value}, checkValue(k, value)
 	}
-	return Mapping{}, errors.New("has none of the tags <I>, <PN>, <RFC822>, <S>, <SKI>, <SHA1-PUKEY> behind its prefix")
+	return Mapping{}, errors.New("has none of the tags <I>, <PN>, <RFC822>, <S>, <SKI>, <SHA1-PUKEY> after the prefix")
 }
 
-// parseWithIssuer reads what follows <I>.
+// parseWithIssuer parses the text after <I>.
 func parseWithIssuer(s string) (Mapping, error) {
 	end := nameEnd(s)
 	if end == 0 {
@@ -91,17 +91,17 @@ func parseWithIssuer(s string) (Mapping, error) {
 		}
 		return Mapping{Kind: k, Issuer: issuer, Value: value}, checkValue(k, value)
 	}
-	return Mapping{}, errors.New("has none of the tags <S>, <SR>, <SID> behind its issuer")
+	return Mapping{}, errors.New("has none of the tags <S>, <SR>, <SID> after the issuer")
 }
 
-// nameEnd is where a name ends: before the first angle bracket that does not
-// stand in quotes.
+// nameEnd returns the length of the name at the front of s, which ends before the
+// first angle bracket that is not in quotes.
 func nameEnd(s string) int {
 	quoted := false
 	for i := 0; i < len(s); i++ {
 		switch {
 		case s[i] == '"' && (quoted || i > 0 && s[i-1] == '='):
-			quoted = !quoted // a doubled quote ends and begins
+			quoted = !quoted // a doubled quote closes and reopens, see below
 		case s[i] == '"' && i > 0 && s[i-1] == '"':
 			quoted = true
 		case (s[i] == '<' || s[i] == '>') && !quoted:
@@ -111,7 +111,7 @@ func nameEnd(s string) int {
 	return len(s)
 }
 
-// checkText reports what no mapping may have in it.
+// checkText refuses invalid UTF-8 and control characters.
 func checkText(s string) error {
 	if !utf8.ValidString(s) {
 		return errors.New("is not UTF-8")
@@ -124,7 +124,7 @@ func checkText(s string) error {
 	return nil
 }
 
-// checkValue reports whether a value can be one of its kind.
+// checkValue refuses a value that its kind cannot have.
 func checkValue(k Kind, s string) error {
 	switch k {
 	case SKI, IssuerSerial:
@@ -137,11 +137,11 @@ func checkValue(k Kind, s string) error {
 		}
 	case IssuerSID:
 		if !validSID(s) {
-			return errors.New("value of <SID> is not a security identifier such as S-1-5-21-1-2-3-1105")
+			return errors.New("value of <SID> is not a security identifier")
 		}
 	case IssuerSubject, Subject:
 		if nameEnd(s) != len(s) {
-			return errors.New("has a further tag behind the subject; no form has")
+			return errors.New("has an unquoted angle bracket in the subject")
 		}
 	}
 	if s == "" {
@@ -150,10 +150,10 @@ func checkValue(k Kind, s string) error {
 	return nil
 }
 
-// same reports whether two mappings are satisfied by the same certificates.
-// The case of hexadecimal and, as everywhere, that of names for sign-in does
-// not count. Distinguished names are compared byte by byte.
-func (m Mapping) same(o Mapping) bool {
+// equal reports whether two mappings match the same certificates. It ignores the
+// case of hexadecimal and of sign-in names. Distinguished names are compared byte
+// by byte.
+func (m Mapping) equal(o Mapping) bool {
 	if m.Kind != o.Kind || m.Issuer != o.Issuer {
 		return false
 	}

@@ -12,18 +12,18 @@ import (
 	"github.com/smartlogon/smartlogon/upn"
 )
 
-// An Account is what a directory knows of a user. The caller has found it by
-// the name that was typed or sent: a certificate never selects an account.
+// An Account holds the attributes of a user in a directory. The caller looks it up
+// by the name that was typed or sent: a certificate never selects an account.
 type Account struct {
 	UPN                   string    // userPrincipalName
 	OnPremisesUPN         string    // onPremisesUserPrincipalName (Entra)
 	CertificateUserIDs    []string  // certificateUserIds (Entra)
 	AltSecurityIdentities []string  // altSecurityIdentities (Active Directory)
-	SID                   string    // objectSid (Active Directory); empty is nobody's
+	SID                   string    // objectSid (Active Directory); empty matches no certificate
 	Created               time.Time // whenCreated (Active Directory); zero if unknown
 }
 
-// An Attribute is the attribute of an Entra account that a binding compares.
+// An Attribute is an attribute of an Entra account that a binding compares.
 type Attribute int
 
 const (
@@ -34,7 +34,7 @@ const (
 
 var attributeNames = [...]string{"userPrincipalName", "onPremisesUserPrincipalName", "certificateUserIds"}
 
-// String is the name of the attribute in Microsoft Graph.
+// String returns the name of the attribute in Microsoft Graph.
 func (a Attribute) String() string {
 	if a < 0 || int(a) >= len(attributeNames) {
 		return fmt.Sprintf("attribute %d", int(a))
@@ -42,8 +42,8 @@ func (a Attribute) String() string {
 	return attributeNames[a]
 }
 
-// A Binding is a username binding of Entra's certificate-based authentication.
-// Of several, the one with the lowest Priority is tried first.
+// A Binding is a username binding of Entra's certificate-based authentication. The
+// binding with the lowest Priority is tried first.
 type Binding struct {
 	Field     Kind
 	Attribute Attribute
@@ -52,18 +52,18 @@ type Binding struct {
 
 var (
 	// ErrNoMatch results when no binding is satisfied. It is wrapped in a
-	// [*MatchError], which says why.
+	// [*MatchError], which has the reason for each binding.
 	ErrNoMatch = errors.New("certificate matches no binding of the account")
 
-	// ErrBinding results when a binding is one that Entra does not have.
-	ErrBinding = errors.New("binding does not exist")
+	// ErrBinding results when Entra does not support a binding.
+	ErrBinding = errors.New("unsupported binding")
 
-	// ErrSeveralNames results when the certificate has several different names
-	// for sign-in. Programs differ in which one they take.
+	// ErrSeveralNames results when the certificate has several different
+	// sign-in names. Which one decides is not documented.
 	ErrSeveralNames = errors.New("certificate has several different names")
 )
 
-// An Outcome is what became of one binding.
+// An Outcome is the reason why a binding is not satisfied.
 type Outcome int
 
 const (
@@ -71,12 +71,12 @@ const (
 	Dropped Outcome = iota + 1
 	// Absent: the certificate does not have the field.
 	Absent
-	// Unset: the account does not have the attribute.
+	// Unset: the account has no value for the field.
 	Unset
-	// Different: the account has other values.
+	// Different: the account has other values for the field.
 	Different
-	// WrongOrder: the account has the serial number of the certificate with its
-	// bytes in the certificate's order. They must be reversed.
+	// WrongOrder: the account has the serial number of the certificate with the
+	// bytes in encoded order. They must be reversed.
 	WrongOrder
 )
 
@@ -88,7 +88,7 @@ var outcomeText = [...]string{
 	WrongOrder: "serial number not reversed",
 }
 
-// String says the outcome in a few words.
+// String returns the outcome in a few words.
 func (o Outcome) String() string {
 	if o <= 0 || int(o) >= len(outcomeText) {
 		return fmt.Sprintf("outcome %d", int(o))
@@ -96,13 +96,13 @@ func (o Outcome) String() string {
 	return outcomeText[o]
 }
 
-// An Attempt is a binding and what became of it.
+// An Attempt is a binding that is not satisfied, and why.
 type Attempt struct {
 	Binding Binding
 	Outcome Outcome
 }
 
-// A MatchError says why no binding was satisfied. It unwraps to [ErrNoMatch].
+// A MatchError reports why no binding is satisfied. It wraps [ErrNoMatch].
 type MatchError struct{ Attempts []Attempt }
 
 func (e *MatchError) Error() string {
@@ -118,17 +118,17 @@ func (e *MatchError) Error() string {
 // Unwrap returns [ErrNoMatch].
 func (e *MatchError) Unwrap() error { return ErrNoMatch }
 
-// Match reports which binding of Entra's certificate-based authentication lets
-// a certificate sign in to an account, and returns the mapping that it
-// satisfied. high leaves out the bindings of low affinity; whether it is
-// required is for [StrengthPolicy.Of] to say.
+// Match returns the mapping by which Entra's certificate-based authentication
+// accepts a DER certificate for an account. Bindings are tried by priority; the
+// first that is satisfied decides. If high is set, bindings of low affinity are
+// dropped; [StrengthPolicy.Of] returns whether it is required.
 //
-// The bindings are tried by priority, and the first that is satisfied decides.
-// A spelling that is in doubt is taken, unless two certificates could share it.
+// All spellings of a mapping match, except those that certificates with different
+// names could share.
 //
-// The error is a [*MatchError], [ErrBinding], [ErrSeveralNames], or says what in
-// the certificate cannot be read: a fault never leads to the next binding.
-func Match(a Account, bs []Binding, der []byte, high bool) (Mapping, error) {
+// The error is a [*MatchError], [ErrBinding] or [ErrSeveralNames], or reports a
+// malformed field of the certificate: after a fault, no further binding is tried.
+func Match(a Account, bindings []Binding, der []byte, high bool) (Mapping, error) {
 	f, err := readFields(der)
 	if err != nil {
 		return Mapping{}, err
@@ -136,15 +136,15 @@ func Match(a Account, bs []Binding, der []byte, high bool) (Mapping, error) {
 	if err := f.checkNames(); err != nil {
 		return Mapping{}, err
 	}
-	bs = slices.Clone(bs)
-	slices.SortStableFunc(bs, func(x, y Binding) int { return cmp.Compare(x.Priority, y.Priority) })
-	for _, b := range bs {
+	bindings = slices.Clone(bindings)
+	slices.SortStableFunc(bindings, func(x, y Binding) int { return cmp.Compare(x.Priority, y.Priority) })
+	for _, b := range bindings {
 		if !b.exists() {
 			return Mapping{}, fmt.Errorf("mapping: %w: %v to %v", ErrBinding, b.Field, b.Attribute)
 		}
 	}
 	var failed MatchError
-	for _, b := range bs {
+	for _, b := range bindings {
 		m, outcome, err := f.try(a, b, high)
 		if err != nil {
 			return Mapping{}, fmt.Errorf("mapping: %v: %w", b.Field, err)
@@ -157,7 +157,7 @@ func Match(a Account, bs []Binding, der []byte, high bool) (Mapping, error) {
 	return Mapping{}, &failed
 }
 
-// checkNames refuses a certificate whose names cannot be read or are several.
+// checkNames refuses a certificate with malformed or several different names.
 func (f *fields) checkNames() error {
 	if f.names.Err != nil {
 		return fmt.Errorf("mapping: %w", f.names.Err)
@@ -174,8 +174,8 @@ func (f *fields) checkNames() error {
 	return nil
 }
 
-// exists reports whether Entra has such a binding: names for sign-in go with
-// every attribute, all other fields with certificateUserIds only.
+// exists reports whether Entra supports a binding: sign-in names with every
+// attribute, other fields with certificateUserIds only.
 func (b Binding) exists() bool {
 	switch b.Attribute {
 	case UserPrincipalName, OnPremisesUserPrincipalName:
@@ -186,12 +186,13 @@ func (b Binding) exists() bool {
 	return false
 }
 
-// try tries one binding. Outcome 0 is success.
+// try returns the mapping that satisfies a binding, or the outcome if it is not
+// satisfied.
 func (f *fields) try(a Account, b Binding, high bool) (Mapping, Outcome, error) {
 	if high && !b.Field.Strong() {
 		return Mapping{}, Dropped, nil
 	}
-	list, err := f.deciding(b.Field, Entra)
+	list, err := f.matching(b.Field, Entra)
 	if err != nil {
 		return Mapping{}, 0, err
 	}
@@ -201,9 +202,9 @@ func (f *fields) try(a Account, b Binding, high bool) (Mapping, Outcome, error) 
 	var stored []Mapping
 	switch b.Attribute {
 	case UserPrincipalName:
-		stored = bare(b.Field, a.UPN)
+		stored = nameMapping(b.Field, a.UPN)
 	case OnPremisesUserPrincipalName:
-		stored = bare(b.Field, a.OnPremisesUPN)
+		stored = nameMapping(b.Field, a.OnPremisesUPN)
 	default:
 		stored = parseAll(a.CertificateUserIDs, b.Field)
 	}
@@ -211,7 +212,7 @@ func (f *fields) try(a Account, b Binding, high bool) (Mapping, Outcome, error) 
 		return Mapping{}, Unset, nil
 	}
 	for _, m := range list {
-		if slices.ContainsFunc(stored, m.same) {
+		if slices.ContainsFunc(stored, m.equal) {
 			return m, 0, nil
 		}
 	}
@@ -221,15 +222,16 @@ func (f *fields) try(a Account, b Binding, high bool) (Mapping, Outcome, error) 
 	return Mapping{}, Different, nil
 }
 
-// bare is the value of an attribute that holds a name without prefix and tag.
-func bare(field Kind, value string) []Mapping {
+// nameMapping returns the mapping of an attribute that holds a name without prefix
+// and tag.
+func nameMapping(field Kind, value string) []Mapping {
 	if value == "" {
 		return nil
 	}
 	return []Mapping{{Kind: field, Value: value}}
 }
 
-// parseAll reads the stored values of one kind. What is no mapping is none.
+// parseAll parses the values of one kind and skips all others.
 func parseAll(values []string, kind Kind) []Mapping {
 	var list []Mapping
 	for _, v := range values {
@@ -240,8 +242,8 @@ func parseAll(values []string, kind Kind) []Mapping {
 	return list
 }
 
-// unreversed reports whether a mapping is stored with its serial number in the
-// order of the certificate.
+// unreversed reports whether the mapping is stored with its serial number in
+// encoded order.
 func unreversed(m Mapping, stored []Mapping) bool {
 	b, err := hex.DecodeString(m.Value)
 	if m.Kind != IssuerSerial || err != nil {
@@ -249,5 +251,5 @@ func unreversed(m Mapping, stored []Mapping) bool {
 	}
 	slices.Reverse(b)
 	m.Value = hex.EncodeToString(b)
-	return slices.ContainsFunc(stored, m.same)
+	return slices.ContainsFunc(stored, m.equal)
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// rich is a certificate with every field, and names with every doubt.
-func rich(t testing.TB) []byte {
+// fullCertificate has every field, and names with every doubt.
+func fullCertificate(t testing.TB) []byte {
 	return spec{
 		serial:     unhex(t, "ff1234"),
 		issuer:     rdns(state, "WA", cn, "The CA"),
@@ -20,7 +20,7 @@ func rich(t testing.TB) []byte {
 }
 
 func TestMatchByEachField(t *testing.T) {
-	der := rich(t)
+	der := fullCertificate(t)
 	id := func(kind mapping.Kind) []mapping.Binding {
 		return []mapping.Binding{{Field: kind, Attribute: mapping.CertificateUserIDs}}
 	}
@@ -31,7 +31,7 @@ func TestMatchByEachField(t *testing.T) {
 		binding []mapping.Binding
 		want    string // the mapping of the certificate; empty: none
 	}{
-		{"name to UPN in capitals", mapping.Account{UPN: "BOB@CONTOSO.COM"}, []mapping.Binding{{Field: mapping.PrincipalName}}, "X509:<PN>bob@contoso.com"},
+		{"name to UPN in upper case", mapping.Account{UPN: "BOB@CONTOSO.COM"}, []mapping.Binding{{Field: mapping.PrincipalName}}, "X509:<PN>bob@contoso.com"},
 		{"name to UPN on premises", mapping.Account{OnPremisesUPN: "bob@contoso.com"}, []mapping.Binding{{Field: mapping.PrincipalName, Attribute: mapping.OnPremisesUserPrincipalName}}, "X509:<PN>bob@contoso.com"},
 		{"address to UPN", mapping.Account{UPN: "bob@mail.example"}, []mapping.Binding{{Field: mapping.RFC822}}, "X509:<RFC822>bob@mail.example"},
 		{"name to certificateUserIds", cui("X509:<PN>bob@contoso.com"), id(mapping.PrincipalName), "X509:<PN>bob@contoso.com"},
@@ -41,14 +41,14 @@ func TestMatchByEachField(t *testing.T) {
 		{"issuer and subject", cui("X509:<I>" + issuer + "<S>" + subject), id(mapping.IssuerSubject), "X509:<I>" + issuer + "<S>" + subject},
 		{"subject", cui("other", "X509:<S>CN=Eve", "X509:<S>"+subject), id(mapping.Subject), "X509:<S>" + subject},
 		{"subject in another case", cui("X509:<S>" + strings.ToUpper(subject)), id(mapping.Subject), ""},
-		{"subject joined by a plus sign", cui("X509:<S>" + strings.Replace(subject, " OID", " + OID", 1)), id(mapping.Subject), "X509:<S>" + strings.Replace(subject, " OID", " + OID", 1)},
+		{"subject joined with a plus sign", cui("X509:<S>" + strings.Replace(subject, " OID", " + OID", 1)), id(mapping.Subject), "X509:<S>" + strings.Replace(subject, " OID", " + OID", 1)},
 		{"subject with another type name", cui("X509:<S>" + strings.Replace(subject, "OID.", "", 1)), id(mapping.Subject), "X509:<S>" + strings.Replace(subject, "OID.", "", 1)},
-		{"subject without quotes, which another could share", cui("X509:<S>" + strings.ReplaceAll(subject, `"`, "")), id(mapping.Subject), ""},
-		{"subject without blanks, which another could share", cui("X509:<S>" + strings.ReplaceAll(subject, ", I", ",I")), id(mapping.Subject), ""},
-		{"subject in the order that Windows shows", cui(`X509:<S>CN=Bob OID.0.9.2342.19200300.100.1.1=1,O="Contoso, Inc."`), id(mapping.Subject), ""},
-		{"key identifier in capitals", cui(strings.ToUpper(bobSKI)), id(mapping.SKI), bobSKI},
+		{"subject without quotes, ambiguous", cui("X509:<S>" + strings.ReplaceAll(subject, `"`, "")), id(mapping.Subject), ""},
+		{"subject without spaces, ambiguous", cui("X509:<S>" + strings.ReplaceAll(subject, ", I", ",I")), id(mapping.Subject), ""},
+		{"subject in the order of Windows' display", cui(`X509:<S>CN=Bob OID.0.9.2342.19200300.100.1.1=1,O="Contoso, Inc."`), id(mapping.Subject), ""},
+		{"key identifier in upper case", cui(strings.ToUpper(bobSKI)), id(mapping.SKI), bobSKI},
 		{"thumbprint", cui("X509:<SHA1-PUKEY>" + sha1Hex(der)), id(mapping.SHA1PublicKey), "X509:<SHA1-PUKEY>" + sha1Hex(der)},
-		{"hash of the key, which Entra does not take", cui("X509:<SHA1-PUKEY>" + sha1Hex(spki(t))), id(mapping.SHA1PublicKey), ""},
+		{"hash of the key", cui("X509:<SHA1-PUKEY>" + sha1Hex(spki(t))), id(mapping.SHA1PublicKey), ""},
 		{"serial number", cui("X509:<I>" + issuer + "<SR>3412ff"), id(mapping.IssuerSerial), "X509:<I>" + issuer + "<SR>3412ff"},
 		{"negative serial number without its first byte", cui("X509:<I>" + issuer + "<SR>3412"), id(mapping.IssuerSerial), "X509:<I>" + issuer + "<SR>3412"},
 		{"serial number of another issuer", cui("X509:<I>CN=Other<SR>3412ff"), id(mapping.IssuerSerial), ""},
@@ -68,7 +68,7 @@ func TestMatchByEachField(t *testing.T) {
 
 func cui(values ...string) mapping.Account { return mapping.Account{CertificateUserIDs: values} }
 
-func TestMatchSaysWhyNot(t *testing.T) {
+func TestMatchErrorReportsOutcomes(t *testing.T) {
 	a := mapping.Account{UPN: "eve@contoso.com", CertificateUserIDs: []string{"X509:<I>S=WA,CN=The CA<SR>ff1234"}}
 	bindings := []mapping.Binding{
 		{Field: mapping.IssuerSerial, Attribute: mapping.CertificateUserIDs, Priority: 4},
@@ -76,22 +76,22 @@ func TestMatchSaysWhyNot(t *testing.T) {
 		{Field: mapping.RFC822, Attribute: mapping.OnPremisesUserPrincipalName, Priority: 2},
 		{Field: mapping.Subject, Attribute: mapping.CertificateUserIDs, Priority: 3},
 	}
-	_, err := mapping.Match(a, bindings, rich(t), false)
+	_, err := mapping.Match(a, bindings, fullCertificate(t), false)
 	assert.EqualError(t, err, "mapping: certificate matches no binding of the account: PN to userPrincipalName: different; "+
 		"RFC822 to onPremisesUserPrincipalName: not set; S to certificateUserIds: not set; ISR to certificateUserIds: serial number not reversed")
 
-	_, err = mapping.Match(a, bindings, rich(t), true)
+	_, err = mapping.Match(a, bindings, fullCertificate(t), true)
 	assert.ErrorContains(t, err, "PN to userPrincipalName: low affinity where high is required")
 
 	_, err = mapping.Match(a, bindings[1:2], spec{}.make(t), false)
 	assert.ErrorContains(t, err, "PN to userPrincipalName: not in the certificate")
 
-	_, err = mapping.Match(a, nil, rich(t), false)
+	_, err = mapping.Match(a, nil, fullCertificate(t), false)
 	assert.EqualError(t, err, "mapping: certificate matches no binding of the account")
-	assert.Equal(t, 4, bindings[0].Priority, "the caller's list is left as it is")
+	assert.Equal(t, 4, bindings[0].Priority, "the caller's bindings are unchanged")
 }
 
-func TestTheFirstBindingThatIsSatisfiedDecides(t *testing.T) {
+func TestLowestPriorityDecides(t *testing.T) {
 	a := mapping.Account{UPN: "bob@contoso.com", CertificateUserIDs: []string{bobSKI}}
 	name := mapping.Binding{Field: mapping.PrincipalName, Attribute: mapping.UserPrincipalName}
 	key := mapping.Binding{Field: mapping.SKI, Attribute: mapping.CertificateUserIDs}
@@ -102,13 +102,13 @@ func TestTheFirstBindingThatIsSatisfiedDecides(t *testing.T) {
 			name.Priority, key.Priority = 1, 2
 			want = "X509:<PN>bob@contoso.com"
 		}
-		m, err := mapping.Match(a, []mapping.Binding{key, name}, rich(t), false)
+		m, err := mapping.Match(a, []mapping.Binding{key, name}, fullCertificate(t), false)
 		require.NoError(t, err)
 		assert.Equal(t, want, m.String())
 	}
 }
 
-func TestMatchRefusesWhatCannotDecide(t *testing.T) {
+func TestMatchRefusesMalformedAndSeveralNames(t *testing.T) {
 	a := mapping.Account{UPN: "bob@contoso.com", CertificateUserIDs: []string{bobSKI}}
 	bindings := []mapping.Binding{
 		{Field: mapping.PrincipalName, Attribute: mapping.UserPrincipalName, Priority: 1},
@@ -124,7 +124,7 @@ func TestMatchRefusesWhatCannotDecide(t *testing.T) {
 		{"two different names", [][]byte{san(upnName("bob@contoso.com"), upnName("eve@contoso.com")), ski(keyID)}, mapping.ErrSeveralNames, `"bob@contoso.com" and "eve@contoso.com"`},
 		{"two different addresses and no name", [][]byte{san(rfc822Name("bob@contoso.com"), rfc822Name("eve@contoso.com")), ski(keyID)}, mapping.ErrSeveralNames, "several different names"},
 		{"one name and two addresses, by address", [][]byte{san(upnName("eve@contoso.com"), rfc822Name("bob@contoso.com"), rfc822Name("a@contoso.com")), ski(keyID)}, mapping.ErrSeveralNames, `mapping: RFC822: certificate has several different names: "bob@contoso.com" and "a@contoso.com"`},
-		{"malformed name does not lead to the key identifier", [][]byte{san(upnName("a@b@c")), ski(keyID)}, nil, "mapping: upn: "},
+		{"malformed name, key identifier matches", [][]byte{san(upnName("a@b@c")), ski(keyID)}, nil, "mapping: upn: "},
 		{"malformed key identifier", [][]byte{ski("")}, nil, "mapping: SKI: identifier is empty"},
 	}
 	for _, tt := range tests {
@@ -141,10 +141,10 @@ func TestMatchRefusesWhatCannotDecide(t *testing.T) {
 	_, err := mapping.Match(a, bindings, []byte{1}, false)
 	assert.ErrorContains(t, err, "mapping: certificate: ")
 	_, err = mapping.Match(a, bindings, spec{extensions: [][]byte{san(upnName("bob@contoso.com"), upnName("BOB@contoso.com"))}}.make(t), false)
-	assert.NoError(t, err, "one name in two cases")
+	assert.NoError(t, err, "equal names")
 }
 
-func TestBindingsThatDoNotExist(t *testing.T) {
+func TestUnsupportedBindings(t *testing.T) {
 	for _, b := range []mapping.Binding{
 		{},
 		{Field: mapping.IssuerSerial, Attribute: mapping.UserPrincipalName},
@@ -154,7 +154,7 @@ func TestBindingsThatDoNotExist(t *testing.T) {
 		{Field: mapping.PrincipalName, Attribute: 3},
 		{Field: mapping.PrincipalName, Attribute: -1},
 	} {
-		_, err := mapping.Match(mapping.Account{UPN: "bob@contoso.com"}, []mapping.Binding{{Field: mapping.PrincipalName}, b}, rich(t), false)
+		_, err := mapping.Match(mapping.Account{UPN: "bob@contoso.com"}, []mapping.Binding{{Field: mapping.PrincipalName}, b}, fullCertificate(t), false)
 		assert.ErrorIs(t, err, mapping.ErrBinding, "%v to %v", b.Field, b.Attribute)
 	}
 	assert.Equal(t, "attribute 3", mapping.Attribute(3).String())
@@ -162,7 +162,7 @@ func TestBindingsThatDoNotExist(t *testing.T) {
 	assert.Equal(t, "outcome 9", mapping.Outcome(9).String())
 }
 
-func TestStrengthNeedsReadableFields(t *testing.T) {
+func TestStrengthRefusesMalformedFields(t *testing.T) {
 	rules := mapping.StrengthPolicy{Default: mapping.MultiFactor, High: true}
 	s, high, err := rules.Of(spec{}.make(t))
 	require.NoError(t, err)
@@ -174,13 +174,13 @@ func TestStrengthNeedsReadableFields(t *testing.T) {
 		many[i] = "1.2.3"
 	}
 	for name, s := range map[string]spec{
-		"issuer":                     {issuer: rdns(cn, "\xFF")},
-		"policies twice":             {extensions: [][]byte{policies("1.2.3"), policies("1.2.3")}},
-		"policies that do not end":   {extensions: [][]byte{extension("2.5.29.32", append(sequence(sequence(identifier("1.2.3"))), 5, 0))}},
-		"policy that is no sequence": {extensions: [][]byte{extension("2.5.29.32", sequence(identifier("1.2.3")))}},
-		"policy without identifier":  {extensions: [][]byte{extension("2.5.29.32", sequence(sequence()))}},
-		"policy cut short":           {extensions: [][]byte{extension("2.5.29.32", sequence([]byte{0x30, 5}))}},
-		"65 policies":                {extensions: [][]byte{policies(many...)}},
+		"issuer":                    {issuer: rdns(cn, "\xFF")},
+		"policies twice":            {extensions: [][]byte{policies("1.2.3"), policies("1.2.3")}},
+		"data after the policies":   {extensions: [][]byte{extension("2.5.29.32", append(sequence(sequence(identifier("1.2.3"))), 5, 0))}},
+		"policy is not a sequence":  {extensions: [][]byte{extension("2.5.29.32", sequence(identifier("1.2.3")))}},
+		"policy without identifier": {extensions: [][]byte{extension("2.5.29.32", sequence(sequence()))}},
+		"truncated policy":          {extensions: [][]byte{extension("2.5.29.32", sequence([]byte{0x30, 5}))}},
+		"65 policies":               {extensions: [][]byte{policies(many...)}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, high, err := rules.Of(s.make(t))
@@ -193,7 +193,7 @@ func TestStrengthNeedsReadableFields(t *testing.T) {
 	assert.ErrorContains(t, err, "mapping: certificate: ")
 }
 
-func TestHigherAffinityWinsAmongRules(t *testing.T) {
+func TestHigherAffinityOfRules(t *testing.T) {
 	der := spec{extensions: [][]byte{policies("1.2.3", "1.2.4")}}.make(t)
 	for _, order := range [][]bool{{true, false}, {false, true}} {
 		p := mapping.StrengthPolicy{Rules: []mapping.StrengthRule{{Policy: "1.2.3", High: order[0]}, {Policy: "1.2.4", High: order[1]}}}
@@ -204,5 +204,5 @@ func TestHigherAffinityWinsAmongRules(t *testing.T) {
 	p := mapping.StrengthPolicy{High: true, Rules: []mapping.StrengthRule{{Policy: "1.2.3"}}}
 	_, high, err := p.Of(der)
 	require.NoError(t, err)
-	assert.False(t, high, "a rule stands before the default")
+	assert.False(t, high, "a rule precedes the default")
 }

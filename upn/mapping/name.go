@@ -1,7 +1,6 @@
 package mapping
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 
@@ -10,22 +9,21 @@ import (
 )
 
 const (
-	maxAttributes = 64      // of one name; real ones have under ten
-	maxNameText   = 4 << 10 // bytes of one name as text
+	maxAttributes = 64      // of a name; real ones have under ten
+	maxNameText   = 4 << 10 // bytes of the values of a name
 )
 
-// A name is a distinguished name that has been read.
-type name []part
+// A name is a decoded distinguished name.
+type name []attribute
 
-// A part is an attribute of a name.
-type part struct {
-	rdn   int    // which relative name it belongs to
+// An attribute is an attribute of a name.
+type attribute struct {
+	rdn   int    // index of its relative name
 	oid   []byte // content of the OBJECT IDENTIFIER
 	value string
 }
 
-// readName reads a Name. One that has a value that is no text cannot be
-// written; one without attributes is empty.
+// readName decodes a Name.
 func readName(e ber.Element) (name, error) {
 	list, err := cert.Attributes(e)
 	if err != nil {
@@ -39,22 +37,22 @@ func readName(e ber.Element) (name, error) {
 	for _, a := range list {
 		text, ok := a.Text()
 		if !ok {
-			return nil, fmt.Errorf("attribute %s at byte %d is no text that can be read", cert.DottedOID(a.OID), a.Value.Offset)
+			return nil, fmt.Errorf("attribute %s at byte %d is not a string or malformed", cert.DottedOID(a.OID), a.Value.Offset)
 		}
 		if err := checkText(text); err != nil {
 			return nil, fmt.Errorf("attribute %s %w", cert.DottedOID(a.OID), err)
 		}
 		if size += len(text); size > maxNameText {
-			return nil, errors.New("it is longer than a mapping may be")
+			return nil, fmt.Errorf("more than %d bytes", maxNameText)
 		}
-		n = append(n, part{rdn: a.RDN, oid: a.OID, value: text})
+		n = append(n, attribute{rdn: a.RDN, oid: a.OID, value: text})
 	}
 	return n, nil
 }
 
-// typeNames are the attribute types that Windows writes by name: what
-// CertNameToStr makes with CERT_X500_NAME_STR. All others are "OID." and
-// numbers. Where another spelling is common it stands second.
+// typeNames are the short names of attribute types that CertNameToStr writes with
+// CERT_X500_NAME_STR, and another common spelling if there is one. Types without a
+// short name are "OID." and the dotted object identifier.
 var typeNames = map[string][2]string{
 	"\x55\x04\x03":                         {"CN"},
 	"\x55\x04\x04":                         {"SN"},
@@ -78,25 +76,25 @@ var typeNames = map[string][2]string{
 	"\x09\x92\x26\x89\x93\xF2\x2C\x64\x01\x19": {"DC"},
 }
 
-// write writes a name in the order of its encoding, relative names separated by
-// a comma. Each doubt in other turns to the spelling that is not preferred.
+// write returns a name in encoded order, relative names separated by commas. Each
+// doubt in other selects the spelling that is not preferred.
 func (n name) write(other Doubt) string {
 	join := " "
 	if other&PlusSign != 0 {
 		join = " + "
 	}
 	var text strings.Builder
-	for i, p := range n {
+	for i, a := range n {
 		switch {
 		case i == 0:
-		case p.rdn == n[i-1].rdn:
+		case a.rdn == n[i-1].rdn:
 			text.WriteString(join)
 		default:
 			text.WriteByte(',')
 		}
-		text.WriteString(p.typeName(other&TypeName != 0))
+		text.WriteString(a.typeName(other&TypeName != 0))
 		text.WriteByte('=')
-		value := p.value
+		value := a.value
 		if other&Blanks != 0 {
 			value = strings.ReplaceAll(value, " ", "")
 		}
@@ -108,17 +106,17 @@ func (n name) write(other Doubt) string {
 	return text.String()
 }
 
-func (p part) typeName(other bool) string {
-	names, known := typeNames[string(p.oid)]
+func (a attribute) typeName(other bool) string {
+	names, short := typeNames[string(a.oid)]
 	switch {
-	case known && other && names[1] != "":
+	case short && other && names[1] != "":
 		return names[1]
-	case known:
+	case short:
 		return names[0]
 	case other:
-		return cert.DottedOID(p.oid)
+		return cert.DottedOID(a.oid)
 	}
-	return "OID." + cert.DottedOID(p.oid)
+	return "OID." + cert.DottedOID(a.oid)
 }
 
 // needsQuotes reports whether CertNameToStr quotes a value.

@@ -13,20 +13,20 @@ import (
 	"github.com/smartlogon/smartlogon/upn"
 )
 
-// A NameRule is one line of the policy "Allow name-based strong mappings". It
-// holds for certificates of one issuer with one of the Policies.
+// A NameRule is a line of the policy "Allow name-based strong mappings". It
+// applies to the certificates of an issuer that have one of the Policies.
 type NameRule struct {
 	Issuer        [sha1.Size]byte // thumbprint of the issuer's certificate
 	Policies      []string        // dotted object identifiers of certificate policies
-	UPNSuffix     string          // the domain that the name must end in, without "@"; empty: names are not taken
-	IssuerSubject bool            // mappings by issuer and subject are taken
+	UPNSuffix     string          // domain of the UPNs that are strong, without "@"; empty: none
+	IssuerSubject bool            // mappings by issuer and subject are strong
 }
 
-// ParseNameRules reads the text of the policy: one rule a line,
+// ParseNameRules parses the text of the policy. It has one rule per line,
 //
 //	thumbprint; oid[, oid]; UpnSuffix=domain[, IssuerSubject]
 //
-// with one or both of the methods. A thumbprint that comes twice is an error.
+// with one or both of the methods. A thumbprint may occur only once.
 func ParseNameRules(text string) ([]NameRule, error) {
 	var rules []NameRule
 	for i, line := range strings.Split(text, "\n") {
@@ -36,7 +36,7 @@ func ParseNameRules(text string) ([]NameRule, error) {
 		}
 		r, err := parseNameRule(line)
 		if err == nil && slices.ContainsFunc(rules, func(o NameRule) bool { return o.Issuer == r.Issuer }) {
-			err = errors.New("thumbprint stands in an earlier line too")
+			err = errors.New("thumbprint occurs in an earlier line")
 		}
 		if err != nil {
 			return nil, fmt.Errorf("mapping: name-based mappings, line %d: %w", i+1, err)
@@ -60,7 +60,7 @@ func parseNameRule(line string) (NameRule, error) {
 	for _, oid := range strings.Split(sections[1], ",") {
 		oid = strings.TrimSpace(oid)
 		if !dotted(oid) {
-			return r, fmt.Errorf("%.64q is no object identifier", oid)
+			return r, fmt.Errorf("%.64q is not an object identifier", oid)
 		}
 		r.Policies = append(r.Policies, oid)
 	}
@@ -73,13 +73,13 @@ func parseNameRule(line string) (NameRule, error) {
 		case method == "IssuerSubject" && !r.IssuerSubject:
 			r.IssuerSubject = true
 		default:
-			return r, fmt.Errorf("%.64q is none of UpnSuffix=domain and IssuerSubject, or stands twice", method)
+			return r, fmt.Errorf("%.64q is not UpnSuffix=domain or IssuerSubject, or occurs twice", method)
 		}
 	}
 	return r, nil
 }
 
-// dotted reports whether s is an object identifier in numbers.
+// dotted reports whether s is a dotted object identifier.
 func dotted(s string) bool {
 	arcs := strings.Split(s, ".")
 	for _, arc := range arcs {
@@ -90,7 +90,7 @@ func dotted(s string) bool {
 	return len(arcs) > 1
 }
 
-// byPolicy returns a weak mapping that the policy makes strong.
+// byPolicy returns the first weak mapping that the policy makes strong.
 func (dc Controller) byPolicy(f *fields, weak []Mapping, issuer []byte) (Mapping, bool, error) {
 	if len(dc.NamePolicy) == 0 || issuer == nil || dc.Server == Server2016 {
 		return Mapping{}, false, nil
@@ -100,7 +100,7 @@ func (dc Controller) byPolicy(f *fields, weak []Mapping, issuer []byte) (Mapping
 		return Mapping{}, false, fmt.Errorf("mapping: certificate of the issuer: %w", err)
 	}
 	if !bytes.Equal(parent.Subject.Raw, f.cert.Issuer.Raw) {
-		return Mapping{}, false, errors.New("mapping: the given issuer has another name than the certificate's")
+		return Mapping{}, false, errors.New("mapping: certificate of the issuer: subject is not the issuer of the certificate")
 	}
 	policies, err := certificatePolicies(&f.cert)
 	if err != nil {
@@ -120,8 +120,8 @@ func (dc Controller) byPolicy(f *fields, weak []Mapping, issuer []byte) (Mapping
 	return Mapping{}, false, nil
 }
 
-// covers reports whether the domain of a name is the rule's, a part of it is
-// not enough.
+// covers reports whether the rule makes a name strong. Its domain must be equal to
+// UPNSuffix; a subdomain does not count.
 func (r NameRule) covers(name string) bool {
 	_, domain, ok := strings.Cut(name, "@")
 	return ok && r.UPNSuffix != "" && upn.Equal(domain, r.UPNSuffix)

@@ -13,16 +13,15 @@ import (
 	"github.com/smartlogon/smartlogon/upn"
 )
 
-// maxUserID is how long a value of certificateUserIds may be, in characters.
+// maxUserID is the limit of a value of certificateUserIds, in characters.
 const maxUserID = 1024
 
-// Of returns the mappings of a certificate, ready to be stored: kind by kind in
-// the order of the dialect's documentation, the preferred spelling of each kind
-// first. A field that the certificate does not have is left out.
+// Of returns the mappings of a DER certificate as they are stored. Kinds are in
+// the order of the dialect's documentation, and the preferred spelling of a kind
+// is first. Kinds whose fields the certificate does not have are omitted.
 //
-// The error says which fields are there and cannot be written, and why; the
-// list holds all others. It is empty only where the certificate cannot be
-// walked at all.
+// The error lists the kinds whose fields are malformed; the list still has the
+// others. It is empty only if the certificate is malformed as a whole.
 func Of(der []byte, d Dialect) ([]Spelling, error) {
 	f, err := readFields(der)
 	if err != nil {
@@ -44,7 +43,7 @@ func Of(der []byte, d Dialect) ([]Spelling, error) {
 	return list, faults
 }
 
-// fields is what mappings are made of.
+// fields holds the decoded certificate and its names.
 type fields struct {
 	cert  cert.Certificate
 	names upn.Names
@@ -58,16 +57,16 @@ func readFields(der []byte) (*fields, error) {
 	return &fields{cert: c, names: upn.Read(der)}, nil
 }
 
-// spell returns every spelling of one kind, none where the certificate does not
-// have the field.
+// spell returns every spelling of a kind, the preferred one first. There are none
+// if the certificate does not have the field.
 func (f *fields) spell(kind Kind, d Dialect) ([]Spelling, error) {
 	var list []Spelling
 	var err error
 	switch kind {
 	case PrincipalName:
-		list, err = several(kind, f.names.UPNs), f.names.Err
+		list, err = spellValues(kind, f.names.UPNs), f.names.Err
 	case RFC822:
-		list, err = several(kind, f.names.Emails), f.names.Err
+		list, err = spellValues(kind, f.names.Emails), f.names.Err
 	case SKI:
 		list, err = f.spellSKI()
 	case SHA1PublicKey:
@@ -81,7 +80,7 @@ func (f *fields) spell(kind Kind, d Dialect) ([]Spelling, error) {
 	for _, s := range list {
 		switch text := s.String(); {
 		case d == Entra && utf8.RuneCountInString(text) > maxUserID:
-			return nil, fmt.Errorf("longer than the %d characters that certificateUserIds takes", maxUserID)
+			return nil, fmt.Errorf("longer than the %d characters of certificateUserIds", maxUserID)
 		case len(text) > maxMapping:
 			return nil, errTooLong
 		}
@@ -89,9 +88,9 @@ func (f *fields) spell(kind Kind, d Dialect) ([]Spelling, error) {
 	return list, nil
 }
 
-// deciding returns the mappings of one kind that tie an account to this
-// certificate: all spellings but those that another could share.
-func (f *fields) deciding(kind Kind, d Dialect) ([]Mapping, error) {
+// matching returns the mappings of a kind that match the certificate: all
+// spellings but those that another certificate could share.
+func (f *fields) matching(kind Kind, d Dialect) ([]Mapping, error) {
 	list, err := f.spell(kind, d)
 	if err != nil {
 		return nil, err
@@ -110,8 +109,8 @@ func (f *fields) deciding(kind Kind, d Dialect) ([]Mapping, error) {
 
 var errTooLong = fmt.Errorf("longer than the %d bytes of a mapping", maxMapping)
 
-// several spells values that are all in the certificate.
-func several(kind Kind, values []string) []Spelling {
+// spellValues returns the spellings of a field that may occur several times.
+func spellValues(kind Kind, values []string) []Spelling {
 	var list []Spelling
 	for i, v := range values {
 		s := Spelling{Mapping: Mapping{Kind: kind, Value: v}, Preferred: i == 0}
@@ -136,12 +135,12 @@ func (f *fields) spellSKI() ([]Spelling, error) {
 	if len(id.Value) == 0 {
 		return nil, errors.New("identifier is empty")
 	}
-	return several(SKI, []string{hex.EncodeToString(id.Value)}), nil
+	return spellValues(SKI, []string{hex.EncodeToString(id.Value)}), nil
 }
 
-// spellSHA1 spells the hash that Entra takes from the whole certificate, and
-// Active Directory from what nobody can tell: the key, without or with its
-// algorithm, or the certificate.
+// spellSHA1 returns the SHA-1 hash of the certificate for Entra. For Active
+// Directory the documents disagree, see [KeyHash]: it returns the hashes of the
+// key, of the certificate, and of the key with its algorithm.
 func (f *fields) spellSHA1(d Dialect) ([]Spelling, error) {
 	thumbprint := f.cert.Raw
 	if d == Entra {
@@ -154,7 +153,7 @@ func (f *fields) spellSHA1(d Dialect) ([]Spelling, error) {
 		return nil, err
 	}
 	if len(bits.Value) == 0 || bits.Value[0] != 0 {
-		return nil, errors.New("key is not a string of whole bytes")
+		return nil, errors.New("key is not a whole number of bytes")
 	}
 	return []Spelling{
 		hashed(bits.Value[1:], KeyHash, true),
@@ -169,7 +168,7 @@ func hashed(b []byte, doubt Doubt, preferred bool) Spelling {
 	return Spelling{Mapping: m, Doubt: doubt, Preferred: preferred}
 }
 
-// spellNames spells the kinds with a distinguished name in them.
+// spellNames returns the spellings of the kinds that have a distinguished name.
 func (f *fields) spellNames(kind Kind, d Dialect) ([]Spelling, error) {
 	var issuer, subject name
 	var err error
@@ -181,12 +180,12 @@ func (f *fields) spellNames(kind Kind, d Dialect) ([]Spelling, error) {
 			return nil, nil
 		}
 	}
-	var values []string // of a kind that has no subject; the preferred one first
+	var values []string // of a kind without subject, the preferred one first
 	switch kind {
 	case IssuerSerial:
-		values, err = serialText(f.cert.Serial.Value)
+		values, err = serialSpellings(f.cert.Serial.Value)
 	case IssuerSID:
-		values, err = f.sidText()
+		values, err = f.sidValue()
 	default:
 		if subject, err = readName(f.cert.Subject); err != nil {
 			return nil, fmt.Errorf("subject: %w", err)
@@ -218,41 +217,42 @@ func (f *fields) spellNames(kind Kind, d Dialect) ([]Spelling, error) {
 	return list, nil
 }
 
-// addSpelling adds another spelling to a list whose first is preferred. One
-// that would be read as something else is in doubt all the same, and not added.
+// addSpelling appends a spelling that differs from the first, preferred one. A
+// spelling that Parse reads as another mapping only marks the doubt.
 func addSpelling(list []Spelling, m Mapping, doubt Doubt) []Spelling {
 	if m == list[0].Mapping {
 		return list
 	}
 	list[0].Doubt |= doubt
-	if back, err := Parse(m.String()); err != nil || back != m {
+	if parsed, err := Parse(m.String()); err != nil || parsed != m {
 		return list
 	}
 	return append(list, Spelling{Mapping: m, Doubt: doubt})
 }
 
-// serialText spells a serial number: hexadecimal of its bytes, last byte first,
-// without the zero byte that keeps a DER INTEGER positive.
-func serialText(value []byte) ([]string, error) {
+// serialSpellings returns the spellings of a serial number: its bytes in
+// hexadecimal, last byte first, without the leading zero byte of a positive DER
+// INTEGER.
+func serialSpellings(value []byte) ([]string, error) {
 	if len(value) == 0 {
 		return nil, errors.New("serial number is empty")
 	}
-	text := func(b []byte) string {
+	reversed := func(b []byte) string {
 		b = slices.Clone(b)
 		slices.Reverse(b)
 		return hex.EncodeToString(b)
 	}
 	switch {
 	case len(value) > 1 && value[0] == 0:
-		return []string{text(value[1:])}, nil
+		return []string{reversed(value[1:])}, nil
 	case len(value) > 1 && value[0] == 0xFF:
-		return []string{text(value), text(value[1:])}, nil
+		return []string{reversed(value), reversed(value[1:])}, nil
 	}
-	return []string{text(value)}, nil
+	return []string{reversed(value)}, nil
 }
 
-// sidText is the security identifier, none where the certificate has none.
-func (f *fields) sidText() ([]string, error) {
+// sidValue returns the security identifier, or nothing if the certificate has none.
+func (f *fields) sidValue() ([]string, error) {
 	sid, err := readSID(&f.cert)
 	switch {
 	case err != nil:

@@ -13,13 +13,13 @@ import (
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 )
 
-// lines is a list as text: kind, doubt, string.
+// lines returns kind, doubt and text of each spelling.
 func lines(list []mapping.Spelling) []string {
-	var out []string
+	var lines []string
 	for _, s := range list {
-		out = append(out, strings.TrimSpace(fmt.Sprintf("%v [%v] %v", s.Kind, s.Doubt, s)))
+		lines = append(lines, strings.TrimSpace(fmt.Sprintf("%v [%v] %v", s.Kind, s.Doubt, s)))
 	}
-	return out
+	return lines
 }
 
 func sha1Hex(b []byte) string {
@@ -27,7 +27,7 @@ func sha1Hex(b []byte) string {
 	return hex.EncodeToString(h[:])
 }
 
-func TestAllFieldsOfACertificate(t *testing.T) {
+func TestOf(t *testing.T) {
 	key := spki(t)
 	bits := key[len(key)-65:] // an uncompressed point of P-256
 	der := spec{
@@ -67,8 +67,8 @@ func TestSpellingsOfNames(t *testing.T) {
 	tests := []struct {
 		name    string
 		subject dn
-		entra   []string // without "S [" … up to the tag
-		ad      []string // the same where nil
+		entra   []string // doubt and value
+		ad      []string // nil: as Entra
 	}{
 		{"plain", rdns(country, "US", org, "U.S. Government", cn, "Alice"),
 			[]string{"[blanks] C=US,O=U.S. Government,CN=Alice", "[blanks] C=US,O=U.S.Government,CN=Alice"},
@@ -81,13 +81,13 @@ func TestSpellingsOfNames(t *testing.T) {
 			[]string{`[quoting] CN="say ""x"""`, `[quoting] CN=say "x"`}},
 		{"plus, equal, hash, semicolon", rdns(cn, "a+b", cn, "a=b", cn, "#b", cn, "a;b"),
 			[]string{`[quoting] CN="a+b",CN="a=b",CN="#b",CN="a;b"`, `[quoting] CN=a+b,CN=a=b,CN=#b,CN=a;b`}, nil},
-		{"angle brackets can be written in one way only", rdns(cn, "a<S>b"),
+		{"angle brackets, only quoted", rdns(cn, "a<S>b"),
 			[]string{`[quoting] CN="a<S>b"`}, nil},
-		{"blanks at the ends", rdns(cn, " a", ou, "b "),
+		{"leading and trailing spaces", rdns(cn, " a", ou, "b "),
 			[]string{`[quoting,blanks] CN=" a",OU="b "`, `[quoting] CN= a,OU=b `, `[blanks] CN=a,OU=b`},
 			[]string{`[quoting] CN=" a",OU="b "`, `[quoting] CN= a,OU=b `}},
 		{"empty value", rdns(cn, ""), []string{`[quoting] CN=""`, `[quoting] CN=`}, nil},
-		{"backslash is no special character", rdns(cn, `a\b`), []string{`[] CN=a\b`}, nil},
+		{"backslash is not special", rdns(cn, `a\b`), []string{`[] CN=a\b`}, nil},
 		{"several attributes in a relative name", dn{{{oid: country, value: "US"}}, {{oid: cn, value: "JANE"}, {oid: uid, value: "47001"}}},
 			[]string{"[plus-sign,type-name] C=US,CN=JANE OID.0.9.2342.19200300.100.1.1=47001",
 				"[plus-sign] C=US,CN=JANE + OID.0.9.2342.19200300.100.1.1=47001",
@@ -102,7 +102,7 @@ func TestSpellingsOfNames(t *testing.T) {
 		{"T61String is Latin-1", dn{{{oid: cn, value: "J\xFCrgen", tag: cbasn1.T61String}}}, []string{"[] CN=Jürgen"}, nil},
 		{"UniversalString", dn{{{oid: cn, value: "\x00\x01\xF6\x00", tag: 28}}}, []string{"[] CN=😀"}, nil},
 		{"PrintableString and IA5String", dn{{{oid: cn, value: "a", tag: cbasn1.PrintableString}}, {{oid: dc, value: "b", tag: cbasn1.IA5String}}}, []string{"[] CN=a,DC=b"}, nil},
-		{"combining and right-to-left characters stay as they are", rdns(cn, "é\u202Ea"), []string{"[] CN=é\u202Ea"}, nil},
+		{"combining and right-to-left characters are kept", rdns(cn, "é\u202Ea"), []string{"[] CN=é\u202Ea"}, nil},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -126,7 +126,7 @@ func TestSpellingsOfNames(t *testing.T) {
 	}
 }
 
-func TestBothNamesAreSpelledAlike(t *testing.T) {
+func TestIssuerAndSubjectShareSpelling(t *testing.T) {
 	der := spec{issuer: rdns(org, "Contoso, Inc."), subject: rdns(state, "W,A")}.make(t)
 	list, err := mapping.Of(der, mapping.ActiveDirectory)
 	require.NoError(t, err)
@@ -144,13 +144,13 @@ func TestSerialNumbers(t *testing.T) {
 	}{
 		{"zero", "00", []string{"00"}},
 		{"one byte", "7f", []string{"7f"}},
-		{"sign byte dropped", "00ff", []string{"ff"}},
-		{"sign byte of a long number", "00c1020304", []string{"040302c1"}},
-		{"only one zero byte dropped", "000001", []string{"0100"}},
-		{"zero byte at the end stays", "0100", []string{"0001"}},
+		{"leading zero byte removed", "00ff", []string{"ff"}},
+		{"leading zero byte of a long number removed", "00c1020304", []string{"040302c1"}},
+		{"only one zero byte removed", "000001", []string{"0100"}},
+		{"trailing zero byte kept", "0100", []string{"0001"}},
 		{"negative", "8001", []string{"0180"}},
 		{"minus one", "ff", []string{"ff"}},
-		{"negative with a byte that CryptoAPI may drop", "ff01", []string{"01ff", "01"}},
+		{"negative, CryptoAPI may remove FF", "ff01", []string{"01ff", "01"}},
 		{"20 bytes", "0102030405060708090a0b0c0d0e0f1011121314", []string{"14131211100f0e0d0c0b0a090807060504030201"}},
 	}
 	for _, tt := range tests {
@@ -173,7 +173,7 @@ func TestSerialNumbers(t *testing.T) {
 	}
 }
 
-func TestSeveralNamesAreAllListed(t *testing.T) {
+func TestOfListsSeveralNames(t *testing.T) {
 	der := spec{extensions: [][]byte{san(upnName("a@x"), upnName("b@x"), rfc822Name("c@x"), rfc822Name("d@x"))}}.make(t)
 	list, err := mapping.Of(der, mapping.Entra)
 	require.NoError(t, err)
@@ -183,17 +183,17 @@ func TestSeveralNamesAreAllListed(t *testing.T) {
 	}, lines(list[:4]))
 }
 
-func TestFieldsThatAreNotThere(t *testing.T) {
+func TestOfOmitsAbsentFields(t *testing.T) {
 	list, err := mapping.Of(spec{issuer: dn{}, subject: dn{}}.make(t), mapping.Entra)
 	require.NoError(t, err)
 	require.Len(t, list, 1)
 	assert.Equal(t, mapping.SHA1PublicKey, list[0].Kind)
 }
 
-// A field that cannot be written is named, and the others are there.
-func TestFieldsThatCannotBeWritten(t *testing.T) {
+// The error names a malformed field, and the list has the others.
+func TestOfReportsMalformedFields(t *testing.T) {
 	all := []mapping.Kind{mapping.IssuerSubject, mapping.Subject, mapping.IssuerSerial, mapping.SKI, mapping.SHA1PublicKey, mapping.RFC822, mapping.IssuerSID}
-	good := spec{extensions: [][]byte{san(rfc822Name("a@b")), ski(keyID), sidExtension(bobSID)}}
+	valid := spec{extensions: [][]byte{san(rfc822Name("a@b")), ski(keyID), sidExtension(bobSID)}}
 	many := make(dn, 65)
 	for i := range many {
 		many[i] = []attr{{oid: cn, value: "a"}}
@@ -204,35 +204,35 @@ func TestFieldsThatCannotBeWritten(t *testing.T) {
 		lost []mapping.Kind
 		want string
 	}{
-		{"good", func(*spec) {}, nil, ""},
-		{"issuer with a line end", func(s *spec) { s.issuer = rdns(cn, "a\nb") },
+		{"valid", func(*spec) {}, nil, ""},
+		{"issuer with a line feed", func(s *spec) { s.issuer = rdns(cn, "a\nb") },
 			[]mapping.Kind{mapping.IssuerSubject, mapping.IssuerSerial, mapping.IssuerSID}, "mapping: IS: issuer: attribute 2.5.4.3 has a control character at byte 1; ISR: "},
 		{"subject with a NUL", func(s *spec) { s.subject = rdns(cn, "a\x00") },
 			[]mapping.Kind{mapping.IssuerSubject, mapping.Subject}, "subject: attribute 2.5.4.3 has a control character at byte 1"},
-		{"subject that is not UTF-8", func(s *spec) { s.subject = rdns(cn, "\xFF") },
+		{"subject, not UTF-8", func(s *spec) { s.subject = rdns(cn, "\xFF") },
 			[]mapping.Kind{mapping.IssuerSubject, mapping.Subject}, "subject: attribute 2.5.4.3 at byte"},
 		{"subject with an OCTET STRING", func(s *spec) { s.subject = dn{{{oid: cn, value: "a", tag: cbasn1.OCTET_STRING}}} },
-			[]mapping.Kind{mapping.IssuerSubject, mapping.Subject}, "is no text that can be read"},
+			[]mapping.Kind{mapping.IssuerSubject, mapping.Subject}, "is not a string or malformed"},
 		{"subject of 65 attributes", func(s *spec) { s.subject = many },
 			[]mapping.Kind{mapping.IssuerSubject, mapping.Subject}, "subject: 65 attributes, more than 64"},
 		{"subject of 4,097 bytes", func(s *spec) { s.subject = rdns(cn, strings.Repeat("a", 4097)) },
-			[]mapping.Kind{mapping.IssuerSubject, mapping.Subject}, "subject: it is longer than a mapping may be"},
-		{"names that quotes make longer than a mapping", func(s *spec) { s.subject = rdns(cn, strings.Repeat(`"`, 4096)) },
+			[]mapping.Kind{mapping.IssuerSubject, mapping.Subject}, "subject: more than 4096 bytes"},
+		{"subject too long with quotes", func(s *spec) { s.subject = rdns(cn, strings.Repeat(`"`, 4096)) },
 			[]mapping.Kind{mapping.IssuerSubject, mapping.Subject}, "longer than the 8192 bytes of a mapping"},
-		{"serial number without bytes", func(s *spec) { s.serial = []byte{} }, []mapping.Kind{mapping.IssuerSerial}, "ISR: serial number is empty"},
-		{"key identifier without bytes", func(s *spec) { s.extensions[1] = ski("") }, []mapping.Kind{mapping.SKI}, "SKI: identifier is empty"},
-		{"key identifier that does not end", func(s *spec) { s.extensions[1] = extension("2.5.29.14", []byte{4, 1, 1, 0}) }, []mapping.Kind{mapping.SKI}, "SKI: byte"},
+		{"empty serial number", func(s *spec) { s.serial = []byte{} }, []mapping.Kind{mapping.IssuerSerial}, "ISR: serial number is empty"},
+		{"empty key identifier", func(s *spec) { s.extensions[1] = ski("") }, []mapping.Kind{mapping.SKI}, "SKI: identifier is empty"},
+		{"data after the key identifier", func(s *spec) { s.extensions[1] = extension("2.5.29.14", []byte{4, 1, 1, 0}) }, []mapping.Kind{mapping.SKI}, "SKI: byte"},
 		{"key identifier twice", func(s *spec) { s.extensions = append(s.extensions, ski(keyID)) }, []mapping.Kind{mapping.SKI}, "SKI: byte"},
-		{"key that is no bit string", func(s *spec) { s.key = sequence(sequence(identifier("1.2.3")), []byte{4, 0}) }, []mapping.Kind{mapping.SHA1PublicKey}, "SHA1PUKEY: byte"},
-		{"key with unused bits", func(s *spec) { s.key = sequence(sequence(identifier("1.2.3")), []byte{3, 2, 1, 2}) }, []mapping.Kind{mapping.SHA1PublicKey}, "SHA1PUKEY: key is not a string of whole bytes"},
-		{"e-mail address that is none", func(s *spec) { s.extensions[0] = san(rfc822Name("a")) }, []mapping.Kind{mapping.RFC822}, "RFC822: upn: rfc822Name"},
+		{"key is not a bit string", func(s *spec) { s.key = sequence(sequence(identifier("1.2.3")), []byte{4, 0}) }, []mapping.Kind{mapping.SHA1PublicKey}, "SHA1PUKEY: byte"},
+		{"key with unused bits", func(s *spec) { s.key = sequence(sequence(identifier("1.2.3")), []byte{3, 2, 1, 2}) }, []mapping.Kind{mapping.SHA1PublicKey}, "SHA1PUKEY: key is not a whole number of bytes"},
+		{"malformed e-mail address", func(s *spec) { s.extensions[0] = san(rfc822Name("a")) }, []mapping.Kind{mapping.RFC822}, "RFC822: upn: rfc822Name"},
 		{"two identifiers", func(s *spec) { s.extensions[0] = san(rfc822Name("a@b"), uri(sidURI+otherSID)) }, []mapping.Kind{mapping.IssuerSID}, "ISID: the extension names " + bobSID + " and the URI names " + otherSID},
-		{"broken identifier", func(s *spec) { s.extensions[2] = sidExtension("bob") }, []mapping.Kind{mapping.IssuerSID}, "ISID: SID extension: "},
+		{"malformed identifier", func(s *spec) { s.extensions[2] = sidExtension("bob") }, []mapping.Kind{mapping.IssuerSID}, "ISID: SID extension: "},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s := good
-			s.extensions = append([][]byte{}, good.extensions...)
+			s := valid
+			s.extensions = append([][]byte{}, valid.extensions...)
 			tt.edit(&s)
 			list, err := mapping.Of(s.make(t), mapping.ActiveDirectory)
 			if tt.want == "" {
@@ -241,16 +241,16 @@ func TestFieldsThatCannotBeWritten(t *testing.T) {
 				require.ErrorContains(t, err, tt.want)
 				assert.NotContains(t, err.Error(), "\n")
 			}
-			there := map[mapping.Kind]bool{}
+			listed := map[mapping.Kind]bool{}
 			for _, sp := range list {
-				there[sp.Kind] = true
+				listed[sp.Kind] = true
 			}
 			for _, kind := range all {
 				lost := false
 				for _, l := range tt.lost {
 					lost = lost || l == kind
 				}
-				assert.Equal(t, !lost, there[kind], "%v", kind)
+				assert.Equal(t, !lost, listed[kind], "%v", kind)
 			}
 		})
 	}

@@ -15,7 +15,7 @@ import (
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 )
 
-// Attribute types of the names in tests.
+// Attribute types.
 const (
 	cn      = "2.5.4.3"
 	ou      = "2.5.4.11"
@@ -28,17 +28,18 @@ const (
 	email   = "1.2.840.113549.1.9.1"
 )
 
-// An attr is an attribute of a relative name; tag 0 is UTF8String.
+// An attr is an attribute of a relative name. Tag 0 is UTF8String.
 type attr struct {
 	oid   string
 	value string
 	tag   cbasn1.Tag
 }
 
-// A dn is a name: attributes of one relative name after the other.
+// A dn is a distinguished name: the attributes of each relative name.
 type dn [][]attr
 
-// rdns is a name with one attribute in each relative name: type, value, …
+// rdns returns a name with one attribute in each relative name. The arguments are
+// type, value, type, value.
 func rdns(pairs ...string) dn {
 	var n dn
 	for i := 0; i < len(pairs); i += 2 {
@@ -47,14 +48,13 @@ func rdns(pairs ...string) dn {
 	return n
 }
 
-// A spec is what a certificate in a test has in it. The zero value is a good
-// certificate without extensions.
+// A spec describes a certificate. The zero value is valid and has no extensions.
 type spec struct {
-	serial          []byte // content of the INTEGER; nil is 1
-	issuer, subject dn     // nil is a short name
+	serial          []byte // content of the INTEGER; nil: 1
+	issuer, subject dn     // nil: a short name
 	extensions      [][]byte
 	notBefore       time.Time
-	key             []byte // SubjectPublicKeyInfo; nil is that of a test key
+	key             []byte // SubjectPublicKeyInfo; nil: a P-256 key
 }
 
 var day = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -101,7 +101,7 @@ func spki(t testing.TB) []byte {
 	return der
 }
 
-// make builds the certificate. Nobody signs it: nothing here verifies that.
+// make encodes the certificate. Its signature does not verify.
 func (s spec) make(t testing.TB) []byte {
 	t.Helper()
 	if s.serial == nil {
@@ -153,7 +153,7 @@ func (s spec) make(t testing.TB) []byte {
 	return der
 }
 
-// extension is an extension with a value.
+// extension encodes an extension.
 func extension(id string, value []byte) []byte {
 	var b cryptobyte.Builder
 	b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
@@ -163,7 +163,7 @@ func extension(id string, value []byte) []byte {
 	return b.BytesOrPanic()
 }
 
-// sequence is a SEQUENCE of what is given.
+// sequence encodes a SEQUENCE.
 func sequence(items ...[]byte) []byte { return tagged(cbasn1.SEQUENCE, items...) }
 
 func tagged(tag cbasn1.Tag, items ...[]byte) []byte {

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// randomDN is a short name made of what names are confused with.
+// randomDN returns a short name of characters that are special in names.
 func randomDN(r *rand.Rand) dn {
 	const letters = `a ,+="<S>#;O.`
 	types := []string{cn, org, ou, uid, "1.2"}
@@ -30,8 +30,8 @@ func randomDN(r *rand.Rand) dn {
 	return n
 }
 
-// Two names are never preferred in the same spelling, so a mapping holds on to
-// one. And what is printed is read as what it was.
+// TestPreferredNamesAreUnique checks that different names have different preferred
+// spellings, and that Parse reads each spelling.
 func TestPreferredNamesAreUnique(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	seen := map[string]string{}
@@ -56,34 +56,34 @@ func TestPreferredNamesAreUnique(t *testing.T) {
 	assert.Greater(t, len(seen), 3000)
 }
 
-// key is a SubjectPublicKeyInfo that costs nothing to make.
+// key is a SubjectPublicKeyInfo of an unknown algorithm.
 var key = sequence(sequence(identifier("1.2.3")), []byte{3, 2, 0, 1})
 
-// FuzzParse holds that whatever is read is printed as it was.
+// FuzzParse checks that String returns the text that was parsed.
 func FuzzParse(f *testing.F) {
 	f.Add(bobSKI)
 	f.Fuzz(func(t *testing.T, s string) {
 		m, err := mapping.Parse(s)
 		if err != nil {
 			if m != (mapping.Mapping{}) {
-				t.Fatalf("%q: %v and an error", s, m)
+				t.Fatalf("%q: error with mapping %v", s, m)
 			}
 			return
 		}
 		if m.String() != s || m.Kind.String() == "none" || m.Value == "" {
-			t.Fatalf("%q was read as %q", s, m)
+			t.Fatalf("%q was parsed as %q", s, m)
 		}
 	})
 }
 
-// FuzzOf holds, for any bytes, that mappings are read back as they are, that
-// each kind has one preferred spelling, which stands first, that nothing can
-// garble a log, and that the preferred mappings of a certificate match it.
+// FuzzOf checks for any input that Parse reads each spelling, that the first of
+// each kind and no other is preferred, that spellings have no control characters,
+// and that a spelling matches the certificate by its own kind only.
 func FuzzOf(f *testing.F) {
-	for _, der := range made(f) {
+	for _, der := range rareCertificates(f) {
 		f.Add(der)
 	}
-	f.Add(rich(f))
+	f.Add(fullCertificate(f))
 	f.Fuzz(func(t *testing.T, der []byte) {
 		for _, d := range []mapping.Dialect{mapping.Entra, mapping.ActiveDirectory} {
 			list, _ := mapping.Of(der, d)
@@ -91,10 +91,10 @@ func FuzzOf(f *testing.F) {
 			for _, s := range list {
 				m, err := mapping.Parse(s.String())
 				if err != nil || m != s.Mapping {
-					t.Fatalf("%q is read as %v, %v", s, m, err)
+					t.Fatalf("%q was parsed as %v, %v", s, m, err)
 				}
 				if s.Preferred == kinds[s.Kind] {
-					t.Fatalf("%v: preferred and not first, or first and not preferred", s.Kind)
+					t.Fatalf("%v: first and preferred differ", s.Kind)
 				}
 				kinds[s.Kind] = true
 				for _, r := range s.String() {
@@ -103,23 +103,23 @@ func FuzzOf(f *testing.F) {
 					}
 				}
 				if d == mapping.Entra {
-					matches(t, der, s)
+					checkMatch(t, der, s)
 				}
 			}
 		}
 	})
 }
 
-// matches asserts that Match finds a mapping of the certificate, if it decides
-// at all, and no other binding.
-func matches(t *testing.T, der []byte, s mapping.Spelling) {
+// checkMatch checks that a stored spelling satisfies the binding of its kind, unless
+// it is ambiguous, and no other binding.
+func checkMatch(t *testing.T, der []byte, s mapping.Spelling) {
 	a := mapping.Account{CertificateUserIDs: []string{s.String()}}
 	m, err := mapping.Match(a, []mapping.Binding{{Field: s.Kind, Attribute: mapping.CertificateUserIDs}}, der, s.Strong())
 	if err == nil && m != s.Mapping {
 		t.Fatalf("%q matches as %q", s, m)
 	}
 	if s.Doubt&(mapping.Quoting|mapping.Blanks) != 0 && !s.Preferred && err == nil {
-		t.Fatalf("%q decides", s)
+		t.Fatalf("%q matches although it is ambiguous", s)
 	}
 	for k := mapping.PrincipalName; k <= mapping.IssuerSerial; k++ {
 		if k == s.Kind {
@@ -132,7 +132,7 @@ func matches(t *testing.T, der []byte, s mapping.Spelling) {
 }
 
 func BenchmarkOf(b *testing.B) {
-	der := rich(b)
+	der := fullCertificate(b)
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, err := mapping.Of(der, mapping.Entra); err != nil {

@@ -9,30 +9,33 @@ import (
 	"github.com/smartlogon/smartlogon/internal/cert"
 )
 
-// Object identifiers as the bytes that stand in a certificate.
+// Object identifiers, encoded.
 const (
-	oidSIDExtension  = "\x2B\x06\x01\x04\x01\x82\x37\x19\x02"     // 1.3.6.1.4.1.311.25.2
-	oidSIDOtherName  = "\x2B\x06\x01\x04\x01\x82\x37\x19\x02\x01" // 1.3.6.1.4.1.311.25.2.1
-	oidSubjectKeyID  = "\x55\x1D\x0E"                             // 2.5.29.14
-	oidCertPolicies  = "\x55\x1D\x20"                             // 2.5.29.32
-	tagURI           = ber.Tag(0x86)
-	tagOtherName     = ber.Tag(0xA0)
-	tagExplicit      = ber.Tag(0xA0)
-	sidURI           = "tag:microsoft.com,2022-09-14:sid:"
-	maxGeneralNames  = 64
-	maxSIDComponents = 15 // sub-authorities of a SID (MS-DTYP 2.4.2)
+	oidSIDExtension = "\x2B\x06\x01\x04\x01\x82\x37\x19\x02"     // 1.3.6.1.4.1.311.25.2
+	oidSIDOtherName = "\x2B\x06\x01\x04\x01\x82\x37\x19\x02\x01" // 1.3.6.1.4.1.311.25.2.1
+	oidSubjectKeyID = "\x55\x1D\x0E"                             // 2.5.29.14
+	oidCertPolicies = "\x55\x1D\x20"                             // 2.5.29.32
 )
 
-// A SID is the security identifier that a certificate names, in its two places.
-// Both are empty where there is none.
+const (
+	tagURI       ber.Tag = 0x86
+	tagOtherName ber.Tag = 0xA0
+	tagExplicit  ber.Tag = 0xA0
+
+	sidURI            = "tag:microsoft.com,2022-09-14:sid:"
+	maxGeneralNames   = 64
+	maxSubAuthorities = 15 // of a SID (MS-DTYP 2.4.2)
+)
+
+// A SID holds the security identifier of a certificate, which has two places. An
+// identifier that is absent is empty.
 type SID struct {
-	Extension string // of the extension 1.3.6.1.4.1.311.25.2 (MS-WCCE 2.2.2.7.7.4)
-	URI       string // of a URI tag:microsoft.com,2022-09-14:sid:… in the subject alternative name
+	Extension string // in the extension 1.3.6.1.4.1.311.25.2 (MS-WCCE 2.2.2.7.7.4)
+	URI       string // in a URI tag:microsoft.com,2022-09-14:sid:… of the subject alternative name
 }
 
-// ReadSID returns the security identifiers of a certificate. It is an error
-// where one of the two places cannot be read or names two: then neither of
-// them is known.
+// ReadSID returns the security identifiers in a certificate. If one of the places
+// is malformed or has two identifiers, the error says so and both are empty.
 func ReadSID(der []byte) (SID, error) {
 	c, err := cert.Parse(der)
 	if err != nil {
@@ -45,8 +48,8 @@ func ReadSID(der []byte) (SID, error) {
 	return s, nil
 }
 
-// Value is the one that a domain controller uses: that of the extension, which
-// it looks at first, or else that of the URI.
+// Value returns the identifier that a domain controller uses: that of the
+// extension or else that of the URI.
 func (s SID) Value() string {
 	if s.Extension != "" {
 		return s.Extension
@@ -54,7 +57,7 @@ func (s SID) Value() string {
 	return s.URI
 }
 
-// Conflict reports whether the two places name different identifiers.
+// Conflict reports whether the two places have different identifiers.
 func (s SID) Conflict() bool {
 	return s.Extension != "" && s.URI != "" && s.Extension != s.URI
 }
@@ -63,14 +66,14 @@ func readSID(c *cert.Certificate) (SID, error) {
 	var s SID
 	x, ok, err := c.Extension(oidSIDExtension)
 	if err == nil && ok {
-		s.Extension, err = sidOfExtension(x.Value)
+		s.Extension, err = readSIDExtension(x.Value)
 	}
 	if err != nil {
 		return SID{}, fmt.Errorf("SID extension: %w", err)
 	}
 	san, ok, err := c.Extension(cert.OIDSubjectAltName)
 	if err == nil && ok {
-		s.URI, err = sidOfNames(san.Value)
+		s.URI, err = readSIDURI(san.Value)
 	}
 	if err != nil {
 		return SID{}, fmt.Errorf("subject alternative name: %w", err)
@@ -78,9 +81,9 @@ func readSID(c *cert.Certificate) (SID, error) {
 	return s, nil
 }
 
-// sidOfExtension reads a GeneralNames with one otherName that holds the text of
-// the identifier in an OCTET STRING.
-func sidOfExtension(value ber.Element) (string, error) {
+// readSIDExtension reads a GeneralNames with one otherName, which holds the text
+// of the identifier in an OCTET STRING.
+func readSIDExtension(value ber.Element) (string, error) {
 	r := value.Inside()
 	list, _ := r.Take(ber.Sequence)
 	if err := r.Close(); err != nil {
@@ -103,19 +106,19 @@ func sidOfExtension(value ber.Element) (string, error) {
 		return "", err
 	}
 	if string(oid.Value) != oidSIDOtherName {
-		return "", fmt.Errorf("holds the other name %s", cert.DottedOID(oid.Value))
+		return "", fmt.Errorf("has the other name %s", cert.DottedOID(oid.Value))
 	}
 	return checkSID(text.Value)
 }
 
-// sidOfNames returns the identifier among the URIs of a GeneralNames.
-func sidOfNames(value ber.Element) (string, error) {
+// readSIDURI returns the identifier in the URIs of a GeneralNames.
+func readSIDURI(value ber.Element) (string, error) {
 	r := value.Inside()
 	list, _ := r.Take(ber.Sequence)
 	if err := r.Close(); err != nil {
 		return "", err
 	}
-	found := ""
+	sid := ""
 	in := list.Inside()
 	for n := 0; in.More(); n++ {
 		e, ok := in.Next()
@@ -126,34 +129,34 @@ func sidOfNames(value ber.Element) (string, error) {
 		if !ok || e.Tag != tagURI || !isSID {
 			continue
 		}
-		sid, err := checkSID([]byte(rest))
+		next, err := checkSID([]byte(rest))
 		if err != nil {
 			return "", err
 		}
-		if found != "" && found != sid {
-			return "", errors.New("two URIs name different security identifiers")
+		if sid != "" && sid != next {
+			return "", errors.New("two URIs with different security identifiers")
 		}
-		found = sid
+		sid = next
 	}
-	return found, in.Err()
+	return sid, in.Err()
 }
 
 func checkSID(text []byte) (string, error) {
 	if !validSID(string(text)) {
-		return "", fmt.Errorf("%.64q is no security identifier", text)
+		return "", fmt.Errorf("%.64q is not a security identifier", text)
 	}
 	return string(text), nil
 }
 
-// validSID reports whether s is the text of a SID: S-1, the authority and up to
-// 15 sub-authorities, all decimal and without leading zeros (MS-DTYP 2.4.2.1).
+// validSID reports whether s is a SID: S-1, the authority and up to 15
+// sub-authorities, all decimal without leading zeros (MS-DTYP 2.4.2.1).
 func validSID(s string) bool {
 	rest, ok := strings.CutPrefix(s, "S-1-")
 	if !ok || len(s) > 184 {
 		return false
 	}
 	numbers := strings.Split(rest, "-")
-	if len(numbers) < 2 || len(numbers) > 1+maxSIDComponents {
+	if len(numbers) < 2 || len(numbers) > 1+maxSubAuthorities {
 		return false
 	}
 	for i, n := range numbers {
@@ -168,7 +171,7 @@ func validSID(s string) bool {
 	return true
 }
 
-// decimal reports whether s is a number without leading zeros.
+// decimal reports whether s is a decimal number without leading zeros.
 func decimal(s string) bool {
 	for _, c := range s {
 		if c < '0' || c > '9' {

@@ -8,15 +8,15 @@ import (
 	"github.com/smartlogon/smartlogon/internal/cert"
 )
 
-// A Strength is what a sign-in with a certificate counts for in Entra.
+// A Strength is the authentication strength of a certificate in Entra.
 type Strength int
 
 const (
-	SingleFactor Strength = iota // a second factor may be asked for
+	SingleFactor Strength = iota // Entra may require a second factor
 	MultiFactor
 )
 
-// String is "single-factor" or "multi-factor".
+// String returns "single-factor" or "multi-factor".
 func (s Strength) String() string {
 	if s == MultiFactor {
 		return "multi-factor"
@@ -24,31 +24,30 @@ func (s Strength) String() string {
 	return "single-factor"
 }
 
-// A StrengthRule says what the certificates of an issuer, of a policy, or of
-// both count for. Issuer is the name of the direct issuer as it stands behind
-// <I> in a mapping. Policy is the object identifier of a certificate policy; it
-// covers no other that begins with it, and "All Issuance Policies" is
-// 2.5.29.32.0. One of the two may be empty.
+// A StrengthRule sets the strength of certificates with an issuer, a policy, or
+// both. One of the two may be empty. A policy does not cover the policies below
+// it; "All Issuance Policies" is 2.5.29.32.0.
 type StrengthRule struct {
-	Issuer, Policy string
-	Strength       Strength
-	High           bool // bindings of high affinity are required
+	Issuer   string // name of the direct issuer, as after <I> in a mapping
+	Policy   string // dotted object identifier of a certificate policy
+	Strength Strength
+	High     bool // bindings of high affinity are required
 }
 
-// A StrengthPolicy is the authentication binding policy of a tenant. Its zero
-// value is the policy as shipped: single-factor, low affinity.
+// A StrengthPolicy is the authentication binding policy of a tenant. The zero
+// value is Entra's default: single-factor, low affinity.
 type StrengthPolicy struct {
 	Rules   []StrengthRule
 	Default Strength
-	High    bool // the default for required affinity
+	High    bool // default of StrengthRule.High
 }
 
-// Of returns what a certificate counts for and whether bindings of high
-// affinity are required. Rules with issuer and policy come before those with a
-// policy, and those before rules with an issuer. Where several of the rules
-// that decide match, the weaker strength and the higher affinity are taken.
+// Of returns the strength of a certificate and whether bindings of high affinity
+// are required. Rules with issuer and policy precede rules with a policy, which
+// precede rules with an issuer. If several rules of the same precedence match, the
+// weaker strength and the higher affinity apply.
 //
-// It is an error where the issuer or the policies cannot be read: a rule might
+// The error reports a malformed issuer or malformed policies, which a rule might
 // have matched.
 func (p StrengthPolicy) Of(der []byte) (s Strength, high bool, err error) {
 	f, err := readFields(der)
@@ -68,29 +67,29 @@ func (p StrengthPolicy) Of(der []byte) (s Strength, high bool, err error) {
 		return (r.Issuer == "" || r.Issuer == text) && (r.Policy == "" || slices.Contains(policies, r.Policy))
 	}
 	for _, class := range [...]struct{ issuer, policy bool }{{true, true}, {false, true}, {true, false}} {
-		found := false
+		matched := false
 		for _, r := range p.Rules {
 			if (r.Issuer != "") != class.issuer || (r.Policy != "") != class.policy || !matches(r) {
 				continue
 			}
-			if !found {
+			if !matched {
 				s, high = r.Strength, r.High
 			}
-			found = true
+			matched = true
 			s, high = min(s, r.Strength), high || r.High
 		}
-		if found {
+		if matched {
 			return s, high, nil
 		}
 	}
 	return p.Default, p.High, nil
 }
 
-// maxPolicies is how many policies of one certificate are read.
+// maxPolicies is the limit of policies in a certificate.
 const maxPolicies = 64
 
 // certificatePolicies returns the policies of a certificate as dotted object
-// identifiers (RFC 5280, 4.2.1.4), none where it has no such extension.
+// identifiers (RFC 5280, 4.2.1.4). There are none without the extension.
 func certificatePolicies(c *cert.Certificate) ([]string, error) {
 	x, ok, err := c.Extension(oidCertPolicies)
 	if err != nil || !ok {

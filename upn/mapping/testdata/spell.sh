@@ -1,19 +1,18 @@
 #!/bin/sh
-# Spells the mappings of certificates in another way than the package does: the
-# names are those that openssl prints, the bytes those of the PEM file. What the
-# package prefers must be the same.
+# Prints the mappings of certificates independently of the package, from the names
+# that openssl prints and the bytes of the PEM file. They must be equal to the
+# preferred spellings.
 #
 #     spell.sh FILE.pem...
 #
-# prints a line "file <tab> kind <tab> mapping" for IS, S, SKI, SHA1PUKEY (as
-# Entra has it) and ISR of each certificate that openssl can read.
+# prints a line "file <tab> kind <tab> mapping" for IS, S, SKI, SHA1PUKEY (of Entra)
+# and ISR of each certificate that openssl can read.
 set -eu
 export LC_ALL=C
 for file; do
 	info=$(openssl x509 -in "$file" -noout -issuer -subject -fingerprint -sha1 \
 		-ext subjectKeyIdentifier -nameopt sep_multiline,oid,utf8,space_eq 2>/dev/null) || continue
-	# The serial number is the first INTEGER two levels deep that is not the
-	# version, which stands three levels deep.
+	# The serial number is the first INTEGER at depth 2. The version is at depth 3.
 	at=$(openssl asn1parse -in "$file" 2>/dev/null |
 		sed -n 's/^ *\([0-9]*\):d=2 *hl=\([0-9]*\) *l= *\([0-9]*\) *prim: INTEGER.*/\1 \2 \3/p' | head -n 1)
 	set -- $at
@@ -40,7 +39,7 @@ for file; do
 		}
 		return (id in type ? type[id] : "OID." id) "=" value
 	}
-	# A line is a relative name: attributes between " + ".
+	# A line is a relative name: attributes separated by " + ".
 	function relative(line,    out) {
 		out = ""
 		while (match(line, / \+ [0-9]+(\.[0-9]+)+ = /)) {

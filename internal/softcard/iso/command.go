@@ -117,3 +117,6 @@ func (c Command) Append(dst []byte) []byte {
 	}
 	return dst
 }
+
+// P1P2 returns P1 and P2 as one number: a file identifier in some commands.
+func (c Command) P1P2() uint16 { return uint16(c.P1)<<8 | uint16(c.P2) }

@@ -15,58 +15,57 @@ import (
 // refAdmin is the reference of the card administrator's key.
 const refAdmin = 0x9B
 
-// An AdminKey is the key of the card administrator (9B). The zero value is the
-// customary 3DES key, 01 to 08 three times.
+// An AdminKey is the key of the card administrator (9B). The zero value means
+// the default 3DES key, 01 to 08 three times.
 type AdminKey struct {
 	Algorithm Algorithm // TripleDES, AES128, AES192 or AES256
 	Key       []byte    // 24, 16, 24 or 32 bytes
 }
 
-// customaryKey is what cards come with.
-const customaryKey = "\x01\x02\x03\x04\x05\x06\x07\x08\x01\x02\x03\x04\x05\x06\x07\x08\x01\x02\x03\x04\x05\x06\x07\x08"
+// defaultKey is the administrator's key of a new card.
+const defaultKey = "\x01\x02\x03\x04\x05\x06\x07\x08\x01\x02\x03\x04\x05\x06\x07\x08\x01\x02\x03\x04\x05\x06\x07\x08"
 
-// adminKeyLen are the lengths of the administrator's key.
+// adminKeyLen maps the algorithms of an administrator's key to its length.
 var adminKeyLen = map[Algorithm]int{TripleDES: 24, AES128: 16, AES192: 24, AES256: 32}
 
-// An admin is the administrator's key and whether he has proved to have it.
+// An admin is the administrator's key and its security status.
 type admin struct {
 	key           AdminKey
 	block         cipher.Block
-	touch         toucher
+	touch         touchState
 	authenticated bool
 }
 
 // An exchange is an authentication of the administrator after its first step.
-// Its value lasts for the next command only.
 type exchange struct {
 	kind  exchangeKind
-	value []byte // the plain text that the administrator has to know, or to encrypt
+	value []byte // plaintext of the challenge or the witness
 }
 
 type exchangeKind byte
 
 const (
 	noExchange exchangeKind = iota
-	external                // the administrator encrypts our challenge
-	mutual                  // the administrator decrypts our witness, and challenges us
+	external                // the host encrypts the card's challenge
+	mutual                  // the host decrypts the card's witness and sends a challenge
 )
 
-// newAdmin takes a key; one that is no key of its algorithm is a mistake of
-// the test that makes the card.
+// newAdmin returns the state for a key. It panics if the key does not fit its
+// algorithm, which is a mistake in the test that makes the card.
 func newAdmin(key AdminKey) admin {
 	if key.Algorithm == 0 {
-		key = AdminKey{TripleDES, []byte(customaryKey)}
+		key = AdminKey{TripleDES, []byte(defaultKey)}
 	}
 	block, err := key.cipher()
 	if err != nil {
 		panic(err.Error())
 	}
-	return admin{key: key, block: block, touch: toucher{policy: TouchNever}}
+	return admin{key: key, block: block, touch: touchState{policy: TouchNever}}
 }
 
 func (k AdminKey) cipher() (cipher.Block, error) {
 	if n, ok := adminKeyLen[k.Algorithm]; !ok || n != len(k.Key) {
-		return nil, fmt.Errorf("piv: %d bytes are no administrator's key for algorithm %02X", len(k.Key), byte(k.Algorithm))
+		return nil, fmt.Errorf("piv: administrator key: %d bytes do not fit algorithm %02X", len(k.Key), byte(k.Algorithm))
 	}
 	if k.Algorithm == TripleDES {
 		return des.NewTripleDESCipher(k.Key)
@@ -74,10 +73,11 @@ func (k AdminKey) cipher() (cipher.Block, error) {
 	return aes.NewCipher(k.Key)
 }
 
-// authenticateAdmin takes the administrator one step further (SP 800-73-4 part
-// 2, A.1 and A.2). A new first step ends what was proved before; a challenge
-// serves once.
-func (a *Application) authenticateAdmin(c iso.Command, under exchange) iso.Answer {
+// authenticateAdmin processes one step of an authentication of the
+// administrator (SP 800-73-4 part 2, A.1 and A.2). pending is the exchange that
+// the preceding command began, so a challenge is valid once. Each step ends an
+// earlier authentication.
+func (a *Application) authenticateAdmin(c iso.Command, pending exchange) iso.Answer {
 	alg := Algorithm(c.P1)
 	if alg == 0x00 {
 		alg = TripleDES
@@ -87,76 +87,76 @@ func (a *Application) authenticateAdmin(c iso.Command, under exchange) iso.Answe
 	}
 	a.admin.authenticated = false
 	if alg != a.admin.key.Algorithm {
-		return a.otherAlgorithm().Answer()
+		return a.wrongAlgorithm().Answer()
 	}
 	t, ok := parseTemplate(c.Data)
 	if !ok || t.exponentiation != nil {
 		return iso.BadData.Answer()
 	}
 	switch {
-	case asked(t.challenge) && t.witness == nil && len(t.response) == 0:
-		return a.challenge(external)
-	case asked(t.witness) && t.challenge == nil && len(t.response) == 0:
-		return a.challenge(mutual)
+	case requested(t.challenge) && t.witness == nil && len(t.response) == 0:
+		return a.beginExchange(external)
+	case requested(t.witness) && t.challenge == nil && len(t.response) == 0:
+		return a.beginExchange(mutual)
 	case len(t.response) > 0 && t.witness == nil && t.challenge == nil:
-		return a.checkResponse(t.response, under).Answer()
+		return a.checkResponse(t.response, pending).Answer()
 	case len(t.witness) > 0 && len(t.challenge) > 0 && len(t.response) == 0:
-		return a.checkWitness(t.witness, t.challenge, under)
+		return a.checkWitness(t.witness, t.challenge, pending)
 	}
 	return iso.BadData.Answer()
 }
 
-// asked reports whether a field is there and empty.
-func asked(field []byte) bool { return field != nil && len(field) == 0 }
+// requested reports whether a field is present and empty.
+func requested(field []byte) bool { return field != nil && len(field) == 0 }
 
-// otherAlgorithm is the answer to P1 that is not the algorithm of the key.
-func (a *Application) otherAlgorithm() iso.Status {
+// wrongAlgorithm returns the status for a P1 that is not the key's algorithm.
+func (a *Application) wrongAlgorithm() iso.Status {
 	if a.isYubiKey() {
 		return iso.BadData
 	}
 	return iso.BadParameters
 }
 
-// challenge sends a random value: plain for the administrator to encrypt, or
-// encrypted for him to decrypt.
-func (a *Application) challenge(kind exchangeKind) iso.Answer {
+// beginExchange returns a random value: in plain for the host to encrypt, or
+// encrypted for the host to decrypt.
+func (a *Application) beginExchange(kind exchangeKind) iso.Answer {
 	value := make([]byte, a.admin.block.BlockSize())
 	rand.Read(value)
-	a.next.exchange = exchange{kind, value}
+	a.carry.exchange = exchange{kind, value}
 	tag := tagChallenge
 	sent := value
 	if kind == mutual {
-		tag, sent = tagWitness, a.encrypted(value)
+		tag, sent = tagWitness, a.encrypt(value)
 	}
 	return iso.Data(a.appendTLV(nil, tagTemplate, a.appendTLV(nil, tag, sent)))
 }
 
-// checkResponse is the second step of external authentication.
-func (a *Application) checkResponse(response []byte, under exchange) iso.Status {
-	if under.kind != external || !equal(response, a.encrypted(under.value)) || !a.touched(&a.admin.touch) {
+// checkResponse processes the second step of an external authentication.
+func (a *Application) checkResponse(response []byte, pending exchange) iso.Status {
+	if pending.kind != external || !equal(response, a.encrypt(pending.value)) || !a.touched(&a.admin.touch) {
 		return iso.SecurityNotSatisfied
 	}
 	a.admin.authenticated = true
 	return iso.OK
 }
 
-// checkWitness is the second step of mutual authentication. The card answers
-// the administrator's challenge only if he knows the witness.
-func (a *Application) checkWitness(witness, challenge []byte, under exchange) iso.Answer {
+// checkWitness processes the second step of a mutual authentication. The host's
+// challenge is encrypted only if the witness is right.
+func (a *Application) checkWitness(witness, challenge []byte, pending exchange) iso.Answer {
 	switch {
 	case len(challenge) != a.admin.block.BlockSize():
 		return iso.BadData.Answer()
-	case under.kind != mutual || !equal(witness, under.value) || !a.touched(&a.admin.touch):
+	case pending.kind != mutual || !equal(witness, pending.value) || !a.touched(&a.admin.touch):
 		return iso.SecurityNotSatisfied.Answer()
 	}
 	a.admin.authenticated = true
-	return iso.Data(a.appendTLV(nil, tagTemplate, a.appendTLV(nil, tagResponse, a.encrypted(challenge))))
+	return iso.Data(a.appendTLV(nil, tagTemplate, a.appendTLV(nil, tagResponse, a.encrypt(challenge))))
 }
 
-func (a *Application) encrypted(block []byte) []byte {
-	out := slices.Clone(block)
-	a.admin.block.Encrypt(out, block)
-	return out
+func (a *Application) encrypt(block []byte) []byte {
+	ciphertext := slices.Clone(block)
+	a.admin.block.Encrypt(ciphertext, block)
+	return ciphertext
 }
 
 func equal(a, b []byte) bool { return subtle.ConstantTimeCompare(a, b) == 1 }

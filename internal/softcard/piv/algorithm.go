@@ -29,10 +29,10 @@ const (
 	X25519    Algorithm = 0xE1
 )
 
-// rsaBits are the lengths of RSA keys.
+// rsaBits maps the algorithms of RSA keys to the length of the modulus.
 var rsaBits = map[Algorithm]int{RSA1024: 1024, RSA2048: 2048, RSA3072: 3072, RSA4096: 4096}
 
-// algorithmOf is the algorithm a key is for.
+// algorithmOf returns the algorithm of a key.
 func algorithmOf(key crypto.PrivateKey) (Algorithm, error) {
 	switch key := key.(type) {
 	case *rsa.PrivateKey:
@@ -41,7 +41,7 @@ func algorithmOf(key crypto.PrivateKey) (Algorithm, error) {
 				return alg, nil
 			}
 		}
-		return 0, fmt.Errorf("piv: there is no algorithm for RSA keys of %d bits and %d primes", key.N.BitLen(), len(key.Primes))
+		return 0, fmt.Errorf("piv: put key: unsupported RSA key of %d bits and %d primes", key.N.BitLen(), len(key.Primes))
 	case *ecdsa.PrivateKey:
 		switch key.Curve {
 		case elliptic.P256():
@@ -49,14 +49,14 @@ func algorithmOf(key crypto.PrivateKey) (Algorithm, error) {
 		case elliptic.P384():
 			return P384, nil
 		}
-		return 0, fmt.Errorf("piv: there is no algorithm for the curve %s", key.Curve.Params().Name)
+		return 0, fmt.Errorf("piv: put key: unsupported curve %s", key.Curve.Params().Name)
 	case ed25519.PrivateKey:
 		return Ed25519, nil
 	case *ecdh.PrivateKey:
 		if key.Curve() == ecdh.X25519() {
 			return X25519, nil
 		}
-		return 0, fmt.Errorf("piv: there is no algorithm for the curve %v", key.Curve())
+		return 0, fmt.Errorf("piv: put key: unsupported curve %v", key.Curve())
 	}
-	return 0, fmt.Errorf("piv: there is no algorithm for a key of type %T", key)
+	return 0, fmt.Errorf("piv: put key: unsupported type %T", key)
 }

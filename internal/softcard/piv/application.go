@@ -30,24 +30,24 @@ const (
 type Application struct {
 	config Config
 
-	mu          sync.Mutex // guards what follows
-	objects     map[ber.Tag][]byte
-	ownsHistory bool // the key history follows the stored certificates
-	slots       map[byte]*slot
-	pin, puk    reference
-	global      *reference // nil where the card has no global PIN
-	admin       admin
-	next        moment
+	mu            sync.Mutex // guards what follows
+	objects       map[ber.Tag][]byte
+	countsRetired bool // the key history is computed from the stored certificates
+	slots         map[byte]*slot
+	pin, puk      iso.Reference
+	global        *iso.Reference // nil if the card has no global PIN
+	admin         admin
+	carry         carryOver
 }
 
-// A moment is what lasts for one completed command only: neither GET RESPONSE
-// nor the parts of a chain count as one.
-type moment struct {
-	fresh    bool // the command before was a VERIFY that succeeded
-	exchange exchange
+// A carryOver is state that a completed command leaves for the next one only.
+// GET RESPONSE and the parts of a chain do not count as commands.
+type carryOver struct {
+	justVerified bool     // the command was a successful VERIFY
+	exchange     exchange // the command began an authentication of the administrator
 }
 
-// New makes the application. It has a CHUID, a card capability container and a
+// New returns an application with a CHUID, a card capability container, a
 // discovery object, and no keys.
 func New(config Config) *Application {
 	if config.Firmware != (Version{}) {
@@ -58,27 +58,25 @@ func New(config Config) *Application {
 	return a
 }
 
-// personalize brings the card to the state in which it is issued.
+// personalize puts the card into the state in which it is issued.
 func (a *Application) personalize() {
-	a.pin = newReference(a.config.PIN, customaryPIN, a.config.PINTries)
-	a.puk = newReference(a.config.PUK, customaryPUK, a.config.PUKTries)
+	a.pin = newReference(a.config.PIN, defaultPIN, a.config.PINTries)
+	a.puk = newReference(a.config.PUK, defaultPUK, a.config.PUKTries)
 	if a.config.GlobalPIN != "" {
 		global := newReference(a.config.GlobalPIN, "", a.config.GlobalTries)
 		a.global = &global
 	}
 	a.admin = newAdmin(a.config.AdminKey)
-	a.empty()
-	if a.has(firmwareAttest) {
-		key, certificate := attestationKey()
-		a.slots[slotAttestation] = &slot{key: key, alg: RSA2048, pin: PINOnce, touch: toucher{policy: TouchNever}}
-		a.objects[tagAttestation] = ber.Append(nil, 0x70, certificate)
+	a.resetContent()
+	if a.atLeast(firmwareAttest) {
+		a.putAttestationKey()
 	}
 }
 
-// empty leaves the card with the objects that it comes with.
-func (a *Application) empty() {
+// resetContent removes all keys, and all objects but those of a new card.
+func (a *Application) resetContent() {
 	a.slots = map[byte]*slot{}
-	a.ownsHistory = !a.isYubiKey() // it has only what was written
+	a.countsRetired = !a.isYubiKey() // a YubiKey has only a key history that was written
 	a.objects = map[ber.Tag][]byte{
 		tagDiscovery: a.discovery(),
 	}
@@ -91,22 +89,22 @@ func (a *Application) empty() {
 func (a *Application) AID() []byte { return []byte(rid + pix) }
 
 // Select implements [iso.Application]. Selecting the application again keeps
-// what was verified (SP 800-73-4 part 2, 3.1.1).
+// the security status (SP 800-73-4 part 2, 3.1.1).
 func (a *Application) Select(c iso.Command) iso.Answer {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if c.P2 != 0 {
 		return iso.BadParameters.Answer()
 	}
-	a.next = moment{}
+	a.carry = carryOver{}
 	if a.config.Quirks.SelectClears {
-		a.forget()
+		a.clearSecurityStatus()
 	}
 	return iso.Data(a.propertyTemplate())
 }
 
-// propertyTemplate is the application property template (SP 800-73-4 part 2,
-// table 3).
+// propertyTemplate returns the application property template (SP 800-73-4 part
+// 2, table 3).
 func (a *Application) propertyTemplate() []byte {
 	aid := rid + pix
 	if a.config.Quirks.SelectWithPIX {
@@ -131,8 +129,8 @@ func (a *Application) propertyTemplate() []byte {
 func (a *Application) Process(c iso.Command) iso.Answer {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	now := a.next
-	a.next = moment{}
+	carried := a.carry
+	a.carry = carryOver{}
 	switch c.INS {
 	case insGetData:
 		return a.getData(c)
@@ -143,12 +141,12 @@ func (a *Application) Process(c iso.Command) iso.Answer {
 	case insResetRetry:
 		return a.resetRetryCounter(c).Answer()
 	case insAuthenticate:
-		return a.authenticate(c, now)
+		return a.authenticate(c, carried)
 	case insPutData:
 		return a.putData(c).Answer()
 	case insGenerate:
 		return a.generate(c)
-	case insSelect: // by anything but name: there are no files
+	case insSelect: // by file identifier: there are no files
 		return iso.BadParameters.Answer()
 	}
 	return a.processYubico(c)
@@ -165,33 +163,33 @@ func (a *Application) Chains(ins byte) bool {
 	return false
 }
 
-// Deselect implements [iso.Application]. The global PIN is the card's, so it
-// stays verified.
+// Deselect implements [iso.Application]. The global PIN belongs to the card, so
+// it stays verified.
 func (a *Application) Deselect() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.forget()
+	a.clearSecurityStatus()
 }
 
 // Reset implements [iso.Application].
 func (a *Application) Reset() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.forget()
+	a.clearSecurityStatus()
 	if a.global != nil {
-		a.global.verified = false
+		a.global.Verified = false
 	}
 }
 
-// forget clears the security status of the application.
-func (a *Application) forget() {
-	a.next = moment{}
-	a.pin.verified = false
-	a.puk.verified = false
+// clearSecurityStatus clears the security status of the application.
+func (a *Application) clearSecurityStatus() {
+	a.carry = carryOver{}
+	a.pin.Verified = false
+	a.puk.Verified = false
 	a.admin.authenticated = false
 }
 
-// appendTLV adds an element, its length as long as the card writes lengths.
+// appendTLV appends an element. Its length has the form that Quirks asks for.
 func (a *Application) appendTLV(dst []byte, tag ber.Tag, value []byte) []byte {
 	if !a.config.Quirks.LongLengths {
 		return ber.Append(dst, tag, value)

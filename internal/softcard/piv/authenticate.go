@@ -21,13 +21,13 @@ const (
 	tagExponentiation ber.Tag = 0x85
 )
 
-// A template is a dynamic authentication template. A nil field is not there;
-// one that is empty asks for its value.
+// A template is a dynamic authentication template. A nil field is absent; an
+// empty one requests its value.
 type template struct {
 	witness, challenge, response, exponentiation []byte
 }
 
-// parseTemplate reads a template whose elements may stand in any order, each
+// parseTemplate parses a template with its elements in any order, each at most
 // once.
 func parseTemplate(data []byte) (template, bool) {
 	r := ber.BER(data)
@@ -65,11 +65,11 @@ func (t *template) field(tag ber.Tag) *[]byte {
 	return nil
 }
 
-// authenticate proves that the card has a key, or lets the administrator prove
-// that he has one (SP 800-73-4 part 2, 3.2.4).
-func (a *Application) authenticate(c iso.Command, now moment) iso.Answer {
+// authenticate processes GENERAL AUTHENTICATE: it uses the private key of a
+// slot, or authenticates the administrator (SP 800-73-4 part 2, 3.2.4).
+func (a *Application) authenticate(c iso.Command, carried carryOver) iso.Answer {
 	if c.P2 == refAdmin {
-		return a.authenticateAdmin(c, now.exchange)
+		return a.authenticateAdmin(c, carried.exchange)
 	}
 	if !isSlot(c.P2) {
 		return iso.BadParameters.Answer()
@@ -77,61 +77,62 @@ func (a *Application) authenticate(c iso.Command, now moment) iso.Answer {
 	s := a.slots[c.P2]
 	switch {
 	case s == nil:
-		return a.emptySlot().Answer()
+		return a.emptySlotStatus().Answer()
 	case Algorithm(c.P1) != s.alg:
 		return iso.BadParameters.Answer()
-	case !a.usable(c.P2, s, now):
+	case !a.usable(c.P2, s, carried.justVerified):
 		return iso.SecurityNotSatisfied.Answer()
 	}
 	t, ok := parseTemplate(c.Data)
 	if !ok || t.witness != nil || t.response == nil || len(t.response) > 0 {
 		return iso.BadData.Answer()
 	}
-	result, ok := a.operate(c.P2, s, t)
+	result, ok := a.useKey(c.P2, s, t)
 	if !ok {
 		return iso.BadData.Answer()
 	}
 	return iso.Data(a.appendTLV(nil, tagTemplate, a.appendTLV(nil, tagResponse, result)))
 }
 
-// usable reports whether the security condition of a key is fulfilled. Over
-// the contactless interface only the card authentication key ever is.
-func (a *Application) usable(ref byte, s *slot, now moment) bool {
+// usable reports whether the security condition of a key is met. Over the
+// contactless interface only the card authentication key is usable.
+// justVerified reports that the preceding command verified a PIN.
+func (a *Application) usable(ref byte, s *slot, justVerified bool) bool {
 	if a.config.Contactless && ref != slotCardAuthentication {
 		return false
 	}
 	switch {
 	case s.pin == PINNever:
-	case !a.holderVerified():
+	case !a.pinVerified():
 		return false
-	case s.pin == PINAlways && !now.fresh:
+	case s.pin == PINAlways && !justVerified:
 		return false
 	}
 	return a.touched(&s.touch)
 }
 
-func (a *Application) emptySlot() iso.Status {
+func (a *Application) emptySlotStatus() iso.Status {
 	if s := a.config.Quirks.EmptySlot; s != 0 {
 		return s
 	}
 	return iso.ReferenceNotFound
 }
 
-// operate does what the template asks the private key for: to sign or decrypt
-// a challenge, or to agree on a secret.
-func (a *Application) operate(ref byte, s *slot, t template) ([]byte, bool) {
+// useKey computes what the template requests: a signature or decryption of the
+// challenge, or a shared secret.
+func (a *Application) useKey(ref byte, s *slot, t template) ([]byte, bool) {
 	switch {
 	case t.challenge != nil && t.exponentiation == nil:
 		return sign(s.key, t.challenge, a.isYubiKey())
-	case t.exponentiation != nil && t.challenge == nil && (agrees(ref) || a.isYubiKey()):
-		return agree(s.key, t.exponentiation)
+	case t.exponentiation != nil && t.challenge == nil && (allowsKeyAgreement(ref) || a.isYubiKey()):
+		return sharedSecret(s.key, t.exponentiation)
 	}
 	return nil, false
 }
 
-// agrees reports whether the key may be used for key agreement (SP 800-73-4
-// part 2, 3.2.4: not those for authentication and signatures).
-func agrees(ref byte) bool {
+// allowsKeyAgreement reports whether a key may be used for key agreement: not
+// those for authentication and signatures (SP 800-73-4 part 2, 3.2.4).
+func allowsKeyAgreement(ref byte) bool {
 	switch ref {
 	case slotAuthentication, slotSignature, slotCardAuthentication:
 		return false
@@ -139,17 +140,16 @@ func agrees(ref byte) bool {
 	return true
 }
 
-// sign applies a private key to a challenge: a whole padded block for RSA,
-// which is how decryption works too; a hash as long as the curve's order for
-// ECDSA, or a shorter one where the card fills it up; the message itself for
-// Ed25519.
-func sign(key crypto.PrivateKey, challenge []byte, fills bool) ([]byte, bool) {
+// sign applies a private key to a challenge: a padded block for RSA, where
+// decryption is the same operation; a hash as long as the curve's order for
+// ECDSA, or a shorter one if the card pads it; the message for Ed25519.
+func sign(key crypto.PrivateKey, challenge []byte, padsHash bool) ([]byte, bool) {
 	switch key := key.(type) {
 	case *rsa.PrivateKey:
 		return exponentiate(key, challenge)
 	case *ecdsa.PrivateKey:
 		missing := (key.Curve.Params().BitSize+7)/8 - len(challenge)
-		if missing < 0 || missing > 0 && !fills {
+		if missing < 0 || missing > 0 && !padsHash {
 			return nil, false
 		}
 		challenge = append(make([]byte, missing), challenge...)
@@ -161,9 +161,9 @@ func sign(key crypto.PrivateKey, challenge []byte, fills bool) ([]byte, bool) {
 	return nil, false
 }
 
-// agree computes the shared secret with a peer's public key: the X coordinate
-// of the point (SP 800-73-4 part 2, A.5).
-func agree(key crypto.PrivateKey, peer []byte) ([]byte, bool) {
+// sharedSecret returns the X coordinate of the product of a private key and the
+// public key of a peer (SP 800-73-4 part 2, A.5).
+func sharedSecret(key crypto.PrivateKey, peer []byte) ([]byte, bool) {
 	var private *ecdh.PrivateKey
 	switch key := key.(type) {
 	case *ecdsa.PrivateKey:

@@ -2,9 +2,9 @@ package piv
 
 import "github.com/smartlogon/smartlogon/internal/softcard/iso"
 
-// changeReference replaces a PIN or the PUK by whoever knows the old one (SP
-// 800-73-4 part 2, 3.2.2). A badly formatted value is refused before anything
-// is compared, so it never costs a try.
+// changeReference processes CHANGE REFERENCE DATA: it replaces a PIN or the PUK
+// after a comparison with the old value (SP 800-73-4 part 2, 3.2.2). The format
+// is checked first, so a badly formatted value spends no try.
 func (a *Application) changeReference(c iso.Command) iso.Status {
 	if c.P1 != 0 {
 		return iso.BadParameters
@@ -16,31 +16,31 @@ func (a *Application) changeReference(c iso.Command) iso.Status {
 	switch {
 	case r == nil:
 		return iso.ReferenceNotFound
-	case a.config.Contactless: // there is no secure messaging
+	case a.config.Contactless: // requires secure messaging
 		return iso.SecurityNotSatisfied
 	case len(c.Data) != 2*secretLen:
 		return iso.BadData
-	case r.left == 0:
+	case r.Left == 0:
 		return iso.Blocked
 	}
 	old, replacement := c.Data[:secretLen], c.Data[secretLen:]
-	if c.P2 != refPUK && !(a.wellFormed(old) && a.wellFormed(replacement)) {
+	if c.P2 != refPUK && !(a.wellFormedPIN(old) && a.wellFormedPIN(replacement)) {
 		return iso.BadData
 	}
-	if r.is(old) && a.tooShort(replacement) {
+	if r.Matches(old) && a.tooShort(replacement) {
 		return iso.ConditionsNotSatisfied
 	}
-	if !r.try(old) {
-		return a.refusal(r)
+	if !r.Compare(old) {
+		return a.failedStatus(r)
 	}
-	r.set(replacement)
-	r.verified = true
+	r.Set(replacement)
+	r.Verified = true
 	return iso.OK
 }
 
-// resetRetryCounter replaces the application PIN by whoever knows the PUK, at
-// any time (SP 800-73-4 part 2, 3.2.3). Whether the PIN is verified does not
-// change, unless the PUK is wrong.
+// resetRetryCounter processes RESET RETRY COUNTER: it replaces the application
+// PIN after a comparison with the PUK (SP 800-73-4 part 2, 3.2.3). Success does
+// not change whether the PIN is verified.
 func (a *Application) resetRetryCounter(c iso.Command) iso.Status {
 	switch {
 	case c.P1 != 0:
@@ -51,20 +51,20 @@ func (a *Application) resetRetryCounter(c iso.Command) iso.Status {
 		return iso.NotSupported
 	case len(c.Data) != 2*secretLen:
 		return iso.BadData
-	case a.puk.left == 0:
+	case a.puk.Left == 0:
 		return iso.Blocked
 	}
 	puk, replacement := c.Data[:secretLen], c.Data[secretLen:]
-	if !a.wellFormed(replacement) {
+	if !a.wellFormedPIN(replacement) {
 		return iso.BadData
 	}
-	if a.puk.is(puk) && a.tooShort(replacement) {
+	if a.puk.Matches(puk) && a.tooShort(replacement) {
 		return iso.ConditionsNotSatisfied
 	}
-	if !a.puk.try(puk) {
-		a.pin.verified = false
-		return a.refusal(&a.puk)
+	if !a.puk.Compare(puk) {
+		a.pin.Verified = false
+		return a.failedStatus(&a.puk)
 	}
-	a.pin.set(replacement)
+	a.pin.Set(replacement)
 	return iso.OK
 }

@@ -7,124 +7,126 @@ import (
 	"github.com/smartlogon/smartlogon/internal/softcard/iso"
 )
 
-// A Config says what kind of PIV card it is. Its zero value is a contact card
-// with the application PIN 123456, the PUK 12345678, three tries each, and the
-// customary 3DES key of the administrator.
+// A Config describes a PIV card. The zero value is a contact card with the
+// application PIN 123456, the PUK 12345678, three tries each, and the default
+// 3DES key of the administrator.
 type Config struct {
 	PIN string // 6 to 8 digits; padded with FF
 	PUK string // up to 8 bytes; padded with FF
 
-	// GlobalPIN is the PIN with the reference 00. Without one the card has no
+	// GlobalPIN is the PIN with the reference 00. If empty, the card has no
 	// such reference.
 	GlobalPIN string
 
-	// GlobalPrimary makes the discovery object name the global PIN as the one
-	// to ask for.
+	// GlobalPrimary makes the discovery object name the global PIN as the
+	// preferred one.
 	GlobalPrimary bool
 
-	PINTries, PUKTries, GlobalTries int // 0 stands for 3
+	PINTries, PUKTries, GlobalTries int // 0 means 3
 
-	// LenientPIN takes any eight bytes for a PIN; else a PIN that is not 6 to 8
-	// digits and padding is refused with 6A80 and costs nothing.
+	// LenientPIN accepts any eight bytes as a PIN. Otherwise a PIN that is not
+	// 6 to 8 digits and padding is refused with 6A80 and no try is spent.
 	LenientPIN bool
 
-	// AdminKey is the key with the reference 9B. [New] panics over one whose
-	// length is not that of its algorithm.
+	// AdminKey is the key with the reference 9B. [New] panics if its length
+	// does not fit its algorithm.
 	AdminKey AdminKey
 
-	// GUID is the card UUID in the CHUID; zero stands for a random one.
+	// GUID is the card UUID in the CHUID; zero means a random one.
 	GUID [16]byte
 
-	// Label is the application label in the answer to SELECT, if any.
+	// Label is the application label in the response to SELECT, if any.
 	Label string
 
-	// Algorithms are listed in the answer to SELECT, if there are any.
+	// Algorithms are listed in the response to SELECT, if any.
 	Algorithms []Algorithm
 
-	// Contactless puts the card on its contactless interface.
+	// Contactless connects the card over its contactless interface.
 	Contactless bool
 
-	// MaxObject bounds the value of an object that PUT DATA writes, in bytes;
-	// a longer one is refused with 6A84. 0 stands for 16384, on a YubiKey 3052.
+	// MaxObject is the longest object value that PUT DATA writes, in bytes; a
+	// longer one is refused with 6A84. 0 means 16384, and 3052 on a YubiKey.
 	MaxObject int
 
-	// Generate makes the key for GENERATE ASYMMETRIC KEY PAIR. Nil makes a
-	// real one, which for RSA takes a second or more.
+	// Generate makes the key for GENERATE ASYMMETRIC KEY PAIR. Nil generates a
+	// random one, which takes a second or more for RSA.
 	Generate func(Algorithm) (crypto.PrivateKey, error)
 
 	Quirks Quirks
 
-	// Firmware makes the card a YubiKey with that firmware: it knows Yubico's
-	// instructions as far as that version does, takes any PIN, any tag from
-	// 5F0000 to 5FFFFF, and every key in every slot.
+	// Firmware makes the card a YubiKey with that firmware. It supports the
+	// instructions of Yubico that the version has, any PIN, any object tag from
+	// 5F0000 to 5FFFFF, and every kind of key in every slot.
 	Firmware Version
 
-	// Serial and FormFactor are told by a YubiKey.
+	// Serial and FormFactor are what a YubiKey reports.
 	Serial     uint32
 	FormFactor byte
 
-	// Touch is asked when a YubiKey's key wants a touch; nil always touches.
-	// It is called while the card answers, so it must not use the card.
+	// Touch is called when a key of a YubiKey requires a touch, and reports
+	// whether there is one; nil means always. It runs inside a command, so it
+	// must not use the card.
 	Touch func() bool
 
-	// Now is the clock for touches; nil is the system's.
+	// Now is the clock for touches; nil means the system's.
 	Now func() time.Time
 }
 
-// Quirks are ways in which real cards leave the standard, or choose among what
-// it leaves open. The zero value does what the standard says.
+// Quirks are deviations of real cards from the standard, and choices that the
+// standard leaves open. The zero value follows the standard.
 type Quirks struct {
-	// SelectWithPIX has tag 4F of the answer to SELECT hold the identifier
-	// without the RID, as YubiKey and CanoKey do.
+	// SelectWithPIX puts the identifier without the RID into tag 4F of the
+	// response to SELECT, as YubiKey and CanoKey do.
 	SelectWithPIX bool
 
-	// SelectClears forgets verified PINs at every SELECT of the application,
-	// as CanoKey does.
+	// SelectClears clears verified PINs at every SELECT of the application, as
+	// CanoKey does.
 	SelectClears bool
 
-	// EmptyObjects answers 53 00, not 6A82, for an object that is not there.
+	// EmptyObjects returns 53 00 instead of 6A82 for a missing object.
 	EmptyObjects bool
 
-	// NoDiscovery has no discovery object, whatever was put.
+	// NoDiscovery hides the discovery object, even one that was put.
 	NoDiscovery bool
 
 	// LongLengths writes the length of every element in four bytes.
 	LongLengths bool
 
-	// PlainRetries says 63 0X where others say 63 CX, as a YubiKey NEO does.
+	// PlainRetries reports retries as 63 0X instead of 63 CX, as a YubiKey NEO
+	// does.
 	PlainRetries bool
 
-	// BlocksAtOnce answers 6983 already to the try that uses the counter up;
-	// else that is 63C0.
+	// BlocksAtOnce returns 6983 for the attempt that uses up the last retry,
+	// instead of 63C0.
 	BlocksAtOnce bool
 
-	// BlockedQuery is the answer to VERIFY without data when the PIN is
-	// blocked; 0 stands for 6983. CanoKey says 63C0.
+	// BlockedQuery is the status of VERIFY without data when the PIN is
+	// blocked; 0 means 6983. CanoKey returns 63C0.
 	BlockedQuery iso.Status
 
 	// EmptyVerify refuses VERIFY without data with this status word, mostly
-	// 6700 or 6A80; 0 refuses nothing.
+	// 6700 or 6A80; 0 allows it.
 	EmptyVerify iso.Status
 
-	// EmptyVerifyHides answers VERIFY without data with the counter even when
-	// the PIN is verified, as a YubiKey NEO does.
+	// EmptyVerifyHides returns the retry counter for VERIFY without data even
+	// when the PIN is verified, as a YubiKey NEO does.
 	EmptyVerifyHides bool
 
-	// EmptyVerifyClears forgets the verified PIN at VERIFY without data, as a
+	// EmptyVerifyClears clears the verified PIN at VERIFY without data, as a
 	// YubiKey with firmware 5.3.1 does.
 	EmptyVerifyClears bool
 
-	// EmptyVerifyCosts takes VERIFY without data for a wrong PIN.
+	// EmptyVerifyCosts treats VERIFY without data as a wrong PIN.
 	EmptyVerifyCosts bool
 
-	// BadFormatCosts takes a badly formatted PIN for a wrong one; the standard
+	// BadFormatCosts treats a badly formatted PIN as a wrong one; the standard
 	// leaves the choice.
 	BadFormatCosts bool
 
 	// NoLogout refuses VERIFY with P1 = FF, as cards older than SP 800-73-4 do.
 	NoLogout bool
 
-	// EmptySlot is the answer to GENERAL AUTHENTICATE for a key that is not
-	// there; 0 stands for 6A88, and for 6A80 on a YubiKey. CanoKey says 6985.
+	// EmptySlot is the status of GENERAL AUTHENTICATE for a missing key; 0
+	// means 6A88, and 6A80 on a YubiKey. CanoKey returns 6985.
 	EmptySlot iso.Status
 }

@@ -10,19 +10,19 @@ import (
 	"github.com/smartlogon/smartlogon/internal/ber"
 )
 
-// An Encoding is how a certificate lies in its container.
+// An Encoding is the encoding of a certificate in its object.
 type Encoding byte
 
-// Encodings of certificates that real cards have.
+// Encodings of certificates on real cards.
 const (
-	Plain   Encoding = iota // as it is; CertInfo 00
+	Plain   Encoding = iota // DER; CertInfo 00
 	Gzip                    // gzip; CertInfo 01 (SP 800-73-4 part 1, 3.3)
-	OldGzip                 // gzip; CertInfo 80, found on early cards
-	NetID                   // 01 00, the length, zlib; CertInfo 01; from Net iD, as Windows does on GIDS cards
+	OldGzip                 // gzip; CertInfo 80, as on early cards
+	NetID                   // 01 00, the length, zlib; CertInfo 01: Net iD's, and Windows' on GIDS cards
 )
 
-// Container is the value of a certificate object: the certificate, CertInfo
-// and the empty error detection code (SP 800-73-4 part 1, table 10).
+// Container returns the value of a certificate object: the certificate,
+// CertInfo and an empty error detection code (SP 800-73-4 part 1, table 10).
 func Container(certificate []byte, e Encoding) ([]byte, error) {
 	info := byte(0x00)
 	switch e {
@@ -41,7 +41,7 @@ func Container(certificate []byte, e Encoding) ([]byte, error) {
 		info = 0x01
 		n := len(certificate)
 		if n > 0xFFFF {
-			return nil, fmt.Errorf("piv: a certificate of %d bytes is too long for Net iD's header", n)
+			return nil, fmt.Errorf("piv: encode certificate: %d bytes exceed the length field of Net iD's header", n)
 		}
 		b := bytes.NewBuffer([]byte{0x01, 0x00, byte(n), byte(n >> 8)})
 		if err := compress(zlib.NewWriter(b), certificate); err != nil {
@@ -49,7 +49,7 @@ func Container(certificate []byte, e Encoding) ([]byte, error) {
 		}
 		certificate = b.Bytes()
 	default:
-		return nil, fmt.Errorf("piv: there is no certificate encoding %d", e)
+		return nil, fmt.Errorf("piv: encode certificate: unsupported encoding %d", e)
 	}
 	b := ber.Append(nil, 0x70, certificate)
 	b = ber.Append(b, 0x71, []byte{info})

@@ -41,7 +41,7 @@ func TestContainer(t *testing.T) {
 	}{
 		{"plain", piv.Plain, 0x00, func(b []byte) ([]byte, error) { return b, nil }},
 		{"gzip", piv.Gzip, 0x01, gunzip},
-		{"gzip, old mark", piv.OldGzip, 0x80, gunzip},
+		{"gzip, CertInfo 80", piv.OldGzip, 0x80, gunzip},
 		{"Net iD", piv.NetID, 0x01, netID},
 	}
 	for _, tt := range tests {
@@ -64,8 +64,8 @@ func TestContainer(t *testing.T) {
 		})
 	}
 	_, err := piv.Container(nil, 9)
-	assert.EqualError(t, err, "piv: there is no certificate encoding 9")
+	assert.EqualError(t, err, "piv: encode certificate: unsupported encoding 9")
 	_, err = piv.Container(make([]byte, 1<<16), piv.NetID)
-	assert.EqualError(t, err, "piv: a certificate of 65536 bytes is too long for Net iD's header")
+	assert.EqualError(t, err, "piv: encode certificate: 65536 bytes exceed the length field of Net iD's header")
 	assert.Error(t, piv.New(piv.Config{}).PutCertificate(0x9A, nil, 9))
 }

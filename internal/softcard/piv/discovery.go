@@ -1,6 +1,9 @@
 package piv
 
 import (
+	"bytes"
+	"slices"
+
 	"github.com/smartlogon/smartlogon/internal/ber"
 )
 
@@ -15,7 +18,7 @@ const (
 	primaryGlobalPIN      = 0x20
 )
 
-// discovery is the discovery object that fits the card's PINs.
+// discovery returns the discovery object for the card's PINs.
 func (a *Application) discovery() []byte {
 	policy := []byte{policyApplicationPIN, 0x00}
 	switch {
@@ -28,12 +31,34 @@ func (a *Application) discovery() []byte {
 	return ber.Append(b, tagUsagePolicy, policy)
 }
 
-// globalCounts reports whether the card has a global PIN and its discovery
-// object lets it stand for the application's.
-func (a *Application) globalCounts() bool {
+// globalPINEnabled reports whether the card has a global PIN that, by the
+// discovery object, satisfies the access rules of the application.
+func (a *Application) globalPINEnabled() bool {
 	if a.global == nil {
 		return false
 	}
 	policy, _, _ := ber.Find(a.object(tagDiscovery), tagUsagePolicy)
 	return len(policy) == 2 && policy[0]&policyGlobalPIN != 0
+}
+
+// validDiscovery reports whether a discovery object names this application and
+// a defined policy (SP 800-73-4 part 1, 3.3.2).
+func validDiscovery(value []byte) bool {
+	r := ber.BER(value)
+	aid, ok := r.Take(0x4F)
+	if !ok || !bytes.Equal(aid.Value, []byte(rid+pix)) {
+		return false
+	}
+	policy, ok := r.Take(tagUsagePolicy)
+	if !ok || r.Close() != nil || len(policy.Value) != 2 {
+		return false
+	}
+	defined := []byte{0x40, 0x48, 0x4C, 0x50, 0x58, 0x5C, 0x60, 0x68, 0x6C, 0x70, 0x78, 0x7C}
+	if !slices.Contains(defined, policy.Value[0]) {
+		return false
+	}
+	if policy.Value[0]&policyGlobalPIN == 0 {
+		return policy.Value[1] == 0 || policy.Value[1] == primaryApplicationPIN // 40 10 is CanoKey's
+	}
+	return policy.Value[1] == primaryApplicationPIN || policy.Value[1] == primaryGlobalPIN
 }

@@ -21,27 +21,22 @@ const (
 	tagControl   ber.Tag = 0xAC
 	tagMechanism ber.Tag = 0x80
 	tagExponent  ber.Tag = 0x81
-
-	tagPublicKey ber.Tag = 0x7F49
-	tagModulus   ber.Tag = 0x81
-	tagPublicExp ber.Tag = 0x82
-	tagPoint     ber.Tag = 0x86
 )
 
-// publicExponent is the only one that the card makes keys with.
+// publicExponent is the only one of generated keys.
 const publicExponent = 65537
 
-// generate makes a key pair in a slot and answers with the public key (SP
-// 800-73-4 part 2, 3.3.2). The certificate in the slot stays.
+// generate processes GENERATE ASYMMETRIC KEY PAIR and returns the public key
+// (SP 800-73-4 part 2, 3.3.2). The certificate in the slot stays.
 func (a *Application) generate(c iso.Command) iso.Answer {
-	if c.P1 != 0 || !a.generates(c.P2) {
+	if c.P1 != 0 || !a.generatesIn(c.P2) {
 		return iso.BadParameters.Answer()
 	}
-	if s := a.manageable(); s != iso.OK {
+	if s := a.checkAdmin(); s != iso.OK {
 		return s.Answer()
 	}
-	s, ok := a.readControl(c.Data, c.P2)
-	if !ok || !a.makes(s.alg) {
+	s, ok := a.parseControl(c.Data, c.P2)
+	if !ok || !a.supports(s.alg) {
 		return iso.BadData.Answer()
 	}
 	var err error
@@ -49,21 +44,21 @@ func (a *Application) generate(c iso.Command) iso.Answer {
 		return iso.Failed.Answer()
 	}
 	a.slots[c.P2] = s
-	return iso.Data(a.appendTLV(nil, tagPublicKey, a.publicKey(s.key)))
+	return iso.Data(iso.PublicKeyTemplate(publicKey(s.key), a.appendTLV))
 }
 
-// generates reports whether keys can be made in a slot: in those for retired
-// keys only by a YubiKey.
-func (a *Application) generates(ref byte) bool {
+// generatesIn reports whether the card generates keys in a slot. In the slots of
+// retired keys only a YubiKey does.
+func (a *Application) generatesIn(ref byte) bool {
 	if slotFirstRetired <= ref && ref <= slotLastRetired {
-		return a.has(firmwarePolicies)
+		return a.atLeast(firmwarePolicies)
 	}
-	return a.holds(ref)
+	return a.hasSlot(ref)
 }
 
-// makes reports whether the card makes keys of a kind: those that SP 800-78-5
-// allows for new keys, or those that a YubiKey knows.
-func (a *Application) makes(alg Algorithm) bool {
+// supports reports whether the card generates and imports keys of an algorithm:
+// on a standard card those that SP 800-78-5 allows for new keys.
+func (a *Application) supports(alg Algorithm) bool {
 	yubikey := a.isYubiKey()
 	switch alg {
 	case RSA2048, P256:
@@ -71,18 +66,18 @@ func (a *Application) makes(alg Algorithm) bool {
 	case RSA1024:
 		return yubikey
 	case P384:
-		return !yubikey || a.has(firmwarePolicies)
+		return !yubikey || a.atLeast(firmwarePolicies)
 	case RSA3072:
-		return !yubikey || a.has(firmwareBigKeys)
+		return !yubikey || a.atLeast(firmwareBigKeys)
 	case RSA4096, Ed25519, X25519:
-		return a.has(firmwareBigKeys)
+		return a.atLeast(firmwareBigKeys)
 	}
 	return false
 }
 
-// readControl reads the control reference template: what key a slot is to
-// hold.
-func (a *Application) readControl(data []byte, ref byte) (*slot, bool) {
+// parseControl parses the control reference template and returns the slot,
+// without its key.
+func (a *Application) parseControl(data []byte, ref byte) (*slot, bool) {
 	r := ber.BER(data)
 	control, ok := r.Take(tagControl)
 	if !ok || r.Close() != nil {
@@ -101,10 +96,10 @@ func (a *Application) readControl(data []byte, ref byte) (*slot, bool) {
 	}
 	pin, touch, ok := a.readPolicies(&in, ref)
 	alg := Algorithm(mechanism.Value[0])
-	return &slot{alg: alg, pin: pin, touch: toucher{policy: touch}, generated: true}, ok
+	return &slot{alg: alg, pin: pin, touch: touchState{policy: touch}, generated: true}, ok
 }
 
-// exponentBytes is publicExponent as the card writes it.
+// exponentBytes is publicExponent in the encoding of the card.
 var exponentBytes = big.NewInt(publicExponent).Bytes()
 
 func (a *Application) newKey(alg Algorithm) (crypto.PrivateKey, error) {
@@ -116,9 +111,9 @@ func (a *Application) newKey(alg Algorithm) (crypto.PrivateKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	made, err := algorithmOf(key)
-	if err == nil && made != alg {
-		err = fmt.Errorf("piv: Config.Generate made a key for algorithm %02X instead of %02X", byte(made), byte(alg))
+	got, err := algorithmOf(key)
+	if err == nil && got != alg {
+		err = fmt.Errorf("piv: Config.Generate returned a key for algorithm %02X instead of %02X", byte(got), byte(alg))
 	}
 	return key, err
 }
@@ -138,23 +133,13 @@ func randomKey(alg Algorithm) (crypto.PrivateKey, error) {
 	return rsa.GenerateKey(rand.Reader, rsaBits[alg])
 }
 
-// publicKey is the public half of a key as the elements of a public key
-// template (SP 800-73-4 part 2, table 12).
-func (a *Application) publicKey(key crypto.PrivateKey) []byte {
+// publicKey returns the public key of a private key that [algorithmOf] accepts.
+func publicKey(key crypto.PrivateKey) crypto.PublicKey {
 	switch key := key.(type) {
-	case *rsa.PrivateKey:
-		b := a.appendTLV(nil, tagModulus, key.N.Bytes())
-		return a.appendTLV(b, tagPublicExp, big.NewInt(int64(key.E)).Bytes())
-	case *ecdsa.PrivateKey:
-		point, err := key.PublicKey.Bytes()
-		if err != nil {
-			return nil
-		}
-		return a.appendTLV(nil, tagPoint, point)
-	case ed25519.PrivateKey:
-		return a.appendTLV(nil, tagPoint, key.Public().(ed25519.PublicKey))
+	case crypto.Signer:
+		return key.Public()
 	case *ecdh.PrivateKey:
-		return a.appendTLV(nil, tagPoint, key.PublicKey().Bytes())
+		return key.PublicKey()
 	}
 	return nil
 }

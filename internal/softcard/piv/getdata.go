@@ -7,57 +7,57 @@ import (
 	"github.com/smartlogon/smartlogon/internal/softcard/iso"
 )
 
-// tagList names the object that GET DATA and PUT DATA mean.
+// tagList is the tag list that names the object of GET DATA and PUT DATA.
 const tagList ber.Tag = 0x5C
 
 // currentFile is P1-P2 of GET DATA and PUT DATA.
 const currentFile = 0x3FFF
 
-// getData answers with a whole object; there is no reading in part (SP
-// 800-73-4 part 2, 3.1.2). That the PIN is missing is said before whether the
-// object is there. What the standard does not know everybody may read.
+// getData processes GET DATA, which reads a whole object (SP 800-73-4 part 2,
+// 3.1.2). The access rule is checked before the existence of the object. An
+// object without an access rule is readable without a PIN.
 func (a *Application) getData(c iso.Command) iso.Answer {
-	if int(c.P1)<<8|int(c.P2) != currentFile {
+	if c.P1P2() != currentFile {
 		return iso.BadParameters.Answer()
 	}
-	tag, ok := wantedTag(c.Data)
+	tag, ok := parseTagList(c.Data)
 	if !ok {
 		return iso.BadData.Answer()
 	}
-	r, known := a.rule(tag)
+	r, defined := a.rule(tag)
 	if !a.readable(r) {
 		return iso.SecurityNotSatisfied.Answer()
 	}
 	value := a.object(tag)
-	if len(value) == 0 && !(known && a.config.Quirks.EmptyObjects) {
+	if len(value) == 0 && !(defined && a.config.Quirks.EmptyObjects) {
 		return iso.NotFound.Answer()
 	}
-	return iso.Data(a.appendTLV(nil, wrapper(tag), a.stretched(value)))
+	return iso.Data(a.appendTLV(nil, wrapperTag(tag), a.withLongLengths(value)))
 }
 
-// wantedTag reads the one tag of a tag list.
-func wantedTag(data []byte) (ber.Tag, bool) {
+// parseTagList parses a tag list with exactly one tag.
+func parseTagList(data []byte) (ber.Tag, bool) {
 	r := ber.BER(data)
 	list, ok := r.Take(tagList)
 	if !ok || r.Close() != nil {
 		return 0, false
 	}
-	inner := ber.BER(append(slices.Clone(list.Value), 0)) // a tag alone is no element
+	inner := ber.BER(append(slices.Clone(list.Value), 0)) // add a length, as ber reads whole elements
 	e, ok := inner.Next()
 	return e.Tag, ok && inner.Close() == nil
 }
 
-// wrapper is the tag around an object's value in an answer.
-func wrapper(tag ber.Tag) ber.Tag {
+// wrapperTag returns the tag around an object's value in GET DATA and PUT DATA.
+func wrapperTag(tag ber.Tag) ber.Tag {
 	if tag == tagDiscovery || tag == tagBiometricGroup {
 		return tag
 	}
 	return tagContainer
 }
 
-// stretched is the value of an object with the lengths of its elements as long
-// as the card writes lengths. What is no sequence of elements stays as it is.
-func (a *Application) stretched(value []byte) []byte {
+// withLongLengths encodes the elements of an object again if Quirks.LongLengths
+// is set. A value that is not a sequence of elements stays unchanged.
+func (a *Application) withLongLengths(value []byte) []byte {
 	if !a.config.Quirks.LongLengths {
 		return value
 	}

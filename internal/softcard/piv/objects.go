@@ -32,15 +32,15 @@ const (
 	tagEDC       ber.Tag = 0xFE
 )
 
-// An accessRule is what it takes to read an object (SP 800-73-4 part 1, table
-// 2). Nobody writes without the administrator's key.
+// An accessRule is the condition for reading an object (SP 800-73-4 part 1,
+// table 2). Writing always requires the administrator's key.
 type accessRule struct {
-	pin bool // the holder is verified
+	pin bool // a verified PIN
 	vci bool // over the contactless interface: the virtual contact interface
 }
 
-// standardRule is the access rule of an object; it reports false where SP
-// 800-73 knows no such object.
+// standardRule returns the access rule of an object, and false if SP 800-73
+// defines no such object.
 func standardRule(tag ber.Tag) (accessRule, bool) {
 	switch tag {
 	case tagCHUID, tagCardAuthentication, tagDiscovery, tagBiometricGroup, tagSMSigner:
@@ -56,44 +56,43 @@ func standardRule(tag ber.Tag) (accessRule, bool) {
 	return accessRule{}, false
 }
 
-// readable reports whether the rule of an object is fulfilled. The virtual
-// contact interface takes secure messaging, which this card does not have.
+// rule returns the access rule of an object, and false if the card cannot have
+// such an object.
+func (a *Application) rule(tag ber.Tag) (accessRule, bool) {
+	r, defined := standardRule(tag)
+	return r, defined || a.allowsYubicoObject(tag)
+}
+
+// readable reports whether an access rule is met. The virtual contact interface
+// requires secure messaging, which this card does not have.
 func (a *Application) readable(r accessRule) bool {
 	if a.config.Contactless && r.vci {
 		return false
 	}
-	return !r.pin || a.holderVerified()
+	return !r.pin || a.pinVerified()
 }
 
-// PutObject stores the value of an object: what stands inside tag 53, or
-// inside the object's own tag for the discovery object (7E) and the biometric
-// group template (7F61). An empty value removes the object. Any tag and any
-// value are taken, so that a card can be made that no standard allows. Once
-// the key history (5FC10C) was put, or removed, it no longer follows the
-// certificates.
+// PutObject stores the value of an object: the content of tag 53, or of the
+// object's own tag for the discovery object (7E) and the biometric group
+// template (7F61). An empty value removes the object. Any tag and any value are
+// accepted, so that a test can make a card that no standard allows. Putting or
+// removing the key history (5FC10C) ends its computation from the certificates.
 func (a *Application) PutObject(tag uint32, value []byte) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.store(ber.Tag(tag), value)
 }
 
-// Object is the value that is stored under a tag, nil where there is none. It
-// asks for no PIN.
+// Object returns the value stored under a tag, or nil. It requires no PIN.
 func (a *Application) Object(tag uint32) []byte {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return slices.Clone(a.object(ber.Tag(tag)))
 }
 
-// rule is the access rule of an object that the card can have.
-func (a *Application) rule(tag ber.Tag) (accessRule, bool) {
-	r, known := standardRule(tag)
-	return r, known || a.yubicoTag(tag)
-}
-
 func (a *Application) store(tag ber.Tag, value []byte) {
 	if tag == tagKeyHistory {
-		a.ownsHistory = false
+		a.countsRetired = false
 	}
 	if len(value) == 0 {
 		delete(a.objects, tag)
@@ -102,19 +101,19 @@ func (a *Application) store(tag ber.Tag, value []byte) {
 	a.objects[tag] = slices.Clone(value)
 }
 
-// object is the value under a tag as the card has it now.
+// object returns the value that GET DATA reads under a tag, or nil.
 func (a *Application) object(tag ber.Tag) []byte {
 	switch {
 	case tag == tagDiscovery && a.config.Quirks.NoDiscovery:
 		return nil
-	case tag == tagKeyHistory && a.ownsHistory:
+	case tag == tagKeyHistory && a.countsRetired:
 		return a.keyHistory()
 	}
 	return a.objects[tag]
 }
 
-// keyHistory counts the retired keys whose certificates are on the card
-// (SP 800-73-4 part 1, 3.3.3). There is none until there is one.
+// keyHistory returns a key history object that counts the certificates of
+// retired keys (SP 800-73-4 part 1, 3.3.3), and nil if there are none.
 func (a *Application) keyHistory() []byte {
 	n := 0
 	for tag := tagFirstRetired; tag <= tagLastRetired; tag++ {
@@ -130,23 +129,24 @@ func (a *Application) keyHistory() []byte {
 	return ber.Append(b, tagEDC, nil)
 }
 
-// cardUUID is the given UUID, or a random one of version 4 (RFC 4122, 4.4).
-func cardUUID(given [16]byte) [16]byte {
-	if given != [16]byte{} {
-		return given
+// cardUUID returns the configured UUID, or a random one of version 4 (RFC 4122,
+// 4.4) if that is zero.
+func cardUUID(guid [16]byte) [16]byte {
+	if guid != [16]byte{} {
+		return guid
 	}
-	rand.Read(given[:])
-	given[6] = given[6]&0x0F | 0x40
-	given[8] = given[8]&0x3F | 0x80
-	return given
+	rand.Read(guid[:])
+	guid[6] = guid[6]&0x0F | 0x40
+	guid[8] = guid[8]&0x3F | 0x80
+	return guid
 }
 
-// fascN is 9999-9999-999999-0-1, the number of cards that no federal agency
+// fascN is 9999-9999-999999-0-1, the FASC-N of cards that no federal agency
 // issued (SP 800-73-4 part 1, 3.1.2).
 const fascN = "\xD4\xE7\x39\xDA\x73\x9C\xED\x39\xCE\x73\x9D\x83\x68\x58\x21\x08\x42\x10\x84\x21\xC8\x42\x10\xC3\xEB"
 
-// chuid is a card holder unique identifier that nobody signed (SP 800-73-4
-// part 1, table 9).
+// chuid returns an unsigned card holder unique identifier (SP 800-73-4 part 1,
+// table 9).
 func chuid(guid [16]byte) []byte {
 	b := ber.Append(nil, 0x30, []byte(fascN))
 	b = ber.Append(b, 0x34, guid[:])
@@ -155,8 +155,8 @@ func chuid(guid [16]byte) []byte {
 	return ber.Append(b, tagEDC, nil)
 }
 
-// capabilities is a card capability container: a card identifier of its own,
-// data model 10, and nothing else (SP 800-73-4 part 1, table 8).
+// capabilities returns a card capability container with a card identifier, data
+// model 10, and all other fields empty (SP 800-73-4 part 1, table 8).
 func capabilities(guid [16]byte) []byte {
 	b := ber.Append(nil, 0xF0, append([]byte("\xA0\x00\x00\x01\x16\xFF\x02"), guid[:14]...))
 	b = ber.Append(b, 0xF1, []byte{0x21})

@@ -1,107 +1,70 @@
 package piv
 
 import (
-	"bytes"
-	"crypto/subtle"
-
 	"github.com/smartlogon/smartlogon/internal/softcard/iso"
 )
 
-// Key references of secrets that people know (SP 800-73-4 part 1, table 4b).
+// Key references of PINs and the PUK (SP 800-73-4 part 1, table 4b).
 const (
 	refGlobalPIN = 0x00
 	refPIN       = 0x80
 	refPUK       = 0x81
 )
 
-// defaultTries is how often a secret may be wrong in a row.
 const defaultTries = 3
 
-// What cards come with.
+// PIN and PUK of a new card.
 const (
-	customaryPIN = "123456"
-	customaryPUK = "12345678"
+	defaultPIN = "123456"
+	defaultPUK = "12345678"
 )
 
 // secretLen is the length of every PIN and PUK, padding included.
 const secretLen = 8
 
-// A reference is a PIN or PUK with its retry counter.
-type reference struct {
-	value       [secretLen]byte
-	left, limit int
-	spent       int
-	sent        int
-	verified    bool
-}
-
-func newReference(secret, fallback string, tries int) reference {
+// newReference returns a PIN or PUK. An empty secret means fallback, and no
+// tries mean defaultTries.
+func newReference(secret, fallback string, tries int) iso.Reference {
 	if secret == "" {
 		secret = fallback
 	}
 	if tries == 0 {
 		tries = defaultTries
 	}
-	return reference{value: padded(secret), left: tries, limit: tries}
+	r := iso.Reference{Limit: tries}
+	r.Set(padded(secret))
+	return r
 }
 
-// padded fills a secret up with FF (SP 800-73-4 part 2, 2.4.3).
-func padded(secret string) (value [secretLen]byte) {
+// padded returns a PIN or PUK with its padding of FF (SP 800-73-4 part 2,
+// 2.4.3).
+func padded(secret string) []byte {
+	value := make([]byte, secretLen)
 	for i := range value {
 		value[i] = 0xFF
 	}
-	copy(value[:], secret)
+	copy(value, secret)
 	return value
 }
 
-// try compares a value with the secret and counts. It must not be called when
-// no try is left.
-func (r *reference) try(value []byte) bool {
-	r.sent++
-	if !r.is(value) {
-		r.verified = false
-		r.left--
-		r.spent++
-		return false
-	}
-	r.left = r.limit
-	return true
-}
-
-// is compares a value with the secret without counting.
-func (r *reference) is(value []byte) bool {
-	return subtle.ConstantTimeCompare(r.value[:], value) == 1
-}
-
-// set replaces the secret and resets its counter.
-func (r *reference) set(value []byte) {
-	copy(r.value[:], value)
-	r.left = r.limit
-}
-
-// renew gives a reference a secret and a limit as if it were new; what was
-// spent on it stays counted.
-func (r *reference) renew(secret string, limit int) {
-	r.value, r.left, r.limit, r.verified = padded(secret), limit, limit, false
-}
-
-// refusal is the status word after a wrong try.
-func (a *Application) refusal(r *reference) iso.Status {
-	if r.left == 0 && a.config.Quirks.BlocksAtOnce {
+// failedStatus returns the status of a failed comparison.
+func (a *Application) failedStatus(r *iso.Reference) iso.Status {
+	if r.Left == 0 && a.config.Quirks.BlocksAtOnce {
 		return iso.Blocked
 	}
-	return a.retries(r)
+	return a.retryStatus(r)
 }
 
-func (a *Application) retries(r *reference) iso.Status {
+// retryStatus returns the status that reports the retry counter.
+func (a *Application) retryStatus(r *iso.Reference) iso.Status {
 	if a.config.Quirks.PlainRetries {
-		return 0x6300 | iso.Status(min(r.left, 0xFF))
+		return 0x6300 | iso.Status(min(r.Left, 0xFF))
 	}
-	return iso.Retries(r.left)
+	return iso.Retries(r.Left)
 }
 
-// find is the PIN or PUK with that reference, or nil.
-func (a *Application) find(ref byte) *reference {
+// reference returns the PIN or PUK with a key reference, or nil.
+func (a *Application) reference(ref byte) *iso.Reference {
 	switch ref {
 	case refPIN:
 		return &a.pin
@@ -113,9 +76,9 @@ func (a *Application) find(ref byte) *reference {
 	return nil
 }
 
-// wellFormed reports whether the card takes a value for a PIN: six to eight
-// digits, then FF (SP 800-73-4 part 2, 2.4.3).
-func (a *Application) wellFormed(value []byte) bool {
+// wellFormedPIN reports whether the card accepts the format of a PIN: six to
+// eight digits, then FF (SP 800-73-4 part 2, 2.4.3).
+func (a *Application) wellFormedPIN(value []byte) bool {
 	if len(value) != secretLen {
 		return false
 	}
@@ -134,37 +97,32 @@ func (a *Application) wellFormed(value []byte) bool {
 	return digits >= 6
 }
 
-// tooShort reports whether a YubiKey finds a new PIN or PUK too short.
-func (a *Application) tooShort(value []byte) bool {
-	return a.isYubiKey() && len(bytes.TrimRight(value, "\xFF")) < 6
-}
-
-// Tries is what happened to a PIN or PUK.
+// Tries are the attempts made at a PIN or PUK.
 type Tries struct {
-	Left     int
-	Limit    int  // Left after the right value was given
-	Spent    int  // wrong values so far, by whatever command they came
-	Sent     int  // values that the card compared, right ones too
-	Verified bool // the card takes the holder for present
+	Left     int  // retry counter
+	Limit    int  // retry counter after a successful comparison
+	Spent    int  // failed comparisons so far, by any command
+	Sent     int  // comparisons so far
+	Verified bool // the reference is verified
 }
 
-// Tries reports on the application PIN (80), the PUK (81) or the global PIN
-// (00); all is zero where the card has no such reference.
+// Tries reports the attempts at the application PIN (80), the PUK (81) or the
+// global PIN (00). It is zero if the card has no such reference.
 func (a *Application) Tries(ref byte) Tries {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	r := a.find(ref)
+	r := a.reference(ref)
 	if r == nil {
 		return Tries{}
 	}
-	return Tries{Left: r.left, Limit: r.limit, Spent: r.spent, Sent: r.sent, Verified: r.verified}
+	return Tries{Left: r.Left, Limit: r.Limit, Spent: r.Spent, Sent: r.Sent, Verified: r.Verified}
 }
 
-// SetTriesLeft sets the retry counter of a reference that the card has.
+// SetTriesLeft sets the retry counter of a reference, if the card has it.
 func (a *Application) SetTriesLeft(ref byte, left int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if r := a.find(ref); r != nil {
-		r.left = left
+	if r := a.reference(ref); r != nil {
+		r.Left = left
 	}
 }

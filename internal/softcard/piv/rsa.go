@@ -5,9 +5,9 @@ import (
 	"math/big"
 )
 
-// exponentiate is the bare RSA private key operation, by the Chinese remainder
-// theorem (RFC 8017, 5.1.2). Padding is the client's affair, so a block must be
-// as long as the modulus and a smaller number.
+// exponentiate computes the RSA private key operation with the Chinese remainder
+// theorem (RFC 8017, 5.1.2). The host pads, so the block must be as long as the
+// modulus, and a smaller number.
 func exponentiate(key *rsa.PrivateKey, block []byte) ([]byte, bool) {
 	if len(block) != key.Size() {
 		return nil, false

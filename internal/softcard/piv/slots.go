@@ -22,12 +22,12 @@ type slot struct {
 	key       crypto.PrivateKey
 	alg       Algorithm
 	pin       PINPolicy
-	touch     toucher
-	generated bool // on the card; else it came from outside
+	touch     touchState
+	generated bool // on the card, not imported
 }
 
-// isSlot reports whether a key reference means an asymmetric key of the
-// holder or the card.
+// isSlot reports whether a key reference is that of an asymmetric key in the
+// standard.
 func isSlot(ref byte) bool {
 	switch ref {
 	case slotAuthentication, slotSignature, slotKeyManagement, slotCardAuthentication:
@@ -36,7 +36,7 @@ func isSlot(ref byte) bool {
 	return slotFirstRetired <= ref && ref <= slotLastRetired
 }
 
-// certificateTag is the object with the certificate of a slot.
+// certificateTag returns the tag of the object with the certificate of a slot.
 func certificateTag(ref byte) ber.Tag {
 	switch ref {
 	case slotAuthentication:
@@ -53,13 +53,12 @@ func certificateTag(ref byte) ber.Tag {
 	return tagFirstRetired + ber.Tag(ref-slotFirstRetired)
 }
 
-// Put gives a slot (9A, 9C, 9D, 9E, 82 to 95, on a YubiKey F9) a private key
-// and a certificate, replacing what is given: a nil key or certificate leaves
-// what is there. The key need not be the certificate's, and the certificate
-// need not be one.
+// Put stores a private key and a certificate in a slot (9A, 9C, 9D, 9E, 82 to
+// 95, on a YubiKey F9). A nil key or certificate leaves the stored one. The key
+// need not match the certificate, and the certificate may be any bytes.
 func (a *Application) Put(ref byte, key crypto.PrivateKey, certificate []byte) error {
-	if !a.holds(ref) {
-		return noSlot(ref)
+	if !a.hasSlot(ref) {
+		return noSlotError(ref)
 	}
 	if key != nil {
 		if err := a.putKey(ref, key); err != nil {
@@ -72,10 +71,10 @@ func (a *Application) Put(ref byte, key crypto.PrivateKey, certificate []byte) e
 	return a.PutCertificate(ref, certificate, Plain)
 }
 
-// PutCertificate gives a slot a certificate, encoded as asked for.
+// PutCertificate stores a certificate in a slot with the encoding e.
 func (a *Application) PutCertificate(ref byte, certificate []byte, e Encoding) error {
-	if !a.holds(ref) {
-		return noSlot(ref)
+	if !a.hasSlot(ref) {
+		return noSlotError(ref)
 	}
 	value, err := Container(certificate, e)
 	if err != nil {
@@ -94,12 +93,12 @@ func (a *Application) putKey(ref byte, key crypto.PrivateKey) error {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.slots[ref] = &slot{key: key, alg: alg, pin: defaultPolicy(ref), touch: toucher{policy: TouchNever}}
+	a.slots[ref] = &slot{key: key, alg: alg, pin: defaultPolicy(ref), touch: touchState{policy: TouchNever}}
 	return nil
 }
 
-// SetPolicy sets when the key in a slot asks for the PIN and for a touch. It
-// reports false where the slot is empty.
+// SetPolicy sets the PIN and touch policies of the key in a slot. It reports
+// false if the slot is empty.
 func (a *Application) SetPolicy(ref byte, pin PINPolicy, touch TouchPolicy) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -107,13 +106,13 @@ func (a *Application) SetPolicy(ref byte, pin PINPolicy, touch TouchPolicy) bool
 	if s == nil {
 		return false
 	}
-	s.pin, s.touch = pin, toucher{policy: touch}
+	s.pin, s.touch = pin, touchState{policy: touch}
 	return true
 }
 
-// holds reports whether the card has a place for a key under a reference.
-func (a *Application) holds(ref byte) bool {
-	return isSlot(ref) || ref == slotAttestation && a.has(firmwareAttest)
+// hasSlot reports whether the card has a slot for a key reference.
+func (a *Application) hasSlot(ref byte) bool {
+	return isSlot(ref) || ref == slotAttestation && a.atLeast(firmwareAttest)
 }
 
-func noSlot(ref byte) error { return fmt.Errorf("piv: there is no slot %02X", ref) }
+func noSlotError(ref byte) error { return fmt.Errorf("piv: no slot %02X", ref) }

@@ -8,8 +8,8 @@ const (
 	p1Logout  = 0xFF
 )
 
-// verify compares a PIN with the card's, asks whether it is verified, or makes
-// it unverified (SP 800-73-4 part 2, 3.2.1).
+// verify processes VERIFY: it compares a PIN, reports the retry counter, or
+// clears the verified state (SP 800-73-4 part 2, 3.2.1).
 func (a *Application) verify(c iso.Command) iso.Status {
 	if c.P1 != p1Compare && (c.P1 != p1Logout || a.config.Quirks.NoLogout) {
 		return iso.BadParameters
@@ -18,61 +18,61 @@ func (a *Application) verify(c iso.Command) iso.Status {
 	switch {
 	case r == nil:
 		return iso.ReferenceNotFound
-	case a.config.Contactless: // there is no secure messaging
+	case a.config.Contactless: // requires secure messaging
 		return iso.SecurityNotSatisfied
 	case c.P1 == p1Logout && len(c.Data) > 0:
 		return iso.BadData
 	case c.P1 == p1Logout:
-		r.verified = false
+		r.Verified = false
 		return iso.OK
 	case len(c.Data) == 0 && !a.config.Quirks.EmptyVerifyCosts:
 		return a.query(r)
-	case r.left == 0:
+	case r.Left == 0:
 		return iso.Blocked
-	case !a.wellFormed(c.Data) && !a.config.Quirks.BadFormatCosts && len(c.Data) > 0:
+	case !a.wellFormedPIN(c.Data) && !a.config.Quirks.BadFormatCosts && len(c.Data) > 0:
 		return iso.BadData
-	case !r.try(c.Data):
-		return a.refusal(r)
+	case !r.Compare(c.Data):
+		return a.failedStatus(r)
 	}
-	r.verified = true
-	a.next.fresh = true
+	r.Verified = true
+	a.carry.justVerified = true
 	return iso.OK
 }
 
-// verifiable is the PIN that may be verified under a reference: the global PIN
-// only where the discovery object says that it counts.
-func (a *Application) verifiable(ref byte) *reference {
+// verifiable returns the PIN that VERIFY compares for a key reference, or nil.
+// The global PIN must be enabled by the discovery object.
+func (a *Application) verifiable(ref byte) *iso.Reference {
 	switch {
 	case ref == refPIN:
 		return &a.pin
-	case ref == refGlobalPIN && a.globalCounts():
+	case ref == refGlobalPIN && a.globalPINEnabled():
 		return a.global
 	}
 	return nil
 }
 
-// query answers VERIFY without data.
-func (a *Application) query(r *reference) iso.Status {
+// query processes VERIFY without data.
+func (a *Application) query(r *iso.Reference) iso.Status {
 	q := a.config.Quirks
 	switch {
 	case q.EmptyVerify != 0:
 		return q.EmptyVerify
 	case q.EmptyVerifyClears:
-		r.verified = false
-	case r.verified && !q.EmptyVerifyHides:
+		r.Verified = false
+	case r.Verified && !q.EmptyVerifyHides:
 		return iso.OK
 	}
 	switch {
-	case r.left > 0:
-		return a.retries(r)
+	case r.Left > 0:
+		return a.retryStatus(r)
 	case q.BlockedQuery != 0:
 		return q.BlockedQuery
 	}
 	return iso.Blocked
 }
 
-// holderVerified reports whether a PIN is verified that opens the
-// application's keys and objects.
-func (a *Application) holderVerified() bool {
-	return a.pin.verified || a.globalCounts() && a.global.verified
+// pinVerified reports whether a PIN is verified that meets the access rules of
+// the application.
+func (a *Application) pinVerified() bool {
+	return a.pin.Verified || a.globalPINEnabled() && a.global.Verified
 }

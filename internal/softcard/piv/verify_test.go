@@ -9,7 +9,7 @@ import (
 	"github.com/smartlogon/smartlogon/internal/softcard/piv"
 )
 
-type step struct{ command, answer string }
+type step struct{ command, want string }
 
 func TestVerify(t *testing.T) {
 	const (
@@ -27,20 +27,20 @@ func TestVerify(t *testing.T) {
 	}{
 		{"right PIN", piv.Config{}, []step{{queryPIN, "63c3"}, {verifyPIN, "9000"}, {queryPIN, "9000"}},
 			piv.Tries{Left: 3, Limit: 3, Sent: 1, Verified: true}},
-		{"a wrong PIN costs a try and the status", piv.Config{}, []step{{verifyPIN, "9000"}, {wrongPIN, "63c2"}, {queryPIN, "63c2"}},
+		{"wrong PIN", piv.Config{}, []step{{verifyPIN, "9000"}, {wrongPIN, "63c2"}, {queryPIN, "63c2"}},
 			piv.Tries{Left: 2, Limit: 3, Sent: 2, Spent: 1}},
-		{"the right PIN gives the tries back", piv.Config{}, []step{{wrongPIN, "63c2"}, {wrongPIN, "63c1"}, {verifyPIN, "9000"}, {wrongPIN, "63c2"}},
+		{"right PIN resets the counter", piv.Config{}, []step{{wrongPIN, "63c2"}, {wrongPIN, "63c1"}, {verifyPIN, "9000"}, {wrongPIN, "63c2"}},
 			piv.Tries{Left: 2, Limit: 3, Sent: 4, Spent: 3}},
 		{"blocked", piv.Config{}, append(blocked, step{verifyPIN, "6983"}, step{wrongPIN, "6983"}, step{queryPIN, "6983"}, step{emptyBytes, "6983"}),
 			piv.Tries{Left: 0, Limit: 3, Sent: 3, Spent: 3}},
-		{"the counter is the card's", piv.Config{PINTries: 10}, []step{{queryPIN, "63ca"}, {wrongPIN, "63c9"}},
+		{"PINTries", piv.Config{PINTries: 10}, []step{{queryPIN, "63ca"}, {wrongPIN, "63c9"}},
 			piv.Tries{Left: 9, Limit: 10, Sent: 1, Spent: 1}},
-		{"more than 15 tries show as 15", piv.Config{PINTries: 20}, []step{{queryPIN, "63cf"}, {wrongPIN, "63cf"}},
+		{"more than 15 retries", piv.Config{PINTries: 20}, []step{{queryPIN, "63cf"}, {wrongPIN, "63cf"}},
 			piv.Tries{Left: 19, Limit: 20, Sent: 1, Spent: 1}},
 		{"another PIN", piv.Config{PIN: "87654321"}, []step{{"00200080083837363534333231", "9000"}},
 			piv.Tries{Left: 3, Limit: 3, Sent: 1, Verified: true}},
 		{"query with Le", piv.Config{}, []step{{queryPIN + "00", "63c3"}}, piv.Tries{Left: 3, Limit: 3}},
-		{"badly formatted PINs cost nothing", piv.Config{}, []step{
+		{"badly formatted PINs spend no try", piv.Config{}, []step{
 			{emptyBytes, "6a80"}, {letters, "6a80"}, {"00200080083132333435ffffff", "6a80"}, {"00200080083132333435ff36ff", "6a80"},
 			{"0020008006313233343536", "6a80"}, {"0020008009313233343536ffffff", "6a80"}, {queryPIN, "63c3"},
 		}, piv.Tries{Left: 3, Limit: 3}},
@@ -50,24 +50,24 @@ func TestVerify(t *testing.T) {
 			piv.Tries{Left: 3, Limit: 3, Sent: 1}},
 		{"other parameters", piv.Config{}, []step{{"00200180", "6a86"}, {"00200081", "6a88"}, {"00200096", "6a88"}, {"00200098", "6a88"}, {"00200004", "6a88"}},
 			piv.Tries{Left: 3, Limit: 3}},
-		{"may not be chained", piv.Config{}, []step{{"102000800431323334", "6884"}}, piv.Tries{Left: 3, Limit: 3}},
+		{"chained", piv.Config{}, []step{{"102000800431323334", "6884"}}, piv.Tries{Left: 3, Limit: 3}},
 		{"contactless", piv.Config{Contactless: true}, []step{{verifyPIN, "6982"}, {queryPIN, "6982"}}, piv.Tries{Left: 3, Limit: 3}},
 		{"no global PIN", piv.Config{}, []step{{global, "6a88"}, {"0020ff00", "6a88"}}, piv.Tries{Left: 3, Limit: 3}},
 		{"global PIN", piv.Config{GlobalPIN: "87654321"}, []step{{"00200000", "63c3"}, {global, "9000"}, {"00200000", "9000"}, {queryPIN, "63c3"}},
 			piv.Tries{Left: 3, Limit: 3}},
-		{"the global PIN has its own counter", piv.Config{GlobalPIN: "87654321", GlobalTries: 1}, []step{
+		{"GlobalTries", piv.Config{GlobalPIN: "87654321", GlobalTries: 1}, []step{
 			{"0020000008313233343536ffff", "63c0"}, {global, "6983"}, {"00200000", "6983"}, {queryPIN, "63c3"},
 		}, piv.Tries{Left: 3, Limit: 3}},
-		{"no global PIN without a discovery object", piv.Config{GlobalPIN: "87654321", Quirks: piv.Quirks{NoDiscovery: true}}, []step{{global, "6a88"}},
+		{"global PIN without a discovery object", piv.Config{GlobalPIN: "87654321", Quirks: piv.Quirks{NoDiscovery: true}}, []step{{global, "6a88"}},
 			piv.Tries{Left: 3, Limit: 3}},
 
-		{"LenientPIN compares anything of eight bytes", piv.Config{LenientPIN: true}, []step{{letters, "63c2"}, {emptyBytes, "63c1"}, {"002000800431323334", "6a80"}},
+		{"LenientPIN compares any eight bytes", piv.Config{LenientPIN: true}, []step{{letters, "63c2"}, {emptyBytes, "63c1"}, {"002000800431323334", "6a80"}},
 			piv.Tries{Left: 1, Limit: 3, Sent: 2, Spent: 2}},
-		{"LenientPIN lets letters be a PIN", piv.Config{PIN: "abcdefg", LenientPIN: true}, []step{{letters, "9000"}},
+		{"LenientPIN allows letters", piv.Config{PIN: "abcdefg", LenientPIN: true}, []step{{letters, "9000"}},
 			piv.Tries{Left: 3, Limit: 3, Sent: 1, Verified: true}},
 		{"PlainRetries", quirk(piv.Quirks{PlainRetries: true}), []step{{queryPIN, "6303"}, {wrongPIN, "6302"}},
 			piv.Tries{Left: 2, Limit: 3, Sent: 1, Spent: 1}},
-		{"PlainRetries uses the whole byte", piv.Config{PINTries: 200, Quirks: piv.Quirks{PlainRetries: true}}, []step{{queryPIN, "63c8"}},
+		{"PlainRetries with more than 15 retries", piv.Config{PINTries: 200, Quirks: piv.Quirks{PlainRetries: true}}, []step{{queryPIN, "63c8"}},
 			piv.Tries{Left: 200, Limit: 200}},
 		{"BlocksAtOnce", quirk(piv.Quirks{BlocksAtOnce: true}), []step{{wrongPIN, "63c2"}, {wrongPIN, "63c1"}, {wrongPIN, "6983"}},
 			piv.Tries{Left: 0, Limit: 3, Sent: 3, Spent: 3}},
@@ -94,16 +94,16 @@ func TestVerify(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			c := newCard(t, tt.config)
 			for _, s := range tt.steps {
-				assert.Equal(t, s.answer, c.say(s.command), s.command)
+				assert.Equal(t, s.want, c.send(s.command), s.command)
 			}
 			assert.Equal(t, tt.tries, c.app.Tries(0x80))
 		})
 	}
 }
 
-func TestTriesOfOtherReferences(t *testing.T) {
+func TestTries(t *testing.T) {
 	c := newCard(t, piv.Config{GlobalPIN: "87654321", GlobalTries: 5, PUKTries: 4})
-	c.say("0020000008313233343536ffff")
+	c.send("0020000008313233343536ffff")
 	assert.Equal(t, piv.Tries{Left: 4, Limit: 5, Sent: 1, Spent: 1}, c.app.Tries(0x00))
 	assert.Equal(t, piv.Tries{Left: 4, Limit: 4}, c.app.Tries(0x81))
 	assert.Zero(t, c.app.Tries(0x96))
@@ -112,54 +112,54 @@ func TestTriesOfOtherReferences(t *testing.T) {
 func TestSetTriesLeft(t *testing.T) {
 	c := newCard(t, piv.Config{})
 	c.app.SetTriesLeft(0x80, 1)
-	assert.Equal(t, "63c1", c.say(queryPIN))
-	assert.Equal(t, "63c0", c.say(wrongPIN))
+	assert.Equal(t, "63c1", c.send(queryPIN))
+	assert.Equal(t, "63c0", c.send(wrongPIN))
 	c.app.SetTriesLeft(0x96, 1)
-	assert.Zero(t, c.app.Tries(0x96), "a reference that the card does not have")
+	assert.Zero(t, c.app.Tries(0x96), "missing reference")
 }
 
-func TestDiscoveryObjectSaysWhichPINsCount(t *testing.T) {
+func TestDiscoveryObjectPolicy(t *testing.T) {
 	tests := []struct {
 		name   string
 		config piv.Config
 		policy string
 	}{
 		{"application PIN", piv.Config{}, "4000"},
-		{"global PIN too", piv.Config{GlobalPIN: "87654321"}, "6010"},
-		{"global PIN first", piv.Config{GlobalPIN: "87654321", GlobalPrimary: true}, "6020"},
+		{"global PIN", piv.Config{GlobalPIN: "87654321"}, "6010"},
+		{"GlobalPrimary", piv.Config{GlobalPIN: "87654321", GlobalPrimary: true}, "6020"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			c := newCard(t, tt.config)
-			assert.Equal(t, "7e124f0ba0000003080000100001005f2f02"+tt.policy+"9000", c.say(getData(0x7E)))
+			assert.Equal(t, "7e124f0ba0000003080000100001005f2f02"+tt.policy+"9000", c.send(getDataCommand(0x7E)))
 		})
 	}
 
 	c := newCard(t, piv.Config{GlobalPIN: "87654321"})
 	c.app.PutObject(0x5FC109, []byte{0xFE, 0x00})
-	c.say("00200000083837363534333231")
-	assert.Equal(t, "5302fe009000", c.say(getData(0x5FC109)))
+	c.send("00200000083837363534333231")
+	assert.Equal(t, "5302fe009000", c.send(getDataCommand(0x5FC109)))
 	c.app.PutObject(0x7E, unhex(t, "4f0ba0000003080000100001005f2f024000"))
-	assert.Equal(t, "6982", c.say(getData(0x5FC109)), "what was put decides")
-	assert.Equal(t, "6a88", c.say("00200000"))
+	assert.Equal(t, "6982", c.send(getDataCommand(0x5FC109)), "PutObject disables the global PIN")
+	assert.Equal(t, "6a88", c.send("00200000"))
 	c.app.PutObject(0x7E, []byte{0x5F})
-	assert.Equal(t, "6a88", c.say("00200000"), "a broken one allows nothing more")
+	assert.Equal(t, "6a88", c.send("00200000"), "malformed discovery object")
 }
 
-func TestQuirksOfObjects(t *testing.T) {
+func TestObjectQuirks(t *testing.T) {
 	c := newCard(t, piv.Config{Quirks: piv.Quirks{EmptyObjects: true}})
-	assert.Equal(t, "53009000", c.say(getData(0x5FC105)))
-	assert.Equal(t, "6982", c.say(getData(0x5FC109)))
-	assert.Equal(t, "6a82", c.say(getData(0x5FC124)), "no object of the standard")
+	assert.Equal(t, "53009000", c.send(getDataCommand(0x5FC105)))
+	assert.Equal(t, "6982", c.send(getDataCommand(0x5FC109)))
+	assert.Equal(t, "6a82", c.send(getDataCommand(0x5FC124)), "object undefined by the standard")
 
 	c = newCard(t, piv.Config{Quirks: piv.Quirks{NoDiscovery: true}})
-	assert.Equal(t, "6a82", c.say(getData(0x7E)))
+	assert.Equal(t, "6a82", c.send(getDataCommand(0x7E)))
 
 	c = newCard(t, piv.Config{Quirks: piv.Quirks{LongLengths: true}})
 	assert.NoError(t, c.app.Put(0x9A, nil, []byte{0x30, 0x01, 0x00}))
-	assert.Equal(t, "538300001370830000033001007183000001"+"00fe83000000"+"9000", c.say(getData(0x5FC105)))
-	assert.Equal(t, "7e830000184f8300000ba0000003080000100001005f2f83000002"+"4000"+"9000", c.say(getData(0x7E)))
-	assert.Equal(t, "618300001f4f8300000ba000000308000010000100"+"798300000a4f83000005a000000308"+"9000", c.say(selectPIV))
+	assert.Equal(t, "538300001370830000033001007183000001"+"00fe83000000"+"9000", c.send(getDataCommand(0x5FC105)))
+	assert.Equal(t, "7e830000184f8300000ba0000003080000100001005f2f83000002"+"4000"+"9000", c.send(getDataCommand(0x7E)))
+	assert.Equal(t, "618300001f4f8300000ba000000308000010000100"+"798300000a4f83000005a000000308"+"9000", c.send(selectPIV))
 	c.app.PutObject(0x5FC105, []byte{0x70, 0x05, 0x30})
-	assert.Equal(t, "53830000037005309000", c.say(getData(0x5FC105)), "what is no sequence of elements stays")
+	assert.Equal(t, "53830000037005309000", c.send(getDataCommand(0x5FC105)), "LongLengths leaves a malformed value unchanged")
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/smartlogon/smartlogon/internal/softcard/iso"
 )
 
-// Instructions that only a YubiKey has.
+// Instructions of Yubico.
 const (
 	insMoveKey     = 0xF6
 	insMetadata    = 0xF7
@@ -21,15 +21,16 @@ const (
 	insSetAdminKey = 0xFF
 )
 
-// A Version is a YubiKey's firmware version. The zero value is no YubiKey's.
+// A Version is the firmware version of a YubiKey. The zero value is a card that
+// is not a YubiKey.
 type Version [3]byte
 
-// ParseVersion reads a version such as 5.7.4.
+// ParseVersion parses a version such as 5.7.4.
 func ParseVersion(s string) (Version, error) {
 	var v Version
 	var rest string
 	if n, _ := fmt.Sscanf(s, "%d.%d.%d%s", &v[0], &v[1], &v[2], &rest); n != len(v) {
-		return Version{}, fmt.Errorf("piv: %q is no firmware version", s)
+		return Version{}, fmt.Errorf("piv: firmware version %q: malformed", s)
 	}
 	return v, nil
 }
@@ -39,7 +40,7 @@ func (v Version) String() string { return fmt.Sprintf("%d.%d.%d", v[0], v[1], v[
 // isYubiKey reports whether the card is a YubiKey.
 func (a *Application) isYubiKey() bool { return a.config.Firmware != Version{} }
 
-// Firmware from which a YubiKey knows something new.
+// Versions that introduced a feature.
 var (
 	firmwarePolicies = Version{4, 0, 0}
 	firmwareAttest   = Version{4, 3, 0}
@@ -47,21 +48,22 @@ var (
 	firmwareMetadata = Version{5, 3, 0}
 	firmwareAES      = Version{5, 4, 0}
 	firmwareLogout   = Version{5, 4, 3}
-	firmwareBigKeys  = Version{5, 7, 0} // RSA 3072 and 4096, Curve25519, moving keys
+	firmwareBigKeys  = Version{5, 7, 0} // RSA 3072 and 4096, Curve25519, MOVE KEY
 )
 
-// has reports whether the card is a YubiKey with that firmware or a newer.
-func (a *Application) has(v Version) bool {
+// atLeast reports whether the card is a YubiKey with the firmware v or a newer
+// one.
+func (a *Application) atLeast(v Version) bool {
 	return a.isYubiKey() && bytes.Compare(a.config.Firmware[:], v[:]) >= 0
 }
 
-// yubikeyConfig fills in what a YubiKey does where the caller left the choice.
+// yubikeyConfig returns c with the properties of a YubiKey.
 func (c Config) yubikeyConfig() Config {
 	a := &Application{config: c}
 	c.LenientPIN = true
 	c.Quirks.SelectWithPIX = true
-	c.Quirks.NoLogout = c.Quirks.NoLogout || !a.has(firmwareLogout)
-	c.Quirks.PlainRetries = c.Quirks.PlainRetries || !a.has(firmwarePolicies)
+	c.Quirks.NoLogout = c.Quirks.NoLogout || !a.atLeast(firmwareLogout)
+	c.Quirks.PlainRetries = c.Quirks.PlainRetries || !a.atLeast(firmwarePolicies)
 	if c.Quirks.EmptySlot == 0 {
 		c.Quirks.EmptySlot = iso.BadData
 	}
@@ -69,15 +71,16 @@ func (c Config) yubikeyConfig() Config {
 		c.MaxObject = yubikeyMaxObject
 	}
 	if c.AdminKey.Algorithm == 0 {
-		c.AdminKey = a.customaryAdminKey()
+		c.AdminKey = a.defaultAdminKey()
 	}
 	return c
 }
 
-// yubikeyMaxObject is the longest object that a YubiKey takes.
+// yubikeyMaxObject is the longest object of a YubiKey.
 const yubikeyMaxObject = 3052
 
-// processYubico answers the instructions that only a YubiKey has.
+// processYubico processes Yubico's instructions, as far as the firmware has
+// them.
 func (a *Application) processYubico(c iso.Command) iso.Answer {
 	switch {
 	case !a.isYubiKey():
@@ -91,13 +94,13 @@ func (a *Application) processYubico(c iso.Command) iso.Answer {
 		return a.setRetries(c).Answer()
 	case c.INS == insFactory:
 		return a.factoryReset().Answer()
-	case c.INS == insSerial && a.has(firmwareSerial):
+	case c.INS == insSerial && a.atLeast(firmwareSerial):
 		return iso.Data(serialBytes(a.config.Serial))
-	case c.INS == insMetadata && a.has(firmwareMetadata):
+	case c.INS == insMetadata && a.atLeast(firmwareMetadata):
 		return a.metadata(c.P2)
-	case c.INS == insAttest && a.has(firmwareAttest):
+	case c.INS == insAttest && a.atLeast(firmwareAttest):
 		return a.attest(c)
-	case c.INS == insMoveKey && a.has(firmwareBigKeys):
+	case c.INS == insMoveKey && a.atLeast(firmwareBigKeys):
 		return a.moveKey(c).Answer()
 	}
 	return iso.UnknownInstruction.Answer()
@@ -107,63 +110,8 @@ func serialBytes(n uint32) []byte {
 	return []byte{byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)}
 }
 
-// yubicoTag reports whether a YubiKey stores an object under a tag that SP
-// 800-73 does not know.
-func (a *Application) yubicoTag(tag ber.Tag) bool {
+// allowsYubicoObject reports whether the card stores an object under a tag that
+// SP 800-73 does not define.
+func (a *Application) allowsYubicoObject(tag ber.Tag) bool {
 	return a.isYubiKey() && 0x5F0000 <= tag && tag <= 0x5FFFFF
 }
-
-// setRetries changes the retry counters and gives PIN and PUK their first
-// values again.
-func (a *Application) setRetries(c iso.Command) iso.Status {
-	switch {
-	case !a.admin.authenticated || !a.pin.verified:
-		return iso.SecurityNotSatisfied
-	case c.P1 == 0 || c.P2 == 0:
-		return iso.BadParameters
-	}
-	a.pin.renew(customaryPIN, int(c.P1))
-	a.puk.renew(customaryPUK, int(c.P2))
-	return iso.OK
-}
-
-// factoryReset brings PIN, PUK, keys and objects back to what they were when
-// the YubiKey was new. Only who has used up all tries may do so. The
-// attestation key stays.
-func (a *Application) factoryReset() iso.Status {
-	if a.pin.left > 0 || a.puk.left > 0 {
-		return iso.ConditionsNotSatisfied
-	}
-	attestation, certificate := a.slots[slotAttestation], a.objects[tagAttestation]
-	a.pin.renew(customaryPIN, defaultTries)
-	a.puk.renew(customaryPUK, defaultTries)
-	a.admin = newAdmin(a.customaryAdminKey())
-	a.empty()
-	a.slots[slotAttestation], a.objects[tagAttestation] = attestation, certificate
-	return iso.OK
-}
-
-// moveKey moves a key to another slot, or deletes it. Certificates stay where
-// they are.
-func (a *Application) moveKey(c iso.Command) iso.Status {
-	to, from := c.P1, c.P2
-	s := a.slots[from]
-	switch {
-	case !a.admin.authenticated:
-		return iso.SecurityNotSatisfied
-	case to != deleteKey && (!isSlot(to) || from == slotAttestation):
-		return iso.BadParameters
-	case s == nil:
-		return iso.ReferenceNotFound
-	case to != deleteKey && a.slots[to] != nil:
-		return iso.BadData
-	}
-	delete(a.slots, from)
-	if to != deleteKey {
-		a.slots[to] = s
-	}
-	return iso.OK
-}
-
-// deleteKey is P1 of MOVE KEY for a key that goes nowhere.
-const deleteKey = 0xFF

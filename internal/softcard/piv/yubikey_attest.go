@@ -20,7 +20,7 @@ import (
 	"github.com/smartlogon/smartlogon/internal/testkeys"
 )
 
-// The key that signs attestations, and the object with its certificate.
+// The slot of the attestation key, and the object with its certificate.
 const (
 	slotAttestation         = 0xF9
 	tagAttestation  ber.Tag = 0x5FFF01
@@ -32,8 +32,8 @@ const (
 	issuerName = "Software YubiKey PIV Attestation"
 )
 
-// AttestationRoot is the certificate at the top of every attestation of every
-// software YubiKey. Its key is public, so it attests to nothing.
+// AttestationRoot returns the root certificate of the attestations of all
+// software YubiKeys. Its private key is public, so it attests nothing.
 func AttestationRoot() []byte {
 	key := testkeys.RSA(2048, 1)
 	root := authority(rootName, 1)
@@ -44,18 +44,19 @@ func AttestationRoot() []byte {
 	return der
 }
 
-// attestationKey is the key that signs attestations of a new YubiKey, and its
+// putAttestationKey stores the attestation key of a new YubiKey and its
 // certificate.
-func attestationKey() (key crypto.Signer, certificate []byte) {
-	key = testkeys.RSA(2048, 2)
+func (a *Application) putAttestationKey() {
+	key := testkeys.RSA(2048, 2)
 	der, err := x509.CreateCertificate(rand.Reader, authority(issuerName, 2), authority(rootName, 1), key.Public(), testkeys.RSA(2048, 1))
 	if err != nil {
 		panic("piv: attestation certificate: " + err.Error())
 	}
-	return key, der
+	a.slots[slotAttestation] = &slot{key: key, alg: RSA2048, pin: PINOnce, touch: touchState{policy: TouchNever}}
+	a.objects[tagAttestation] = ber.Append(nil, 0x70, der)
 }
 
-// authority is what the two certificates above an attestation have in common.
+// authority returns the template of the two certificates above an attestation.
 func authority(name string, serial int64) *x509.Certificate {
 	return &x509.Certificate{
 		SerialNumber:          big.NewInt(serial),
@@ -69,7 +70,7 @@ func authority(name string, serial int64) *x509.Certificate {
 	}
 }
 
-// commonName is a distinguished name of one attribute, a UTF8String.
+// commonName returns a distinguished name with one attribute, a UTF8String.
 func commonName(name string) []byte {
 	attribute := ber.Append(nil, ber.OID, []byte{0x55, 0x04, 0x03})
 	attribute = ber.Append(attribute, ber.UTF8String, []byte(name))
@@ -77,7 +78,8 @@ func commonName(name string) []byte {
 	return ber.Append(nil, ber.Sequence, set)
 }
 
-// attest certifies that a key was made on the card. It says so of no other.
+// attest processes ATTEST: it certifies that a key was generated on the card. An
+// imported key is refused.
 func (a *Application) attest(c iso.Command) iso.Answer {
 	if c.P2 != 0 || !isSlot(c.P1) {
 		return iso.BadParameters.Answer()
@@ -93,8 +95,8 @@ func (a *Application) attest(c iso.Command) iso.Answer {
 	return iso.Data(der)
 }
 
-// attestation is a certificate for a key, signed by the attestation key under
-// the name in whatever certificate is stored for it.
+// attestation returns a certificate for a key, signed by the attestation key. Its
+// issuer is the subject of the certificate stored with that key.
 func (a *Application) attestation(ref byte, s *slot, issuer crypto.PrivateKey) ([]byte, error) {
 	der, _, err := ber.Find(a.objects[tagAttestation], 0x70)
 	if err != nil {
@@ -104,7 +106,7 @@ func (a *Application) attestation(ref byte, s *slot, issuer crypto.PrivateKey) (
 	if err != nil {
 		return nil, err
 	}
-	parent.SubjectKeyId = nil // no authority key identifier: there are but Yubico's extensions
+	parent.SubjectKeyId = nil // no authority key identifier: an attestation has only Yubico's extensions
 	serial := make([]byte, 16)
 	rand.Read(serial)
 	serial[0] &= 0x7F
@@ -113,11 +115,11 @@ func (a *Application) attestation(ref byte, s *slot, issuer crypto.PrivateKey) (
 		RawSubject:      commonName(fmt.Sprintf("YubiKey PIV Attestation %02x", ref)),
 		NotBefore:       parent.NotBefore,
 		NotAfter:        parent.NotAfter,
-		ExtraExtensions: a.attested(s),
+		ExtraExtensions: a.attestationExtensions(s),
 	}
 	signer, ok := issuer.(crypto.Signer)
 	if !ok {
-		return nil, errors.New("piv: the attestation key cannot sign")
+		return nil, errors.New("piv: attestation key cannot sign")
 	}
 	if key, ok := s.key.(*ecdh.PrivateKey); ok {
 		return certifyX25519(leaf, parent, key.PublicKey().Bytes(), signer)
@@ -125,15 +127,15 @@ func (a *Application) attestation(ref byte, s *slot, issuer crypto.PrivateKey) (
 	return x509.CreateCertificate(rand.Reader, leaf, parent, s.key.(crypto.Signer).Public(), signer)
 }
 
-// Public key information of RFC 8410 up to the key itself.
+// Subject public key information of RFC 8410, up to the key.
 const (
 	headEd25519 = "\x30\x2A\x30\x05\x06\x03\x2B\x65\x70\x03\x21\x00"
 	headX25519  = "\x30\x2A\x30\x05\x06\x03\x2B\x65\x6E\x03\x21\x00"
 )
 
-// certifyX25519 makes a certificate for an X25519 key. crypto/x509 makes none,
-// so the key passes for one of Ed25519, is given its own name, and what came of
-// it is signed again.
+// certifyX25519 returns a certificate for an X25519 key. crypto/x509 creates
+// none, so this creates one for an Ed25519 key, replaces the algorithm of the
+// key, and signs it again.
 func certifyX25519(leaf, parent *x509.Certificate, key []byte, issuer crypto.Signer) ([]byte, error) {
 	der, err := x509.CreateCertificate(rand.Reader, leaf, parent, ed25519.PublicKey(key), issuer)
 	if err != nil {
@@ -172,9 +174,9 @@ func certifyX25519(leaf, parent *x509.Certificate, key []byte, issuer crypto.Sig
 	return ber.Append(nil, ber.Sequence, content), nil
 }
 
-// attested are the extensions that say what is attested: firmware, serial
-// number, policies and form factor, mostly bare bytes.
-func (a *Application) attested(s *slot) []pkix.Extension {
+// attestationExtensions returns Yubico's extensions: firmware, serial number,
+// policies and form factor. All but the serial number are bare bytes.
+func (a *Application) attestationExtensions(s *slot) []pkix.Extension {
 	yubico := func(n int) []int { return []int{1, 3, 6, 1, 4, 1, 41482, 3, n} }
 	serial := new(big.Int).SetUint64(uint64(a.config.Serial)).Bytes()
 	if len(serial) == 0 || serial[0]&0x80 != 0 {

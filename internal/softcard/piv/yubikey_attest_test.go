@@ -25,19 +25,19 @@ func TestAttestation(t *testing.T) {
 	root, err := x509.ParseCertificate(piv.AttestationRoot())
 	require.NoError(t, err)
 	roots.AddCert(root)
-	assert.Equal(t, root.Raw, piv.AttestationRoot(), "the same each time")
+	assert.Equal(t, root.Raw, piv.AttestationRoot(), "AttestationRoot is constant")
 
 	for _, alg := range []piv.Algorithm{piv.RSA1024, piv.RSA2048, piv.P256, piv.P384, piv.Ed25519, piv.X25519} {
 		t.Run(fmt.Sprintf("%02X", byte(alg)), func(t *testing.T) {
 			c := newYubiKey(t, "5.7.4", piv.Config{})
-			administer(c, "5.7.4")
-			require.Equal(t, "9000", status(c.say(making(0x9C, alg, 0xAB, 1, 3))))
-			answer := c.say(command(0xF9, 0x9C, 0x00, nil))
-			require.Equal(t, "9000", status(answer))
-			leaf, err := x509.ParseCertificate(unhex(t, answer[:len(answer)-4]))
+			authenticateFirmwareKey(c, "5.7.4")
+			require.Equal(t, "9000", status(c.send(generateCommand(0x9C, alg, 0xAB, 1, 3))))
+			resp := c.send(command(0xF9, 0x9C, 0x00, nil))
+			require.Equal(t, "9000", status(resp))
+			leaf, err := x509.ParseCertificate(unhex(t, resp[:len(resp)-4]))
 			require.NoError(t, err)
 
-			object := unhex(t, strings.TrimSuffix(c.say(getData(0x5FFF01)), "9000"))
+			object := unhex(t, strings.TrimSuffix(c.send(getDataCommand(0x5FFF01)), "9000"))
 			outer, _, err := ber.Find(object, 0x53)
 			require.NoError(t, err)
 			der, _, err := ber.Find(outer, 0x70)
@@ -58,7 +58,7 @@ func TestAttestation(t *testing.T) {
 			require.NoError(t, err)
 			assert.True(t, key.(interface{ Public() crypto.PublicKey }).Public().(interface{ Equal(crypto.PublicKey) bool }).Equal(public))
 			assert.Equal(t, "YubiKey PIV Attestation 9c", leaf.Subject.CommonName)
-			assert.Equal(t, byte(ber.UTF8String), leaf.RawSubject[11], "kind of string")
+			assert.Equal(t, byte(ber.UTF8String), leaf.RawSubject[11], "UTF8String")
 			assert.Equal(t, issuer.NotAfter, leaf.NotAfter)
 			got := map[string]string{}
 			for _, e := range leaf.Extensions {
@@ -72,7 +72,7 @@ func TestAttestation(t *testing.T) {
 	}
 }
 
-func TestAttestationKeyMayBeReplaced(t *testing.T) {
+func TestReplacedAttestationKey(t *testing.T) {
 	for _, issuer := range []crypto.Signer{testkeys.RSA(2048, 0), p256, testkeys.ECDSA(elliptic.P384(), 0), testkeys.Ed25519()} {
 		t.Run(fmt.Sprintf("%T", issuer), func(t *testing.T) {
 			template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Date(2050, 1, 1, 0, 0, 0, 0, time.UTC)}
@@ -82,12 +82,12 @@ func TestAttestationKeyMayBeReplaced(t *testing.T) {
 			require.NoError(t, err)
 			c := newYubiKey(t, "5.7.4", piv.Config{})
 			require.NoError(t, c.app.Put(0xF9, issuer, der))
-			administer(c, "5.7.4")
+			authenticateFirmwareKey(c, "5.7.4")
 			for _, alg := range []piv.Algorithm{piv.P256, piv.X25519} {
-				c.say(making(0x9A, alg))
-				answer := c.say(command(0xF9, 0x9A, 0x00, nil))
-				require.Equal(t, "9000", status(answer))
-				leaf, err := x509.ParseCertificate(unhex(t, answer[:len(answer)-4]))
+				c.send(generateCommand(0x9A, alg))
+				resp := c.send(command(0xF9, 0x9A, 0x00, nil))
+				require.Equal(t, "9000", status(resp))
+				leaf, err := x509.ParseCertificate(unhex(t, resp[:len(resp)-4]))
 				require.NoError(t, err)
 				assert.NoError(t, parent.CheckSignature(leaf.SignatureAlgorithm, leaf.RawTBSCertificate, leaf.Signature))
 			}
@@ -95,24 +95,24 @@ func TestAttestationKeyMayBeReplaced(t *testing.T) {
 	}
 	c := newYubiKey(t, "5.7.4", piv.Config{})
 	require.NoError(t, c.app.Put(0xF9, testkeys.X25519(), nil))
-	administer(c, "5.7.4")
-	c.say(making(0x9A, piv.P256))
-	assert.Equal(t, "6a80", c.say("00f99a00"), "a key that cannot sign")
+	authenticateFirmwareKey(c, "5.7.4")
+	c.send(generateCommand(0x9A, piv.P256))
+	assert.Equal(t, "6a80", c.send("00f99a00"), "attestation key that cannot sign")
 }
 
-func TestAttestationIsRefused(t *testing.T) {
+func TestAttestErrors(t *testing.T) {
 	c := newYubiKey(t, "5.7.4", piv.Config{})
 	require.NoError(t, c.app.Put(0x9C, p256, nil))
-	administer(c, "5.7.4")
-	require.Equal(t, "9000", status(c.say(making(0x9A, piv.P256))))
-	assert.Equal(t, "6a80", c.say("00f99d00"), "an empty slot")
-	assert.Equal(t, "6a80", c.say("00f99c00"), "a key from outside")
-	assert.Equal(t, "6a86", c.say("00f9f900"), "the attestation key itself")
-	assert.Equal(t, "6a86", c.say("00f99a01"))
-	for name, object := range map[string][]byte{"none": {}, "broken": {0x70}, "no certificate": {0x70, 0x01, 0x00}} {
+	authenticateFirmwareKey(c, "5.7.4")
+	require.Equal(t, "9000", status(c.send(generateCommand(0x9A, piv.P256))))
+	assert.Equal(t, "6a80", c.send("00f99d00"), "empty slot")
+	assert.Equal(t, "6a80", c.send("00f99c00"), "imported key")
+	assert.Equal(t, "6a86", c.send("00f9f900"), "attestation key")
+	assert.Equal(t, "6a86", c.send("00f99a01"))
+	for name, object := range map[string][]byte{"missing": {}, "malformed": {0x70}, "not a certificate": {0x70, 0x01, 0x00}} {
 		c.app.PutObject(0x5FFF01, object)
-		assert.Equal(t, "6a80", c.say("00f99a00"), "attestation certificate: %s", name)
+		assert.Equal(t, "6a80", c.send("00f99a00"), "attestation certificate: %s", name)
 	}
-	require.Equal(t, "9000", c.say("00f6fff9"))
-	assert.Equal(t, "6a80", c.say("00f99a00"), "no attestation key")
+	require.Equal(t, "9000", c.send("00f6fff9"))
+	assert.Equal(t, "6a80", c.send("00f99a00"), "no attestation key")
 }

@@ -14,8 +14,9 @@ import (
 	"github.com/smartlogon/smartlogon/internal/softcard/iso"
 )
 
-// importKey puts a private key into a slot: for RSA the two primes and the
-// three numbers of the Chinese remainder theorem, else one string of bytes.
+// importKey processes IMPORT ASYMMETRIC KEY. An RSA key is sent as its two
+// primes and the three numbers of the Chinese remainder theorem, another key as
+// one byte string.
 func (a *Application) importKey(c iso.Command) iso.Status {
 	alg, ref := Algorithm(c.P1), c.P2
 	switch {
@@ -23,11 +24,11 @@ func (a *Application) importKey(c iso.Command) iso.Status {
 		return iso.BadParameters
 	case !a.admin.authenticated:
 		return iso.SecurityNotSatisfied
-	case !a.makes(alg):
+	case !a.supports(alg):
 		return iso.BadParameters
 	}
 	r := ber.BER(c.Data)
-	key, ok := readPrivateKey(alg, &r)
+	key, ok := parsePrivateKey(alg, &r)
 	if !ok {
 		return iso.BadData
 	}
@@ -35,17 +36,17 @@ func (a *Application) importKey(c iso.Command) iso.Status {
 	if !ok {
 		return iso.BadData
 	}
-	a.slots[ref] = &slot{key: key, alg: alg, pin: pin, touch: toucher{policy: touch}}
+	a.slots[ref] = &slot{key: key, alg: alg, pin: pin, touch: touchState{policy: touch}}
 	return iso.OK
 }
 
-// readPrivateKey takes the elements of a private key.
-func readPrivateKey(alg Algorithm, r *ber.Reader) (crypto.PrivateKey, bool) {
+// parsePrivateKey takes the elements of a private key from r.
+func parsePrivateKey(alg Algorithm, r *ber.Reader) (crypto.PrivateKey, bool) {
 	switch alg {
 	case P256:
-		return readScalar(r, elliptic.P256())
+		return parseScalar(r, elliptic.P256())
 	case P384:
-		return readScalar(r, elliptic.P384())
+		return parseScalar(r, elliptic.P384())
 	case Ed25519:
 		seed, ok := r.Take(0x07)
 		if !ok || len(seed.Value) != ed25519.SeedSize {
@@ -60,10 +61,10 @@ func readPrivateKey(alg Algorithm, r *ber.Reader) (crypto.PrivateKey, bool) {
 		key, err := ecdh.X25519().NewPrivateKey(bytes.Clone(scalar.Value))
 		return key, err == nil
 	}
-	return readRSA(r, rsaBits[alg])
+	return parseRSA(r, rsaBits[alg])
 }
 
-func readScalar(r *ber.Reader, curve elliptic.Curve) (crypto.PrivateKey, bool) {
+func parseScalar(r *ber.Reader, curve elliptic.Curve) (crypto.PrivateKey, bool) {
 	scalar, ok := r.Take(0x06)
 	if !ok {
 		return nil, false
@@ -72,10 +73,10 @@ func readScalar(r *ber.Reader, curve elliptic.Curve) (crypto.PrivateKey, bool) {
 	return key, err == nil
 }
 
-// readRSA takes p, q, dP, dQ and qInv, each half as long as the modulus. The
-// exponent is always 65537, so p and q say everything; the other three must
-// fit them.
-func readRSA(r *ber.Reader, bits int) (crypto.PrivateKey, bool) {
+// parseRSA takes p, q, dP, dQ and qInv, each half as long as the modulus. The
+// public exponent is always 65537, so p and q determine the key; the other three
+// must be consistent with them.
+func parseRSA(r *ber.Reader, bits int) (crypto.PrivateKey, bool) {
 	var n [5]*big.Int
 	for i := range n {
 		e, ok := r.Take(ber.Tag(i + 1))
@@ -96,8 +97,8 @@ func readRSA(r *ber.Reader, bits int) (crypto.PrivateKey, bool) {
 	if key.D.ModInverse(big.NewInt(publicExponent), phi) == nil || key.Validate() != nil {
 		return nil, false
 	}
-	fits := n[2].Cmp(new(big.Int).Mod(key.D, p1)) == 0 &&
+	consistent := n[2].Cmp(new(big.Int).Mod(key.D, p1)) == 0 &&
 		n[3].Cmp(new(big.Int).Mod(key.D, q1)) == 0 &&
 		n[4].Cmp(new(big.Int).ModInverse(q, p)) == 0
-	return key, fits
+	return key, consistent
 }

@@ -20,7 +20,7 @@ import (
 	"github.com/smartlogon/smartlogon/internal/testkeys"
 )
 
-// elements are the fields in which IMPORT carries a private key.
+// elements returns the algorithm of a private key and its elements in IMPORT.
 func elements(t testing.TB, key crypto.PrivateKey) (piv.Algorithm, []byte) {
 	t.Helper()
 	switch key := key.(type) {
@@ -62,17 +62,17 @@ func TestImport(t *testing.T) {
 		t.Run(fmt.Sprintf("%02X", byte(alg)), func(t *testing.T) {
 			c := newYubiKey(t, "5.7.4", piv.Config{})
 			put := command(0xFE, byte(alg), 0x9A, append(b, 0xAA, 1, 1, 0xAB, 1, 3))
-			assert.Equal(t, "6982", c.say(put))
-			administer(c, "5.7.4")
-			require.Equal(t, "9000", c.say(put))
+			assert.Equal(t, "6982", c.send(put))
+			authenticateFirmwareKey(c, "5.7.4")
+			require.Equal(t, "9000", c.send(put))
 			same := newYubiKey(t, "5.7.4", piv.Config{})
 			require.NoError(t, same.app.Put(0x9A, key, nil))
 			require.True(t, same.app.SetPolicy(0x9A, piv.PINNever, piv.TouchCached))
-			assert.Equal(t, same.say(command(0xF7, 0, 0x9A, nil)), c.say(command(0xF7, 0, 0x9A, nil)))
-			assert.Equal(t, "6a80", c.say("00f99a00"), "nobody attests to it")
+			assert.Equal(t, same.send(command(0xF7, 0, 0x9A, nil)), c.send(command(0xF7, 0, 0x9A, nil)))
+			assert.Equal(t, "6a80", c.send("00f99a00"), "ATTEST of an imported key")
 		})
 	}
-	assert.False(t, piv.New(piv.Config{}).SetPolicy(0x9A, piv.PINNever, piv.TouchNever), "an empty slot has no policy")
+	assert.False(t, piv.New(piv.Config{}).SetPolicy(0x9A, piv.PINNever, piv.TouchNever), "SetPolicy of an empty slot")
 
 	_, rsaKey := elements(t, testkeys.RSA(1024, 0))
 	_, ecKey := elements(t, p256)
@@ -81,34 +81,34 @@ func TestImport(t *testing.T) {
 	small := bytes.Clone(rsaKey)
 	clear(small[2 : 2+64])
 	tests := []struct {
-		name, answer string
-		p1, p2       byte
-		data         []byte
+		name, want string
+		p1, p2     byte
+		data       []byte
 	}{
-		{"no slot", "6a86", 0x11, 0x9B, ecKey},
-		{"no algorithm", "6a86", 0x12, 0x9A, ecKey},
+		{"undefined slot", "6a86", 0x11, 0x9B, ecKey},
+		{"undefined algorithm", "6a86", 0x12, 0x9A, ecKey},
 		{"another algorithm", "6a80", 0x14, 0x9A, ecKey},
 		{"no data", "6a80", 0x11, 0x9A, nil},
-		{"a scalar of zero", "6a80", 0x11, 0x9A, tlv(0x06, make([]byte, 32))},
+		{"scalar of zero", "6a80", 0x11, 0x9A, tlv(0x06, make([]byte, 32))},
 		{"no seed", "6a80", 0xE0, 0x9A, nil},
-		{"a short seed", "6a80", 0xE0, 0x9A, tlv(0x07, make([]byte, 31))},
+		{"short seed", "6a80", 0xE0, 0x9A, tlv(0x07, make([]byte, 31))},
 		{"no X25519 scalar", "6a80", 0xE1, 0x9A, nil},
-		{"a short X25519 scalar", "6a80", 0xE1, 0x9A, tlv(0x08, make([]byte, 31))},
-		{"numbers that do not fit", "6a80", 0x06, 0x9A, broken},
-		{"a prime of zero", "6a80", 0x06, 0x9A, small},
-		{"numbers missing", "6a80", 0x06, 0x9A, rsaKey[:66]},
+		{"short X25519 scalar", "6a80", 0xE1, 0x9A, tlv(0x08, make([]byte, 31))},
+		{"inconsistent RSA key", "6a80", 0x06, 0x9A, broken},
+		{"prime of zero", "6a80", 0x06, 0x9A, small},
+		{"missing numbers", "6a80", 0x06, 0x9A, rsaKey[:66]},
 		{"numbers of another length", "6a80", 0x07, 0x9A, rsaKey},
 		{"PIN policy 4", "6a80", 0x11, 0x9A, append(bytes.Clone(ecKey), 0xAA, 1, 4)},
-		{"a policy of two bytes", "6a80", 0x11, 0x9A, append(bytes.Clone(ecKey), 0xAA, 2, 1, 1)},
-		{"policies the wrong way round", "6a80", 0x11, 0x9A, append(bytes.Clone(ecKey), 0xAB, 1, 1, 0xAA, 1, 1)},
-		{"policies of the slot", "9000", 0x11, 0x9A, append(bytes.Clone(ecKey), 0xAA, 1, 0, 0xAB, 1, 0)},
-		{"the attestation key", "9000", 0x11, 0xF9, ecKey},
+		{"policy of two bytes", "6a80", 0x11, 0x9A, append(bytes.Clone(ecKey), 0xAA, 2, 1, 1)},
+		{"policies in the wrong order", "6a80", 0x11, 0x9A, append(bytes.Clone(ecKey), 0xAB, 1, 1, 0xAA, 1, 1)},
+		{"default policies", "9000", 0x11, 0x9A, append(bytes.Clone(ecKey), 0xAA, 1, 0, 0xAB, 1, 0)},
+		{"attestation key", "9000", 0x11, 0xF9, ecKey},
 	}
 	c := newYubiKey(t, "5.7.4", piv.Config{})
-	administer(c, "5.7.4")
+	authenticateFirmwareKey(c, "5.7.4")
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			assert.Equal(t, tt.answer, c.say(command(0xFE, tt.p1, tt.p2, tt.data)))
+			assert.Equal(t, tt.want, c.send(command(0xFE, tt.p1, tt.p2, tt.data)))
 		})
 	}
 }

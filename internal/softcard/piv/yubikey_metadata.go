@@ -7,7 +7,7 @@ import (
 	"github.com/smartlogon/smartlogon/internal/softcard/iso"
 )
 
-// Tags of GET METADATA, in the order in which they are sent.
+// Tags of GET METADATA, in the order of the response.
 const (
 	metaAlgorithm ber.Tag = 0x01
 	metaPolicies  ber.Tag = 0x02
@@ -17,18 +17,18 @@ const (
 	metaRetries   ber.Tag = 0x06
 )
 
-// noAlgorithm stands for the algorithm of PIN and PUK.
+// noAlgorithm is the algorithm of PIN and PUK.
 const noAlgorithm = 0xFF
 
-// metadata tells what is known of a key, the PIN or the PUK.
+// metadata processes GET METADATA for a key, the PIN or the PUK.
 func (a *Application) metadata(ref byte) iso.Answer {
 	switch ref {
 	case refPIN:
-		return iso.Data(a.secretMetadata(&a.pin, customaryPIN))
+		return iso.Data(a.pinMetadata(&a.pin, defaultPIN))
 	case refPUK:
-		return iso.Data(a.secretMetadata(&a.puk, customaryPUK))
+		return iso.Data(a.pinMetadata(&a.puk, defaultPUK))
 	case refAdmin:
-		isDefault := a.admin.key.Algorithm == a.customaryAdminKey().Algorithm && string(a.admin.key.Key) == customaryKey
+		isDefault := a.admin.key.Algorithm == a.defaultAdminKey().Algorithm && string(a.admin.key.Key) == defaultKey
 		b := ber.Append(nil, metaAlgorithm, []byte{byte(a.admin.key.Algorithm)})
 		b = ber.Append(b, metaPolicies, []byte{0, byte(a.admin.touch.policy)})
 		return iso.Data(ber.Append(b, metaDefault, flag(isDefault)))
@@ -44,14 +44,13 @@ func (a *Application) metadata(ref byte) iso.Answer {
 	b := ber.Append(nil, metaAlgorithm, []byte{byte(s.alg)})
 	b = ber.Append(b, metaPolicies, []byte{byte(s.pin), byte(s.touch.policy)})
 	b = ber.Append(b, metaOrigin, []byte{origin})
-	return iso.Data(ber.Append(b, metaPublicKey, a.publicKey(s.key)))
+	return iso.Data(ber.Append(b, metaPublicKey, iso.PublicKey(publicKey(s.key), a.appendTLV)))
 }
 
-func (a *Application) secretMetadata(r *reference, customary string) []byte {
-	first := padded(customary)
+func (a *Application) pinMetadata(r *iso.Reference, initial string) []byte {
 	b := ber.Append(nil, metaAlgorithm, []byte{noAlgorithm})
-	b = ber.Append(b, metaDefault, flag(bytes.Equal(r.value[:], first[:])))
-	return ber.Append(b, metaRetries, []byte{byte(min(r.limit, 0xFF)), byte(min(r.left, 0xFF))})
+	b = ber.Append(b, metaDefault, flag(bytes.Equal(r.Value, padded(initial))))
+	return ber.Append(b, metaRetries, []byte{byte(min(r.Limit, 0xFF)), byte(min(r.Left, 0xFF))})
 }
 
 func flag(set bool) []byte {

@@ -2,8 +2,9 @@ package piv
 
 import "github.com/smartlogon/smartlogon/internal/softcard/iso"
 
-// An OTP is what PIV clients use of a YubiKey's OTP application: it tells the
-// serial number, which the PIV application does only from firmware 5.0.3 on.
+// An OTP is the part of a YubiKey's OTP application that PIV clients use: it
+// returns the serial number, which the PIV application does only from firmware
+// 5.0.3 on.
 type OTP struct {
 	Firmware Version
 	Serial   uint32
@@ -12,8 +13,8 @@ type OTP struct {
 // AID implements [iso.Application].
 func (OTP) AID() []byte { return []byte("\xA0\x00\x00\x05\x27\x20\x01\x01") }
 
-// Select implements [iso.Application]: version, programming sequence, touch
-// level.
+// Select implements [iso.Application]. It returns version, programming sequence
+// and touch level.
 func (o OTP) Select(iso.Command) iso.Answer {
 	return iso.Data(append(o.Firmware[:], 0x00, 0x00, 0x00))
 }

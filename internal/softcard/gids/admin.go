@@ -18,103 +18,107 @@ const (
 	tagResponse  ber.Tag = 0x82
 )
 
-// Sizes of an authentication.
+// Sizes in an authentication.
 const (
 	externalSize = des.BlockSize
 	mutualSize   = 16
-	materialSize = 7  // of the key material that both sides add
-	proofSize    = 40 // two challenges, material, and a byte of padding
-	proofEnd     = 0x80
+	materialSize = 7  // key material that each side adds
+	proofSize    = 40 // two challenges, key material, and the padding byte
+	proofPadding = 0x80
 )
 
-// authenticate answers GENERAL AUTHENTICATE: a challenge, or the answer to one.
-// Whoever begins anew or fails is not the administrator any more.
+// authenticate processes GENERAL AUTHENTICATE: a request for a challenge, or the
+// response to one. Both end an earlier authentication of the administrator, and a
+// challenge is valid once.
 func (a *Application) authenticate(c iso.Command) iso.Answer {
-	if a.state == settingUp {
-		return commandForbidden.Answer()
+	if a.state == stateInitialization {
+		return statusCommandNotAllowed.Answer()
 	}
 	if c.P1 != 0 || c.P2 != 0 {
 		return iso.BadParameters.Answer()
 	}
 	dynamic, ok, err := ber.Find(c.Data, tagDynamic)
 	if err != nil || !ok {
-		return dataInvalid.Answer()
+		return statusDataInvalid.Answer()
 	}
-	theirs, asks, _ := ber.Find(dynamic, tagChallenge)
+	hostChallenge, requested, _ := ber.Find(dynamic, tagChallenge)
 	response, _, _ := ber.Find(dynamic, tagResponse)
-	challenge, mutual := a.now.challenge, a.now.mutual
+	s := &a.session
+	pending, mutual := s.cardChallenge, s.hostChallenge
 	switch {
-	case !asks && len(response) == 0:
-		return dataInvalid.Answer()
-	case a.now.chosen == nil, !asks && challenge == nil:
+	case !requested && len(response) == 0:
+		return statusDataInvalid.Answer()
+	case s.authKey == nil, !requested && pending == nil:
 		return iso.ConditionsNotSatisfied.Answer()
 	}
-	a.now.admin, a.now.challenge, a.now.mutual = false, nil, nil // one answer each
+	s.admin, s.cardChallenge, s.hostChallenge = false, nil, nil
 	switch {
-	case asks:
-		return a.challenge(theirs)
+	case requested:
+		return a.sendChallenge(hostChallenge)
 	case mutual == nil:
-		return a.external(challenge, response).Answer()
+		return a.checkExternal(pending, response).Answer()
 	}
-	return a.prove(challenge, mutual, response)
+	return a.checkMutual(pending, mutual, response)
 }
 
-// challenge begins an authentication: of the administrator alone, or of both.
-func (a *Application) challenge(theirs []byte) iso.Answer {
+// sendChallenge returns a challenge. The host's own one makes the authentication
+// mutual.
+func (a *Application) sendChallenge(hostChallenge []byte) iso.Answer {
 	size := externalSize
-	switch len(theirs) {
+	switch len(hostChallenge) {
 	case 0:
 	case mutualSize:
-		size, a.now.mutual = mutualSize, slices.Clone(theirs)
+		size, a.session.hostChallenge = mutualSize, slices.Clone(hostChallenge)
 	default:
-		return dataInvalid.Answer()
+		return statusDataInvalid.Answer()
 	}
-	a.now.challenge = make([]byte, size)
-	rand.Read(a.now.challenge)
-	return iso.Data(ber.Append(nil, tagDynamic, ber.Append(nil, tagChallenge, a.now.challenge)))
+	challenge := make([]byte, size)
+	rand.Read(challenge)
+	a.session.cardChallenge = challenge
+	return iso.Data(ber.Append(nil, tagDynamic, ber.Append(nil, tagChallenge, challenge)))
 }
 
-// external ends an authentication of the administrator alone.
-func (a *Application) external(challenge, response []byte) iso.Status {
-	if subtle.ConstantTimeCompare(crypt(a.now.chosen.key.admin, challenge, true), response) == 0 {
+// checkExternal processes the response of an external authentication.
+func (a *Application) checkExternal(challenge, response []byte) iso.Status {
+	if subtle.ConstantTimeCompare(tripleDES(a.session.authKey.key.admin, challenge, true), response) == 0 {
 		return iso.SecurityNotSatisfied
 	}
-	a.now.admin = true
+	a.session.admin = true
 	return iso.OK
 }
 
-// prove ends an authentication of both: the other side has put the challenges
-// together the one way, the card answers with them the other way.
-func (a *Application) prove(challenge, mutual, response []byte) iso.Answer {
+// checkMutual processes the response of a mutual authentication: the encrypted
+// challenges of card and host. The card returns them in the reverse order.
+func (a *Application) checkMutual(cardChallenge, hostChallenge, response []byte) iso.Answer {
 	if len(response) != proofSize {
 		return iso.SecurityNotSatisfied.Answer()
 	}
-	admin := a.now.chosen.key.admin
-	plain := crypt(admin, response, false)
-	clear(plain[2*mutualSize : proofSize-1]) // their material may be anything
-	want := slices.Concat(challenge, mutual, make([]byte, materialSize), []byte{proofEnd})
+	key := a.session.authKey.key.admin
+	plain := tripleDES(key, response, false)
+	clear(plain[2*mutualSize : proofSize-1]) // the host's key material is arbitrary
+	want := slices.Concat(cardChallenge, hostChallenge, make([]byte, materialSize), []byte{proofPadding})
 	if subtle.ConstantTimeCompare(plain, want) == 0 {
 		return iso.SecurityNotSatisfied.Answer()
 	}
-	a.now.admin = true
+	a.session.admin = true
 	material := make([]byte, materialSize)
 	rand.Read(material)
-	proof := crypt(admin, slices.Concat(mutual, challenge, material, []byte{proofEnd}), true)
+	proof := tripleDES(key, slices.Concat(hostChallenge, cardChallenge, material, []byte{proofPadding}), true)
 	return iso.Data(ber.Append(nil, tagDynamic, ber.Append(nil, tagResponse, proof)))
 }
 
-// crypt is 3DES in CBC mode from a block of zeros, of whole blocks. The length of the
-// key was checked where it came in.
-func crypt(admin, data []byte, encrypt bool) []byte {
-	block, err := des.NewTripleDESCipher(admin)
+// tripleDES encrypts or decrypts whole blocks in CBC mode with a zero IV. The
+// length of the key was checked when it was stored.
+func tripleDES(key, data []byte, encrypt bool) []byte {
+	block, err := des.NewTripleDESCipher(key)
 	if err != nil {
-		panic("gids: " + err.Error()) // a key of 24 bytes is always good
+		panic("gids: " + err.Error()) // not with a key of 24 bytes
 	}
-	out, iv := make([]byte, len(data)), make([]byte, des.BlockSize)
+	result, iv := make([]byte, len(data)), make([]byte, des.BlockSize)
 	if encrypt {
-		cipher.NewCBCEncrypter(block, iv).CryptBlocks(out, data)
+		cipher.NewCBCEncrypter(block, iv).CryptBlocks(result, data)
 	} else {
-		cipher.NewCBCDecrypter(block, iv).CryptBlocks(out, data)
+		cipher.NewCBCDecrypter(block, iv).CryptBlocks(result, data)
 	}
-	return out
+	return result
 }

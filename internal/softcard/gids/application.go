@@ -9,34 +9,34 @@ import (
 
 // Instructions of the application.
 const (
-	insVerify         = 0x20
-	insManageSecurity = 0x22
-	insChange         = 0x24
-	insPerform        = 0x2A
-	insResetRetry     = 0x2C
-	insActivate       = 0x44
-	insGenerate       = 0x47
-	insAuthenticate   = 0x87
-	insSelect         = 0xA4
-	insGetData        = 0xCB
-	insPutData        = 0xDB
-	insCreate         = 0xE0
-	insDelete         = 0xE4
-	insTerminate      = 0xE6
+	insVerify          = 0x20
+	insManageSecurity  = 0x22
+	insChangeReference = 0x24
+	insPerform         = 0x2A
+	insResetRetry      = 0x2C
+	insActivate        = 0x44
+	insGenerate        = 0x47
+	insAuthenticate    = 0x87
+	insSelect          = 0xA4
+	insGetData         = 0xCB
+	insPutData         = 0xDB
+	insCreate          = 0xE0
+	insDelete          = 0xE4
+	insTerminate       = 0xE6
 )
 
-// Status words that this application gives beside the common ones.
+// Status words of this application beside those of package iso.
 const (
-	terminated       iso.Status = 0x6285
-	wrongFileType    iso.Status = 0x6981
-	dataInvalid      iso.Status = 0x6984
-	commandForbidden iso.Status = 0x6986
+	statusTerminated        iso.Status = 0x6285
+	statusWrongFileType     iso.Status = 0x6981
+	statusDataInvalid       iso.Status = 0x6984
+	statusCommandNotAllowed iso.Status = 0x6986
 )
 
-// The application identifier up to its version.
-const prefix = "\xA0\x00\x00\x03\x97\x42\x54\x46\x59"
+// aidPrefix is the application identifier without its version.
+const aidPrefix = "\xA0\x00\x00\x03\x97\x42\x54\x46\x59"
 
-// Versions that follow it.
+// Versions in the application identifier.
 const (
 	versionApplet = 0x02
 	versionTPM    = 0x04
@@ -47,44 +47,46 @@ const (
 type Application struct {
 	config Config
 
-	mu       sync.Mutex // guards what follows
-	files    map[uint16]*file
-	state    state
-	pin, puk secret // the second has no digits where the card has none
-	now      session
+	mu      sync.Mutex // guards what follows
+	files   map[uint16]*file
+	state   lifeCycle
+	pin     secret
+	puk     secret // without a value if the card has none
+	session session
 }
 
-// A state is the one of the application in its life (ISO/IEC 7816-4, 7.4.10).
-type state int
+// A lifeCycle is a state in the life cycle of the application (ISO/IEC 7816-4,
+// 7.4.10).
+type lifeCycle int
 
 const (
-	settingUp state = iota // everything is allowed
-	operational
-	ended
+	stateInitialization lifeCycle = iota // access conditions do not apply
+	stateOperational
+	stateTerminated
 )
 
-// A session is what is forgotten when the application is left.
+// A session is the state that ends when the application is deselected.
 type session struct {
-	current     *file // nil is the application itself
+	current     *file // nil means the application
 	environment environment
 
-	admin     bool   // the administrator has proved to be it
-	chosen    *file  // whose key is to be proved
-	challenge []byte // that waits for an answer
-	mutual    []byte // the other side's challenge; nil where only it proves itself
+	admin         bool   // the administrator is authenticated
+	authKey       *file  // key file of the authentication
+	cardChallenge []byte // awaits its response; else nil
+	hostChallenge []byte // of a mutual authentication; else nil
 }
 
-// New makes the application. It panics over a key of the administrator that is no
+// New returns the application. It panics if the administrator's key is not a
 // 3DES key.
 func New(config Config) *Application {
-	a := &Application{config: config.complete(), files: make(map[uint16]*file)}
+	a := &Application{config: config.withDefaults(), files: make(map[uint16]*file)}
 	if len(a.config.AdminKey) != adminKeySize {
-		panic("gids: the key of the administrator has another length than 24 bytes")
+		panic("gids: administrator key: length is not 24 bytes")
 	}
-	a.pin = secret{most: a.config.PINTries}
-	a.puk = secret{most: a.config.PUKTries}
+	a.pin.Limit = a.config.PINTries
+	a.puk.Limit = a.config.PUKTries
 	if !config.Blank {
-		a.setUp()
+		a.initialize()
 	}
 	return a
 }
@@ -95,46 +97,47 @@ func (a *Application) AID() []byte {
 	if a.config.TPM {
 		version = versionTPM
 	}
-	return append([]byte(prefix), version, 0x01)
+	return append([]byte(aidPrefix), version, 0x01)
 }
 
-// P2 of SELECT: what is to be answered.
+// P2 of SELECT: the requested response (ISO/IEC 7816-4, 7.1.1).
 const (
-	answerFCI  = 0x00
-	answerFCP  = 0x04
-	answerFMD  = 0x08
-	answerNone = 0x0C
+	returnFCI  = 0x00
+	returnFCP  = 0x04
+	returnFMD  = 0x08
+	returnNone = 0x0C
 )
 
-// Select implements [iso.Application]. Java cards tell an applet that it is left even
-// when it is selected again, and so GidsApplet forgets what was verified. That virtual
-// smart cards do is assumed.
+// Select implements [iso.Application]. Java cards deselect an applet even when it
+// is selected again, so the GidsApplet clears its security status. That virtual
+// smart cards do the same is assumed.
 func (a *Application) Select(c iso.Command) iso.Answer {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	answer, ok := a.properties(c.P2)
+	properties, ok := a.properties(c.P2)
 	if !ok {
 		return iso.BadParameters.Answer()
 	}
 	if !a.config.Quirks.SelectKeeps {
-		a.forget()
+		a.endSession()
 	}
-	a.now.current = nil
-	return iso.Data(answer)
+	a.session.current = nil
+	return iso.Data(properties)
 }
 
-// What an answer to SELECT is wrapped in (ISO/IEC 7816-4, 7.4.3 and 8.2.1).
+// Outer tags of the response to SELECT (ISO/IEC 7816-4, 7.4.3 and 8.2.1).
 const (
 	tagApplication ber.Tag = 0x61
 	tagManagement  ber.Tag = 0x64
 )
 
-// properties is what the application says of itself.
+// properties returns the response to a SELECT of the application. It reports
+// false for an unsupported P2.
 func (a *Application) properties(p2 byte) ([]byte, bool) {
 	switch {
-	case p2 == answerNone, p2 == answerFCI && a.config.Quirks.NoProperties:
+	case p2 == returnNone, p2 == returnFCI && a.config.Quirks.NoProperties:
 		return nil, true
-	case p2 == answerFCI:
+	case p2 == returnFCI:
 		outer := tagApplication
 		if a.config.Quirks.ManagementTag {
 			outer = tagManagement
@@ -142,10 +145,10 @@ func (a *Application) properties(p2 byte) ([]byte, bool) {
 		b := ber.Append(nil, 0x4F, a.AID())
 		b = ber.Append(b, 0x73, []byte{0x40, 0x01, 0xC0}) // external and mutual authentication
 		return ber.Append(nil, outer, b), true
-	case p2 == answerFCP:
+	case p2 == returnFCP:
 		b := ber.Append(nil, tagDescriptor, []byte{kindApplication})
 		return ber.Append(nil, tagFCP, ber.Append(b, tagRights, applicationRights)), true
-	case p2 == answerFMD:
+	case p2 == returnFMD:
 		b := ber.Append(nil, 0x5F2F, []byte{0x60})
 		return ber.Append(nil, tagManagement, ber.Append(b, 0x7F65, []byte{0x80, 0x00})), true
 	}
@@ -156,10 +159,10 @@ func (a *Application) properties(p2 byte) ([]byte, bool) {
 func (a *Application) Process(c iso.Command) iso.Answer {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.state == ended && c.INS != insSelect {
-		return terminated.Answer()
+	if a.state == stateTerminated && c.INS != insSelect {
+		return statusTerminated.Answer()
 	}
-	a.heal()
+	a.restoreRetries()
 	switch c.INS {
 	case insSelect:
 		return a.selectFile(c)
@@ -169,10 +172,10 @@ func (a *Application) Process(c iso.Command) iso.Answer {
 		return a.putData(c).Answer()
 	case insVerify:
 		return a.verify(c).Answer()
-	case insChange:
-		return a.change(c).Answer()
+	case insChangeReference:
+		return a.changeReference(c).Answer()
 	case insResetRetry:
-		return a.resetRetry(c).Answer()
+		return a.resetRetryCounter(c).Answer()
 	case insManageSecurity:
 		return a.manageSecurity(c).Answer()
 	case insPerform:
@@ -182,9 +185,9 @@ func (a *Application) Process(c iso.Command) iso.Answer {
 	case insGenerate:
 		return a.generate(c)
 	case insCreate:
-		return a.create(c).Answer()
+		return a.createFile(c).Answer()
 	case insActivate:
-		return a.activate(c).Answer()
+		return a.activateFile(c).Answer()
 	case insDelete:
 		return a.deleteFile(c).Answer()
 	case insTerminate:
@@ -202,20 +205,22 @@ func (a *Application) Chains(ins byte) bool {
 func (a *Application) Deselect() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.forget()
+	a.endSession()
 }
 
 // Reset implements [iso.Application].
 func (a *Application) Reset() { a.Deselect() }
 
-// forget clears all that lasts for a session only.
-func (a *Application) forget() {
-	a.now = session{}
-	a.pin.verified = false
+// endSession clears the session and the verified PIN.
+func (a *Application) endSession() {
+	a.session = session{}
+	a.pin.Verified = false
 }
 
-// deauthenticate makes everybody a stranger. What was selected stays.
+// deauthenticate clears PIN and administrator authentication. The selected file
+// and the security environment stay.
 func (a *Application) deauthenticate() {
-	a.now.admin, a.now.chosen, a.now.challenge, a.now.mutual = false, nil, nil, nil
-	a.pin.verified = false
+	s := &a.session
+	s.admin, s.authKey, s.cardChallenge, s.hostChallenge = false, nil, nil, nil
+	a.pin.Verified = false
 }

@@ -16,15 +16,15 @@ import (
 	"github.com/smartlogon/smartlogon/internal/ber"
 )
 
-// maxContainer is the last container that there is a key reference for.
+// maxContainer is the last container with a key reference.
 const maxContainer = 0xFF - 0x81
 
-// Put gives a container a private key and a certificate, as Windows would. It is
-// called kxc, for a key exchange key, or ksc, for a signature key, and its number in
-// two hexadecimal digits. Either may be nil, which leaves what is there. The first
-// one is the default container.
+// Put stores a private key and a certificate in a container, as Windows does. The
+// name is kxc, for a key exchange key, or ksc, for a signature key, and the number
+// of the container in two hexadecimal digits. A nil key or certificate leaves the
+// stored one. The first container becomes the default one.
 func (a *Application) Put(name string, private crypto.PrivateKey, certificate []byte) error {
-	n, signs, err := parseName(name)
+	n, signature, err := parseName(name)
 	if err != nil {
 		return err
 	}
@@ -34,37 +34,38 @@ func (a *Application) Put(name string, private crypto.PrivateKey, certificate []
 		return errNotSetUp
 	}
 	if private != nil {
-		signer, alg := usable(private)
+		signer, alg := supportedKey(private)
 		if alg == 0 {
-			return fmt.Errorf("GIDS has no keys like this %T", private)
+			return fmt.Errorf("unsupported key type %T", private)
 		}
-		a.putKey(n, signs, signer, alg)
+		a.putKey(n, signature, signer, alg)
 	}
-	a.putContainer(n, signs, certificate)
+	a.putRecord(n, signature, certificate)
 	if certificate != nil {
-		if err := a.putFile(directory, a.fileName(n, signs), a.encode(certificate)); err != nil {
+		if err := a.putFile(directory, a.fileName(n, signature), a.encode(certificate)); err != nil {
 			return err
 		}
-		a.count(4)
+		a.incrementCounter(filesCounter)
 	}
 	return nil
 }
 
-func parseName(name string) (n int, signs bool, err error) {
+func parseName(name string) (n int, signature bool, err error) {
 	number, ok := strings.CutPrefix(name, "kxc")
 	if !ok {
-		number, signs = strings.CutPrefix(name, "ksc")
+		number, signature = strings.CutPrefix(name, "ksc")
 	}
 	i, err := strconv.ParseUint(number, 16, 8)
-	if !ok && !signs || len(number) != 2 || err != nil || i > maxContainer {
-		return 0, false, fmt.Errorf("%q is not kxc or ksc and the two digits of a container", name)
+	if !ok && !signature || len(number) != 2 || err != nil || i > maxContainer {
+		return 0, false, fmt.Errorf("malformed container name %q", name)
 	}
-	return int(i), signs, nil
+	return int(i), signature, nil
 }
 
-func (a *Application) fileName(n int, signs bool) string {
+// fileName returns the name of the file of a container's certificate.
+func (a *Application) fileName(n int, signature bool) string {
 	prefix, number := "kxc", fmt.Sprintf("%02X", n)
-	if signs {
+	if signature {
 		prefix = "ksc"
 	}
 	if a.config.Quirks.DecimalNames && n < 100 {
@@ -73,48 +74,54 @@ func (a *Application) fileName(n int, signs bool) string {
 	return prefix + number
 }
 
-// encode makes the content of a certificate's file.
+// encode returns the content of a certificate's file.
 func (a *Application) encode(certificate []byte) []byte {
 	if a.config.Quirks.PlainCertificates {
 		return certificate
 	}
-	out := bytes.NewBuffer([]byte{0x01, 0x00, byte(len(certificate)), byte(len(certificate) >> 8)})
-	z := packers.Get().(*zlib.Writer)
-	defer packers.Put(z)
-	z.Reset(out)
-	z.Write(certificate) // into memory, which never fails
+	content := bytes.NewBuffer([]byte{0x01, 0x00, byte(len(certificate)), byte(len(certificate) >> 8)})
+	z := zlibWriters.Get().(*zlib.Writer)
+	defer zlibWriters.Put(z)
+	z.Reset(content)
+	z.Write(certificate) // into memory, so neither call fails
 	z.Close()
-	return out.Bytes()
+	return content.Bytes()
 }
 
-// packers are kept, as each takes a megabyte: tests make many cards.
-var packers = sync.Pool{New: func() any {
-	z, _ := zlib.NewWriterLevel(nil, zlib.BestCompression) // a level that there is
+// zlibWriters are reused, as each takes a megabyte and tests make many cards.
+var zlibWriters = sync.Pool{New: func() any {
+	z, _ := zlib.NewWriterLevel(nil, zlib.BestCompression) // fails on an undefined level only
 	return z
 }}
 
-// count counts a change in the counter at an offset of \cardcf.
-func (a *Application) count(at int) {
-	c := a.content("", "cardcf")
-	if len(c) >= at+2 {
-		binary.LittleEndian.PutUint16(c[at:], binary.LittleEndian.Uint16(c[at:])+1)
+// Offsets of the counters of changes in \cardcf.
+const (
+	containersCounter = 2
+	filesCounter      = 4
+)
+
+// incrementCounter increments a counter in \cardcf.
+func (a *Application) incrementCounter(offset int) {
+	c := a.readFile("", "cardcf")
+	if len(c) >= offset+2 {
+		binary.LittleEndian.PutUint16(c[offset:], binary.LittleEndian.Uint16(c[offset:])+1)
 		a.putFile("", "cardcf", c)
 	}
 }
 
 // A record of the container map.
 const (
-	recordSize  = 86
-	flagsAt     = 80
-	signBitsAt  = 82
-	otherBitsAt = 84
-	flagValid   = 0x01
-	flagDefault = 0x02
+	recordSize      = 86
+	flagsOffset     = 80
+	signatureOffset = 82 // length of the signature key in bits
+	exchangeOffset  = 84 // length of the key exchange key in bits
+	flagValid       = 0x01
+	flagDefault     = 0x02
 )
 
-// putContainer writes the record of a container.
-func (a *Application) putContainer(n int, signs bool, certificate []byte) {
-	m := a.content(directory, "cmapfile")
+// putRecord writes the record of a container.
+func (a *Application) putRecord(n int, signature bool, certificate []byte) {
+	m := a.readFile(directory, "cmapfile")
 	for len(m) < (n+1)*recordSize {
 		m = append(m, make([]byte, recordSize)...)
 	}
@@ -123,23 +130,23 @@ func (a *Application) putContainer(n int, signs bool, certificate []byte) {
 	for i, u := range name {
 		binary.LittleEndian.PutUint16(r[2*i:], u)
 	}
-	if r[flagsAt] == 0 {
-		r[flagsAt] = flagValid
+	if r[flagsOffset] == 0 {
+		r[flagsOffset] = flagValid
 		if !hasDefault(m) {
-			r[flagsAt] |= flagDefault
+			r[flagsOffset] |= flagDefault
 		}
 	}
-	at := otherBitsAt
-	if signs {
-		at = signBitsAt
+	offset := exchangeOffset
+	if signature {
+		offset = signatureOffset
 	}
-	binary.LittleEndian.PutUint16(r[at:], uint16(a.bits(n, certificate)))
+	binary.LittleEndian.PutUint16(r[offset:], uint16(a.keyBits(n, certificate)))
 	a.putFile(directory, "cmapfile", m)
-	a.count(2)
+	a.incrementCounter(containersCounter)
 }
 
 func hasDefault(m []byte) bool {
-	for i := flagsAt; i < len(m); i += recordSize {
+	for i := flagsOffset; i < len(m); i += recordSize {
 		if m[i]&flagDefault != 0 {
 			return true
 		}
@@ -147,15 +154,15 @@ func hasDefault(m []byte) bool {
 	return false
 }
 
-// ContainerName is the name of a container that was made by Put: a GUID, made of its
-// number.
+// ContainerName returns the name that Put gives a container: a GUID that ends in
+// its number.
 func ContainerName(n int) string {
 	return fmt.Sprintf("5a17106f-0000-4000-8000-%012x", n)
 }
 
-// bits is the length of a container's key: as the key itself says, or else the
-// certificate. Where neither does it is the length that most have.
-func (a *Application) bits(n int, certificate []byte) int {
+// keyBits returns the length of a container's key: that of the key, else that of
+// the certificate, else 2048.
+func (a *Application) keyBits(n int, certificate []byte) int {
 	var public crypto.PublicKey
 	if f := a.files[idFirstKey+uint16(n)]; f != nil && f.key.private != nil {
 		public = f.key.private.Public()
@@ -171,7 +178,7 @@ func (a *Application) bits(n int, certificate []byte) int {
 	return rsaBits[RSA2048]
 }
 
-// SetDefault makes another container the default one.
+// SetDefault makes a container the default one.
 func (a *Application) SetDefault(name string) error {
 	n, _, err := parseName(name)
 	if err != nil {
@@ -179,23 +186,23 @@ func (a *Application) SetDefault(name string) error {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	m := a.content(directory, "cmapfile")
-	if len(m) < (n+1)*recordSize || m[n*recordSize+flagsAt]&flagValid == 0 {
-		return fmt.Errorf("there is no container %q", name)
+	m := a.readFile(directory, "cmapfile")
+	if len(m) < (n+1)*recordSize || m[n*recordSize+flagsOffset]&flagValid == 0 {
+		return fmt.Errorf("no container %q", name)
 	}
-	for i := flagsAt; i < len(m); i += recordSize {
+	for i := flagsOffset; i < len(m); i += recordSize {
 		m[i] &^= flagDefault
 	}
-	m[n*recordSize+flagsAt] |= flagDefault
+	m[n*recordSize+flagsOffset] |= flagDefault
 	a.putFile(directory, "cmapfile", m)
-	a.count(2)
+	a.incrementCounter(containersCounter)
 	return nil
 }
 
-// putKey makes the key file of a container, and its record in the key map.
-func (a *Application) putKey(n int, signs bool, private crypto.Signer, alg Algorithm) {
+// putKey creates the key file of a container and its record in the key map.
+func (a *Application) putKey(n int, signature bool, private crypto.Signer, alg Algorithm) {
 	id := idFirstKey + uint16(n)
-	a.install(parameters(kindKey, id, keyRights, a.templates(id, alg, signs))).key.private = private
+	a.install(parameters(kindKey, id, keyRights, a.templates(id, alg, signature))).key.private = private
 	if a.config.Quirks.NoKeyMap {
 		return
 	}
@@ -208,34 +215,34 @@ func (a *Application) putKey(n int, signs bool, private crypto.Signer, alg Algor
 		m = append(m, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0)
 	}
 	kind := byte(0x9A)
-	if signs {
+	if signature {
 		kind = 0x9C
 	}
 	copy(m[1+n*12:], []byte{1, 0, 0, 0, byte(alg), kind, byte(id), byte(id >> 8), 0xFF, 0xFF, 0, 0})
 	master.put(tagKeyMap, m)
 }
 
-// templates are what a key may be used for, as Windows writes it when it makes the
-// key file. Nobody pads for a key on a curve.
-func (a *Application) templates(id uint16, alg Algorithm, signs bool) (list []byte) {
+// templates returns the control reference templates of a key file as Windows
+// writes them. A key on a curve has no padding.
+func (a *Application) templates(id uint16, alg Algorithm, signature bool) (list []byte) {
 	q, isRSA := a.config.Quirks, rsaBits[alg] > 0
-	add := func(use ber.Tag, way byte) {
-		list = template{use, way | byte(alg)}.appendTo(list, id)
+	add := func(use ber.Tag, scheme byte) {
+		list = template{use, scheme | byte(alg)}.appendTo(list, id)
 	}
-	if isRSA && !signs {
+	if isRSA && !signature {
 		if !q.PaddedOnly {
-			add(forDecipherment, wayRaw)
+			add(useDecipherment, schemeRaw)
 		}
 		if !q.RawOnly {
-			add(forDecipherment, wayUnpadOAEP)
-			add(forDecipherment, wayUnpad)
+			add(useDecipherment, schemeUnpadOAEP)
+			add(useDecipherment, schemeUnpad)
 		}
 	}
 	if !isRSA || !q.PaddedOnly {
-		add(forSignature, wayHashed)
+		add(useSignature, schemeHashed)
 	}
 	if isRSA && !q.RawOnly {
-		add(forSignature, wayPad)
+		add(useSignature, schemePad)
 	}
 	return list
 }

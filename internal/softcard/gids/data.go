@@ -7,24 +7,24 @@ import (
 	"github.com/smartlogon/smartlogon/internal/softcard/iso"
 )
 
-// tagList is what GET DATA names objects by.
+// tagList is the tag list that names the objects of GET DATA.
 const tagList ber.Tag = 0x5C
 
-// historical is what the card says of itself in EF.ATR: initial access data, card
-// capabilities, and a name.
-var historical = []byte("\x43\x01\xF4\x47\x03\x08\x01\x80\x46\x0Asmartlogon")
+// efATR is the content of EF.ATR: card service data, card capabilities, and
+// pre-issuing data with the name of the card (ISO/IEC 7816-4, 8.1.1.2).
+var efATR = []byte("\x43\x01\xF4\x47\x03\x08\x01\x80\x46\x0Asmartlogon")
 
-// maxStored bounds the bytes of all data objects that commands store. It is far more
-// than cards have.
+// maxStored bounds the bytes of all data objects that commands store. It is far
+// more than a card has.
 const maxStored = 1 << 20
 
-// dataFile is the file that P1 and P2 of a command name, if its rights allow the
-// command. It becomes the current one.
-func (a *Application) dataFile(c iso.Command, right byte) (*file, iso.Status) {
-	id := uint16(c.P1)<<8 | uint16(c.P2)
+// selectDataFile makes the file that P1 and P2 of a command name the current one
+// and returns it, if its condition for an access mode is met.
+func (a *Application) selectDataFile(c iso.Command, mode byte) (*file, iso.Status) {
+	id := c.P1P2()
 	f := a.files[id]
 	if id == idCurrent {
-		f = a.now.current
+		f = a.session.current
 	}
 	switch {
 	case id == idReserved:
@@ -32,53 +32,54 @@ func (a *Application) dataFile(c iso.Command, right byte) (*file, iso.Status) {
 	case f == nil && id != idCurrent:
 		return nil, iso.NotFound
 	case f == nil, f.kind != kindData:
-		return nil, wrongFileType
+		return nil, statusWrongFileType
 	}
-	s := a.permits(f, right)
+	s := a.checkAccess(f, mode)
 	if s == iso.OK {
-		a.now.current = f
+		a.session.current = f
 	}
 	return f, s
 }
 
-// getData answers GET DATA. P1 and P2 are a file.
+// getData processes GET DATA. P1 and P2 are a file identifier. An empty tag list
+// reads all objects of the file.
 func (a *Application) getData(c iso.Command) iso.Answer {
-	tags, ok := readTagList(c.Data)
-	switch uint16(c.P1)<<8 | uint16(c.P2) {
+	tags, ok := parseTagList(c.Data)
+	switch c.P1P2() {
 	case idApplication:
 		return a.applicationData(c.Data)
 	case idATR:
 		if !ok || len(tags) > 0 {
-			return dataInvalid.Answer()
+			return statusDataInvalid.Answer()
 		}
-		return iso.Data(historical)
+		return iso.Data(efATR)
 	}
-	f, s := a.dataFile(c, rightGet)
+	f, s := a.selectDataFile(c, rightGet)
 	switch {
 	case s != iso.OK:
 		return s.Answer()
 	case !ok:
-		return dataInvalid.Answer()
+		return statusDataInvalid.Answer()
 	}
 	if len(tags) == 0 {
 		tags = f.tags
 	}
-	var answer []byte
+	var objects []byte
 	for _, tag := range tags {
 		value, ok := f.objects[tag]
 		if !ok {
 			return iso.ReferenceNotFound.Answer()
 		}
-		answer = ber.Append(answer, tag, value)
+		objects = ber.Append(objects, tag, value)
 	}
-	return iso.Data(answer)
+	return iso.Data(objects)
 }
 
-// maxTags bounds the objects that one command can name.
+// maxTags bounds the tags of a tag list.
 const maxTags = 16
 
-// readTagList reads tags one after the other. None stand for all objects.
-func readTagList(data []byte) ([]ber.Tag, bool) {
+// parseTagList returns the tags of a tag list.
+func parseTagList(data []byte) ([]ber.Tag, bool) {
 	r := ber.BER(data)
 	e, _ := r.Take(tagList)
 	if r.Close() != nil {
@@ -92,7 +93,7 @@ func readTagList(data []byte) ([]ber.Tag, bool) {
 			return nil, false
 		}
 		tags = append(tags, tag)
-		rest = rest[len(ber.AppendHeader(nil, tag, 0))-1:] // the header's last byte is the length
+		rest = rest[len(ber.AppendHeader(nil, tag, 0))-1:] // without the length byte
 	}
 	return tags, true
 }
@@ -102,62 +103,64 @@ const (
 	tagPINStatus   ber.Tag = 0x7F71
 	tagOtherStatus ber.Tag = 0x7F72
 	tagPUKStatus   ber.Tag = 0x7F73
-	tagPublicKey   ber.Tag = 0x7F49
 	tagKey         ber.Tag = 0x70
 )
 
-// applicationData answers for the application's own objects.
+// applicationData processes GET DATA of the application: a public key, or the
+// status of PIN or PUK.
 func (a *Application) applicationData(data []byte) iso.Answer {
 	if request, ok, err := ber.Find(data, tagKey); ok && err == nil {
 		return a.publicKey(request)
 	}
-	tags, ok := readTagList(data)
+	tags, ok := parseTagList(data)
 	if !ok || len(tags) != 1 {
-		return dataInvalid.Answer()
+		return statusDataInvalid.Answer()
 	}
-	of := &a.pin
+	s := &a.pin
 	switch tags[0] {
 	case tagPINStatus, tagOtherStatus:
 	case tagPUKStatus:
-		of = &a.puk
+		s = &a.puk
 	default:
-		return dataInvalid.Answer()
+		return statusDataInvalid.Answer()
 	}
-	if a.config.Quirks.NoStatus || of == &a.puk && len(of.digits) == 0 {
+	if a.config.Quirks.NoStatus || s == &a.puk && !s.isSet() {
 		return iso.ReferenceNotFound.Answer()
 	}
-	return iso.Data(ber.Append(nil, tags[0], a.status(of)))
+	return iso.Data(ber.Append(nil, tags[0], a.secretStatus(s)))
 }
 
-func (a *Application) status(s *secret) []byte {
-	left := ber.Tag(0x97)
+// secretStatus returns the retry counter of PIN or PUK and its limit.
+func (a *Application) secretStatus(s *secret) []byte {
+	tagLeft := ber.Tag(0x97)
 	if a.config.Quirks.OldTries {
-		left = 0x9F17
+		tagLeft = 0x9F17
 	}
-	b := ber.Append(nil, left, []byte{byte(min(s.left, 0xFF))})
-	return ber.Append(b, 0x93, []byte{byte(min(s.most, 0xFF))})
+	b := ber.Append(nil, tagLeft, []byte{byte(min(s.Left, 0xFF))})
+	return ber.Append(b, 0x93, []byte{byte(min(s.Limit, 0xFF))})
 }
 
-// putData answers PUT DATA. P1 and P2 are a file. To empty an empty object removes it.
+// putData processes PUT DATA. P1 and P2 are a file identifier. Writing an empty
+// value to an empty object removes it.
 func (a *Application) putData(c iso.Command) iso.Status {
-	if uint16(c.P1)<<8|uint16(c.P2) == idApplication {
+	if c.P1P2() == idApplication {
 		return a.importKey(c.Data)
 	}
-	f, s := a.dataFile(c, rightPut)
+	f, s := a.selectDataFile(c, rightPut)
 	if s != iso.OK {
 		return s
 	}
 	r := ber.BER(c.Data)
 	e, ok := r.Next()
 	if !ok || r.Close() != nil {
-		return dataInvalid
+		return statusDataInvalid
 	}
-	old, there := f.objects[e.Tag]
+	old, exists := f.objects[e.Tag]
 	switch {
-	case len(e.Value) == 0 && there && len(old) == 0:
+	case len(e.Value) == 0 && exists && len(old) == 0:
 		f.remove(e.Tag)
 		return iso.OK
-	case !there && len(f.tags) >= a.config.MaxObjects:
+	case !exists && len(f.tags) >= a.config.MaxObjects:
 		return iso.NoMemory
 	case len(e.Value) > len(old) && a.stored()-len(old)+len(e.Value) > maxStored:
 		return iso.NoMemory
@@ -166,7 +169,7 @@ func (a *Application) putData(c iso.Command) iso.Status {
 	return iso.OK
 }
 
-// stored is how many bytes all data objects have.
+// stored returns the number of bytes in all data objects.
 func (a *Application) stored() (n int) {
 	for _, f := range a.files {
 		for _, value := range f.objects {
@@ -177,7 +180,7 @@ func (a *Application) stored() (n int) {
 }
 
 func (f *file) put(tag ber.Tag, value []byte) {
-	if _, there := f.objects[tag]; !there {
+	if _, exists := f.objects[tag]; !exists {
 		f.tags = append(f.tags, tag)
 	}
 	f.objects[tag] = slices.Clone(value)

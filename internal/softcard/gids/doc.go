@@ -1,23 +1,23 @@
-// Package gids is a GIDS card application made of software: what virtual smart
-// cards of Windows speak, and tokens with the GidsApplet.
+// Package gids is a software GIDS card application: the one of Windows' virtual
+// smart cards and of tokens with the GidsApplet.
 //
-// It is written from Microsoft's driver documentation and from what programs and
-// cards are seen to say to each other, not from the client of this module, with
-// which it shares internal/ber only.
+// It is written from Microsoft's driver documentation and from recorded
+// exchanges of cards. With the client of this module it shares only
+// internal/ber, so a misreading of the client is not repeated by the card.
 //
-// [New] makes an application with the file system that a new card has. Tests fill
-// it with [Application.Put], foreign programs with the commands for it. A [Config]
-// with Blank set is a card that nobody has set up.
+// [New] returns an application with the file system of a new card. Tests fill it
+// with [Application.Put], other programs with commands. [Config.Blank] is a card
+// that was not initialized.
 //
-// # What is known, and what is assumed
+// # Sources and assumptions
 //
-// As a GidsApplet answers is known from its traces: files, access conditions, PIN,
-// administrator key, keys, RSA. The card is stricter than the applet on purpose where
-// that lets everybody delete a key, or use one after the PIN was forgotten.
+// Files, access conditions, PIN, administrator's key, keys and RSA follow traces
+// of the GidsApplet. Two things the applet allows to every caller are refused
+// here: deleting a key, and using one after the PIN was logged out.
 //
-// A virtual smart card (Config.TPM) is known by its answer to reset, its limits and
-// what Windows writes; that it answers commands as the applet does is assumed, as one
-// driver of Windows serves both. Keys on elliptic curves have known identifiers. That
-// they sign with the identifier for blocks which the host has hashed, and answer with
-// two numbers of equal length, is assumed.
+// Of a virtual smart card ([Config.TPM]) the ATR, the limits, and the writes of
+// Windows are recorded. Its responses are assumed to be those of the applet, as
+// the same Windows driver serves both. The identifiers of keys on elliptic curves
+// are documented; that they sign with the scheme for blocks hashed by the host,
+// and return two numbers of equal length, is assumed.
 package gids

@@ -7,7 +7,7 @@ import (
 	"github.com/smartlogon/smartlogon/internal/softcard/iso"
 )
 
-// Kinds of files, as their descriptor says.
+// Kinds of files: the file descriptor byte (ISO/IEC 7816-4, table 14).
 const (
 	kindApplication = 0x38
 	kindData        = 0x39
@@ -23,7 +23,7 @@ const (
 	tagTemplates  ber.Tag = 0xA5
 )
 
-// Identifiers that are no file's.
+// Identifiers that commands cannot create files with.
 const (
 	idApplication = 0x3FFF
 	idCurrent     = 0x0000
@@ -31,28 +31,29 @@ const (
 	idATR         = 0x2F01
 )
 
-// maxFiles bounds how many files commands can make: enough for a key in each
-// container. GidsApplet stops at 30.
+// maxFiles bounds the files on the card: enough for a key in each container. The
+// limit of the GidsApplet is 30.
 const maxFiles = 160
 
-// maxParameters bounds the parameters that a file is created with.
+// maxParameters bounds the parameters of CREATE FILE.
 const maxParameters = 256
 
-// A file holds data objects, or a key.
+// A file has data objects, or a key.
 type file struct {
 	id         uint16
 	kind       byte
-	parameters []byte // as it was created with them
+	parameters []byte // of CREATE FILE
 	rights     rights
-	templates  []template // of a key: what it may be used for
-	active     bool       // until then nothing but activation is allowed
+	templates  []template // of a key file
+	active     bool       // a file that is not activated allows only activation
 
-	tags    []ber.Tag // of the objects, as they were stored
+	tags    []ber.Tag // of the objects, in the order in which they were stored
 	objects map[ber.Tag][]byte
 	key     key
 }
 
-// parameters are the ones to create a file with. Templates are a key's.
+// parameters returns the parameters of CREATE FILE. Templates are those of a key
+// file, else nil.
 func parameters(kind byte, id uint16, rights rights, templates []byte) []byte {
 	b := ber.Append(nil, tagDescriptor, []byte{kind})
 	b = ber.Append(b, tagFileID, []byte{byte(id >> 8), byte(id)})
@@ -63,7 +64,8 @@ func parameters(kind byte, id uint16, rights rights, templates []byte) []byte {
 	return ber.Append(nil, tagFCP, b)
 }
 
-// newFile makes a file of its parameters. It reports false where they are no good.
+// newFile returns a file with the parameters of CREATE FILE, and false if they are
+// malformed.
 func newFile(data []byte) (*file, bool) {
 	r := ber.BER(data)
 	outer, ok := r.Take(tagFCP)
@@ -85,19 +87,19 @@ func newFile(data []byte) (*file, bool) {
 		case e.Tag == tagRights:
 			f.rights = slices.Clone(e.Value)
 		case e.Tag == tagTemplates:
-			f.templates = readTemplates(e.Value)
+			f.templates = parseTemplates(e.Value)
 		}
 	}
 	switch f.id {
 	case idCurrent, idApplication, idReserved, idATR:
 		return nil, false
 	}
-	known := f.kind == kindData || f.kind == kindKey && len(f.templates) > 0
-	return f, known && in.Err() == nil && f.rights.wellFormed()
+	supported := f.kind == kindData || f.kind == kindKey && len(f.templates) > 0
+	return f, supported && in.Err() == nil && f.rights.wellFormed()
 }
 
-// selectFile answers SELECT by file identifier, or by none: the application. What
-// the application says of itself no other file does.
+// selectFile processes SELECT by file identifier. Without one it selects the
+// application. A file returns its control parameters only.
 func (a *Application) selectFile(c iso.Command) iso.Answer {
 	if c.P1 != 0x00 || c.P2&^0x0C != 0 {
 		return iso.BadParameters.Answer()
@@ -111,95 +113,100 @@ func (a *Application) selectFile(c iso.Command) iso.Answer {
 		return iso.WrongLength.Answer()
 	}
 	if id == idApplication {
-		a.now.current = nil
-		answer, _ := a.properties(c.P2)
-		return iso.Data(answer)
+		a.session.current = nil
+		properties, _ := a.properties(c.P2)
+		return iso.Data(properties)
 	}
 	f := a.files[id]
 	if f == nil {
 		return iso.NotFound.Answer()
 	}
-	a.now.current = f
+	a.session.current = f
 	switch c.P2 {
-	case answerNone:
+	case returnNone:
 		return iso.OK.Answer()
-	case answerFCP:
+	case returnFCP:
 		return iso.Data(f.parameters)
 	}
 	return iso.BadParameters.Answer()
 }
 
-// create answers CREATE FILE (ISO/IEC 7816-9). The new file is the current one.
-func (a *Application) create(c iso.Command) iso.Status {
+// createFile processes CREATE FILE (ISO/IEC 7816-9). The new file becomes the
+// current one.
+func (a *Application) createFile(c iso.Command) iso.Status {
 	if c.P1 != 0 || c.P2 != 0 {
 		return iso.BadParameters
 	}
 	f, ok := newFile(c.Data)
 	switch {
 	case !ok, a.files[f.id] != nil:
-		return dataInvalid
-	case !a.may(applicationRights, rightPut): // which is to make a file, of the application
+		return statusDataInvalid
+	case !a.allowed(applicationRights, rightPut):
 		return iso.SecurityNotSatisfied
 	case len(a.files) >= maxFiles:
 		return iso.NoMemory
 	}
-	a.files[f.id], a.now.current = f, f
+	a.files[f.id], a.session.current = f, f
 	return iso.OK
 }
 
-// activate answers ACTIVATE FILE, for the current file or the application.
-func (a *Application) activate(c iso.Command) iso.Status {
+// activateFile processes ACTIVATE FILE for the current file or the application.
+// Activating the application requires a PIN, as without one no access condition
+// could be met.
+func (a *Application) activateFile(c iso.Command) iso.Status {
 	if c.P1 != 0 || c.P2 != 0 {
 		return iso.BadParameters
 	}
 	if len(c.Data) != 0 {
 		return iso.WrongLength
 	}
-	if f := a.now.current; f != nil {
+	if f := a.session.current; f != nil {
 		f.active = true
 		return iso.OK
 	}
-	if len(a.pin.digits) == 0 {
-		return iso.ConditionsNotSatisfied // nobody could ever do anything again
+	if !a.pin.isSet() {
+		return iso.ConditionsNotSatisfied
 	}
-	a.state = operational
+	a.state = stateOperational
 	a.deauthenticate()
 	return iso.OK
 }
 
-// deleteFile answers DELETE FILE, for the current file.
+// deleteFile processes DELETE FILE for the current file.
 func (a *Application) deleteFile(c iso.Command) iso.Status {
-	f := a.now.current
+	f := a.session.current
 	switch {
 	case c.P1 != 0 || c.P2 != 0:
 		return iso.BadParameters
 	case len(c.Data) != 0:
 		return iso.WrongLength
 	case f == nil:
-		return commandForbidden
+		return statusCommandNotAllowed
 	case !f.active:
 		return iso.ConditionsNotSatisfied
 	}
-	allowed := a.may(applicationRights, rightGet) // which is to delete a file, of the application
-	if f.rights.mention(rightDelete) {
-		allowed = a.may(f.rights, rightDelete)
+	allowed := a.allowed(applicationRights, rightGet)
+	if f.rights.has(rightDelete) {
+		allowed = a.allowed(f.rights, rightDelete)
 	}
 	if !allowed {
 		return iso.SecurityNotSatisfied
 	}
 	delete(a.files, f.id)
-	a.now.current, a.now.chosen, a.now.environment = nil, nil, environment{}
+	s := &a.session
+	s.current, s.authKey, s.environment = nil, nil, environment{}
 	return iso.OK
 }
 
-// terminate answers TERMINATE DF: the application never answers again.
+// terminate processes TERMINATE DF, which ends the use of the application for
+// good.
 func (a *Application) terminate(c iso.Command) iso.Status {
 	switch {
 	case c.P1 != 0 || c.P2 != 0:
 		return iso.BadParameters
-	case !a.may(applicationRights, rightTerminate):
+	case !a.allowed(applicationRights, rightTerminate):
 		return iso.SecurityNotSatisfied
 	}
-	a.state = ended
+	a.state = stateTerminated
 	return iso.OK
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/smartlogon/smartlogon/internal/ber"
 )
 
-// Files of a card that was set up.
+// Files of an initialized card.
 const (
 	idMasterFile  = 0xA000
 	idPublic      = 0xA010
@@ -21,36 +21,37 @@ const (
 	idFirstKey    = 0xB081
 )
 
-// Objects in them whose place is fixed.
+// Objects in these files.
 const (
 	tagMasterFile ber.Tag = 0xDF1F
 	tagKeyMap     ber.Tag = 0xDF20 // in the master file
-	tagCardID     ber.Tag = 0xDF20 // in the file that the administrator writes
+	tagCardID     ber.Tag = 0xDF20 // in idAdminPublic
 	tagCardApps   ber.Tag = 0xDF21
 	tagCounters   ber.Tag = 0xDF22
 	tagContainers ber.Tag = 0xDF23
 
-	tagLast ber.Tag = 0xDF7F // of two bytes
+	tagLast ber.Tag = 0xDF7F // the last tag of two bytes
 )
 
+// directory is the only directory of the file system.
 const directory = "mscp"
 
-// setUp brings the card to the state in which it is issued.
-func (a *Application) setUp() {
-	a.pin.set([]byte(a.config.PIN))
+// initialize puts the card into the state in which it is issued.
+func (a *Application) initialize() {
+	a.pin.replace([]byte(a.config.PIN))
 	if a.config.PUK != "" {
-		a.puk.set([]byte(a.config.PUK))
+		a.puk.replace([]byte(a.config.PUK))
 	}
-	for _, it := range []struct {
+	for _, f := range []struct {
 		id     uint16
 		rights rights
 	}{
-		{idMasterFile, userCreates}, {idPublic, everyoneReads}, {0xA011, userExecutes},
-		{idAdminPublic, adminWrites}, {0xA013, userReads}, {0xA014, adminReads},
+		{idMasterFile, userCreates}, {idPublic, publicUserWrites}, {0xA011, userExecutes},
+		{idAdminPublic, publicAdminWrites}, {0xA013, userReads}, {0xA014, adminReads},
 	} {
-		a.install(parameters(kindData, it.id, it.rights, nil))
+		a.install(parameters(kindData, f.id, f.rights, nil))
 	}
-	admin := template{forAuthentication, byte(TripleDES)}
+	admin := template{useAuthentication, byte(TripleDES)}
 	a.install(parameters(kindKey, idAdminKey, adminKeyRights, admin.appendTo(nil, idAdminKey))).key.admin = slices.Clone(a.config.AdminKey)
 	id := a.config.CardID
 	if id == [16]byte{} {
@@ -67,22 +68,22 @@ func (a *Application) setUp() {
 	a.files[idPublic].put(tagCardApps, []byte(directory+"\x00\x00\x00\x00"))
 	a.files[idPublic].put(tagCounters, make([]byte, 6))
 	a.files[idPublic].put(tagContainers, nil)
-	a.state = operational
+	a.state = stateOperational
 }
 
-// install makes a file of its parameters, in place of one that there is, and
-// activates it.
+// install creates and activates a file. It replaces a file with the same
+// identifier.
 func (a *Application) install(parameters []byte) *file {
 	f, ok := newFile(parameters)
 	if !ok {
-		panic("gids: this cannot be a file")
+		panic("gids: malformed file parameters")
 	}
 	f.active = true
 	a.files[f.id] = f
 	return f
 }
 
-// An entry of the master file table.
+// entrySize is the size of an entry of the master file table.
 const entrySize = 28
 
 func appendEntry(table []byte, dir, name string, tag ber.Tag, ef uint16) []byte {
@@ -94,13 +95,13 @@ func appendEntry(table []byte, dir, name string, tag ber.Tag, ef uint16) []byte 
 	return append(table, e...)
 }
 
-// A place is where a file of the file system is kept.
-type place struct {
+// A location is the data object that holds a file of the file system.
+type location struct {
 	file *file
 	tag  ber.Tag
 }
 
-// entries are those of the master file table.
+// entries yields the entries of the master file table.
 func (a *Application) entries() iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
 		var table []byte
@@ -118,19 +119,19 @@ func (a *Application) entries() iter.Seq[[]byte] {
 func entryTag(e []byte) ber.Tag { return ber.Tag(binary.LittleEndian.Uint32(e[20:])) }
 func entryFile(e []byte) uint16 { return uint16(binary.LittleEndian.Uint32(e[24:])) }
 
-// find looks a file up in the master file table.
-func (a *Application) find(dir, name string) (place, bool) {
+// lookup returns the location of a file by the master file table.
+func (a *Application) lookup(dir, name string) (location, bool) {
 	want := appendEntry(nil, dir, name, 0, 0)
 	for e := range a.entries() {
 		if f := a.files[entryFile(e)]; f != nil && f.kind == kindData && bytes.Equal(e[:20], want[:20]) {
-			return place{f, entryTag(e)}, true
+			return location{f, entryTag(e)}, true
 		}
 	}
-	return place{}, false
+	return location{}, false
 }
 
-// PutFile stores what a file of the file system holds, and makes it where there is
-// none.
+// PutFile stores the content of a file of the file system. It creates a missing
+// file.
 func (a *Application) PutFile(dir, name string, content []byte) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -138,13 +139,13 @@ func (a *Application) PutFile(dir, name string, content []byte) error {
 }
 
 func (a *Application) putFile(dir, name string, content []byte) error {
-	at, ok := a.find(dir, name)
+	at, ok := a.lookup(dir, name)
 	if !ok {
 		master, public := a.files[idMasterFile], a.files[idPublic]
 		if master == nil || public == nil {
 			return errNotSetUp
 		}
-		at = place{public, a.freeTag()}
+		at = location{public, a.freeTag()}
 		if at.tag > tagLast {
 			return errors.New("there is no room for another file")
 		}
@@ -156,45 +157,45 @@ func (a *Application) putFile(dir, name string, content []byte) error {
 
 var errNotSetUp = errors.New("the card is not set up")
 
-// freeTag is one in the public file that no object has and the master file does not
-// name.
+// freeTag returns a tag that neither the objects of the public file nor the master
+// file table use.
 func (a *Application) freeTag() ber.Tag {
-	taken := maps.Clone(a.files[idPublic].objects)
+	used := maps.Clone(a.files[idPublic].objects)
 	for e := range a.entries() {
 		if entryFile(e) == idPublic {
-			taken[entryTag(e)] = nil
+			used[entryTag(e)] = nil
 		}
 	}
 	tag := tagContainers + 1
-	for _, there := taken[tag]; there; _, there = taken[tag] {
+	for _, exists := used[tag]; exists; _, exists = used[tag] {
 		tag++
 	}
 	return tag
 }
 
-// File is what a file of the file system holds, nil where there is none.
+// File returns the content of a file of the file system, or nil.
 func (a *Application) File(dir, name string) []byte {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.content(dir, name)
+	return a.readFile(dir, name)
 }
 
-func (a *Application) content(dir, name string) []byte {
-	at, ok := a.find(dir, name)
+func (a *Application) readFile(dir, name string) []byte {
+	at, ok := a.lookup(dir, name)
 	if !ok {
 		return nil
 	}
 	return slices.Clone(at.file.objects[at.tag])
 }
 
-// PutObject stores a data object of a file, which is made where there is none; no
-// value removes it. It panics over a number that means no file, such as 3FFF.
+// PutObject stores a data object of a file. It creates a missing file. A nil value
+// removes the object. It panics on a reserved file identifier, such as 3FFF.
 func (a *Application) PutObject(id uint16, tag ber.Tag, value []byte) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	f := a.files[id]
 	if f == nil || f.kind != kindData {
-		f = a.install(parameters(kindData, id, everyoneReads, nil))
+		f = a.install(parameters(kindData, id, publicUserWrites, nil))
 	}
 	if value != nil {
 		f.put(tag, value)
@@ -203,7 +204,7 @@ func (a *Application) PutObject(id uint16, tag ber.Tag, value []byte) {
 	}
 }
 
-// Object is a data object of a file, nil where there is none.
+// Object returns a data object of a file, or nil.
 func (a *Application) Object(id uint16, tag ber.Tag) []byte {
 	a.mu.Lock()
 	defer a.mu.Unlock()

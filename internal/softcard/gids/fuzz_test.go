@@ -14,9 +14,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// FuzzApplication sends commands, each with its length in front. Whatever they are,
-// there is an answer with a status word, nothing of a private key is in it, a command
-// is one try at most, and tries come back only to whoever knows the PIN or the PUK.
+// FuzzApplication sends arbitrary commands, each after its length. Each response
+// must have a status word and no part of a private key. A command spends at most one
+// try, and the retry counter goes up only by a command with the PIN or the PUK.
 func FuzzApplication(f *testing.F) {
 	f.Fuzz(func(t *testing.T, commands []byte, blank, tpm bool) {
 		key := testkeys.RSA(1024, 0)
@@ -25,9 +25,9 @@ func FuzzApplication(f *testing.F) {
 			Now:      func() time.Time { return time.Time{} },
 			Generate: func(gids.Algorithm) (crypto.PrivateKey, error) { return key, nil },
 		})
-		known := secrets{}
+		current := secrets{}
 		if !blank {
-			known = secrets{pin: []byte("123456"), puk: []byte("87654321")}
+			current = secrets{pin: []byte("123456"), puk: []byte("87654321")}
 			require.NoError(t, app.Put("kxc00", key, []byte{0x30, 0x00}))
 		}
 		card := iso.New(iso.Config{}, app)
@@ -40,31 +40,31 @@ func FuzzApplication(f *testing.F) {
 			answer := card.Transmit(command)
 			require.GreaterOrEqual(t, len(answer), 2)
 			for _, private := range privateParts(key) {
-				require.False(t, bytes.Contains(answer, private), "%X tells a private key", command)
+				require.False(t, bytes.Contains(answer, private), "%X returns part of a private key", command)
 			}
 			now := app.Tries()
 			assert.Contains(t, []int{0, 1}, now.Spent-before.Spent)
 			assert.GreaterOrEqual(t, now.Left, 0)
-			took := bytes.HasSuffix(answer, []byte{0x90, 0x00})
+			success := bytes.HasSuffix(answer, []byte{0x90, 0x00})
 			if now.Left > before.Left {
-				require.True(t, known.allow(command, before.Verified, blank), "%X brings tries back", command)
+				require.True(t, current.allow(command, before.Verified, blank), "%X restores retries", command)
 			}
 			if now.Verified && !before.Verified {
-				require.True(t, took && known.allow(command, false, false), "%X verifies the PIN", command)
+				require.True(t, success && current.allow(command, false, false), "%X verifies the PIN", command)
 			}
-			if took {
-				known.follow(command)
+			if success {
+				current.update(command)
 			}
 			before = now
 		}
 	})
 }
 
-// secrets are what a card knows by now.
+// secrets are the current PIN and PUK of a card.
 type secrets struct{ pin, puk []byte }
 
-// allow reports whether a command gives a secret that brings tries back, or comes
-// from somebody who has given it before.
+// allow reports whether a command may restore retries: it has the right secret, or
+// is authorized by one that was verified.
 func (s secrets) allow(command []byte, verified, blank bool) bool {
 	c, ok := iso.ParseCommand(command)
 	if !ok {
@@ -80,11 +80,11 @@ func (s secrets) allow(command []byte, verified, blank bool) bool {
 	case c.INS == 0x2C && c.P1 == 0:
 		return len(s.puk) > 0 && bytes.HasPrefix(c.Data, s.puk)
 	}
-	return false // the administrator's key nobody guesses
+	return false // the commands do not authenticate the administrator
 }
 
-// follow learns a secret that was set.
-func (s *secrets) follow(command []byte) {
+// update updates the secrets after a successful command.
+func (s *secrets) update(command []byte) {
 	c, ok := iso.ParseCommand(command)
 	if !ok {
 		return
@@ -103,7 +103,7 @@ func (s *secrets) follow(command []byte) {
 	}
 }
 
-// privateParts is the front of each number that is not to be told.
+// privateParts returns the first bytes of each private number of a key.
 func privateParts(key *rsa.PrivateKey) (list [][]byte) {
 	list = append(list, key.D.Bytes()[:16])
 	for _, prime := range key.Primes {

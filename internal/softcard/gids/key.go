@@ -1,21 +1,16 @@
 package gids
 
 import (
-	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/rsa"
-	"errors"
-	"math/big"
-	"slices"
 
 	"github.com/smartlogon/smartlogon/internal/ber"
 	"github.com/smartlogon/smartlogon/internal/softcard/iso"
 )
 
-// An Algorithm is an algorithm identifier, the way to use it not counted in.
+// An Algorithm is an algorithm identifier without its scheme.
 type Algorithm byte
 
 // Algorithms of keys.
@@ -30,21 +25,22 @@ const (
 	P521      Algorithm = 0x0E
 )
 
-// Ways to use a key, the high half of an identifier. For keys on curves none was seen;
-// wayHashed, without any padding then, is the plainest reading.
+// Schemes, the high half of an algorithm identifier. No recording has one of a key
+// on a curve; schemeHashed without padding is assumed.
 const (
-	wayRaw       = 0x00 // decipher: the block as it is
-	wayHashed    = 0x10 // sign: what the host has hashed and padded
-	wayUnpad     = 0x40 // decipher: PKCS #1 v1.5
-	wayPad       = 0x50 // sign: PKCS #1 v1.5
-	wayUnpadOAEP = 0x80 // decipher: OAEP with SHA-1
+	schemeRaw       = 0x00 // decipher: the host removes the padding
+	schemeHashed    = 0x10 // sign: the host hashes and pads
+	schemeUnpad     = 0x40 // decipher: PKCS #1 v1.5
+	schemePad       = 0x50 // sign: PKCS #1 v1.5
+	schemeUnpadOAEP = 0x80 // decipher: OAEP with SHA-1
 )
 
+// rsaBits maps the algorithms of RSA keys to the length of the modulus.
 var rsaBits = map[Algorithm]int{RSA1024: 1024, RSA2048: 2048, RSA3072: 3072, RSA4096: 4096}
 
 var curves = map[Algorithm]elliptic.Curve{P256: elliptic.P256(), P384: elliptic.P384(), P521: elliptic.P521()}
 
-// algorithmOf is the identifier for a key, 0 where there is none.
+// algorithmOf returns the algorithm of a key, or 0.
 func algorithmOf(public crypto.PublicKey) Algorithm {
 	switch k := public.(type) {
 	case *rsa.PublicKey:
@@ -63,8 +59,9 @@ func algorithmOf(public crypto.PublicKey) Algorithm {
 	return 0
 }
 
-// usable is a key that the application can use, and its identifier: 0 for any other.
-func usable(private crypto.PrivateKey) (crypto.Signer, Algorithm) {
+// supportedKey returns a private key as a signer and its algorithm, or 0 for an
+// unsupported key.
+func supportedKey(private crypto.PrivateKey) (crypto.Signer, Algorithm) {
 	switch k := private.(type) {
 	case *rsa.PrivateKey:
 		return k, algorithmOf(k.Public())
@@ -74,20 +71,21 @@ func usable(private crypto.PrivateKey) (crypto.Signer, Algorithm) {
 	return nil, 0
 }
 
-// A key is what a key file holds: the key of a container or the administrator's.
+// A key is the content of a key file: a container's private key or the
+// administrator's key.
 type key struct {
 	private crypto.Signer
 	admin   []byte
 }
 
-// Tags of control reference templates (ISO/IEC 7816-4, 10.3.2): what a key is for.
+// Tags of control reference templates (ISO/IEC 7816-4, 10.3.2): the use of a key.
 const (
-	forAuthentication ber.Tag = 0xA4
-	forSignature      ber.Tag = 0xB6
-	forDecipherment   ber.Tag = 0xB8
+	useAuthentication ber.Tag = 0xA4
+	useSignature      ber.Tag = 0xB6
+	useDecipherment   ber.Tag = 0xB8
 )
 
-// A template is one thing that a key may be used for.
+// A template is a control reference template: one use that a key file allows.
 type template struct {
 	use       ber.Tag
 	algorithm byte
@@ -100,16 +98,16 @@ const (
 	tagUsage     ber.Tag = 0x95
 )
 
-// Usage qualifiers (ISO/IEC 7816-4, 10.3.3): what the card does with the key.
+// Usage qualifiers (ISO/IEC 7816-4, 10.3.3).
 const (
 	usageCompute = 0x40
 	usageVerify  = 0x80
 )
 
-// appendTo adds the template as it stands among the parameters of a key file.
+// appendTo appends the template to those of a key file.
 func (t template) appendTo(dst []byte, id uint16) []byte {
 	usage := byte(usageCompute)
-	if t.use == forAuthentication {
+	if t.use == useAuthentication {
 		usage |= usageVerify
 	}
 	b := ber.Append(nil, tagAlgorithm, []byte{t.algorithm})
@@ -117,8 +115,9 @@ func (t template) appendTo(dst []byte, id uint16) []byte {
 	return ber.Append(dst, t.use, ber.Append(b, tagUsage, []byte{usage}))
 }
 
-// readTemplates reads what a key may be used for. What names no algorithm is none.
-func readTemplates(content []byte) (list []template) {
+// parseTemplates parses the templates of a key file. A template without an
+// algorithm is ignored.
+func parseTemplates(content []byte) (list []template) {
 	r := ber.BER(content)
 	for {
 		e, ok := r.Next()
@@ -131,12 +130,12 @@ func readTemplates(content []byte) (list []template) {
 	}
 }
 
-// algorithm is the one of a key file, as its templates say.
+// algorithm returns the algorithm of a key file.
 func (f *file) algorithm() Algorithm {
 	return Algorithm(f.templates[0].algorithm & 0x0F)
 }
 
-// keyFile is the file of a key reference, nil where there is none.
+// keyFile returns the key file of a key reference, or nil.
 func (a *Application) keyFile(reference byte) *file {
 	f := a.files[0xB000|uint16(reference)]
 	if f == nil || f.kind != kindKey {
@@ -145,172 +144,21 @@ func (a *Application) keyFile(reference byte) *file {
 	return f
 }
 
-// publicKey answers GET DATA for the public half of a key.
+// publicKey processes GET DATA of the application for the public key of a key file.
 func (a *Application) publicKey(request []byte) iso.Answer {
 	reference, ok, err := ber.Find(request, 0x84)
 	if err != nil || !ok || len(reference) != 1 {
-		return dataInvalid.Answer()
+		return statusDataInvalid.Answer()
 	}
 	f := a.keyFile(reference[0])
 	if f == nil {
-		return dataInvalid.Answer()
+		return statusDataInvalid.Answer()
 	}
-	if s := a.permits(f, rightGet); s != iso.OK {
+	if s := a.checkAccess(f, rightGet); s != iso.OK {
 		return s.Answer()
 	}
 	if f.key.private == nil {
 		return iso.ReferenceNotFound.Answer()
 	}
-	return iso.Data(encodePublic(f.key.private.Public()))
-}
-
-func encodePublic(public crypto.PublicKey) []byte {
-	var b []byte
-	switch k := public.(type) {
-	case *rsa.PublicKey:
-		b = ber.Append(nil, 0x81, k.N.Bytes())
-		e := []byte{byte(k.E >> 24), byte(k.E >> 16), byte(k.E >> 8), byte(k.E)}
-		for e[0] == 0 {
-			e = e[1:]
-		}
-		b = ber.Append(b, 0x82, e)
-	case *ecdsa.PublicKey:
-		point, err := k.Bytes()
-		if err != nil {
-			return nil
-		}
-		b = ber.Append(nil, 0x86, point)
-	}
-	return ber.Append(nil, tagPublicKey, b)
-}
-
-// generate answers GENERATE ASYMMETRIC KEY PAIR.
-func (a *Application) generate(c iso.Command) iso.Answer {
-	if c.P1 != 0 || c.P2 != 0 {
-		return iso.BadParameters.Answer()
-	}
-	request, ok, err := ber.Find(c.Data, 0xAC)
-	alg, _, _ := ber.Find(request, 0x80)
-	reference, _, _ := ber.Find(request, 0x83)
-	if err != nil || !ok || len(alg) != 1 || len(reference) != 1 {
-		return dataInvalid.Answer()
-	}
-	f := a.keyFile(reference[0])
-	if f == nil {
-		return dataInvalid.Answer()
-	}
-	if s := a.permits(f, rightNew); s != iso.OK {
-		return s.Answer()
-	}
-	switch want := Algorithm(alg[0]); {
-	case rsaBits[want] == 0 && curves[want] == nil:
-		return iso.NotSupported.Answer()
-	case f.algorithm() != want:
-		return dataInvalid.Answer()
-	}
-	made, err := a.make(f.algorithm())
-	if err != nil {
-		return iso.Failed.Answer()
-	}
-	f.key = key{private: made}
-	return a.publicKey(ber.Append(nil, 0x84, reference))
-}
-
-// make makes a key. One of another kind, from Config.Generate, is an error.
-func (a *Application) make(alg Algorithm) (crypto.Signer, error) {
-	var private crypto.PrivateKey
-	var err error
-	switch curve := curves[alg]; {
-	case a.config.Generate != nil:
-		private, err = a.config.Generate(alg)
-	case curve != nil:
-		private, err = ecdsa.GenerateKey(curve, rand.Reader)
-	default:
-		private, err = rsa.GenerateKey(rand.Reader, rsaBits[alg])
-	}
-	if err != nil {
-		return nil, err
-	}
-	made, is := usable(private)
-	if is != alg {
-		return nil, errors.New("this is a key of another kind")
-	}
-	return made, nil
-}
-
-// Kinds of keys that are brought.
-const (
-	keyKindRSA   = 0x02
-	notEncrypted = 0x00
-)
-
-// importKey answers PUT DATA of a key: its reference, then what it is. A key on a
-// curve cannot be brought: how is not known.
-func (a *Application) importKey(data []byte) iso.Status {
-	request, ok, err := ber.Find(data, tagKey)
-	if err != nil || !ok {
-		return dataInvalid
-	}
-	reference, _, _ := ber.Find(request, 0x84)
-	content, ok, _ := ber.Find(request, 0xA5)
-	if !ok || len(reference) != 1 {
-		return dataInvalid
-	}
-	f := a.keyFile(reference[0])
-	if f == nil {
-		return dataInvalid
-	}
-	if s := a.permits(f, rightPut); s != iso.OK {
-		return s
-	}
-	kind, _, _ := ber.Find(content, 0x83)
-	encrypted, hidden, _ := ber.Find(content, 0x84)
-	value, _, _ := ber.Find(content, 0x87)
-	switch {
-	case hidden && !bytes.Equal(encrypted, []byte{notEncrypted}):
-		return iso.NotSupported
-	case f.algorithm() == TripleDES && len(value) == adminKeySize:
-		f.key = key{admin: slices.Clone(value)} // its check value, tag 88, nobody checks
-		return iso.OK
-	case f.algorithm() == TripleDES, !bytes.Equal(kind, []byte{keyKindRSA}):
-		return dataInvalid
-	}
-	private, err := readPrivateKey(value)
-	if err != nil || algorithmOf(&private.PublicKey) != f.algorithm() {
-		return dataInvalid
-	}
-	f.key = key{private: private}
-	return iso.OK
-}
-
-// maxRSA bounds every number of an RSA key, in bits.
-const maxRSA = 4096
-
-// readPrivateKey reads an RSAPrivateKey (RFC 8017, A.1.2). Its numbers are taken as
-// positive: OpenSC leaves out the byte of zeros that would make them so.
-func readPrivateKey(der []byte) (*rsa.PrivateKey, error) {
-	r := ber.BER(der)
-	sequence, _ := r.Take(ber.Sequence)
-	if err := r.Close(); err != nil {
-		return nil, err
-	}
-	var numbers [6]*big.Int // version, modulus, two exponents, two primes
-	in := sequence.Inside()
-	for i := range numbers {
-		e, _ := in.Take(ber.Integer)
-		numbers[i] = new(big.Int).SetBytes(e.Value)
-	}
-	if in.Err() != nil || numbers[0].Sign() != 0 {
-		return nil, errors.New("this is no key with two primes")
-	}
-	n, e, d, p, q := numbers[1], numbers[2], numbers[3], numbers[4], numbers[5]
-	if n.BitLen() > maxRSA || e.BitLen() > 31 || d.BitLen() > maxRSA || p.BitLen() > maxRSA || q.BitLen() > maxRSA {
-		return nil, errors.New("a number of the key is too long")
-	}
-	private := &rsa.PrivateKey{PublicKey: rsa.PublicKey{N: n, E: int(e.Int64())}, D: d, Primes: []*big.Int{p, q}}
-	if err := private.Validate(); err != nil {
-		return nil, err
-	}
-	private.Precompute()
-	return private, nil
+	return iso.Data(iso.PublicKeyTemplate(f.key.private.Public(), ber.Append))
 }

@@ -2,106 +2,103 @@ package gids
 
 import (
 	"cmp"
-	"crypto/subtle"
-	"slices"
 	"time"
 
 	"github.com/smartlogon/smartlogon/internal/softcard/iso"
 )
 
-// References in P2 of VERIFY and its like.
+// P2 of VERIFY, CHANGE REFERENCE DATA and RESET RETRY COUNTER.
 const (
-	refGlobal = 0x00 // where other cards have another PIN: here it is the same
+	refGlobal = 0x00 // the same PIN; other cards have another one
 	refPIN    = 0x80
 	refPUK    = 0x81
-	forgets   = 0x82 // of VERIFY: everything that was verified
+	p2Logout  = 0x82 // VERIFY only: ends every authentication
 )
 
-// A secret is a PIN, or what unblocks it. One without digits was never set.
+// A secret is the PIN or the PUK.
 type secret struct {
-	digits   []byte
-	left     int
-	most     int
-	spent    int       // wrong ones ever given
-	since    time.Time // when the last wrong one was given
-	verified bool
+	iso.Reference
+	lastFailure time.Time
 }
 
-func (s *secret) set(digits []byte) {
-	s.digits, s.left, s.verified = slices.Clone(digits), s.most, false
+// isSet reports whether the secret has a value.
+func (s *secret) isSet() bool { return len(s.Value) > 0 }
+
+// replace sets the value. The new one is not verified.
+func (s *secret) replace(value []byte) {
+	s.Set(value)
+	s.Verified = false
 }
 
-// try compares.
-func (a *Application) try(s *secret, digits []byte) bool {
-	if subtle.ConstantTimeCompare(digits, s.digits) == 1 {
-		s.left = s.most
-		return true
+// compare compares a value with a secret and counts the attempt.
+func (a *Application) compare(s *secret, value []byte) bool {
+	ok := s.Compare(value)
+	if !ok {
+		s.lastFailure = a.config.Now()
 	}
-	s.verified = false
-	s.left--
-	s.spent++
-	s.since = a.config.Now()
-	return false
+	return ok
 }
 
-// Tries are the state of the PIN.
+// Tries are the attempts made at the PIN.
 type Tries struct {
-	Left, Spent int
-	Verified    bool
+	Left     int  // retry counter
+	Spent    int  // failed comparisons so far
+	Verified bool // the PIN is verified
 }
 
-// Tries tells the state of the PIN.
+// Tries reports the attempts made at the PIN.
 func (a *Application) Tries() Tries {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.heal()
-	return Tries{a.pin.left, a.pin.spent, a.pin.verified}
+	a.restoreRetries()
+	return Tries{a.pin.Left, a.pin.Spent, a.pin.Verified}
 }
 
-// SetTriesLeft sets how many tries are left; 0 blocks the PIN.
+// SetTriesLeft sets the retry counter of the PIN; 0 blocks it.
 func (a *Application) SetTriesLeft(n int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.pin.left, a.pin.since = max(n, 0), a.config.Now()
+	a.pin.Left, a.pin.lastFailure = max(n, 0), a.config.Now()
 }
 
-// heal gives back the tries that a TPM has forgotten by now.
-func (a *Application) heal() {
+// restoreRetries restores one retry for each lockout interval since the last
+// wrong PIN.
+func (a *Application) restoreRetries() {
 	if a.config.Lockout <= 0 {
 		return
 	}
-	n := int(min(a.config.Now().Sub(a.pin.since)/a.config.Lockout, time.Duration(a.pin.most)))
-	if n > 0 && a.pin.left < a.pin.most {
-		a.pin.left = min(a.pin.left+n, a.pin.most)
-		a.pin.since = a.config.Now()
+	n := int(min(a.config.Now().Sub(a.pin.lastFailure)/a.config.Lockout, time.Duration(a.pin.Limit)))
+	if n > 0 && a.pin.Left < a.pin.Limit {
+		a.pin.Left = min(a.pin.Left+n, a.pin.Limit)
+		a.pin.lastFailure = a.config.Now()
 	}
 }
 
-// fits reports whether a PIN has a length that the card takes.
-func (a *Application) fits(pin []byte) bool {
+// validLength reports whether the card accepts the length of a PIN.
+func (a *Application) validLength(pin []byte) bool {
 	return a.config.MinPIN <= len(pin) && len(pin) <= a.config.MaxPIN
 }
 
-// badNewPIN is the status of a new PIN of a length that the card does not take.
+// badNewPIN returns the status for a new PIN of a wrong length.
 func (a *Application) badNewPIN() iso.Status {
 	return cmp.Or(a.config.Quirks.NewPIN, iso.BadData)
 }
 
-// retries is the status that tells how many tries are left.
-func (a *Application) retries(s *secret) iso.Status {
+// retryStatus returns the status that reports the retry counter.
+func (a *Application) retryStatus(s *secret) iso.Status {
 	if a.config.Quirks.PlainRetries {
-		return 0x6300 | iso.Status(min(s.left, 15))
+		return 0x6300 | iso.Status(min(s.Left, 15))
 	}
-	return iso.Retries(s.left)
+	return iso.Retries(s.Left)
 }
 
-// verify answers VERIFY. A PIN of a length that cannot be right costs nothing. Asked
-// without one, the card tells the tries left even while the PIN is verified.
+// verify processes VERIFY. A PIN of a wrong length spends no try. Without data it
+// reports the retry counter, even while the PIN is verified.
 func (a *Application) verify(c iso.Command) iso.Status {
 	switch {
 	case c.P1 != 0:
 		return iso.BadParameters
-	case c.P2 == forgets && !a.config.Quirks.NoLogout:
+	case c.P2 == p2Logout && !a.config.Quirks.NoLogout:
 		if len(c.Data) > 0 {
 			return iso.WrongLength
 		}
@@ -111,29 +108,29 @@ func (a *Application) verify(c iso.Command) iso.Status {
 		return iso.ReferenceNotFound
 	case len(c.Data) == 0 && a.config.Quirks.EmptyVerify != 0:
 		return a.config.Quirks.EmptyVerify
-	case len(c.Data) == 0 && a.state == settingUp:
-		return iso.OK // nothing is asked for yet
-	case len(a.pin.digits) == 0:
+	case len(c.Data) == 0 && a.state == stateInitialization:
+		return iso.OK // no PIN is required
+	case !a.pin.isSet():
 		return iso.ConditionsNotSatisfied
-	case a.pin.left == 0:
+	case a.pin.Left == 0:
 		return iso.Blocked
-	case !a.fits(c.Data), !a.try(&a.pin, c.Data):
-		return a.retries(&a.pin)
+	case !a.validLength(c.Data), !a.compare(&a.pin, c.Data):
+		return a.retryStatus(&a.pin)
 	}
-	a.pin.verified = true
+	a.pin.Verified = true
 	return iso.OK
 }
 
-// P1 of CHANGE REFERENCE DATA and of RESET RETRY COUNTER.
+// P1 of CHANGE REFERENCE DATA and RESET RETRY COUNTER.
 const (
-	withOld   = 0x00 // the secret that allows it stands first
-	withoutIt = 0x01 // something else allows it
-	asAdmin   = 0x02
+	p1Secret   = 0x00 // the data begins with the secret that authorizes the change
+	p1Verified = 0x01 // the verified PIN authorizes it
+	p1Admin    = 0x02 // the authenticated administrator authorizes it
 )
 
-// change answers CHANGE REFERENCE DATA. Whoever sets another PIN in place of the one
-// he knows has verified it.
-func (a *Application) change(c iso.Command) iso.Status {
+// changeReference processes CHANGE REFERENCE DATA. A change with the old value
+// verifies the new one.
+func (a *Application) changeReference(c iso.Command) iso.Status {
 	s := &a.pin
 	switch c.P2 {
 	case refPIN, refGlobal:
@@ -143,54 +140,53 @@ func (a *Application) change(c iso.Command) iso.Status {
 		return iso.ReferenceNotFound
 	}
 	switch {
-	case c.P1 == withoutIt && !a.fits(c.Data):
+	case c.P1 == p1Verified && !a.validLength(c.Data):
 		return a.badNewPIN()
-	case c.P1 == withoutIt && (a.state == settingUp || s == &a.pin && s.verified):
-		s.set(c.Data)
+	case c.P1 == p1Verified && (a.state == stateInitialization || s == &a.pin && s.Verified):
+		s.replace(c.Data)
 		return iso.OK
-	case c.P1 == withoutIt:
+	case c.P1 == p1Verified:
 		return iso.SecurityNotSatisfied
-	case c.P1 != withOld:
+	case c.P1 != p1Secret:
 		return iso.BadParameters
-	case len(s.digits) == 0:
+	case !s.isSet():
 		return iso.ReferenceNotFound
 	}
-	status := a.replace(s, s, c.Data)
-	s.verified = status == iso.OK
+	status := a.replaceWith(s, s, c.Data)
+	s.Verified = status == iso.OK
 	return status
 }
 
-// replace sets a secret by another that stands in front of it. The card knows how
-// long that one is: nothing marks its end. Where the two cannot be right together
-// for their length, it costs nothing.
-func (a *Application) replace(by, set *secret, data []byte) iso.Status {
+// replaceWith replaces a secret after a comparison of the authorizing one. The
+// data is both, without a separator: the card knows the length of the authorizing
+// secret. Data whose length fits no two secrets spends no try.
+func (a *Application) replaceWith(authorizing, target *secret, data []byte) iso.Status {
 	switch {
 	case len(data) < 2*a.config.MinPIN, len(data) > 2*a.config.MaxPIN:
-		return a.retries(by)
-	case by.left == 0:
+		return a.retryStatus(authorizing)
+	case authorizing.Left == 0:
 		return iso.Blocked
 	}
-	n := min(len(by.digits), len(data))
-	if !a.try(by, data[:n]) {
-		return a.retries(by)
+	n := min(len(authorizing.Value), len(data))
+	if !a.compare(authorizing, data[:n]) {
+		return a.retryStatus(authorizing)
 	}
-	if !a.fits(data[n:]) {
+	if !a.validLength(data[n:]) {
 		return a.badNewPIN()
 	}
-	set.set(data[n:])
+	target.replace(data[n:])
 	return iso.OK
 }
 
-// resetRetry answers RESET RETRY COUNTER, with the PUK or by the administrator.
-// Nobody is anybody afterwards. A TPM does not take it for a reason to forget what
-// was wrong before.
-func (a *Application) resetRetry(c iso.Command) iso.Status {
-	left := a.pin.left
+// resetRetryCounter processes RESET RETRY COUNTER, authorized by the PUK or the
+// administrator. It ends every authentication. A TPM does not restore retries.
+func (a *Application) resetRetryCounter(c iso.Command) iso.Status {
+	left := a.pin.Left
 	status := a.unblock(c)
 	if status == iso.OK {
 		a.deauthenticate()
 		if a.config.Lockout > 0 {
-			a.pin.left = left
+			a.pin.Left = left
 		}
 	}
 	return status
@@ -198,19 +194,19 @@ func (a *Application) resetRetry(c iso.Command) iso.Status {
 
 func (a *Application) unblock(c iso.Command) iso.Status {
 	switch {
-	case a.state == settingUp:
-		return commandForbidden
-	case c.P1 != asAdmin && (c.P1 != withOld || len(a.puk.digits) == 0):
+	case a.state == stateInitialization:
+		return statusCommandNotAllowed
+	case c.P1 != p1Admin && (c.P1 != p1Secret || !a.puk.isSet()):
 		return iso.BadParameters
 	case c.P2 != refPIN:
 		return iso.ReferenceNotFound
-	case c.P1 == withOld:
-		return a.replace(&a.puk, &a.pin, c.Data)
-	case !a.now.admin:
+	case c.P1 == p1Secret:
+		return a.replaceWith(&a.puk, &a.pin, c.Data)
+	case !a.session.admin:
 		return iso.SecurityNotSatisfied
-	case !a.fits(c.Data):
+	case !a.validLength(c.Data):
 		return a.badNewPIN()
 	}
-	a.pin.set(c.Data)
+	a.pin.replace(c.Data)
 	return iso.OK
 }

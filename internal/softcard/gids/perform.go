@@ -1,0 +1,163 @@
+package gids
+
+import (
+	"crypto"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha1"
+	"errors"
+	"math/big"
+	"slices"
+
+	"github.com/smartlogon/smartlogon/internal/ber"
+	"github.com/smartlogon/smartlogon/internal/softcard/iso"
+)
+
+// An environment is a security environment: the key file that PERFORM SECURITY
+// OPERATION uses, and how.
+type environment struct {
+	file   *file
+	use    ber.Tag
+	scheme byte
+}
+
+// P1 of MANAGE SECURITY ENVIRONMENT: SET for an operation of the card (ISO/IEC
+// 7816-4).
+const (
+	setComputation  = 0x41 // computation or decipherment
+	setVerification = 0x81 // external authentication
+	setMutualAuth   = 0xC1 // mutual authentication
+)
+
+// manageSecurity processes MANAGE SECURITY ENVIRONMENT, which selects a key. A
+// template of the key file must allow the use, and the access condition of use
+// must be met. The algorithm must precede the key reference: the GidsApplet
+// accepts either order, FreeRDP's card only this one.
+func (a *Application) manageSecurity(c iso.Command) iso.Status {
+	a.session.environment, a.session.authKey = environment{}, nil
+	var alg, reference ber.Element
+	r := ber.BER(c.Data)
+	switch c.P1 {
+	case setComputation:
+		alg, _ = r.Take(0x80)
+		reference, _ = r.Take(0x84)
+	case setVerification, setMutualAuth:
+		alg.Value = []byte{byte(TripleDES)}
+		reference, _ = r.Take(0x83)
+	default:
+		return iso.NotSupported
+	}
+	if r.Close() != nil || len(alg.Value) != 1 || len(reference.Value) != 1 {
+		return statusDataInvalid
+	}
+	f := a.keyFile(reference.Value[0])
+	if f == nil || !slices.Contains(f.templates, template{ber.Tag(c.P2), alg.Value[0]}) {
+		return statusDataInvalid
+	}
+	if s := a.checkAccess(f, rightUse); s != iso.OK {
+		return s
+	}
+	if c.P1 == setComputation {
+		a.session.environment = environment{f, ber.Tag(c.P2), alg.Value[0] & 0xF0}
+		return iso.OK
+	}
+	if f.key.admin == nil {
+		return statusDataInvalid
+	}
+	a.session.authKey = f
+	return iso.OK
+}
+
+// P1 and P2 of PERFORM SECURITY OPERATION: tags of the response and of the data.
+const (
+	computeSignature = 0x9E9A
+	decipher         = 0x8086
+	decipherReversed = 0x8680
+)
+
+// perform processes PERFORM SECURITY OPERATION. The GidsApplet checks the access
+// condition only when the key is selected; here it must still be met.
+func (a *Application) perform(c iso.Command) iso.Answer {
+	var use ber.Tag
+	switch op := c.P1P2(); {
+	case op == computeSignature:
+		use = useSignature
+	case op == decipher, op == decipherReversed && a.config.Quirks.EitherDecipher:
+		use = useDecipherment
+	default:
+		return iso.BadParameters.Answer()
+	}
+	e := a.session.environment
+	if e.file == nil || e.use != use || e.file.key.private == nil {
+		return iso.ConditionsNotSatisfied.Answer()
+	}
+	if s := a.checkAccess(e.file, rightUse); s != iso.OK {
+		return s.Answer()
+	}
+	if private, ok := e.file.key.private.(*rsa.PrivateKey); ok {
+		return performRSA(private, use, e.scheme, c.Data)
+	}
+	if use != useSignature || e.scheme != schemeHashed {
+		return iso.NotSupported.Answer()
+	}
+	return signECDSA(e.file.key.private, c.Data)
+}
+
+// performRSA signs or deciphers. The data has the length of the modulus unless the
+// card pads it.
+func performRSA(private *rsa.PrivateKey, use ber.Tag, scheme byte, data []byte) iso.Answer {
+	size := private.Size()
+	pads := use == useSignature && scheme == schemePad
+	if pads && len(data) > size-11 || !pads && len(data) != size {
+		return iso.WrongLength.Answer()
+	}
+	var result []byte
+	var err error
+	switch {
+	case pads:
+		result, err = rsa.SignPKCS1v15(nil, private, 0, data)
+	case use == useSignature && scheme == schemeHashed, use == useDecipherment && scheme == schemeRaw:
+		result, err = exponentiate(private, data)
+	case use == useDecipherment && scheme == schemeUnpad:
+		result, err = rsa.DecryptPKCS1v15(nil, private, data)
+	case use == useDecipherment && scheme == schemeUnpadOAEP:
+		result, err = rsa.DecryptOAEP(sha1.New(), nil, private, data, nil)
+	default:
+		return iso.NotSupported.Answer()
+	}
+	if err != nil {
+		return iso.BadData.Answer()
+	}
+	return iso.Data(result)
+}
+
+// exponentiate computes the RSA private key operation (RFC 8017, 5.1.2).
+func exponentiate(private *rsa.PrivateKey, data []byte) ([]byte, error) {
+	block := new(big.Int).SetBytes(data)
+	if block.Cmp(private.N) >= 0 {
+		return nil, errors.New("gids: block not smaller than the modulus")
+	}
+	return block.Exp(block, private.D, private.N).FillBytes(make([]byte, len(data))), nil
+}
+
+// signECDSA signs a digest. The signature is two numbers of equal length.
+func signECDSA(private crypto.Signer, digest []byte) iso.Answer {
+	curve := curves[algorithmOf(private.Public())]
+	size := (curve.Params().BitSize + 7) / 8
+	if len(digest) == 0 || len(digest) > size {
+		return iso.WrongLength.Answer()
+	}
+	signature, err := private.Sign(rand.Reader, digest, crypto.Hash(0))
+	if err != nil {
+		return iso.Failed.Answer()
+	}
+	in := ber.DER(signature)
+	sequence, _ := in.Take(ber.Sequence)
+	in = sequence.Inside()
+	var numbers []byte
+	for range 2 {
+		number, _ := in.Take(ber.Integer)
+		numbers = append(numbers, new(big.Int).SetBytes(number.Value).FillBytes(make([]byte, size))...)
+	}
+	return iso.Data(numbers)
+}

@@ -4,45 +4,47 @@ import "context"
 
 // A Reader is the state of one reader at one moment.
 type Reader struct {
-	// Name is what the service calls the reader. It is not empty and unique
-	// within one list.
+	// Name identifies the reader. It is not empty and unique in a list.
 	Name string
 
-	// Events counts insertions and removals: whoever sees the same number
-	// twice knows that the card was not changed in between. It begins
-	// anywhere. A backend that cannot count reports 0 always.
+	// Events counts insertions and removals, from any start. If it is equal
+	// in two lists, the card was not exchanged in between. A backend that
+	// cannot count always reports 0.
 	Events uint32
 
 	Present   bool // a card is in the reader
-	Mute      bool // it does not answer
-	InUse     bool // some program is connected to it
-	Exclusive bool // and lets nobody else
+	Mute      bool // the card does not answer to reset
+	InUse     bool // a program is connected to the card
+	Exclusive bool // that program does not share the card
 
-	// ATR is the answer to reset of the card, nil where there is none.
+	// ATR is the answer to reset of the card, nil if there is none.
 	ATR []byte
 }
 
-// A Service is a source of readers. It is safe for concurrent use: a call that
-// waits does not hold up another.
+// A Service is a source of readers. Its methods are safe for concurrent use: a
+// call that waits does not delay another.
 type Service interface {
-	// Readers lists the readers and their state. No reader at all is an empty
-	// list, not an error.
+	// Readers returns the readers and their state. The list is empty if there
+	// is no reader; that is not an error.
 	Readers(ctx context.Context) ([]Reader, error)
 
 	// Wait returns the readers and their state as soon as they differ from
-	// known in number, name, Events, Present, Mute or ATR; at once where they
-	// differ already. A nil known is an empty list. It reports changes that
-	// happened between the call that made known and this one. Which program
-	// uses a reader is no change.
-	Wait(ctx context.Context, known []Reader) ([]Reader, error)
+	// last in number, order, Name, Events, Present, Mute or ATR, at once if
+	// they differ already. A nil last is an empty list. A change between the
+	// call that returned last and this one is a difference, too. InUse and
+	// Exclusive are not compared.
+	Wait(ctx context.Context, last []Reader) ([]Reader, error)
 
-	// Connect powers the card in the reader where needed and shares it with
-	// other programs, by protocol T=1 or T=0 as the card offers. It does not
-	// wait for a card, nor for another program to let go of it.
+	// Connect powers the card in the reader if necessary and connects to it,
+	// shared with other programs, by T=1 or T=0 as the card offers. It does
+	// not wait for a card. If another program has the card exclusively, the
+	// error is SharingViolation.
 	Connect(ctx context.Context, reader string) (Card, error)
 
-	// Close ends every wait with an error and frees what the service holds.
-	// Cards that are still connected are closed by their owners.
+	// Close makes the calls under way return an error and releases what the
+	// Service holds. It is bounded: it does not wait for a service or reader
+	// that does not respond. Cards that are still connected stay usable;
+	// package card closes them. A second Close does nothing.
 	Close() error
 }
 
@@ -50,48 +52,53 @@ type Service interface {
 type Protocol int
 
 const (
-	// T0 sends bytes. A command that has data and expects an answer is sent
-	// without Le; the card says with 61xx how much there is to fetch.
+	// T0 transmits bytes. A command with data that expects a response is sent
+	// without Le; status 61xx says how much to fetch.
 	T0 Protocol = iota
-	// T1 sends blocks: commands and answers of every case, whole.
+	// T1 transmits blocks. Commands and responses of all cases are sent whole.
 	T1
 )
 
-// A Card is one connection to a card. Calls are never concurrent, but for
-// Close, which may come at any time and ends a call that waits.
+// A Card is a connection to a card. One method is called at a time, except for
+// Close, which may be called at any time.
 type Card interface {
-	// Protocol is what the connection speaks.
+	// Protocol returns the protocol of the connection.
 	Protocol() Protocol
 
-	// Transmit sends one command and returns the answer, status word
-	// included, in memory that the caller owns. It cannot be cancelled.
+	// Transmit sends one command and returns the response, status word
+	// included. The caller owns the returned memory and may overwrite command
+	// afterwards. Only Close ends a Transmit early.
 	Transmit(command []byte) ([]byte, error)
 
-	// Begin waits until no other connection holds the card and holds it.
-	// It fails with ResetCard where the card was reset by somebody else since
-	// the last call: Reconnect then takes note of it.
+	// Begin starts a transaction: it waits until no other connection has one.
+	// It returns ResetCard if another connection reset the card since the
+	// last call, until Reconnect is called.
 	Begin(ctx context.Context) error
 
-	// End lets go of the card, after a reset where one is asked for.
+	// End ends the transaction. If reset is set, the card is reset first; the
+	// other connections get ResetCard, this one goes on.
 	End(reset bool) error
 
-	// Reconnect takes note of a reset; it does not cause one.
+	// Reconnect acknowledges a reset by another connection; it does not reset
+	// the card. It returns RemovedCard if the card was removed or exchanged.
 	Reconnect(ctx context.Context) error
 
-	// Close ends the connection, after a reset where one is asked for. The
-	// second call does nothing.
+	// Close ends the connection, after a reset of the card if reset is set.
+	// It makes a call under way return and is bounded: it does not wait for a
+	// card that does not respond. A second Close does nothing.
 	Close(reset bool) error
 }
 
-// A Controller is a [Card] whose reader takes orders that are not for the card,
-// as readers with keys for a PIN do.
+// A Controller is a [Card] whose reader takes commands of its own, for example
+// to verify a PIN that the user enters on the reader's keypad.
 type Controller interface {
-	// Control gives the reader an order and returns its answer. The code is
-	// FeatureRequest, or one that the reader told in answer to it. It cannot
-	// be cancelled.
+	// Control sends a command to the reader and returns its response. The
+	// code is FeatureRequest, or one from the response to it. Only Close ends
+	// a Control early.
 	Control(code uint32, in []byte) ([]byte, error)
 }
 
-// FeatureRequest asks a reader for the codes of what else it can do (PC/SC part
-// 10, 2.2). It is Windows' number; backends whose own is another translate it.
+// FeatureRequest is CM_IOCTL_GET_FEATURE_REQUEST (PC/SC part 10, 2.2), the
+// control code that asks a reader for the codes of its features. The value is
+// that of Windows; a backend whose system uses another translates it.
 const FeatureRequest uint32 = 0x31<<16 | 3400<<2

@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-func TestErrnoTellsTheNumberItDoesNotKnow(t *testing.T) {
-	assert.EqualError(t, driver.SharingViolation, "card is held by another program")
+func TestErrnoText(t *testing.T) {
+	assert.EqualError(t, driver.SharingViolation, "another program holds the card")
 	assert.EqualError(t, driver.Errno(0x80100777), "PC/SC error 80100777")
 }

@@ -1,3 +1,9 @@
-// Package prompt has the usual ways to get a PIN: from a person at a terminal,
-// or from an environment variable. Each is a [card.PINFunc].
+// Package prompt asks for PINs. [Terminal] asks the user at a terminal, [Env]
+// reads an environment variable. Each returns a [card.PINFunc], which every call
+// that needs a PIN takes:
+//
+//	key, err := credential.Unlock(ctx, prompt.Terminal(os.Stdin))
+//
+// A PIN that contains a control character, for example one of an arrow key, is
+// refused here and not sent to the card: [ErrControlCharacter].
 package prompt

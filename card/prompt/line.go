@@ -9,21 +9,24 @@ import (
 	"golang.org/x/term"
 )
 
-// maxLine bounds what is read as one line.
+// maxLine is the maximum length of a line.
 const maxLine = 256
 
-// readLine asks a question and reads a line from a terminal in raw mode, so that
-// nothing is echoed that should not be, and so that the wait for each key can end
-// with ctx. The terminal is in raw mode before anybody can answer.
+// readLine prints a question and reads a line from a terminal. The terminal is
+// in raw mode from before the question on, so that no key is echoed and the wait
+// for each key can end with ctx.
+//
+// A line with a control character, as an arrow key sends, is read to its end and
+// refused with ErrControlCharacter.
 func readLine(ctx context.Context, in *os.File, question string, echo bool) (line []byte, err error) {
 	state, err := term.MakeRaw(int(in.Fd()))
 	if err != nil {
 		return nil, err
 	}
 	defer term.Restore(int(in.Fd()), state)
-	say(question)
-	defer say("\n")
-	line = make([]byte, 0, maxLine) // never grown: no copy of a PIN is left behind
+	printRaw(question)
+	defer printRaw("\n")
+	line = make([]byte, 0, maxLine) // append must not copy the PIN to new memory
 	defer func() {
 		if err != nil {
 			clear(line[:cap(line)])
@@ -33,7 +36,7 @@ func readLine(ctx context.Context, in *os.File, question string, echo bool) (lin
 	key := make([]byte, 1)
 	defer clear(key)
 	for {
-		if err := readable(ctx, in); err != nil {
+		if err := waitReadable(ctx, in); err != nil {
 			return line, err
 		}
 		if n, err := in.Read(key); err != nil {
@@ -43,6 +46,9 @@ func readLine(ctx context.Context, in *os.File, question string, echo bool) (lin
 		}
 		switch c := key[0]; {
 		case c == '\r' || c == '\n':
+			if hasControl(line) {
+				return line, ErrControlCharacter
+			}
 			return line, nil
 		case c == ctrlC || c == ctrlD:
 			return line, ErrGivenUp
@@ -62,8 +68,8 @@ func readLine(ctx context.Context, in *os.File, question string, echo bool) (lin
 	}
 }
 
-// say writes to a terminal in raw mode.
-func say(text string) {
+// printRaw writes text to standard error while the terminal is in raw mode.
+func printRaw(text string) {
 	io.WriteString(os.Stderr, strings.ReplaceAll(text, "\n", "\r\n"))
 }
 

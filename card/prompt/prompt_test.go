@@ -15,23 +15,29 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// unlock is what a program does with a PINFunc.
+// unlock unlocks the key of a software card with ask.
 func unlock(ask card.PINFunc) error {
-	service := cardtest.NewService(cardtest.Logon("alice@example.com"))
-	defer service.Close()
-	find := enumerate.Finder{Service: service}
-	tiles, err := find.Offered(context.Background())
-	if len(tiles) == 0 {
-		return err
-	}
-	key, err := tiles[0].Unlock(context.Background(), ask)
-	if err != nil {
-		return err
-	}
-	return key.Close()
+	_, err := unlockCard(cardtest.Logon("alice@example.com"), ask)
+	return err
 }
 
-// The PIN of a program that nobody watches comes from its environment.
+// unlockCard also returns the retries left afterwards.
+func unlockCard(c *cardtest.Card, ask card.PINFunc) (retries int, err error) {
+	service := cardtest.NewService(c)
+	defer service.Close()
+	find := enumerate.Finder{Service: service}
+	credentials, err := find.Offered(context.Background())
+	if len(credentials) == 0 {
+		return 0, err
+	}
+	key, err := credentials[0].Unlock(context.Background(), ask)
+	if err == nil {
+		err = key.Close()
+	}
+	return c.Tries(), err
+}
+
+// A program that runs unattended gets the PIN from its environment.
 func ExampleEnv() {
 	os.Setenv("CARD_PIN", cardtest.PIN)
 	defer os.Unsetenv("CARD_PIN")
@@ -39,7 +45,7 @@ func ExampleEnv() {
 	// Output: <nil>
 }
 
-// Where standard input is no terminal there is nobody to ask, and no wait.
+// If standard input is not a terminal, the error comes at once.
 func ExampleTerminal() {
 	file, err := os.Open(os.DevNull)
 	if err != nil {
@@ -49,23 +55,51 @@ func ExampleTerminal() {
 	defer file.Close()
 	_, err = prompt.Terminal(file)(context.Background(), card.PINRequest{}) // or os.Stdin
 	fmt.Println(err)
-	// Output: prompt: not a terminal; name a variable that holds the PIN instead
+	fmt.Println(card.Hint(err))
+	// Output:
+	// prompt: not a terminal
+	// Run the program in a terminal, or let it read the PIN from an environment variable.
 }
 
-func TestEnvLooksWhenItIsAsked(t *testing.T) {
+func TestEnvReadsVariableOnce(t *testing.T) {
 	ask := prompt.Env("SMARTLOGON_TEST_PIN")
 	t.Setenv("SMARTLOGON_TEST_PIN", cardtest.PIN)
-	require.NoError(t, unlock(ask))
+	require.NoError(t, unlock(ask), "the variable is not read before the first use")
 	t.Setenv("SMARTLOGON_TEST_PIN", "")
-	require.NoError(t, unlock(ask), "it looks once")
-	assert.ErrorContains(t, unlock(prompt.Env("SMARTLOGON_TEST_PIN")), "SMARTLOGON_TEST_PIN holds no PIN")
+	require.NoError(t, unlock(ask), "the variable is read again")
+	err := unlock(prompt.Env("SMARTLOGON_TEST_PIN"))
+	assert.ErrorContains(t, err, "SMARTLOGON_TEST_PIN holds no PIN")
+	assert.Contains(t, card.Hint(err), "SMARTLOGON_TEST_PIN")
 }
 
 func TestEnvSpendsOneTry(t *testing.T) {
 	t.Setenv("SMARTLOGON_TEST_PIN", "999999")
 	ask := prompt.Env("SMARTLOGON_TEST_PIN")
 	assert.ErrorIs(t, unlock(ask), card.ErrWrongPIN)
-	assert.ErrorIs(t, unlock(ask), card.ErrWrongPIN, "it is not given to another card either")
+	assert.ErrorIs(t, unlock(ask), card.ErrWrongPIN, "the PIN is not sent to another card either")
+}
+
+func TestEnvCutsLineEnd(t *testing.T) {
+	for _, end := range []string{"\n", "\r\n", "\r", "\n\n"} {
+		t.Setenv("SMARTLOGON_TEST_PIN", cardtest.PIN+end)
+		retries, err := unlockCard(cardtest.Logon("alice@example.com"), prompt.Env("SMARTLOGON_TEST_PIN"))
+		assert.NoError(t, err, "%q", end)
+		assert.Equal(t, 3, retries, "%q", end)
+	}
+}
+
+func TestEnvRefusesControlCharacters(t *testing.T) {
+	for _, value := range []string{"\t" + cardtest.PIN, cardtest.PIN + "\t", "12\n3456", "\ufeff" + cardtest.PIN, cardtest.PIN + "\x1b[A"} {
+		t.Setenv("SMARTLOGON_TEST_PIN", value)
+		retries, err := unlockCard(cardtest.Logon("alice@example.com"), prompt.Env("SMARTLOGON_TEST_PIN"))
+		assert.ErrorIs(t, err, prompt.ErrControlCharacter, "%q", value)
+		assert.ErrorContains(t, err, "SMARTLOGON_TEST_PIN")
+		assert.NotEmpty(t, card.Hint(err))
+		assert.NotContains(t, err.Error(), cardtest.PIN)
+		assert.Equal(t, 3, retries, "%q", value)
+	}
+	t.Setenv("SMARTLOGON_TEST_PIN", "\r\n")
+	assert.ErrorContains(t, unlock(prompt.Env("SMARTLOGON_TEST_PIN")), "holds no PIN")
 }
 
 func TestEnvIsSafeForConcurrentUse(t *testing.T) {

@@ -7,6 +7,6 @@ import (
 	"os"
 )
 
-// readable cannot wait for a key here: the read that follows does, and ctx is
-// heeded between two keys.
-func readable(ctx context.Context, _ *os.File) error { return ctx.Err() }
+// waitReadable does not wait: the read that follows blocks until the next key,
+// and ctx is checked between keys.
+func waitReadable(ctx context.Context, _ *os.File) error { return ctx.Err() }

@@ -10,9 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// readable waits until a key was pressed or ctx ends. A terminal cannot be
-// waited for together with a context, so it looks ten times a second.
-func readable(ctx context.Context, in *os.File) error {
+// waitReadable waits until a key is pressed or ctx ends. No system call waits for
+// both, so poll is limited to 100 ms.
+func waitReadable(ctx context.Context, in *os.File) error {
 	fds := []unix.PollFd{{Fd: int32(in.Fd()), Events: unix.POLLIN}}
 	for {
 		if err := ctx.Err(); err != nil {

@@ -3,26 +3,32 @@ package prompt
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 
 	"github.com/smartlogon/smartlogon/card"
+	"github.com/smartlogon/smartlogon/internal/remedy"
 	"golang.org/x/term"
 )
 
-// ErrNoTerminal says that there is nobody to type a PIN.
-var ErrNoTerminal = errors.New("prompt: not a terminal; name a variable that holds the PIN instead")
+// ErrNoTerminal is returned if there is no terminal to ask at.
+var ErrNoTerminal = remedy.New("prompt: not a terminal",
+	"Run the program in a terminal, or let it read the PIN from an environment variable.")
 
-// Terminal asks the person at a terminal, most often os.Stdin, without showing
-// what is typed. It says how many tries are left and why the last answer was not
-// taken, and asks for consent, by the word "yes", before the last try. A new PIN
-// has to be typed twice. Where the reader has keys of its own, it says that the
-// PIN is to be typed there. An empty line gives up. The questions go to standard
-// error.
+// ErrGivenUp is returned if the user enters no PIN or does not agree to spend
+// the last try.
+var ErrGivenUp = remedy.New("prompt: no PIN entered", "Start again and enter the PIN.")
+
+// Terminal returns a PINFunc that asks the user at a terminal, usually os.Stdin.
+// The PIN is not echoed. The question names the card and its reader, the retries
+// left and why the previous PIN was not accepted, and is written to standard
+// error. An empty line, Ctrl-C and Ctrl-D give up.
 //
-// If in is no terminal it returns [ErrNoTerminal] without waiting.
+// Before the last try the user must type "yes". A new PIN must be entered twice.
+// If the reader has a keypad, the user is told to enter the PIN there.
+//
+// If in is not a terminal, the PINFunc returns [ErrNoTerminal] at once.
 func Terminal(in *os.File) card.PINFunc {
 	return func(ctx context.Context, r card.PINRequest) (card.PIN, error) {
 		if !term.IsTerminal(int(in.Fd())) {
@@ -32,7 +38,7 @@ func Terminal(in *os.File) card.PINFunc {
 		if err != nil || !r.Last {
 			return pin, err
 		}
-		word, err := readLine(ctx, in, "This may be the last try: a wrong PIN blocks the card. Use it? Type yes: ", true)
+		word, err := readLine(ctx, in, "This may be the last try: a wrong PIN blocks the card. Type yes to go on: ", true)
 		if err == nil && string(word) != "yes" {
 			err = ErrGivenUp
 		}
@@ -44,7 +50,7 @@ func Terminal(in *os.File) card.PINFunc {
 	}
 }
 
-// ask gets one PIN, a new one by asking until it was typed twice alike.
+// ask asks for one PIN, for a new one until it is entered twice alike.
 func ask(ctx context.Context, in *os.File, r card.PINRequest) (card.PIN, error) {
 	text := question(r)
 	if r.Pad {
@@ -63,7 +69,7 @@ func ask(ctx context.Context, in *os.File, r card.PINRequest) (card.PIN, error) 
 		if !r.New {
 			return pin, nil
 		}
-		again, err := readLine(ctx, in, "The same again: ", false)
+		again, err := readLine(ctx, in, "New PIN again: ", false)
 		same := bytes.Equal(digits, again)
 		clear(again)
 		if err == nil && same {
@@ -73,39 +79,37 @@ func ask(ctx context.Context, in *os.File, r card.PINRequest) (card.PIN, error) 
 		if err != nil {
 			return card.PIN{}, err
 		}
-		text = "They differ. " + text
+		text = "The two PINs differ. " + text
 	}
 }
 
-// ErrGivenUp says that the person does not want to enter a PIN.
-var ErrGivenUp = errors.New("prompt: no PIN entered")
-
+// question returns what the user is asked.
 func question(r card.PINRequest) string {
-	text := ""
+	var text string
 	if r.Refused != nil {
-		text = fmt.Sprintf("%v. %s\n", r.Refused, card.Hint(r.Refused))
+		text = printable(fmt.Sprintf("%v. %s", r.Refused, card.Hint(r.Refused))) + "\n"
 	}
 	if r.New {
-		return text + newPIN(r)
+		return text + newPINQuestion(r)
 	}
-	tries := fmt.Sprintf("tries left: %d", r.Retries)
+	retries := fmt.Sprintf("retries left: %d", r.Retries)
 	if r.Retries < 0 {
-		tries = "the card does not say how many tries are left"
+		retries = "retries left: unknown"
 	}
-	text += fmt.Sprintf("%s in %q\n", r.Card, r.Reader)
+	text += fmt.Sprintf("%s in %q\n", printable(r.Card), r.Reader)
 	if r.Pad {
-		return text + fmt.Sprintf("Type the PIN to %s on the reader (%s).", r.Purpose, tries)
+		return text + fmt.Sprintf("Enter the PIN to %s on the keypad of the reader (%s).", printable(r.Purpose), retries)
 	}
-	return text + fmt.Sprintf("PIN to %s (%s): ", r.Purpose, tries)
+	return text + fmt.Sprintf("PIN to %s (%s): ", printable(r.Purpose), retries)
 }
 
-func newPIN(r card.PINRequest) string {
+func newPINQuestion(r card.PINRequest) string {
 	if r.Pad {
-		return "Then type the new PIN there, twice."
+		return "Then enter the new PIN there, twice."
 	}
-	what := "characters"
+	unit := "characters"
 	if r.Format.Digits {
-		what = "digits"
+		unit = "digits"
 	}
-	return fmt.Sprintf("New PIN (%d to %d %s): ", r.Format.Min, r.Format.Max, what)
+	return fmt.Sprintf("New PIN (%d to %d %s): ", r.Format.Min, r.Format.Max, unit)
 }

@@ -16,12 +16,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// terminal is a terminal, and the keyboard that belongs to it.
-func terminal(t *testing.T) (screen, keyboard *os.File) {
+// openPTY opens a pseudoterminal. What the test writes to keyboard is entered at
+// screen.
+func openPTY(t *testing.T) (screen, keyboard *os.File) {
 	t.Helper()
 	keyboard, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
 	if err != nil {
-		t.Skipf("no terminal can be made here: %v", err)
+		t.Skipf("no pseudoterminal: %v", err)
 	}
 	t.Cleanup(func() { keyboard.Close() })
 	fd := int(keyboard.Fd())
@@ -34,28 +35,30 @@ func terminal(t *testing.T) (screen, keyboard *os.File) {
 	return screen, keyboard
 }
 
-// answer is what Terminal makes of keys that are typed. They are typed once it
-// has made its first question, as what is typed before is not taken.
-func answer(t *testing.T, r card.PINRequest, keys string) (pin string, consent bool, questions string, err error) {
+// runTerminal calls a PINFunc of Terminal, enters keys after its first question,
+// and returns the PIN that a card would get, the consent to the last try, and
+// what was printed. Keys that are entered before the question are discarded by
+// the switch to raw mode.
+func runTerminal(t *testing.T, r card.PINRequest, keys string) (pin string, consent bool, printed string, err error) {
 	t.Helper()
-	screen, keyboard := terminal(t)
+	screen, keyboard := openPTY(t)
 	read, write, err := os.Pipe()
 	require.NoError(t, err)
 	stderr := os.Stderr
 	os.Stderr = write
-	said := make(chan string)
+	output := make(chan string)
 	go func() {
 		var text []byte
 		in := bufio.NewReader(read)
-		typed := false
+		entered := false
 		for {
 			c, err := in.ReadByte()
 			if err != nil {
-				said <- string(text)
+				output <- string(text)
 				return
 			}
-			if text = append(text, c); c == ':' && !typed && len(text) > 20 {
-				typed = true
+			if text = append(text, c); c == ':' && !entered && len(text) > 20 {
+				entered = true
 				_, _ = keyboard.WriteString(keys)
 			}
 		}
@@ -63,24 +66,24 @@ func answer(t *testing.T, r card.PINRequest, keys string) (pin string, consent b
 	got, err := prompt.Terminal(screen)(t.Context(), r)
 	os.Stderr = stderr
 	write.Close()
-	questions = <-said
+	printed = <-output
 	if err == nil {
-		pin, consent = tried(t, got)
+		pin, consent = sentPIN(t, got)
 	}
-	return pin, consent, questions, err
+	return pin, consent, printed, err
 }
 
-// tried is the PIN that a card would get, and whether it would get it at the
-// last try.
-func tried(t *testing.T, pin card.PIN) (digits string, consent bool) {
+// sentPIN returns what a card gets as the PIN and whether the PIN carries the
+// consent to the last try.
+func sentPIN(t *testing.T, pin card.PIN) (digits string, consent bool) {
 	t.Helper()
 	none := card.PIN{}
-	if pin == none || pin == none.AllowLastTry() { // it is typed on the reader
+	if pin == none || pin == none.AllowLastTry() { // entered on the reader's keypad
 		return "", pin != none
 	}
-	var seen []byte
+	var sent []byte
 	c := card.New("a reader", transmitter(func(command []byte) ([]byte, error) {
-		seen = append(seen[:0], command[5:]...)
+		sent = append(sent[:0], command[5:]...)
 		return []byte{0x90, 0x00}, nil
 	}))
 	err := c.DoWithPIN(t.Context(), card.Verification{
@@ -93,7 +96,7 @@ func tried(t *testing.T, pin card.PIN) (digits string, consent bool) {
 		PIN:      func(context.Context, card.PINRequest) (card.PIN, error) { return pin, nil },
 	}, func(*card.Tx) error { return nil })
 	require.NoError(t, err)
-	return string(seen), pin == pin.AllowLastTry()
+	return string(sent), pin == pin.AllowLastTry()
 }
 
 type transmitter func([]byte) ([]byte, error)
@@ -109,56 +112,91 @@ func TestTerminal(t *testing.T) {
 	set, pad, lastPad := request, request, last
 	set.New, set.Format = true, card.PINFormat{Min: 6, Max: 8, Digits: true}
 	pad.Pad, lastPad.Pad = true, true
-	newPad := pad
+	newPad, unknown, hostile := pad, request, request
 	newPad.New = true
+	unknown.Retries = -1
+	hostile.Card = "a\x1b[2J\u202ecard"
 	for _, test := range []struct {
 		name    string
 		r       card.PINRequest
 		keys    string
 		pin     string
 		consent bool
-		said    string
+		printed string
 		err     error
 	}{
-		{"a line", request, "123456\r", "123456", false, "PIN to sign (tries left: 2): ", nil},
-		{"backspace takes a key back", request, "\x7f12\x08\x7f345678\n", "345678", false, `a card in "a reader"`, nil},
-		{"an empty line gives up", request, "\r", "", false, "", prompt.ErrGivenUp},
-		{"ctrl-C gives up", request, "123\x03", "", false, "", prompt.ErrGivenUp},
-		{"ctrl-D gives up", request, "123\x04", "", false, "", prompt.ErrGivenUp},
+		{"line", request, "123456\r", "123456", false, "PIN to sign (retries left: 2): ", nil},
+		{"unknown retry counter", unknown, "123456\r", "123456", false, "PIN to sign (retries left: unknown): ", nil},
+		{"backspace", request, "\x7f12\x08\x7f345678\n", "345678", false, `a card in "a reader"`, nil},
+		{"control characters in the card's name", hostile, "123456\r", "123456", false, "a\uFFFD[2J\uFFFDcard in", nil},
+		{"empty line", request, "\r", "", false, "", prompt.ErrGivenUp},
+		{"Ctrl-C", request, "123\x03", "", false, "", prompt.ErrGivenUp},
+		{"Ctrl-D", request, "123\x04", "", false, "", prompt.ErrGivenUp},
 		{"consent to the last try", last, "123456\ryes\r", "123456", true, "This may be the last try", nil},
-		{"no consent", last, "123456\rno\r", "", false, "tries left: 1", prompt.ErrGivenUp},
-		{"a new PIN, twice", set, "654321\r654321\r", "654321", false, "New PIN (6 to 8 digits): \r\nThe same again: ", nil},
-		{"a new PIN that was typed in two ways", set, "654321\r65432\r123321\r123321\r", "123321", false, "They differ. New PIN", nil},
-		{"a new PIN that is given up", set, "654321\r\x03", "", false, "", prompt.ErrGivenUp},
-		{"a PIN that is typed on the reader", pad, "", "", false, "Type the PIN to sign on the reader (tries left: 2).", nil},
-		{"a new PIN that is typed on the reader", newPad, "", "", false, "the new PIN there, twice", nil},
-		{"consent to the last try on the reader", lastPad, "yes\r", "", true, "This may be the last try", nil},
-		{"why the last answer was not taken", refused, "123456\r", "123456", false, "PIN is wrong (tries left: 2). Enter the PIN again", nil},
+		{"no consent", last, "123456\rno\r", "", false, "retries left: 1", prompt.ErrGivenUp},
+		{"new PIN", set, "654321\r654321\r", "654321", false, "New PIN (6 to 8 digits): \r\nNew PIN again: ", nil},
+		{"new PIN entered differently", set, "654321\r65432\r123321\r123321\r", "123321", false, "The two PINs differ. New PIN", nil},
+		{"new PIN, Ctrl-C", set, "654321\r\x03", "", false, "", prompt.ErrGivenUp},
+		{"keypad", pad, "", "", false, "Enter the PIN to sign on the keypad of the reader (retries left: 2).", nil},
+		{"new PIN on the keypad", newPad, "", "", false, "the new PIN there, twice", nil},
+		{"consent to the last try on the keypad", lastPad, "yes\r", "", true, "This may be the last try", nil},
+		{"previous PIN refused", refused, "123456\r", "123456", false, refused.Refused.Error() + ". " + card.Hint(card.ErrWrongPIN), nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			pin, consent, said, err := answer(t, test.r, test.keys)
+			pin, consent, printed, err := runTerminal(t, test.r, test.keys)
 			assert.ErrorIs(t, err, test.err)
 			assert.Equal(t, test.pin, pin)
 			assert.Equal(t, test.consent, consent)
-			assert.Contains(t, said, test.said)
-			assert.NotContains(t, said, "123456")
+			assert.Contains(t, printed, test.printed)
+			assert.NotContains(t, printed, "123456")
+			assert.NotContains(t, printed, "\x1b")
 		})
 	}
 }
 
-func TestTerminalEndsWithTheContext(t *testing.T) {
-	screen, _ := terminal(t)
+func TestTerminalRefusesControlCharacters(t *testing.T) {
+	last, set := request, request
+	last.Last = true
+	set.New, set.Format = true, card.PINFormat{Min: 6, Max: 8}
+	for _, test := range []struct {
+		name string
+		r    card.PINRequest
+		keys string
+	}{
+		{"arrow key", request, "123456\x1b[A\r"},
+		{"arrow key first", request, "\x1b[D123456\r"},
+		{"delete key", request, "12345\x1b[3~6\r"},
+		{"tab", request, "123456\t\r"},
+		{"NUL", request, "123\x00456\r"},
+		{"C1 control of eight bits", request, "123456\u009b\r"},
+		{"byte order mark", request, "\ufeff123456\r"},
+		{"consent", last, "123456\ryes\x1b[A\r"},
+		{"new PIN", set, "123456\x1b[A\r"},
+		{"new PIN again", set, "123456\r123456\x1b[A\r"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			_, _, printed, err := runTerminal(t, test.r, test.keys)
+			assert.ErrorIs(t, err, prompt.ErrControlCharacter)
+			assert.NotEmpty(t, card.Hint(err))
+			assert.NotContains(t, err.Error(), "123")
+			assert.NotContains(t, printed, "123456")
+		})
+	}
+}
+
+func TestTerminalEndsWithContext(t *testing.T) {
+	screen, _ := openPTY(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, err := prompt.Terminal(screen)(ctx, request)
 	assert.ErrorIs(t, err, context.Canceled)
 }
 
-func TestLineWithoutEndGivesUp(t *testing.T) {
+func TestTerminalGivesUpOnLongLine(t *testing.T) {
 	long := make([]byte, 300)
 	for i := range long {
 		long[i] = '1'
 	}
-	_, _, _, err := answer(t, request, string(long))
+	_, _, _, err := runTerminal(t, request, string(long))
 	assert.ErrorIs(t, err, prompt.ErrGivenUp)
 }

@@ -1,33 +1,39 @@
-// Package pcsc reaches the readers and smart cards of the machine, through its
-// PC/SC service: pcscd on Linux and the BSDs, "Smart Card" on Windows, the
-// system's own on macOS.
+// Package pcsc gives access to the readers and smart cards of the machine
+// through its PC/SC service: pcscd on Linux and the BSDs, Smart Card (SCardSvr)
+// on Windows, the built-in service on macOS. List the readers:
 //
-//	service := pcsc.System(nil)                    // this machine's readers
-//	service := pcsc.System(&card.Options{Logger: l}) // with every command in a log
-//	service := pcsc.Socket("/run/other.comm", nil) // those of a pcscd that listens elsewhere
+//	service := pcsc.System(nil)
+//	defer service.Close()
+//	readers, err := service.Readers(ctx)
+//	if err != nil {
+//		log.Fatalf("%v\n%s", err, card.Hint(err))
+//	}
+//	for _, r := range readers {
+//		fmt.Println(r.Name, r.Present)
+//	}
 //
-// Neither contacts anything before the service is first used; what is wrong
-// with the service, its absence too, is an error of that use. Services survive
-// a restart of pcscd: the calls under way fail, later ones find the new one.
+// [System] and [Socket] contact nothing; the first call on the service does, and
+// returns the error if the service does not run or refuses the user. A restart
+// of the service fails the calls under way; later calls connect to the new one.
 //
-// # What it is built on
+// # Building
 //
-// A program's main package imports this one; libraries and tests do not have
-// to. Only here a C library can come in:
+// Only this package may need a C library, so import it in package main. Code
+// that takes a *card.Service, and its tests, do not need it.
 //
-//	Windows                         winscard.dll, no C compiler needed
-//	macOS with cgo                  the PCSC framework
-//	Linux, BSD with cgo             libpcsclite; its headers are needed to build
-//	Linux, BSD with CGO_ENABLED=0   pcscd's protocol in Go, static binaries
-//	… or with the tag pcsclite_go   the same
-//	all else                        every call says that there is nothing
+//	Windows                            winscard.dll, without cgo
+//	macOS                              PCSC framework, with cgo; without cgo every call fails
+//	Linux, BSD with cgo                libpcsclite; its headers are needed to build
+//	Linux, BSD without cgo             pcscd's protocol in Go, for static binaries
+//	Linux, BSD with tag pcsclite_go    the same
+//	other systems                      every call fails
 //
-// [Socket] always speaks the protocol in Go. With libpcsclite, the environment
-// variable PCSCLITE_CSOCK_NAME is looked at once per process; in Go, at each
-// connection.
+// [Socket] uses the protocol in Go on all systems. libpcsclite reads the
+// environment variable PCSCLITE_CSOCK_NAME once per process, the protocol in Go
+// at each connection.
 //
-// # What it does not do
+// # Limits
 //
-// It does not start the service, install drivers or look for remote readers: a
-// remote reader is a driver of its own, see package driver.
+// This package does not start the service or install drivers. For readers of
+// another machine, write a backend: see package driver.
 package pcsc

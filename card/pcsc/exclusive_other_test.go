@@ -4,5 +4,5 @@ package pcsc_test
 
 import "testing"
 
-// exclusive is missing: the client in Go only shares.
+// exclusive returns nil: the client in Go connects shared only.
 func exclusive(*testing.T) func() (release func()) { return nil }

@@ -9,12 +9,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// exclusive is a program that connects exclusively.
+// exclusive returns a function that connects exclusively, as another program.
 func exclusive(t *testing.T) func() (release func()) {
 	return func() func() {
 		c, err := scard.EstablishContext()
 		require.NoError(t, err)
-		k, err := c.Connect(first, scard.ShareExclusive, scard.ProtocolAny)
+		k, err := c.Connect(readerName, scard.ShareExclusive, scard.ProtocolAny)
 		require.NoError(t, err)
 		return func() {
 			require.NoError(t, k.Disconnect(scard.LeaveCard))

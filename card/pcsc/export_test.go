@@ -1,4 +1,4 @@
 package pcsc
 
-// System under the interface that package card stands on.
+// Driver returns the backend of System.
 var Driver = system

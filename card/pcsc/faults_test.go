@@ -19,49 +19,50 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A sample of the fault matrix, through the library of PC/SC on our server.
-func TestFaultsThroughTheLibrary(t *testing.T) {
+// TestFaultsThroughLibrary runs a sample of the fault matrix through the PC/SC
+// library on our server.
+func TestFaultsThroughLibrary(t *testing.T) {
 	interop.Require(t, pcscd)
 	require.NoError(t, pcscd.Stop())
 	t.Cleanup(func() { require.NoError(t, pcscd.Start()) })
 	count := faultmatrix.Run(t, func(t *testing.T, soft *cardtest.Card) *faultmatrix.Bench {
-		return faultmatrix.Serve(t, soft, pcscd.Socket, driverOfSystem(t))
+		return faultmatrix.Serve(t, soft, pcscd.Socket, systemDriver(t))
 	}, faultmatrix.Cards(), 40)
 	fmt.Println("fault matrix, through the library on our server:", count)
 	assert.Positive(t, count.Errors)
 	assert.Zero(t, count.Failed)
 }
 
-// A sample on the real pcscd, of what can go wrong with an answer. That the card
-// or the service goes is for the contract of drivers, and takes its time there.
+// TestFaultsOnPCSCD runs a sample of the faults of responses on the real pcscd.
+// Package drivertest covers removal and restart there, which take longer.
 func TestFaultsOnPCSCD(t *testing.T) {
 	interop.Require(t, pcscd)
-	count := faultmatrix.Run(t, pluggedIn, faultmatrix.Cards()[:1], 200)
+	count := faultmatrix.Run(t, pcscdFixture, faultmatrix.Cards()[:1], 200)
 	fmt.Println("fault matrix, on pcscd:", count)
 	assert.Positive(t, count.Errors)
 	assert.Zero(t, count.Failed)
 }
 
-// pluggedIn is a bench on the real pcscd.
-func pluggedIn(t *testing.T, soft *cardtest.Card) *faultmatrix.Bench {
-	f := &faulty{Card: soft}
-	plug := pcscd.Insert(first, func(ctx context.Context, addr string) error { return vpcd.Dial(ctx, addr, f) })
-	found(t)
+// pcscdFixture inserts the card into a reader of the real pcscd.
+func pcscdFixture(t *testing.T, soft *cardtest.Card) *faultmatrix.Bench {
+	f := &faultyCard{Card: soft}
+	plug := pcscd.Insert(readerName, func(ctx context.Context, addr string) error { return vpcd.Dial(ctx, addr, f) })
+	waitPresent(t)
 	return &faultmatrix.Bench{
-		Reader:  first,
+		Reader:  readerName,
 		Driver:  func() driver.Service { return client.New(pcscd.Socket) },
 		Fail:    func(n int, fault cardtest.Fault) { f.set(n, fault, nil) },
-		At:      func(n int, ring func()) { f.set(n, cardtest.Fault{}, ring) },
+		At:      func(n int, hook func()) { f.set(n, cardtest.Fault{}, hook) },
 		Restore: func() { f.set(0, cardtest.Fault{}, nil) },
 		Close: func() {
 			plug.Pull()
-			settle(t)
+			waitEmpty(t)
 		},
 	}
 }
 
-// found waits until pcscd has noticed the card.
-func found(t *testing.T) {
+// waitPresent waits until pcscd reports the card.
+func waitPresent(t *testing.T) {
 	s := client.New(pcscd.Socket)
 	defer s.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
@@ -73,39 +74,38 @@ func found(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// A faulty card is one behind a virtual reader, with one command of which
-// something goes wrong.
-type faulty struct {
+// faultyCard is a card behind a virtual reader that fails at one command.
+type faultyCard struct {
 	*cardtest.Card
 
-	mu    sync.Mutex
-	in    int // commands until it happens, 0 for never
-	fault cardtest.Fault
-	ring  func()
+	mu        sync.Mutex
+	remaining int // commands up to and including the faulty one, 0 for none
+	fault     cardtest.Fault
+	hook      func() // called at that command instead of the fault
 }
 
-func (f *faulty) set(in int, fault cardtest.Fault, ring func()) {
+func (f *faultyCard) set(remaining int, fault cardtest.Fault, hook func()) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.in, f.fault, f.ring = in, fault, ring
+	f.remaining, f.fault, f.hook = remaining, fault, hook
 }
 
-func (f *faulty) Transmit(command []byte) []byte {
+func (f *faultyCard) Transmit(command []byte) []byte {
 	f.mu.Lock()
-	happens := f.in == 1
-	f.in = max(f.in-1, 0)
-	fault, ring := f.fault, f.ring
+	now := f.remaining == 1
+	f.remaining = max(f.remaining-1, 0)
+	fault, hook := f.fault, f.hook
 	f.mu.Unlock()
-	if !happens {
+	if !now {
 		return f.exchange(command)
 	}
-	if ring != nil {
-		ring()
+	if hook != nil {
+		hook()
 		return f.exchange(command)
 	}
-	var answer []byte
+	var response []byte
 	if fault.When != cardtest.Instead || fault.What == cardtest.Truncated {
-		answer = f.exchange(command)
+		response = f.exchange(command)
 	}
 	switch fault.What {
 	case cardtest.WrongStatus:
@@ -117,12 +117,12 @@ func (f *faulty) Transmit(command []byte) []byte {
 	case cardtest.WrongLe:
 		return []byte{0x6C, command[len(command)-1] + 1}
 	case cardtest.Truncated:
-		return answer[:len(answer)/2]
+		return response[:len(response)/2]
 	}
-	return []byte{0x6F} // half a status word, as of a card that goes
+	return []byte{0x6F} // half a status word, as of a card that is removed
 }
 
-func (f *faulty) exchange(command []byte) []byte {
-	answer, _ := f.Card.Transmit(command) // never an error
-	return answer
+func (f *faultyCard) exchange(command []byte) []byte {
+	response, _ := f.Card.Transmit(command) // never an error
+	return response
 }

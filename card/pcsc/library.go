@@ -13,17 +13,16 @@ import (
 	"github.com/smartlogon/smartlogon/card/pcsc/internal/winscard"
 )
 
-// library is the PC/SC library of the system.
+// library implements winscard.System with the PC/SC library of the system.
 type library struct{}
 
-// PlugAndPlay: macOS does not know the name, and fails.
+// PlugAndPlay is false on macOS, where waiting for that name fails.
 func (library) PlugAndPlay() bool { return runtime.GOOS != "darwin" }
 
 func (library) Watch() (winscard.Watcher, error) { return newWatcher() }
 
-// establish makes a context. To pcsc-lite's library a service that ends while
-// it is spoken to looks like one that denies access, so it is asked again: it
-// will be gone, or back, or deny access indeed.
+// establish makes a context. libpcsclite returns SecurityViolation both if pcscd
+// refuses the user and if pcscd exits at that moment; only the first lasts.
 func establish() (*scard.Context, error) {
 	for pause := time.Millisecond; ; pause *= 2 {
 		c, err := scard.EstablishContext()
@@ -34,14 +33,14 @@ func establish() (*scard.Context, error) {
 	}
 }
 
-// names lists the readers of a context.
-func names(c *scard.Context) (list []string, err error) {
+// listReaders lists the readers on a context.
+func listReaders(c *scard.Context) (list []string, err error) {
 	defer func() {
-		// On macOS no reader is a success of length zero, for which scard
-		// takes the address of a byte that is not there.
-		if fault := recover(); fault != nil {
+		// Without readers, macOS succeeds with length zero, and package
+		// scard panics: it takes the address of element 0.
+		if v := recover(); v != nil {
 			if runtime.GOOS != "darwin" {
-				panic(fault)
+				panic(v)
 			}
 			list, err = nil, nil
 		}
@@ -51,9 +50,9 @@ func names(c *scard.Context) (list []string, err error) {
 		if !errors.Is(err, scard.ErrInsufficientBuffer) {
 			break
 		}
-		list, err = c.ListReaders() // a reader came between two questions
+		list, err = c.ListReaders() // a reader was added after its size was determined
 	}
-	return list, lost(err)
+	return list, callErrno(err)
 }
 
 func (library) Connect(reader string) (winscard.Handle, error) {
@@ -63,8 +62,9 @@ func (library) Connect(reader string) (winscard.Handle, error) {
 	}
 	k, err := c.Connect(reader, scard.ShareShared, scard.ProtocolAny)
 	if err = errno(err); errors.Is(err, driver.SecurityViolation) {
-		if _, gone := names(c); gone != nil {
-			err = gone
+		// The service may have exited: another call on the context tells.
+		if _, listErr := listReaders(c); listErr != nil {
+			err = listErr
 		}
 	}
 	if err != nil {
@@ -74,7 +74,7 @@ func (library) Connect(reader string) (winscard.Handle, error) {
 	return &handle{c, k}, nil
 }
 
-// handle is a connection on a context of its own.
+// handle implements winscard.Handle on a context that nothing else uses.
 type handle struct {
 	context *scard.Context
 	card    *scard.Card
@@ -90,41 +90,44 @@ func (h *handle) Protocol() (driver.Protocol, bool) {
 	return 0, false
 }
 
-// Transmit returns a copy of the answer: scard's has 64 KiB behind it.
+// Transmit returns a copy of the response: package scard returns a slice of a
+// 64 KiB buffer.
 func (h *handle) Transmit(command []byte) ([]byte, error) {
-	answer, err := h.card.Transmit(command)
+	buffer, err := h.card.Transmit(command)
 	if err != nil {
-		return nil, lost(err)
+		return nil, callErrno(err)
 	}
-	short := bytes.Clone(answer)
-	clear(answer)
-	return short, nil
+	response := bytes.Clone(buffer)
+	clear(buffer)
+	return response, nil
 }
 
-// Control translates the one code that is another outside of Windows.
+// Control translates FeatureRequest, whose value is that of Windows.
 func (h *handle) Control(code uint32, in []byte) ([]byte, error) {
 	if code == driver.FeatureRequest && runtime.GOOS != "windows" {
 		code = 0x42000000 + 3400
 	}
-	answer, err := h.card.Control(code, in)
+	response, err := h.card.Control(code, in)
 	if err != nil {
-		return nil, lost(err)
+		return nil, callErrno(err)
 	}
-	return bytes.Clone(answer), nil
+	return bytes.Clone(response), nil
 }
 
-func (h *handle) Begin() error { return lost(h.card.BeginTransaction()) }
+func (h *handle) Begin() error { return callErrno(h.card.BeginTransaction()) }
 
-func (h *handle) End(reset bool) error { return lost(h.card.EndTransaction(disposition(reset))) }
+func (h *handle) End(reset bool) error { return callErrno(h.card.EndTransaction(disposition(reset))) }
 
 func (h *handle) Reconnect() error {
-	return lost(h.card.Reconnect(scard.ShareShared, scard.ProtocolAny, scard.LeaveCard))
+	return callErrno(h.card.Reconnect(scard.ShareShared, scard.ProtocolAny, scard.LeaveCard))
 }
 
-func (h *handle) Disconnect(reset bool) error { return lost(h.card.Disconnect(disposition(reset))) }
+func (h *handle) Disconnect(reset bool) error {
+	return callErrno(h.card.Disconnect(disposition(reset)))
+}
 
 func (h *handle) Release() error {
-	h.context.Cancel() // Windows ends with it what a release does not
+	h.context.Cancel() // on Windows, Release alone does not end calls under way
 	return errno(h.context.Release())
 }
 
@@ -135,15 +138,16 @@ func disposition(reset bool) scard.Disposition {
 	return scard.LeaveCard
 }
 
-// lost is errno for calls on a context that was granted. To pcsc-lite's library a
-// service that goes away looks like one that denies access.
-func lost(err error) error {
+// callErrno is errno for calls on an established context. There, libpcsclite
+// returns SecurityViolation if the service exits.
+func callErrno(err error) error {
 	if err = errno(err); runtime.GOOS != "windows" && errors.Is(err, driver.SecurityViolation) {
 		return driver.ServiceStopped
 	}
 	return err
 }
 
+// errno translates an error of package scard.
 func errno(err error) error {
 	var code scard.Error
 	if errors.As(err, &code) {

@@ -5,13 +5,14 @@ import (
 	"github.com/smartlogon/smartlogon/internal/pcsclite/client"
 )
 
-// System is the PC/SC service of this machine. It contacts nothing before it is
-// first used. Nil options are good.
+// System returns the PC/SC service of this machine. Nothing is contacted before
+// the first call on it. The options may be nil.
 func System(o *card.Options) *card.Service { return card.NewService(system(), o) }
 
-// Socket is the pcscd, or what speaks its protocol, that listens on a unix
-// socket. It contacts nothing before it is first used. An empty path means the
-// usual one: that of PCSCLITE_CSOCK_NAME, else pcscd's own.
+// Socket returns the PC/SC service of a pcscd, or of a server that speaks its
+// protocol, that listens on the unix socket path. An empty path means the value
+// of PCSCLITE_CSOCK_NAME, or else the socket of the machine's pcscd. Nothing is
+// contacted before the first call on it. The options may be nil.
 func Socket(path string, o *card.Options) *card.Service {
 	return card.NewService(client.New(path), o)
 }

@@ -12,26 +12,26 @@ import (
 
 func system() driver.Service { return none{} }
 
-// none is the service of a program without a way to it.
+// none is the service of a build without access to one. Every call fails.
 type none struct{}
 
-// missing says why, and what to do.
-type missing struct{ why, remedy string }
+// missingError reports why the build has no access.
+type missingError struct{ reason, hint string }
 
-func (m missing) Error() string { return fmt.Sprintf("%v: %s", driver.NoService, m.why) }
-func (m missing) Hint() string  { return m.remedy }
-func (m missing) Unwrap() error { return driver.NoService }
+func (e missingError) Error() string { return fmt.Sprintf("%v: %s", driver.NoService, e.reason) }
+func (e missingError) Hint() string  { return e.hint }
+func (e missingError) Unwrap() error { return driver.NoService }
 
 func (none) err(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	if runtime.GOOS == "darwin" {
-		return missing{"this program was built without cgo, which macOS needs for smart cards",
+		return missingError{"program was built without cgo, which smart cards need on macOS",
 			"Build the program with CGO_ENABLED=1, on a Mac or with a C compiler for it."}
 	}
-	return missing{"smart cards are not supported on " + runtime.GOOS,
-		"Use pcsc.Socket where a pcscd listens, or a driver of your own."}
+	return missingError{"smart cards are not supported on " + runtime.GOOS,
+		"Use pcsc.Socket to reach a pcscd, or write a backend as package driver describes."}
 }
 
 func (n none) Readers(ctx context.Context) ([]driver.Reader, error) { return nil, n.err(ctx) }

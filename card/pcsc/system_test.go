@@ -22,18 +22,18 @@ import (
 )
 
 const (
-	name  = "Virtual"
-	first = name + " 00 00"
+	name       = "Virtual"
+	readerName = name + " 00 00"
 )
 
-// driverOfSystem finds pcscd where the environment says.
-func driverOfSystem(t *testing.T) func() driver.Service {
+// systemDriver returns the backend of System on the socket of pcscd.
+func systemDriver(t *testing.T) func() driver.Service {
 	t.Setenv("PCSCLITE_CSOCK_NAME", pcscd.Socket)
 	return pcsc.Driver
 }
 
-// bench is one on the real pcscd.
-func bench(t *testing.T, program func() driver.Service) *drivertest.Bench {
+// newFixture returns a fixture on the real pcscd.
+func newFixture(t *testing.T, program func() driver.Service) *drivertest.Bench {
 	var plug *interop.Plug
 	remove := func() {
 		if plug != nil {
@@ -43,13 +43,13 @@ func bench(t *testing.T, program func() driver.Service) *drivertest.Bench {
 	}
 	t.Cleanup(func() {
 		remove()
-		settle(t)
+		waitEmpty(t)
 	})
 	return &drivertest.Bench{
 		Program: program,
-		Reader:  first,
+		Reader:  readerName,
 		Insert: func(c *drivertest.Card) {
-			plug = pcscd.Insert(first, func(ctx context.Context, addr string) error {
+			plug = pcscd.Insert(readerName, func(ctx context.Context, addr string) error {
 				return vpcd.Dial(ctx, addr, c)
 			})
 		},
@@ -60,8 +60,8 @@ func bench(t *testing.T, program func() driver.Service) *drivertest.Bench {
 	}
 }
 
-// settle waits until pcscd has noticed that the readers are empty.
-func settle(t *testing.T) {
+// waitEmpty waits until pcscd reports the readers as empty.
+func waitEmpty(t *testing.T) {
 	s := client.New(pcscd.Socket)
 	defer s.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
@@ -75,36 +75,36 @@ func settle(t *testing.T) {
 
 func TestLibraryOnPCSCD(t *testing.T) {
 	interop.Require(t, pcscd)
-	drivertest.Run(t, func(t *testing.T) *drivertest.Bench { return bench(t, driverOfSystem(t)) })
+	drivertest.Run(t, func(t *testing.T) *drivertest.Bench { return newFixture(t, systemDriver(t)) })
 }
 
 func TestGoClientOnPCSCD(t *testing.T) {
 	interop.Require(t, pcscd)
 	drivertest.Run(t, func(t *testing.T) *drivertest.Bench {
-		return bench(t, func() driver.Service { return client.New(pcscd.Socket) })
+		return newFixture(t, func() driver.Service { return client.New(pcscd.Socket) })
 	})
 }
 
-// TestLibraryOnOurServer has our server in the place of pcscd.
+// TestLibraryOnOurServer replaces pcscd by our server.
 func TestLibraryOnOurServer(t *testing.T) {
 	interop.Require(t, pcscd)
 	require.NoError(t, pcscd.Stop())
 	t.Cleanup(func() { require.NoError(t, pcscd.Start()) })
 	drivertest.Run(t, func(t *testing.T) *drivertest.Bench {
-		set := reader.New(first, name+" 00 01")
+		set := reader.New(readerName, name+" 00 01")
 		set.PowerDown = time.Minute
 		var stop func()
 		start := func() { stop = serve(t, set) }
 		start()
 		t.Cleanup(func() { stop() })
 		return &drivertest.Bench{
-			Program: driverOfSystem(t),
-			Reader:  first,
-			Insert:  func(c *drivertest.Card) { require.NoError(t, set.Insert(first, c)) },
-			Remove:  func() { require.NoError(t, set.Remove(first)) },
-			Replace: func(c *drivertest.Card) { require.NoError(t, set.Replace(first, c)) },
+			Program: systemDriver(t),
+			Reader:  readerName,
+			Insert:  func(c *drivertest.Card) { require.NoError(t, set.Insert(readerName, c)) },
+			Remove:  func() { require.NoError(t, set.Remove(readerName)) },
+			Replace: func(c *drivertest.Card) { require.NoError(t, set.Replace(readerName, c)) },
 			Exclusive: func() func() {
-				c, err := set.Connect(first, reader.Mode{Exclusive: true})
+				c, err := set.Connect(readerName, reader.Mode{Exclusive: true})
 				require.NoError(t, err)
 				return func() { require.NoError(t, c.Close(reader.Leave)) }
 			},
@@ -114,7 +114,7 @@ func TestLibraryOnOurServer(t *testing.T) {
 	})
 }
 
-// serve puts our server in the place of pcscd, which has been stopped.
+// serve starts our server on the socket of pcscd, which has been stopped.
 func serve(t testing.TB, set *reader.Set) (stop func()) {
 	l, err := net.Listen("unix", pcscd.Socket)
 	require.NoError(t, err)
@@ -133,59 +133,58 @@ func TestLibraryLosesNoEvent(t *testing.T) {
 	names := []string{"a", "b", "c"}
 	set := reader.New(names...)
 	defer serve(t, set)()
-	s := driverOfSystem(t)()
+	s := systemDriver(t)()
 	defer s.Close()
 	drivertest.RandomEvents(t, s, set, names)
 }
 
-// How long it takes from the moment a card is put in, or taken out, to the moment
-// a waiting program knows: of our server, and of pcscd with a virtual reader,
-// whose driver is asked every 400 ms.
-func TestHowSoonEventsAreTold(t *testing.T) {
+// TestEventLatency prints the time from an insertion or removal to the return of
+// Wait, on our server and on pcscd, which polls a virtual reader every 400 ms.
+func TestEventLatency(t *testing.T) {
 	interop.Require(t, pcscd)
-	measure := func(who string, changes int, put, take func()) {
+	measure := func(server string, changes int, insert, remove func()) {
 		s := client.New(pcscd.Socket)
 		defer s.Close()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		known, err := s.Readers(ctx)
+		list, err := s.Readers(ctx)
 		require.NoError(t, err)
 		var total, longest time.Duration
 		for n := range changes {
-			told := make(chan time.Time, 1)
-			waiting := known
+			returned := make(chan time.Time, 1)
+			last := list
 			go func() {
-				list, err := s.Wait(ctx, waiting)
+				now, err := s.Wait(ctx, last)
 				assert.NoError(t, err)
-				known = list
-				told <- time.Now()
+				list = now
+				returned <- time.Now()
 			}()
-			began := time.Now()
+			start := time.Now()
 			if n%2 == 0 {
-				put()
+				insert()
 			} else {
-				take()
+				remove()
 			}
-			took := (<-told).Sub(began)
-			total += took
-			longest = max(longest, took)
-			require.Equal(t, n%2 == 0, known[0].Present)
+			latency := (<-returned).Sub(start)
+			total += latency
+			longest = max(longest, latency)
+			require.Equal(t, n%2 == 0, list[0].Present)
 		}
-		fmt.Printf("%s tells of a change after %v, %v at most\n", who, total/time.Duration(changes), longest)
+		fmt.Printf("%s reports a change after %v, %v at most\n", server, total/time.Duration(changes), longest)
 	}
 
 	var plug *interop.Plug
 	measure("pcscd", 6, func() {
-		plug = pcscd.Insert(first, func(ctx context.Context, addr string) error {
+		plug = pcscd.Insert(readerName, func(ctx context.Context, addr string) error {
 			return vpcd.Dial(ctx, addr, new(drivertest.Card))
 		})
 	}, func() { plug.Pull() })
-	settle(t)
+	waitEmpty(t)
 
 	require.NoError(t, pcscd.Stop())
 	t.Cleanup(func() { require.NoError(t, pcscd.Start()) })
-	set := reader.New(first)
+	set := reader.New(readerName)
 	defer serve(t, set)()
-	measure("our server", 1000, func() { require.NoError(t, set.Insert(first, new(drivertest.Card))) },
-		func() { require.NoError(t, set.Remove(first)) })
+	measure("our server", 1000, func() { require.NoError(t, set.Insert(readerName, new(drivertest.Card))) },
+		func() { require.NoError(t, set.Remove(readerName)) })
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/smartlogon/smartlogon/card/pcsc/internal/winscard"
 )
 
-// watcher is a context for questions about readers.
+// watcher implements winscard.Watcher on one context.
 type watcher struct{ *scard.Context }
 
 func newWatcher() (winscard.Watcher, error) {
@@ -21,14 +21,16 @@ func newWatcher() (winscard.Watcher, error) {
 	return watcher{c}, nil
 }
 
-func (w watcher) Readers() ([]string, error) { return names(w.Context) }
+func (w watcher) Readers() ([]string, error) { return listReaders(w.Context) }
 func (w watcher) Cancel() error              { return errno(w.Context.Cancel()) }
 func (w watcher) Release() error             { return errno(w.Context.Release()) }
 
-// Status keeps names apart that go to the library at the same time. Scard saves
-// a name from the garbage collector until the next call with the same name, in
-// a map with the name as its key; the library reads it for as long as it waits.
-// What stands behind a NUL is part of that key, and not of the name in C.
+// Status calls SCardGetStatusChange.
+//
+// The library reads the C strings of the names for as long as it waits. Package
+// scard keeps them in a map by name, and frees an entry at the next call with
+// the same name, even one on another context. A suffix behind a NUL makes the
+// key of each context unique; C does not see it.
 func (w watcher) Status(states []winscard.State, timeout time.Duration) error {
 	list := make([]scard.ReaderState, len(states))
 	for i, st := range states {
@@ -36,7 +38,7 @@ func (w watcher) Status(states []winscard.State, timeout time.Duration) error {
 		list[i].CurrentState = scard.StateFlag(st.Known)
 	}
 	if err := w.GetStatusChange(list, timeout); err != nil {
-		return lost(err)
+		return callErrno(err)
 	}
 	for i := range list {
 		states[i].Now = winscard.Flags(list[i].EventState)

@@ -10,9 +10,9 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// watcher lists readers on one context and asks for their state on another. The
-// second one is not scard's, which lets the garbage collector have the names
-// while the system reads them.
+// watcher implements winscard.Watcher on two contexts: one lists the readers, the
+// other waits for their state. The second does not use package scard, which does
+// not keep the names from the garbage collector while the system reads them.
 type watcher struct {
 	list   *scard.Context
 	handle uintptr
@@ -36,7 +36,7 @@ func newWatcher() (winscard.Watcher, error) {
 
 func winerr(code uintptr) error { return winscard.Errno("windows", uint32(code)) }
 
-func (w *watcher) Readers() ([]string, error) { return names(w.list) }
+func (w *watcher) Readers() ([]string, error) { return listReaders(w.list) }
 
 func (w *watcher) Cancel() error {
 	code, _, _ := w.dll.NewProc("SCardCancel").Call(w.handle)

@@ -6,33 +6,34 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/smartlogon/smartlogon/card/driver"
 )
 
-// card is a connection to a card.
+// card implements driver.Card.
 type card struct {
 	service *service
 	handle  Handle
 	reader  string
-	events  uint32 // of the reader when the connection was made
+	events  uint32 // event count of the reader at Connect
 
-	// line has a token in it while a call is under way in the system, also one
-	// that its caller has left alone.
-	line chan struct{}
+	protocol atomic.Int32 // a driver.Protocol
 
-	// The rest belongs to whoever has the line.
-	protocol driver.Protocol
+	// calls is a semaphore: it is held while a call is under way in the system,
+	// even if its caller has left.
+	calls chan struct{}
+
+	// The rest is used while calls is held.
 	lost     error // why the connection can no longer be used
-	restart  bool  // we reset the card: the service may want to hear that we know
+	ownReset bool  // this connection reset the card; the service may report that to it
 
 	closed context.Context // ends when Close is called
 	close  context.CancelCauseFunc
 	once   sync.Once
 
-	mu       sync.Mutex // guards what follows
-	waits    bool       // the call under way waits for other programs
-	released bool
+	mu      sync.Mutex // guards what follows
+	waiting bool       // the call under way waits for other programs
 }
 
 func (s *service) Connect(ctx context.Context, reader string) (driver.Card, error) {
@@ -44,69 +45,72 @@ func (s *service) Connect(ctx context.Context, reader string) (driver.Card, erro
 	if reader == "" || strings.ContainsRune(reader, 0) {
 		return nil, driver.UnknownReader
 	}
-	// The count is asked for before: a card that is changed in between is
-	// taken for removed, never for the same.
-	r, err := s.find(ctx, reader)
+	// The event count is read before connecting: a card that is exchanged in
+	// between is reported as removed later, not taken for the same.
+	r, err := s.reader(ctx, reader)
 	if err != nil {
 		return nil, err
 	}
-	// pcscd waits here for the transactions of others.
+	// pcscd lets SCardConnect wait for the transactions of other programs.
 	var h Handle
-	err = s.do(ctx, func() (err error) {
+	err = s.run(ctx, func() (err error) {
 		h, err = s.system.Connect(reader)
 		return err
 	}, func(err error) {
 		if err == nil {
-			h.Disconnect(false)
-			h.Release()
+			disconnect(h)
 		}
 	})
 	switch {
 	case err == driver.UnpoweredCard:
-		// What pcscd says of a card that did not answer when it was powered.
+		// pcscd returns this for a card that does not answer to reset.
 		return nil, driver.UnresponsiveCard
 	case err != nil:
 		return nil, err
 	}
 	p, ok := h.Protocol()
 	if !ok {
-		h.Disconnect(false)
-		h.Release()
+		s.abandoned.Go(func() { disconnect(h) })
 		return nil, driver.ProtoMismatch
 	}
-	k := &card{service: s, handle: h, reader: reader, events: r.Events, protocol: p, line: make(chan struct{}, 1)}
+	k := &card{service: s, handle: h, reader: reader, events: r.Events, calls: make(chan struct{}, 1)}
+	k.protocol.Store(int32(p))
 	k.closed, k.close = context.WithCancelCause(context.Background())
 	return k, nil
 }
 
-// call runs a call of the system when none is under way. When ctx ends or the
-// card is closed first, the call is left alone, and late is called if it was
-// successful all the same.
-func (k *card) call(ctx context.Context, waits bool, f func() error, late func()) error {
+func disconnect(h Handle) {
+	h.Disconnect(false)
+	h.Release()
+}
+
+// call runs f when no other call is under way. If ctx ends or the card is closed
+// first, call returns and f goes on; undo is called if f then succeeds.
+func (k *card) call(ctx context.Context, waiting bool, f func() error, undo func()) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(k.closed, func() { cancel(driver.InvalidHandle) })()
 	if ctx.Err() != nil {
-		return ended(ctx)
+		return contextError(ctx)
 	}
 	select {
-	case k.line <- struct{}{}:
+	case k.calls <- struct{}{}:
 	case <-ctx.Done():
-		return ended(ctx)
+		return contextError(ctx)
 	}
 	if k.closed.Err() != nil {
-		<-k.line
+		<-k.calls
 		return driver.InvalidHandle
 	}
 	result := make(chan error)
 	go func() {
-		defer func() { <-k.line }()
-		err := k.alive(waits, f)
+		defer func() { <-k.calls }()
+		err := k.runCall(waiting, f)
 		select {
 		case result <- err:
 		case <-ctx.Done():
 			if err == nil {
-				late()
+				undo()
 			}
 		}
 	}()
@@ -117,38 +121,36 @@ func (k *card) call(ctx context.Context, waits bool, f func() error, late func()
 		}
 		return err
 	case <-ctx.Done():
-		return ended(ctx)
+		return contextError(ctx)
 	}
 }
 
-// alive runs a call unless the connection is lost, and notices when it gets
-// lost. It is called with the line.
-func (k *card) alive(waits bool, f func() error) error {
+// runCall runs f unless the connection is lost, and records if f loses it. The
+// caller holds calls.
+func (k *card) runCall(waiting bool, f func() error) error {
 	if k.lost != nil {
 		return k.lost
 	}
-	k.mu.Lock()
-	k.waits = waits
-	k.mu.Unlock()
+	k.setWaiting(waiting)
 	err := f()
-	k.mu.Lock()
-	k.waits = false
-	k.mu.Unlock()
-	if dead(err) {
+	k.setWaiting(false)
+	if contextLost(err) {
 		k.lost = fmt.Errorf("%w: %w", driver.ServiceStopped, err)
 		return k.lost
 	}
 	return err
 }
 
-func (k *card) Protocol() driver.Protocol {
+func (k *card) setWaiting(waiting bool) {
 	k.mu.Lock()
-	defer k.mu.Unlock()
-	return k.protocol
+	k.waiting = waiting
+	k.mu.Unlock()
 }
 
-// maxCommand is what pcsc-lite and winscard take at most: an extended command
-// with all it can have.
+func (k *card) Protocol() driver.Protocol { return driver.Protocol(k.protocol.Load()) }
+
+// maxCommand is the longest command that pcsc-lite and Windows take: extended,
+// with data and Le.
 const maxCommand = 4 + 3 + 1<<16 + 3 + 2
 
 func (k *card) Transmit(command []byte) ([]byte, error) {
@@ -158,79 +160,80 @@ func (k *card) Transmit(command []byte) ([]byte, error) {
 	case len(command) > maxCommand:
 		return nil, driver.InsufficientBuffer
 	}
-	// The call may outlive this one, and the command may have a PIN in it.
+	// The call may outlive this one, and the command may contain a PIN.
 	command = bytes.Clone(command)
-	var answer []byte
+	var response []byte
 	err := k.call(context.Background(), false, func() error {
 		defer clear(command)
-		return k.knowing(func() (err error) {
-			answer, err = k.handle.Transmit(command)
+		return k.retryOwnReset(func() (err error) {
+			response, err = k.handle.Transmit(command)
 			return err
 		})
-	}, func() { clear(answer) })
+	}, func() { clear(response) })
 	if err != nil {
 		return nil, err
 	}
-	return answer, nil
+	return response, nil
 }
 
-// Control gives an order to the reader, which may wait for somebody to type.
+// Control waits as long as the reader does, for example for the user to enter a
+// PIN on its keypad.
 func (k *card) Control(code uint32, in []byte) ([]byte, error) {
 	in = bytes.Clone(in)
-	var answer []byte
+	var response []byte
 	err := k.call(context.Background(), false, func() error {
-		return k.knowing(func() (err error) {
-			answer, err = k.handle.Control(code, in)
+		return k.retryOwnReset(func() (err error) {
+			response, err = k.handle.Control(code, in)
 			return err
 		})
 	}, func() {})
 	if err != nil {
 		return nil, err
 	}
-	return answer, nil
+	return response, nil
 }
 
-// knowing runs a call, once more when it fails because of a reset that we
-// ourselves asked for, which pcscd tells us about too.
-func (k *card) knowing(f func() error) error {
+// retryOwnReset runs f again if it fails because this connection reset the card:
+// pcscd reports a reset to the connection that asked for it, too.
+func (k *card) retryOwnReset(f func() error) error {
 	err := f()
-	if err == driver.ResetCard && k.restart {
+	if err == driver.ResetCard && k.ownReset {
 		if err = k.handle.Reconnect(); err == nil {
 			err = f()
 		}
 	}
 	if err == nil {
-		k.restart = false
+		k.ownReset = false
 	}
 	return err
 }
 
 func (k *card) Begin(ctx context.Context) error {
-	return k.call(ctx, true, func() error { return k.knowing(k.handle.Begin) }, func() { k.handle.End(false) })
+	return k.call(ctx, true, func() error { return k.retryOwnReset(k.handle.Begin) }, func() { k.handle.End(false) })
 }
 
 func (k *card) End(reset bool) error {
 	return k.call(context.Background(), false, func() error {
 		err := k.handle.End(reset)
 		if err == nil && reset {
-			k.restart = true
+			k.ownReset = true
 		}
 		return err
 	}, func() {})
 }
 
-// Reconnect fails where another card is in the reader: pcscd lets an old handle
-// have it.
+// Reconnect compares the event count before and after: pcscd reconnects a handle
+// even if another card is in the reader.
 func (k *card) Reconnect(ctx context.Context) error {
 	return k.call(ctx, true, func() error {
-		if err := k.same(ctx); err != nil {
+		if err := k.checkPresent(ctx); err != nil {
 			return err
 		}
 		if err := k.handle.Reconnect(); err != nil {
 			return err
 		}
-		k.restart = false
-		if err := k.same(ctx); err != nil {
+		k.ownReset = false
+		if err := k.checkPresent(ctx); err != nil {
 			return err
 		}
 		p, ok := k.handle.Protocol()
@@ -238,21 +241,20 @@ func (k *card) Reconnect(ctx context.Context) error {
 			k.lost = driver.ProtoMismatch
 			return k.lost
 		}
-		k.mu.Lock()
-		k.protocol = p
-		k.mu.Unlock()
+		k.protocol.Store(int32(p))
 		return nil
 	}, func() {})
 }
 
-// same fails when the card is not in the reader any more, now and for ever.
-func (k *card) same(ctx context.Context) error {
+// checkPresent returns an error, and marks the connection as lost, if the card was
+// removed or exchanged.
+func (k *card) checkPresent(ctx context.Context) error {
 	ctx, leave, err := k.service.enter(ctx)
 	if err != nil {
 		return err
 	}
 	defer leave()
-	r, err := k.service.find(ctx, k.reader)
+	r, err := k.service.reader(ctx, k.reader)
 	switch {
 	case err == driver.UnknownReader:
 		k.lost = driver.ReaderUnavailable
@@ -266,32 +268,36 @@ func (k *card) same(ctx context.Context) error {
 	return nil
 }
 
-// Close returns after a moment if the card is busy. The connection then ends
-// when the card is done.
+// Close waits at most closeTimeout of its service. If the card is busy longer, the connection
+// ends when the card is done.
 func (k *card) Close(reset bool) error {
 	k.once.Do(func() {
 		k.close(driver.InvalidHandle)
-		// A call that waits for other programs can be ended, by taking the
-		// context away under it. Not so if the card is to be reset: that waits
-		// for the other programs too, and needs the handle.
-		if !reset {
-			k.mu.Lock()
-			if k.waits {
-				k.released = true
-				k.handle.Release()
-			}
-			k.mu.Unlock()
-		}
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			k.line <- struct{}{}
-			if !k.released {
+			// Without a reset, releasing the context ends a call that waits
+			// for other programs. A reset needs the handle afterwards, and
+			// waits for those programs, too.
+			released := !reset && k.releaseWaiting()
+			k.calls <- struct{}{}
+			if !released {
 				k.handle.Disconnect(reset)
 				k.handle.Release()
 			}
 		}()
-		within(goodbye, done)
+		waitAtMost(k.service.closeTimeout, done)
 	})
 	return nil
+}
+
+// releaseWaiting releases the context if the call under way waits for other
+// programs, and reports whether it did. The call cannot end meanwhile.
+func (k *card) releaseWaiting() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.waiting {
+		k.handle.Release()
+	}
+	return k.waiting
 }

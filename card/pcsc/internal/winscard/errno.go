@@ -6,18 +6,18 @@ import (
 	"github.com/smartlogon/smartlogon/card/driver"
 )
 
-// Errno is the error for what a call of winscard.h returned on a system, nil for
+// Errno returns the error for a result of a function of winscard.h, nil for
 // success.
 func Errno(goos string, code uint32) error {
 	const (
 		success = 0
 
-		// The same number is SCARD_E_UNEXPECTED on Windows, and
-		// SCARD_E_UNSUPPORTED_FEATURE in pcsc-lite and on macOS.
+		// SCARD_E_UNEXPECTED on Windows, SCARD_E_UNSUPPORTED_FEATURE in
+		// pcsc-lite and on macOS.
 		ambiguous = 0x8010001F
 
-		// Windows answers with errors of its own where the connection to the
-		// service, or the session on another machine, is gone.
+		// Windows returns Win32 errors if the connection to the service, or to
+		// the machine of a remote session, is lost.
 		winInvalidHandle = 6
 		winBrokenPipe    = 109
 	)
@@ -34,9 +34,9 @@ func Errno(goos string, code uint32) error {
 	return driver.Errno(code)
 }
 
-// dead reports whether an error says that the context is of no use any more, as
-// after a restart of the service.
-func dead(err error) bool {
+// contextLost reports whether an error means that the context is of no more use,
+// as after a restart of the service.
+func contextLost(err error) bool {
 	var no driver.Errno
 	if !errors.As(err, &no) {
 		return false

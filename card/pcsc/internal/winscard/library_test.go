@@ -13,54 +13,94 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// A library behaves as pcsc-lite's does with the service of a set, and notices
-// what its user must not do.
+// library implements winscard.System as libpcsclite does, on the readers of a set.
+// It fails the test on a call that would stop the process.
 type library struct {
 	t        *testing.T
 	set      *reader.Set
-	deaf     bool          // it does not tell of new readers, as macOS
-	contexts atomic.Int32  // that were not released
-	lives    atomic.Uint32 // of the service; contexts do not survive
+	noPnP    bool          // it does not report new readers, like macOS
+	contexts atomic.Int32  // not released yet
+	restarts atomic.Uint32 // of the service; contexts do not survive one
 
-	// slow, if not nil, is called where establishing a context takes long.
-	slow func()
+	mu      sync.Mutex
+	blocked map[string]*blockade // by function
 }
 
-func (l *library) PlugAndPlay() bool { return !l.deaf }
+// A blockade makes a function block, as if the service did not respond.
+type blockade struct {
+	once    sync.Once
+	entered chan struct{} // closed when a call blocks
+	over    chan struct{}
+}
 
-// stop and start are those of the service.
-func (l *library) stop()  { l.set.Stop(); l.lives.Add(1) }
+// block makes a function block until unblock is called.
+func (l *library) block(function string) (entered <-chan struct{}, unblock func()) {
+	b := &blockade{entered: make(chan struct{}), over: make(chan struct{})}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.blocked = map[string]*blockade{function: b}
+	return b.entered, func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.blocked = nil
+		close(b.over)
+	}
+}
+
+// call blocks while the function is blocked.
+func (l *library) call(function string) {
+	l.mu.Lock()
+	b := l.blocked[function]
+	l.mu.Unlock()
+	if b != nil {
+		b.once.Do(func() { close(b.entered) })
+		<-b.over
+	}
+}
+
+func (l *library) isBlocked() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.blocked) > 0
+}
+
+func (l *library) PlugAndPlay() bool { return !l.noPnP }
+
+// stop and start stop and start the service.
+func (l *library) stop()  { l.set.Stop(); l.restarts.Add(1) }
 func (l *library) start() { l.set.Start() }
 
-// A libraryContext is one of the library, on which calls must not meet.
+// libraryContext is a context. Calls on it must not overlap.
 type libraryContext struct {
 	*library
-	life     uint32
+	restart  uint32 // restarts when it was established
 	busy     sync.Mutex
 	released atomic.Bool
 }
 
 func (l *library) establish() (*libraryContext, error) {
-	if l.slow != nil {
-		l.slow()
-	}
+	l.call("SCardEstablishContext")
 	if _, _, err := l.set.Snapshot(); err != nil {
 		return nil, err
 	}
 	l.contexts.Add(1)
-	return &libraryContext{library: l, life: l.lives.Load()}, nil
+	return &libraryContext{library: l, restart: l.restarts.Load()}, nil
 }
 
 // enter begins a call.
 func (c *libraryContext) enter(call string) (leave func(), err error) {
 	if !c.busy.TryLock() {
-		c.t.Errorf("%s while another call is under way on the context: this stops the process", call)
+		// A service that does not respond stops the other calls anyway.
+		if !c.isBlocked() {
+			c.t.Errorf("%s while another call is under way on the context: this stops the process", call)
+		}
 		c.busy.Lock()
 	}
+	c.library.call(call)
 	switch {
 	case c.released.Load():
 		err = driver.InvalidHandle
-	case c.life != c.lives.Load():
+	case c.restart != c.restarts.Load():
 		err = driver.NoService
 	}
 	return c.busy.Unlock, err
@@ -74,11 +114,11 @@ func (c *libraryContext) release() error {
 	return nil
 }
 
-// A watcher is a context for questions.
+// watcher implements winscard.Watcher.
 type watcher struct {
 	*libraryContext
 	mu     sync.Mutex
-	cancel chan struct{} // nil while nothing waits
+	cancel chan struct{} // nil unless Status waits
 }
 
 func (l *library) Watch() (winscard.Watcher, error) {
@@ -106,9 +146,9 @@ func (w *watcher) Readers() ([]string, error) {
 	return names, err
 }
 
-// Status compares as pcsc-lite's library does: in the client, with a table.
+// Status compares the states in the client, like libpcsclite.
 func (w *watcher) Status(list []winscard.State, timeout time.Duration) error {
-	_ = list[0] // scard panics too
+	_ = list[0] // package scard panics on an empty list
 	leave, err := w.enter("SCardGetStatusChange")
 	defer leave()
 	if err != nil {
@@ -124,8 +164,8 @@ func (w *watcher) Status(list []winscard.State, timeout time.Duration) error {
 		if readers < 0 {
 			readers = len(states)
 		}
-		news, err := compare(list, states, readers)
-		if news || err != nil {
+		differs, err := compare(list, states, readers)
+		if differs || err != nil {
 			return err
 		}
 		if timeout == 0 {
@@ -151,30 +191,30 @@ func (w *watcher) Status(list []winscard.State, timeout time.Duration) error {
 	}
 }
 
-func compare(list []winscard.State, states []reader.State, readers int) (news bool, err error) {
+func compare(list []winscard.State, states []reader.State, readers int) (differs bool, err error) {
 	for i := range list {
 		st := &list[i]
 		if st.Reader == winscard.PlugAndPlay {
-			news = news || len(states) != readers
+			differs = differs || len(states) != readers
 			continue
 		}
-		found := false
+		listed := false
 		for _, s := range states {
 			if s.Name == st.Reader {
-				found, st.Now = true, flags(s)
+				listed, st.Now = true, flags(s)
 				if len(s.ATR) > 0 {
 					st.ATR = s.ATR
 				}
 			}
 		}
-		if !found {
+		if !listed {
 			return false, driver.UnknownReader
 		}
 		if st.Now != st.Known {
-			news, st.Now = true, st.Now|2
+			differs, st.Now = true, st.Now|2
 		}
 	}
-	return news, nil
+	return differs, nil
 }
 
 func flags(s reader.State) winscard.Flags {
@@ -194,7 +234,7 @@ func flags(s reader.State) winscard.Flags {
 	return f
 }
 
-// Cancel is lost where nothing waits yet.
+// Cancel has no effect before Status waits.
 func (w *watcher) Cancel() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -211,12 +251,12 @@ func (w *watcher) Release() error {
 	return w.release()
 }
 
-// A handle is a connection.
+// handle implements winscard.Handle.
 type handle struct {
 	*libraryContext
-	conn   *reader.Conn
-	inside bool // a transaction
-	reset  bool // by ourselves; pcscd tells us too
+	conn          *reader.Conn
+	inTransaction bool
+	reset         bool // this handle reset the card, which pcscd reports to it, too
 }
 
 func (l *library) Connect(name string) (winscard.Handle, error) {
@@ -224,6 +264,7 @@ func (l *library) Connect(name string) (winscard.Handle, error) {
 	if err != nil {
 		return nil, err
 	}
+	l.call("SCardConnect")
 	conn, err := l.set.Connect(name, reader.Mode{NoWait: true})
 	if err != nil {
 		return nil, errors.Join(err, c.release())
@@ -233,9 +274,9 @@ func (l *library) Connect(name string) (winscard.Handle, error) {
 
 func (h *handle) Protocol() (driver.Protocol, bool) { return driver.T1, true }
 
-// again repeats a call while another program holds the card. The context is
-// free in between.
-func (h *handle) again(call string, f func() error) error {
+// retry repeats a call while another program holds the card. The context is not
+// busy in between.
+func (h *handle) retry(call string, f func() error) error {
 	for pause := time.NewTicker(3 * time.Millisecond); ; <-pause.C {
 		leave, err := h.enter(call)
 		if err == nil && h.reset && call != "SCardReconnect" {
@@ -251,31 +292,31 @@ func (h *handle) again(call string, f func() error) error {
 	}
 }
 
-func (h *handle) Control(code uint32, in []byte) (answer []byte, err error) {
-	err = h.again("SCardControl", func() error {
+func (h *handle) Control(code uint32, in []byte) (response []byte, err error) {
+	err = h.retry("SCardControl", func() error {
 		if code == driver.FeatureRequest {
-			answer = h.conn.Features()
+			response = h.conn.Features()
 			return nil
 		}
-		answer, err = h.conn.Control(code, in)
+		response, err = h.conn.Control(code, in)
 		return err
 	})
-	return answer, err
+	return response, err
 }
 
-func (h *handle) Transmit(command []byte) (answer []byte, err error) {
-	_ = command[0] // scard panics too
-	err = h.again("SCardTransmit", func() error {
-		answer, err = h.conn.Transmit(command)
+func (h *handle) Transmit(command []byte) (response []byte, err error) {
+	_ = command[0] // package scard panics on an empty command
+	err = h.retry("SCardTransmit", func() error {
+		response, err = h.conn.Transmit(command)
 		return err
 	})
-	return answer, err
+	return response, err
 }
 
 func (h *handle) Begin() error {
-	return h.again("SCardBeginTransaction", func() error {
+	return h.retry("SCardBeginTransaction", func() error {
 		err := h.conn.Begin(h.t.Context())
-		h.inside = err == nil
+		h.inTransaction = err == nil
 		return err
 	})
 }
@@ -287,13 +328,13 @@ func (h *handle) End(reset bool) error {
 		err = h.conn.End(disposition(reset))
 	}
 	if err == nil {
-		h.inside, h.reset = false, reset
+		h.inTransaction, h.reset = false, reset
 	}
 	return err
 }
 
 func (h *handle) Reconnect() error {
-	return h.again("SCardReconnect", func() error {
+	return h.retry("SCardReconnect", func() error {
 		h.reset = false
 		return h.conn.Reconnect(h.t.Context(), reader.Mode{}, reader.Leave)
 	})
@@ -305,16 +346,16 @@ func (h *handle) Disconnect(reset bool) error {
 	if err != nil {
 		return err
 	}
-	h.inside = false
+	h.inTransaction = false
 	return h.conn.Close(disposition(reset))
 }
 
-// Release of the context resets a card that is held.
+// Release resets the card if a transaction is under way.
 func (h *handle) Release() error {
 	leave, err := h.enter("SCardReleaseContext")
 	defer leave()
 	if err == nil {
-		assert.False(h.t, h.inside, "the card is held, and so it is reset")
+		assert.False(h.t, h.inTransaction, "SCardReleaseContext in a transaction resets the card")
 	}
 	h.conn.Drop()
 	return h.release()

@@ -10,10 +10,10 @@ import (
 	"github.com/smartlogon/smartlogon/card/driver"
 )
 
-// A look is what was seen of all readers at one moment.
-type look struct {
+// A snapshot is the state of all readers at one moment.
+type snapshot struct {
 	readers []driver.Reader
-	states  []State // as the system tells them, one for each of readers
+	states  []State // as the system reports them, one for each of readers
 }
 
 func (s *service) Readers(ctx context.Context) ([]driver.Reader, error) {
@@ -22,84 +22,85 @@ func (s *service) Readers(ctx context.Context) ([]driver.Reader, error) {
 		return nil, err
 	}
 	defer leave()
-	l, err := s.look(ctx)
-	return l.readers, err
+	now, err := s.read(ctx)
+	return now.readers, err
 }
 
-// look asks for the state of the readers. pcscd changes the fields of a reader
-// one by one: a card without an answer to reset is asked for again.
-func (s *service) look(ctx context.Context) (look, error) {
+// read reads the state of the readers. pcscd changes the fields of a state one
+// by one, so a card without an ATR is read again.
+func (s *service) read(ctx context.Context) (snapshot, error) {
 	for pause := time.Millisecond; ; pause *= 2 {
-		l, err := s.glance(ctx)
-		if err != nil || pause > 16*time.Millisecond || !slices.ContainsFunc(l.readers, unsettled) {
-			return l, err
+		now, err := s.readOnce(ctx)
+		if err != nil || pause > 16*time.Millisecond || !slices.ContainsFunc(now.readers, lacksATR) {
+			return now, err
 		}
 		if err := sleep(ctx, pause); err != nil {
-			return look{}, err
+			return snapshot{}, err
 		}
 	}
 }
 
-func unsettled(r driver.Reader) bool { return r.Present && !r.Mute && r.ATR == nil }
+func lacksATR(r driver.Reader) bool { return r.Present && !r.Mute && r.ATR == nil }
 
-func (s *service) glance(ctx context.Context) (look, error) {
+func (s *service) readOnce(ctx context.Context) (snapshot, error) {
 	select {
 	case s.turn <- struct{}{}:
 	case <-ctx.Done():
-		return look{}, ended(ctx)
+		return snapshot{}, contextError(ctx)
 	}
-	var l look
-	err := s.do(ctx, func() (err error) {
+	var now snapshot
+	err := s.run(ctx, func() (err error) {
 		defer func() { <-s.turn }()
-		l, err = s.ask()
+		now, err = s.readMain()
 		return err
 	}, func(error) {})
 	if err != nil {
-		return look{}, err // l may still be written to
+		return snapshot{}, err // the goroutine may still write to now
 	}
-	return l, nil
+	return now, nil
 }
 
-// ask asks the system, once more if the service turns out to be gone since the
-// last question: a new one may be there. It is called in turn.
-func (s *service) ask() (look, error) {
+// readMain reads the states on the main context. If that context is lost, it
+// tries a new one: the service may have restarted. The caller has the turn.
+func (s *service) readMain() (snapshot, error) {
 	if s.main != nil {
-		l, err := s.survey(s.main)
-		if !dead(err) {
-			return l, err
+		now, err := s.readStates(s.main)
+		if !contextLost(err) {
+			return now, err
 		}
 		s.main.Release()
 		s.main = nil
-		s.life++
+		s.generation++
 	}
 	w, err := s.system.Watch()
 	if err != nil {
-		return look{}, noReaders(err)
+		return snapshot{}, ignoreNoReaders(err)
 	}
-	l, err := s.survey(w)
-	if dead(err) {
+	now, err := s.readStates(w)
+	if contextLost(err) {
 		w.Release()
-		return look{}, err
+		return snapshot{}, err
 	}
 	s.main = w
-	return l, err
+	return now, err
 }
 
-// noReaders is nil where an error only says that there is no reader.
-func noReaders(err error) error {
+// ignoreNoReaders returns nil for an error that only reports that there is no
+// reader.
+func ignoreNoReaders(err error) error {
 	if errors.Is(err, driver.NoReadersAvailable) {
 		return nil
 	}
 	return err
 }
 
-// survey lists the readers and their states. A reader that goes away between
-// the two questions makes the second one fail.
-func (s *service) survey(w Watcher) (look, error) {
+// readStates lists the readers and reads their states. It starts again if a
+// reader is removed between the two calls, which makes the second fail.
+func (s *service) readStates(w Watcher) (snapshot, error) {
 	for try := 0; ; try++ {
 		names, err := w.Readers()
-		if err = noReaders(err); err != nil || len(names) == 0 {
-			return look{}, err
+		if err = ignoreNoReaders(err); err != nil || len(names) == 0 {
+			return snapshot{}, err
 		}
 		states := make([]State, 0, len(names))
 		for i, name := range names {
@@ -109,23 +110,23 @@ func (s *service) survey(w Watcher) (look, error) {
 		}
 		switch err = w.Status(states, 0); {
 		case err == nil:
-			return s.seen(states), nil
-		case try == 8 || !errors.Is(err, driver.UnknownReader) && noReaders(err) != nil:
-			return look{}, err
+			return s.newSnapshot(states), nil
+		case try == 8 || !errors.Is(err, driver.UnknownReader) && ignoreNoReaders(err) != nil:
+			return snapshot{}, err
 		}
 	}
 }
 
-func (s *service) seen(states []State) look {
-	var l look
+func (s *service) newSnapshot(states []State) snapshot {
+	var now snapshot
 	for _, st := range states {
 		if st.Now&unknown != 0 {
 			continue
 		}
 		r := driver.Reader{
 			Name: st.Reader,
-			// The service counts to 0xFFFF, from 0 when it starts.
-			Events:    s.life<<16 | st.Now.events(),
+			// The service counts up to 0xFFFF, from 0 when it starts.
+			Events:    s.generation<<16 | st.Now.events(),
 			Present:   st.Now&present != 0 && st.Now&unavailable == 0,
 			InUse:     st.Now&(inUse|exclusive) != 0,
 			Exclusive: st.Now&exclusive != 0,
@@ -136,19 +137,19 @@ func (s *service) seen(states []State) look {
 				r.ATR = bytes.Clone(st.ATR)
 			}
 		}
-		l.readers = append(l.readers, r)
-		l.states = append(l.states, st)
+		now.readers = append(now.readers, r)
+		now.states = append(now.states, st)
 	}
-	return l
+	return now
 }
 
-// find is the state of one reader.
-func (s *service) find(ctx context.Context, name string) (driver.Reader, error) {
-	l, err := s.look(ctx)
+// reader returns the state of one reader.
+func (s *service) reader(ctx context.Context, name string) (driver.Reader, error) {
+	now, err := s.read(ctx)
 	if err != nil {
 		return driver.Reader{}, err
 	}
-	for _, r := range l.readers {
+	for _, r := range now.readers {
 		if r.Name == name {
 			return r, nil
 		}

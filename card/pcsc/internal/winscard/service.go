@@ -9,33 +9,31 @@ import (
 	"github.com/smartlogon/smartlogon/card/driver"
 )
 
-// New makes a driver of a PC/SC library. It calls nothing yet.
+// New returns the backend on a PC/SC library. It calls nothing yet.
 func New(system System) driver.Service {
-	s := &service{system: system, turn: make(chan struct{}, 1)}
+	s := &service{system: system, closeTimeout: time.Second, turn: make(chan struct{}, 1)}
 	s.closing, s.close = context.WithCancelCause(context.Background())
 	return s
 }
 
 type service struct {
-	system  System
-	closing context.Context // ends when Close is called
-	close   context.CancelCauseFunc
+	system       System
+	closing      context.Context // ends when Close is called
+	close        context.CancelCauseFunc
+	closeTimeout time.Duration // how long Close waits for calls that cannot be canceled
 
-	turn chan struct{} // has a token in it while somebody uses main or life
-	main Watcher       // answers questions; nil before the first one
-	life uint32        // how often main was lost
+	turn       chan struct{} // semaphore for main and generation
+	main       Watcher       // reads the state of readers; nil before the first use
+	generation uint32        // how often main was lost
 
-	mu      sync.Mutex // guards what follows
-	closed  bool
-	running sync.WaitGroup // calls under way
-	left    sync.WaitGroup // goroutines that put in order what a call left
-	spare   Watcher        // one for waiting that nobody waits on now
+	mu        sync.Mutex // guards what follows
+	closed    bool
+	running   sync.WaitGroup // calls under way
+	abandoned sync.WaitGroup // goroutines whose caller may have left
+	spare     Watcher        // an idle context for the next Wait
 }
 
-// goodbye is how long Close waits for calls that cannot be ended.
-const goodbye = time.Second
-
-// enter begins a call, whose context also ends when the service is closed.
+// enter begins a call. The returned context also ends when the service is closed.
 func (s *service) enter(ctx context.Context) (context.Context, func(), error) {
 	if err := ctx.Err(); err != nil {
 		return nil, nil, err
@@ -55,8 +53,9 @@ func (s *service) enter(ctx context.Context) (context.Context, func(), error) {
 	}, nil
 }
 
-// ended is the error of a context that has ended, or the reason it was given.
-func ended(ctx context.Context) error {
+// contextError returns the error of a context that has ended: its cause if that
+// is a driver.Errno, as after Close.
+func contextError(ctx context.Context) error {
 	var no driver.Errno
 	if cause := context.Cause(ctx); errors.As(cause, &no) {
 		return cause
@@ -64,26 +63,36 @@ func ended(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// do runs a call that cannot be cancelled. When ctx ends first, the call is left
-// alone, and late is called with its error once it returns.
-func (s *service) do(ctx context.Context, call func() error, late func(error)) error {
+// run runs a call that cannot be canceled. If ctx ends first, run returns, and
+// cleanup is called with the error of the call once it returns.
+func (s *service) run(ctx context.Context, call func() error, cleanup func(error)) error {
 	result := make(chan error)
-	s.left.Add(1)
+	s.abandoned.Add(1)
 	go func() {
-		defer s.left.Done()
+		defer s.abandoned.Done()
 		err := call()
 		select {
 		case result <- err:
 		case <-ctx.Done():
-			late(err)
+			cleanup(err)
 		}
 	}()
 	select {
 	case err := <-result:
 		return err
 	case <-ctx.Done():
-		return ended(ctx)
+		return contextError(ctx)
 	}
+}
+
+// release releases a context on its own goroutine: the call blocks while the
+// service does not respond.
+func (s *service) release(w Watcher) {
+	s.abandoned.Add(1)
+	go func() {
+		defer s.abandoned.Done()
+		w.Release()
+	}()
 }
 
 func (s *service) Close() error {
@@ -96,24 +105,24 @@ func (s *service) Close() error {
 	if !first {
 		return nil
 	}
-	// From here on nobody takes main or spare up, and who finds the service
-	// closed when his call returns releases what he used.
+	// No call starts any more. The last abandoned one returns its contexts to
+	// main and spare.
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		s.left.Wait()
+		s.abandoned.Wait()
 		for _, w := range []Watcher{s.main, s.spare} {
 			if w != nil {
 				w.Release()
 			}
 		}
 	}()
-	within(goodbye, done)
+	waitAtMost(s.closeTimeout, done)
 	return nil
 }
 
-// within waits until done is closed, but not longer than d.
-func within(d time.Duration, done <-chan struct{}) {
+// waitAtMost waits until done is closed, at most for d.
+func waitAtMost(d time.Duration, done <-chan struct{}) {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
@@ -122,7 +131,7 @@ func within(d time.Duration, done <-chan struct{}) {
 	}
 }
 
-// sleep waits, not longer than ctx lasts.
+// sleep waits for d or until ctx ends.
 func sleep(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()
@@ -130,6 +139,6 @@ func sleep(ctx context.Context, d time.Duration) error {
 	case <-t.C:
 		return nil
 	case <-ctx.Done():
-		return ended(ctx)
+		return contextError(ctx)
 	}
 }

@@ -6,25 +6,27 @@ import (
 	"github.com/smartlogon/smartlogon/card/driver"
 )
 
-// A System is the PC/SC library of a machine. The errors of its methods, and of
-// those of what it makes, are a [driver.Errno]: see [Errno].
+// A System is the PC/SC library of a machine. Its errors, and those of Watcher
+// and Handle, are a [driver.Errno], as [Errno] returns it, or wrap one.
 type System interface {
-	// Watch makes a context for questions about readers.
+	// Watch establishes a context that reads the state of readers.
 	Watch() (Watcher, error)
 
-	// Connect makes a context and, on it, a connection: shared, T=0 or T=1.
+	// Connect establishes a context and connects to a card on it, shared, by
+	// T=0 or T=1.
 	Connect(reader string) (Handle, error)
 
-	// PlugAndPlay reports whether Status tells of new readers under the name
+	// PlugAndPlay reports whether Status waits for new readers under the name
 	// [PlugAndPlay].
 	PlugAndPlay() bool
 }
 
-// PlugAndPlay is the name of the reader that stands for coming and going ones.
+// PlugAndPlay is the name of the pseudo-reader whose state changes when a reader
+// is added or removed.
 const PlugAndPlay = `\\?PnP?\Notification`
 
-// A Watcher is a context for questions about readers. Only Cancel may be called
-// while another call is under way.
+// A Watcher is a context that reads the state of readers. Only Cancel may be
+// called while another call is under way.
 type Watcher interface {
 	Readers() ([]string, error)                         // SCardListReaders
 	Status(states []State, timeout time.Duration) error // SCardGetStatusChange, never with an empty list
@@ -40,7 +42,7 @@ type State struct {
 	ATR    []byte
 }
 
-// Flags are the state of a reader, with a count of events in the upper half.
+// Flags are the state of a reader, with an event count in the upper 16 bits.
 type Flags uint32
 
 const (
@@ -55,14 +57,14 @@ const (
 
 func (f Flags) events() uint32 { return uint32(f) >> 16 }
 
-// A Handle is a connection to a card, on a context that nothing else uses.
+// A Handle is a connection to a card on a context that nothing else uses.
 type Handle interface {
 	Protocol() (driver.Protocol, bool)              // false: neither T=0 nor T=1
 	Transmit(command []byte) ([]byte, error)        // SCardTransmit, never with an empty command
 	Control(code uint32, in []byte) ([]byte, error) // SCardControl; driver.FeatureRequest as on Windows
 	Begin() error                                   // SCardBeginTransaction
 	End(reset bool) error                           // SCardEndTransaction
-	Reconnect() error                               // SCardReconnect, shared, leaves the card as it is
+	Reconnect() error                               // SCardReconnect, shared, SCARD_LEAVE_CARD
 	Disconnect(reset bool) error                    // SCardDisconnect
-	Release() error                                 // SCardReleaseContext, after SCardCancel
+	Release() error                                 // SCardCancel, then SCardReleaseContext
 }

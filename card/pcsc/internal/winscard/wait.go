@@ -8,116 +8,117 @@ import (
 	"github.com/smartlogon/smartlogon/card/driver"
 )
 
-// A bell is a wait in the system.
-type bell struct {
+// A statusWait is a call of Status that waits for a change.
+type statusWait struct {
 	watcher Watcher
-	plugs   Flags      // what the system said last of coming and going readers
-	rung    chan error // gets how the wait ended; nil while there is none
+	pnp     Flags      // last state of the PlugAndPlay reader
+	done    chan error // receives the result of the call; nil if none is under way
 }
 
 const (
-	// patience is how long one wait in the system lasts at most.
-	patience = time.Minute
+	// maxStatusWait is the timeout of one call of Status.
+	maxStatusWait = time.Minute
 
-	// blind is how long nobody asks where the system does not tell of new
-	// readers.
-	blind = time.Second
+	// pollInterval is how often the readers are read on a system that does
+	// not report new readers.
+	pollInterval = time.Second
 )
 
-// Wait sets a bell, asks, and asks again when it rings. The system does not say
-// when it has begun to listen for new readers, so a few questions more are
-// asked soon after.
-func (s *service) Wait(ctx context.Context, known []driver.Reader) ([]driver.Reader, error) {
+// Wait starts a call of Status that waits, reads the states, and reads them again
+// when the call returns. The system does not tell when it has begun to wait for
+// new readers, so the states are read a few times more soon after the start.
+func (s *service) Wait(ctx context.Context, last []driver.Reader) ([]driver.Reader, error) {
 	ctx, leave, err := s.enter(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer leave()
 
-	l, news, err := s.news(ctx, known)
-	if news || err != nil {
-		return l.readers, err
+	now, differs, err := s.compare(ctx, last)
+	if differs || err != nil {
+		return now.readers, err
 	}
-	b := new(bell)
+	w := new(statusWait)
 	for pause := time.Duration(0); ; pause = min(2*pause+time.Millisecond, 16*time.Millisecond) {
-		if b.watcher == nil {
-			if b.watcher, err = s.watcher(ctx); err != nil {
+		if w.watcher == nil {
+			if w.watcher, err = s.acquireWatcher(ctx); err != nil {
 				return nil, err
 			}
 		}
-		b.set(l.states, s.system.PlugAndPlay())
-		l, news, err = s.listen(ctx, b, known)
+		w.start(now.states, s.system.PlugAndPlay())
+		now, differs, err = s.waitForChange(ctx, w, last)
 		if errors.Is(err, driver.NoService) {
-			err = driver.ServiceStopped // while we waited
+			err = driver.ServiceStopped // it ran when Wait began
 		}
-		if news || err != nil {
-			s.silence(b)
-			return l.readers, err
+		if differs || err != nil {
+			s.stopWait(w)
+			return now.readers, err
 		}
-		// Somebody began or ceased to use a card, and may go on so.
+		// A program connected to a card or disconnected, and may do so again.
 		if err := sleep(ctx, pause); err != nil {
-			s.silence(b)
+			s.stopWait(w)
 			return nil, err
 		}
 	}
 }
 
-// listen returns when there is news, or when the bell has rung without any.
-func (s *service) listen(ctx context.Context, b *bell, known []driver.Reader) (look, bool, error) {
-	longest := 2 * patience
+// waitForChange returns if the readers differ from last, or if the call of Status
+// returned without such a difference.
+func (s *service) waitForChange(ctx context.Context, w *statusWait, last []driver.Reader) (snapshot, bool, error) {
+	longest := 2 * maxStatusWait
 	if !s.system.PlugAndPlay() {
-		longest = blind
+		longest = pollInterval
 	}
-	for after := 10 * time.Millisecond; ; after = min(10*after, longest) {
-		l, news, err := s.news(ctx, known)
-		if news || err != nil {
-			return l, news, err
+	for interval := 10 * time.Millisecond; ; interval = min(10*interval, longest) {
+		now, differs, err := s.compare(ctx, last)
+		if differs || err != nil {
+			return now, differs, err
 		}
-		rung, err := b.wait(ctx, after)
+		returned, err := s.await(ctx, w, interval)
 		switch {
 		case err != nil:
-			return look{}, false, err
-		case rung:
-			return s.news(ctx, known)
+			return snapshot{}, false, err
+		case returned:
+			return s.compare(ctx, last)
 		}
 	}
 }
 
-// set begins to wait for the states to change.
-func (b *bell) set(states []State, plugAndPlay bool) {
+// start starts a call of Status that waits for the states to change.
+func (w *statusWait) start(states []State, plugAndPlay bool) {
 	list := make([]State, 0, len(states)+1)
 	for _, st := range states {
 		list = append(list, State{Reader: st.Reader, Known: st.Now &^ changed})
 	}
 	if plugAndPlay {
-		list = append(list, State{Reader: PlugAndPlay, Known: b.plugs})
+		list = append(list, State{Reader: PlugAndPlay, Known: w.pnp})
 	}
 	if len(list) == 0 {
 		return
 	}
-	w, rung := b.watcher, make(chan error, 1)
-	b.rung = rung
+	watcher, done := w.watcher, make(chan error, 1)
+	w.done = done
 	go func() {
-		err := w.Status(list, patience)
-		if last := list[len(list)-1]; plugAndPlay && err == nil {
-			b.plugs = last.Now &^ changed
+		err := watcher.Status(list, maxStatusWait)
+		if pnp := list[len(list)-1]; plugAndPlay && err == nil {
+			w.pnp = pnp.Now &^ changed
 		}
-		rung <- err
+		done <- err
 	}()
 }
 
-// wait reports whether the bell rings within some time. Only the end of ctx and
-// an error that says nothing about readers is an error.
-func (b *bell) wait(ctx context.Context, d time.Duration) (rung bool, err error) {
+// await reports whether the call of Status returns within d. Errors that call for
+// reading the states again are not returned.
+func (s *service) await(ctx context.Context, w *statusWait, d time.Duration) (returned bool, err error) {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
-	case err := <-b.rung:
-		b.rung = nil
+	case err := <-w.done:
+		w.done = nil
 		switch {
-		case dead(err): // asking tells whether the service is back
-			b.watcher.Release()
-			b.watcher = nil
+		case contextLost(err): // reading shows whether the service is back
+			s.release(w.watcher)
+			w.watcher = nil
 		case errors.Is(err, driver.Timeout), errors.Is(err, driver.UnknownReader), errors.Is(err, driver.Cancelled):
 		case err != nil:
 			return true, err
@@ -126,33 +127,33 @@ func (b *bell) wait(ctx context.Context, d time.Duration) (rung bool, err error)
 	case <-t.C:
 		return false, nil
 	case <-ctx.Done():
-		return false, ended(ctx)
+		return false, contextError(ctx)
 	}
 }
 
-// silence ends the wait in the system if there is one, and keeps the context for
-// the next. A cancellation that comes before the system waits is lost, so it is
-// repeated.
-func (s *service) silence(b *bell) {
-	if b.rung == nil {
-		if b.watcher != nil {
-			s.keep(b.watcher)
+// stopWait cancels the call of Status, if there is one, and keeps the context for
+// the next Wait. It repeats SCardCancel, which has no effect before the system
+// waits.
+func (s *service) stopWait(w *statusWait) {
+	if w.done == nil {
+		if w.watcher != nil {
+			s.keepSpare(w.watcher)
 		}
 		return
 	}
-	s.left.Add(1)
+	s.abandoned.Add(1)
 	go func() {
-		defer s.left.Done()
+		defer s.abandoned.Done()
 		for pause := time.Millisecond; ; pause = min(2*pause, 100*time.Millisecond) {
-			b.watcher.Cancel()
+			w.watcher.Cancel()
 			t := time.NewTimer(pause)
 			select {
-			case err := <-b.rung:
+			case err := <-w.done:
 				t.Stop()
-				if dead(err) {
-					b.watcher.Release()
+				if contextLost(err) {
+					w.watcher.Release()
 				} else {
-					s.keep(b.watcher)
+					s.keepSpare(w.watcher)
 				}
 				return
 			case <-t.C:
@@ -161,63 +162,63 @@ func (s *service) silence(b *bell) {
 	}()
 }
 
-// watcher finds a context to wait on.
-func (s *service) watcher(ctx context.Context) (Watcher, error) {
+// acquireWatcher returns a context for a wait: the spare or a new one.
+func (s *service) acquireWatcher(ctx context.Context) (Watcher, error) {
 	s.mu.Lock()
-	w := s.spare
+	spare := s.spare
 	s.spare = nil
 	s.mu.Unlock()
-	if w != nil {
-		return w, nil
+	if spare != nil {
+		return spare, nil
 	}
-	var made Watcher
-	err := s.do(ctx, func() (err error) {
-		made, err = s.system.Watch()
+	var w Watcher
+	err := s.run(ctx, func() (err error) {
+		w, err = s.system.Watch()
 		return err
 	}, func(err error) {
 		if err == nil {
-			s.keep(made)
+			s.keepSpare(w)
 		}
 	})
 	if err != nil {
 		return nil, err
 	}
-	return made, nil
+	return w, nil
 }
 
-// keep saves a context for the next wait.
-func (s *service) keep(w Watcher) {
+// keepSpare keeps a context for the next Wait.
+func (s *service) keepSpare(w Watcher) {
 	s.mu.Lock()
 	w, s.spare = s.spare, w
 	s.mu.Unlock()
 	if w != nil {
-		w.Release()
+		s.release(w)
 	}
 }
 
-// news reports whether the readers differ from the known ones.
-func (s *service) news(ctx context.Context, known []driver.Reader) (look, bool, error) {
+// compare reads the readers and reports whether they differ from last.
+func (s *service) compare(ctx context.Context, last []driver.Reader) (snapshot, bool, error) {
 	for pause := time.Millisecond; ; pause *= 2 {
-		l, err := s.look(ctx)
+		now, err := s.read(ctx)
 		switch {
 		case err != nil:
-			return look{}, false, err
-		case driver.SameCards(known, l.readers):
-			return l, false, nil
-		case pause > 8*time.Millisecond || !halfway(known, l.readers):
-			return l, true, nil
+			return snapshot{}, false, err
+		case driver.SameCards(last, now.readers):
+			return now, false, nil
+		case pause > 8*time.Millisecond || !uncounted(last, now.readers):
+			return now, true, nil
 		}
-		// pcscd counts the event after it has changed the rest.
 		if err := sleep(ctx, pause); err != nil {
-			return look{}, false, err
+			return snapshot{}, false, err
 		}
 	}
 }
 
-// halfway reports whether a card came or went and was not counted.
-func halfway(known, now []driver.Reader) bool {
-	for i := range min(len(known), len(now)) {
-		a, b := known[i], now[i]
+// uncounted reports whether a card was inserted or removed and the event count
+// is still the same: pcscd updates the count last.
+func uncounted(last, now []driver.Reader) bool {
+	for i := range min(len(last), len(now)) {
+		a, b := last[i], now[i]
 		if a.Name == b.Name && a.Events == b.Events && a.Present != b.Present {
 			return true
 		}

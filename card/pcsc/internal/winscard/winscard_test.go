@@ -18,14 +18,14 @@ import (
 
 const name = "R"
 
-// load is a library with readers of those names. At the end nothing of it may
-// be in use.
-func load(t *testing.T, names ...string) *library {
+// newLibrary returns a library with readers of those names. At the end of the
+// test all contexts must be released.
+func newLibrary(t *testing.T, names ...string) *library {
 	l := &library{t: t, set: reader.New(names...)}
 	l.set.PowerDown = time.Minute
 	t.Cleanup(func() {
 		assert.Eventually(t, func() bool { return l.contexts.Load() == 0 }, 5*time.Second, 2*time.Millisecond,
-			"contexts are left")
+			"contexts are not released")
 	})
 	return l
 }
@@ -37,11 +37,11 @@ func (l *library) open() driver.Service {
 }
 
 func TestDriver(t *testing.T) {
-	for _, deaf := range []bool{false, true} {
-		t.Run(fmt.Sprintf("new readers are told %v", !deaf), func(t *testing.T) {
+	for _, noPnP := range []bool{false, true} {
+		t.Run(fmt.Sprintf("plug and play %v", !noPnP), func(t *testing.T) {
 			drivertest.Run(t, func(t *testing.T) *drivertest.Bench {
-				l := load(t, name)
-				l.deaf = deaf
+				l := newLibrary(t, name)
+				l.noPnP = noPnP
 				return &drivertest.Bench{
 					Program: func() driver.Service { return winscard.New(l) },
 					Reader:  name,
@@ -65,11 +65,11 @@ func TestNewCallsNothing(t *testing.T) {
 	require.NoError(t, winscard.New(nil).Close())
 }
 
-func TestNoReaderIsAnEmptyList(t *testing.T) {
+func TestNoReaderIsEmptyList(t *testing.T) {
 	t.Parallel()
-	for _, deaf := range []bool{false, true} {
-		l := load(t)
-		l.deaf = deaf
+	for _, noPnP := range []bool{false, true} {
+		l := newLibrary(t)
+		l.noPnP = noPnP
 		s := l.open()
 		list, err := s.Readers(t.Context())
 		require.NoError(t, err)
@@ -92,10 +92,10 @@ func TestNoReaderIsAnEmptyList(t *testing.T) {
 	}
 }
 
-// The count of a service begins anew when it restarts: that must not look as if
-// nothing had happened.
-func TestRestartIsAChange(t *testing.T) {
-	l := load(t, name)
+// The event counts of a service start again when it restarts; Events must differ
+// all the same.
+func TestRestartIsChange(t *testing.T) {
+	l := newLibrary(t, name)
 	require.NoError(t, l.set.Insert(name, new(drivertest.Card)))
 	s := l.open()
 	before, err := s.Readers(t.Context())
@@ -109,8 +109,8 @@ func TestRestartIsAChange(t *testing.T) {
 }
 
 func TestMuteCard(t *testing.T) {
-	l := load(t, name)
-	require.NoError(t, l.set.Insert(name, new(mute)))
+	l := newLibrary(t, name)
+	require.NoError(t, l.set.Insert(name, new(muteCard)))
 	s := l.open()
 	list, err := s.Readers(t.Context())
 	require.NoError(t, err)
@@ -119,16 +119,16 @@ func TestMuteCard(t *testing.T) {
 	assert.ErrorIs(t, err, driver.UnresponsiveCard)
 }
 
-type mute struct{ drivertest.Card }
+type muteCard struct{ drivertest.Card }
 
-func (*mute) ATR() []byte { return nil }
+func (*muteCard) ATR() []byte { return nil }
 
-// A thousand insertions and removals: the counter tells of each one.
+// The event count must include each of a thousand insertions and removals.
 func TestNoEventIsLostOrInvented(t *testing.T) {
 	t.Parallel()
-	l := load(t, name)
+	l := newLibrary(t, name)
 	s := l.open()
-	known, err := s.Readers(t.Context())
+	last, err := s.Readers(t.Context())
 	require.NoError(t, err)
 	go func() {
 		for range 500 {
@@ -136,38 +136,36 @@ func TestNoEventIsLostOrInvented(t *testing.T) {
 			assert.NoError(t, l.set.Remove(name))
 		}
 	}()
-	for known[0].Events != 1000 {
-		now, err := s.Wait(t.Context(), known)
+	for last[0].Events != 1000 {
+		now, err := s.Wait(t.Context(), last)
 		require.NoError(t, err)
-		require.Greater(t, now[0].Events, known[0].Events)
+		require.Greater(t, now[0].Events, last[0].Events)
 		require.LessOrEqual(t, now[0].Events, uint32(1000))
 		require.Equal(t, now[0].Events%2 == 1, now[0].Present)
-		known = now
+		last = now
 	}
 }
 
-// A call that the system does not return from is left alone, and what it
-// brings at last is put away.
-func TestCallsThatHangAreLeft(t *testing.T) {
-	for what, call := range map[string]func(context.Context, driver.Service) error{
-		"readers": func(ctx context.Context, s driver.Service) error { _, err := s.Readers(ctx); return err },
-		"wait":    func(ctx context.Context, s driver.Service) error { _, err := s.Wait(ctx, nil); return err },
-		"connect": func(ctx context.Context, s driver.Service) error { _, err := s.Connect(ctx, name); return err },
+// A call that does not return in time must release its result when it returns.
+func TestCallsEndWithContext(t *testing.T) {
+	for method, call := range map[string]func(context.Context, driver.Service) error{
+		"Readers": func(ctx context.Context, s driver.Service) error { _, err := s.Readers(ctx); return err },
+		"Wait":    func(ctx context.Context, s driver.Service) error { _, err := s.Wait(ctx, nil); return err },
+		"Connect": func(ctx context.Context, s driver.Service) error { _, err := s.Connect(ctx, name); return err },
 	} {
-		t.Run(what, func(t *testing.T) {
-			l := load(t, name)
+		t.Run(method, func(t *testing.T) {
+			l := newLibrary(t, name)
 			require.NoError(t, l.set.Insert(name, new(drivertest.Card)))
 			s := l.open()
-			if what == "connect" {
+			if method == "Connect" {
 				_, err := s.Readers(t.Context())
 				require.NoError(t, err)
 			}
-			wake := make(chan struct{})
-			l.slow = func() { <-wake }
+			_, unblock := l.block("SCardEstablishContext")
 			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 			defer cancel()
 			assert.Equal(t, context.DeadlineExceeded, call(ctx, s))
-			close(wake)
+			unblock()
 			k, err := s.Connect(t.Context(), name)
 			require.NoError(t, err)
 			assert.NoError(t, k.Close(false))
@@ -175,52 +173,123 @@ func TestCallsThatHangAreLeft(t *testing.T) {
 	}
 }
 
-// slowCard answers when told.
+// Close must return, and make the call under way return, while the service does
+// not respond. The contexts are released when it responds again.
+func TestCloseIsBoundedIfServiceHangs(t *testing.T) {
+	t.Parallel()
+	readers := func(s driver.Service, _ driver.Card) error { _, err := s.Readers(context.Background()); return err }
+	connect := func(s driver.Service, _ driver.Card) error {
+		_, err := s.Connect(context.Background(), name)
+		return err
+	}
+	wait := func(s driver.Service, _ driver.Card) error {
+		list, err := s.Readers(context.Background())
+		for err == nil {
+			list, err = s.Wait(context.Background(), list)
+		}
+		return err
+	}
+	for _, test := range []struct {
+		name     string
+		function string
+		call     func(driver.Service, driver.Card) error
+	}{
+		{"Readers, list", "SCardListReaders", readers},
+		{"Readers, state", "SCardGetStatusChange", readers},
+		{"Wait, context", "SCardEstablishContext", wait},
+		{"Wait, state", "SCardGetStatusChange", wait},
+		{"Connect, context", "SCardEstablishContext", connect},
+		{"Connect", "SCardConnect", connect},
+		{"Begin", "SCardBeginTransaction", func(_ driver.Service, k driver.Card) error { return k.Begin(context.Background()) }},
+		{"Transmit", "SCardTransmit", func(_ driver.Service, k driver.Card) error { _, err := k.Transmit([]byte{0, 1, 0, 0}); return err }},
+		{"Control", "SCardControl", func(_ driver.Service, k driver.Card) error {
+			_, err := k.(driver.Controller).Control(driver.FeatureRequest, nil)
+			return err
+		}},
+		{"End", "SCardEndTransaction", func(_ driver.Service, k driver.Card) error { return k.End(true) }},
+		{"Reconnect", "SCardReconnect", func(_ driver.Service, k driver.Card) error { return k.Reconnect(context.Background()) }},
+		{"Close, disconnect", "SCardDisconnect", func(_ driver.Service, k driver.Card) error { k.Close(true); return driver.InvalidHandle }},
+		{"Close, release", "SCardReleaseContext", func(_ driver.Service, k driver.Card) error { k.Close(false); return driver.InvalidHandle }},
+	} {
+		for _, reset := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, reset %v", test.name, reset), func(t *testing.T) {
+				t.Parallel()
+				l := newLibrary(t, name)
+				require.NoError(t, l.set.Insert(name, new(drivertest.Card)))
+				s := winscard.New(l)
+				winscard.SetCloseTimeout(s, 20*time.Millisecond)
+				k, err := s.Connect(t.Context(), name)
+				require.NoError(t, err)
+				if test.function == "SCardEndTransaction" {
+					require.NoError(t, k.Begin(t.Context()))
+				}
+				entered, unblock := l.block(test.function)
+				defer unblock()
+				returned := make(chan error, 1)
+				go func() { returned <- test.call(s, k) }()
+				<-entered
+				closed := make(chan struct{})
+				go func() {
+					defer close(closed)
+					assert.NoError(t, k.Close(reset))
+					assert.NoError(t, s.Close())
+				}()
+				select {
+				case <-closed:
+				case <-time.After(10 * time.Second):
+					require.Fail(t, "Close does not return")
+				}
+				assert.Contains(t, []error{driver.InvalidHandle, driver.Cancelled}, <-returned)
+			})
+		}
+	}
+}
+
+// slowCard responds to a command when respond is closed.
 type slowCard struct {
 	drivertest.Card
-	asked, answer chan struct{}
-	resets        atomic.Int32
+	received, respond chan struct{}
+	resets            atomic.Int32
 }
 
 func (c *slowCard) Reset() { c.resets.Add(1) }
 
 func (c *slowCard) Transmit([]byte) []byte {
-	close(c.asked)
-	<-c.answer
+	close(c.received)
+	<-c.respond
 	return []byte{0x90, 0x00}
 }
 
-// The library would stop the whole process if the context were released under
-// a command.
-func TestCloseLeavesACommandToTheCard(t *testing.T) {
+// Releasing the context during SCardTransmit would stop the process.
+func TestCloseDuringTransmit(t *testing.T) {
 	t.Parallel()
 	for _, reset := range []bool{false, true} {
-		l := load(t, name)
-		c := &slowCard{asked: make(chan struct{}), answer: make(chan struct{})}
+		l := newLibrary(t, name)
+		c := &slowCard{received: make(chan struct{}), respond: make(chan struct{})}
 		require.NoError(t, l.set.Insert(name, c))
 		s := l.open()
 		k, err := s.Connect(t.Context(), name)
 		require.NoError(t, err)
-		ended := make(chan error)
+		returned := make(chan error)
 		go func() {
 			_, err := k.Transmit([]byte{0, 1, 0, 0})
-			ended <- err
+			returned <- err
 		}()
-		<-c.asked
+		<-c.received
 		before := c.resets.Load()
 		require.NoError(t, k.Close(reset))
-		assert.Equal(t, driver.InvalidHandle, <-ended)
-		assert.EqualValues(t, 2, l.contexts.Load(), "the connection is still there")
-		close(c.answer)
+		assert.Equal(t, driver.InvalidHandle, <-returned)
+		assert.EqualValues(t, 2, l.contexts.Load(), "the context is released during the command")
+		close(c.respond)
 		assert.Eventually(t, func() bool { return l.contexts.Load() == 1 }, 5*time.Second, time.Millisecond)
 		assert.Equal(t, reset, c.resets.Load() > before)
 	}
 }
 
-// Who asks for a reset gets it, though another program holds the card now.
-func TestCloseWithResetWaitsForOthers(t *testing.T) {
+// Close resets the card after the transaction of another program.
+func TestCloseWithResetWaitsForTransaction(t *testing.T) {
 	t.Parallel()
-	l := load(t, name)
+	l := newLibrary(t, name)
 	require.NoError(t, l.set.Insert(name, new(drivertest.Card)))
 	one, two := l.open(), l.open()
 	k, err := one.Connect(t.Context(), name)
@@ -234,7 +303,7 @@ func TestCloseWithResetWaitsForOthers(t *testing.T) {
 	require.Equal(t, context.DeadlineExceeded, k.Begin(ctx))
 	require.NoError(t, k.Close(true))
 	_, err = other.Transmit([]byte{0, 1, 0, 0})
-	assert.NoError(t, err, "not under the other's hands")
+	assert.NoError(t, err, "the card is reset during the transaction")
 	require.NoError(t, other.End(false))
 	assert.Eventually(t, func() bool {
 		_, err := other.Transmit([]byte{0, 1, 0, 0})
@@ -242,21 +311,21 @@ func TestCloseWithResetWaitsForOthers(t *testing.T) {
 	}, 5*time.Second, time.Millisecond)
 }
 
-func TestErrnoHasTheNumbersOfWindows(t *testing.T) {
+func TestErrno(t *testing.T) {
 	for _, tt := range []struct {
 		name, goos string
 		code       uint32
 		want       error
 	}{
 		{"success", "linux", 0, nil},
-		{"a number that all share", "linux", 0x8010000B, driver.SharingViolation},
+		{"same number on all systems", "linux", 0x8010000B, driver.SharingViolation},
 		{"unsupported feature of pcsc-lite", "linux", 0x8010001F, driver.UnsupportedFeature},
 		{"unsupported feature of macOS", "darwin", 0x8010001F, driver.UnsupportedFeature},
 		{"unexpected on Windows", "windows", 0x8010001F, driver.Errno(0x8010001F)},
 		{"unsupported feature of Windows", "windows", 0x80100022, driver.UnsupportedFeature},
-		{"handle of a service that went", "windows", 6, driver.InvalidHandle},
-		{"pipe of a service that went", "windows", 109, driver.ServiceStopped},
-		{"six elsewhere", "linux", 6, driver.Errno(6)},
+		{"ERROR_INVALID_HANDLE", "windows", 6, driver.InvalidHandle},
+		{"ERROR_BROKEN_PIPE", "windows", 109, driver.ServiceStopped},
+		{"6 on Linux", "linux", 6, driver.Errno(6)},
 	} {
 		assert.Equal(t, tt.want, winscard.Errno(tt.goos, tt.code), tt.name)
 	}

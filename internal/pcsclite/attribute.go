@@ -1,13 +1,13 @@
 package pcsclite
 
-// MaxAttribute is the longest value of an attribute.
+// MaxAttribute is the maximum length of an attribute value.
 const MaxAttribute = 264
 
-// Attribute gets or sets an attribute of a reader or card.
+// Attribute is the body of CmdGetAttribute and CmdSetAttribute.
 type Attribute struct {
 	Card   uint32
 	ID     uint32
-	Value  []byte // in a request to get one: as long as there is room
+	Value  []byte // in a CmdGetAttribute request, its length is the size of the buffer
 	Result uint32
 }
 

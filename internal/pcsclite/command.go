@@ -20,16 +20,16 @@ const (
 	CmdGetAttribute Command = 0x0F
 	CmdSetAttribute Command = 0x10
 	CmdVersion      Command = 0x11
-	CmdReaders      Command = 0x12 // answer: a table of 16 entries
-	CmdWait         Command = 0x13 // answer: an Event at the next change; up to 4.5 a table of 16 entries before
-	CmdStopWaiting  Command = 0x14 // answer: an Event, unless one was sent already
-	CmdReaderEvents Command = 0x15 // answer: ReaderEvents; since 4.5
-	CmdReadersSize  Command = 0x16 // answer: ReadersSize; since 4.6
-	CmdReadersArray Command = 0x17 // answer: a table of that size; since 4.6
+	CmdReaders      Command = 0x12 // response: a table of 16 entries
+	CmdWait         Command = 0x13 // response: an Event at the next change; up to 4.5, a table of 16 entries first
+	CmdStopWaiting  Command = 0x14 // response: an Event, unless it was sent already
+	CmdReaderEvents Command = 0x15 // response: ReaderEvents; since 4.5
+	CmdReadersSize  Command = 0x16 // response: ReadersSize; since 4.6
+	CmdReadersArray Command = 0x17 // response: a table of that size; since 4.6
 )
 
-// commands knows each command by name, and makes its body; those that have none
-// give nil.
+// commands maps each command to its name and the constructor of its body, nil for
+// a command without a body.
 var commands = map[Command]struct {
 	name string
 	body func() Body
@@ -52,13 +52,13 @@ var commands = map[Command]struct {
 	CmdWait:         {"wait", nil},
 	CmdStopWaiting:  {"stop waiting", nil},
 	CmdReaderEvents: {"reader events", nil},
-	CmdReadersSize:  {"size of readers", nil},
-	CmdReadersArray: {"readers as array", nil},
+	CmdReadersSize:  {"readers size", nil},
+	CmdReadersArray: {"readers array", nil},
 }
 
 func (c Command) String() string {
-	if known, ok := commands[c]; ok {
-		return known.name
+	if command, ok := commands[c]; ok {
+		return command.name
 	}
 	return fmt.Sprintf("command %#x", uint32(c))
 }

@@ -4,7 +4,7 @@ package pcsclite
 const (
 	ShareExclusive = 1
 	ShareShared    = 2
-	ShareDirect    = 3 // with the reader, a card or not
+	ShareDirect    = 3 // to the reader, with or without a card
 )
 
 // Protocols, one bit each.
@@ -12,10 +12,10 @@ const (
 	ProtocolT0  = 1
 	ProtocolT1  = 2
 	ProtocolRaw = 4
-	ProtocolAny = 0x1000 // the old way to say T=0 or T=1
+	ProtocolAny = 0x1000 // obsolete for T=0 or T=1
 )
 
-// Dispositions: what becomes of the card.
+// Dispositions: what the service does with the card.
 const (
 	Leave   = 0
 	Reset   = 1
@@ -23,14 +23,14 @@ const (
 	Eject   = 3
 )
 
-// Connect connects to the card in a reader.
+// Connect is the body of CmdConnect, which connects to the card in a reader.
 type Connect struct {
 	Context   uint32
-	Reader    string // 127 bytes at most
+	Reader    string // at most MaxReaderName bytes
 	Share     uint32
 	Protocols uint32
-	Card      uint32 // answer: the handle
-	Protocol  uint32 // answer: the one in use
+	Card      uint32 // response: the handle
+	Protocol  uint32 // response: the active protocol
 	Result    uint32
 }
 
@@ -44,14 +44,14 @@ func (m *Connect) layout(c *cursor) {
 	c.u32(&m.Result)
 }
 
-// Reconnect makes a connection usable again, after a reset where Disposition
-// asks for one.
+// Reconnect is the body of CmdReconnect, which makes a connection usable again
+// after a reset by another program.
 type Reconnect struct {
 	Card        uint32
 	Share       uint32
 	Protocols   uint32
-	Disposition uint32
-	Protocol    uint32 // answer: the one in use
+	Disposition uint32 // applied to the card first
+	Protocol    uint32 // response: the active protocol
 	Result      uint32
 }
 
@@ -64,7 +64,7 @@ func (m *Reconnect) layout(c *cursor) {
 	c.u32(&m.Result)
 }
 
-// Disconnect ends a connection.
+// Disconnect is the body of CmdDisconnect, which ends a connection.
 type Disconnect struct{ Card, Disposition, Result uint32 }
 
 func (m *Disconnect) layout(c *cursor) {
@@ -73,7 +73,7 @@ func (m *Disconnect) layout(c *cursor) {
 	c.u32(&m.Result)
 }
 
-// Status asks whether a connection is usable.
+// Status is the body of CmdStatus, whose result tells if the connection is usable.
 type Status struct{ Card, Result uint32 }
 
 func (m *Status) layout(c *cursor) {

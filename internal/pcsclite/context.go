@@ -1,12 +1,12 @@
 package pcsclite
 
-// ScopeSystem is the scope of every context.
+// ScopeSystem is the only scope in use.
 const ScopeSystem = 2
 
-// Establish makes the context of a connection to the service.
+// Establish is the body of CmdEstablish, which establishes a context.
 type Establish struct {
 	Scope   uint32
-	Context uint32 // answer
+	Context uint32 // response
 	Result  uint32
 }
 
@@ -16,7 +16,8 @@ func (m *Establish) layout(c *cursor) {
 	c.u32(&m.Result)
 }
 
-// Release ends the context and all that hangs on it.
+// Release is the body of CmdRelease, which ends the context and its connections
+// to cards.
 type Release struct{ Context, Result uint32 }
 
 func (m *Release) layout(c *cursor) {
@@ -24,7 +25,8 @@ func (m *Release) layout(c *cursor) {
 	c.u32(&m.Result)
 }
 
-// Cancel ends the wait of a context. It comes on a connection of its own.
+// Cancel is the body of CmdCancel, which ends the wait of a context. It is sent on
+// a socket connection of its own.
 type Cancel struct{ Context, Result uint32 }
 
 func (m *Cancel) layout(c *cursor) {

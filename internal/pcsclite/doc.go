@@ -1,19 +1,18 @@
-// Package pcsclite is the protocol that programs speak with pcscd over its unix
-// socket: the messages, their bytes, and nothing that moves them. Package
-// client asks, package server answers; both use this one codec, so what one
-// writes the other can read, and what libpcsclite writes both can.
+// Package pcsclite encodes and decodes the messages of the protocol between
+// pcscd and its clients, as libpcsclite does. Package client sends requests,
+// package server responds to them.
 //
-// A program sends a [Header], the body of the command, and for Transmit and
-// Control the bytes for the card or reader. The service sends the body back
-// with its fields filled in, and then the bytes of the card or reader. An
-// answer has no header: only who asked knows what it is. All numbers are in
-// the byte order of the machine. [ReadRequest] reads the one side,
-// [ReadAnswer], [ReadData] and [ReadTable] the other; all of them check every
-// length before they allocate.
+// A request is a [Header], the body of the command and, for Transmit and Control,
+// the bytes for the card or reader. The response is the same body with its result
+// fields set, and then the bytes from the card or reader. It has no header: its
+// type follows from the request. Numbers are in the byte order of the machine.
 //
-// The versions 4.4, 4.5 and 4.6 differ in the table of readers alone: up to 4.5
-// it has 16 entries, always; 4.6 sends as many as it says.
+// [ReadRequest] reads requests; [ReadResponse], [ReadData] and [ReadTable] read
+// responses. They check every length before they allocate memory.
 //
-// Numbers of errors are pcsc-lite's on the wire and Windows' everywhere else:
-// [Errno] and [Code] translate.
+// Versions 4.4, 4.5 and 4.6 differ in the table of readers: up to 4.5 it has 16
+// entries, in 4.6 as many as the service says.
+//
+// [Errno] and [Code] translate between the error numbers of pcsc-lite, used on
+// the wire, and those of Windows, used by package driver.
 package pcsclite

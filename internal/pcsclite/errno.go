@@ -2,11 +2,11 @@ package pcsclite
 
 import "github.com/smartlogon/smartlogon/card/driver"
 
-// Numbers that pcsc-lite and Windows do not share. On Windows 8010001F means
-// "unexpected".
+// unsupportedFeature is SCARD_E_UNSUPPORTED_FEATURE of pcsc-lite. On Windows the
+// number is SCARD_E_UNEXPECTED.
 const unsupportedFeature = 0x8010001F
 
-// Errno is the error that a result of the service stands for, nil for 0.
+// Errno returns the error for a result of the service, nil for 0.
 func Errno(result uint32) error {
 	switch result {
 	case 0:
@@ -17,7 +17,7 @@ func Errno(result uint32) error {
 	return driver.Errno(result)
 }
 
-// Code is the result that stands for an error of a reader.
+// Code returns the result for an error.
 func Code(e driver.Errno) uint32 {
 	if e == driver.UnsupportedFeature {
 		return unsupportedFeature

@@ -11,14 +11,14 @@ import (
 	"github.com/smartlogon/smartlogon/internal/pcsclite"
 )
 
-// FuzzReadRequest plays the program: what the service takes for a request it
-// can write, and reads the same again; bytes beyond it are left alone.
+// FuzzReadRequest checks that a request that is read encodes to the same bytes, and
+// that no byte after it is read.
 func FuzzReadRequest(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		in := bytes.NewReader(b)
 		q, err := pcsclite.ReadRequest(in)
 		if err != nil {
-			expected(t, err)
+			checkDocumented(t, err)
 			if !reflect.DeepEqual(q, pcsclite.Request{}) {
 				t.Fatalf("error %v with a request %+v", err, q)
 			}
@@ -35,14 +35,14 @@ func FuzzReadRequest(f *testing.F) {
 	})
 }
 
-// FuzzReadAnswer plays the service: the program reads each answer from the
-// bytes, and what it takes for one it can write and read again.
-func FuzzReadAnswer(f *testing.F) {
+// FuzzReadResponse checks that a response that is read encodes to a message that
+// reads the same.
+func FuzzReadResponse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, which uint8, b []byte) {
 		tt := layouts[int(which)%len(layouts)]
 		m := reflect.New(reflect.TypeOf(tt.message).Elem()).Interface().(pcsclite.Body)
-		if err := pcsclite.ReadAnswer(bytes.NewReader(b), m); err != nil {
-			expected(t, err)
+		if err := pcsclite.ReadResponse(bytes.NewReader(b), m); err != nil {
+			checkDocumented(t, err)
 			return
 		}
 		again := pcsclite.Append(nil, m)
@@ -56,25 +56,24 @@ func FuzzReadAnswer(f *testing.F) {
 	})
 }
 
-// FuzzReadTable plays the service with tables of any size: no more entries than
-// it said, each with a name and an answer to reset of a possible length, and
-// written they read the same.
+// FuzzReadTable checks that a table has at most the given number of entries, each
+// with a name and an ATR of valid length, and that it reads the same after encoding.
 func FuzzReadTable(f *testing.F) {
 	f.Fuzz(func(t *testing.T, n int, b []byte) {
 		table, err := pcsclite.ReadTable(bytes.NewReader(b), n)
 		if err != nil {
-			expected(t, err)
+			checkDocumented(t, err)
 			if table != nil {
 				t.Fatalf("error %v with a table", err)
 			}
 			return
 		}
 		if len(table) > n || n*184 > len(b) {
-			t.Fatalf("%d readers, said to be %d, in %d bytes", len(table), n, len(b))
+			t.Fatalf("%d readers of %d in %d bytes", len(table), n, len(b))
 		}
 		for _, r := range table {
 			if r.Name == "" || len(r.Name) > pcsclite.MaxReaderName || len(r.ATR) > 33 {
-				t.Fatalf("impossible reader %+v", r)
+				t.Fatalf("invalid reader %+v", r)
 			}
 		}
 		again, err := pcsclite.ReadTable(bytes.NewReader(pcsclite.AppendTable(nil, table)), len(table))
@@ -84,8 +83,8 @@ func FuzzReadTable(f *testing.F) {
 	})
 }
 
-// expected checks that an error is one of those that are documented.
-func expected(t *testing.T, err error) {
+// checkDocumented checks that an error is one of those that are documented.
+func checkDocumented(t *testing.T, err error) {
 	t.Helper()
 	for _, want := range []error{driver.CommError, io.EOF, io.ErrUnexpectedEOF} {
 		if errors.Is(err, want) {

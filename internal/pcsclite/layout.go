@@ -8,18 +8,18 @@ import (
 	"github.com/smartlogon/smartlogon/card/driver"
 )
 
-// A Body is the fixed part of a request and of its answer.
+// A Body is the part of fixed size of a request and its response.
 type Body interface {
-	// layout walks over the fields in the order in which they are sent. It is
-	// the one description of a message, for both directions.
+	// layout visits the fields in the order in which they are sent, to read
+	// and to write a message.
 	layout(*cursor)
 }
 
 // A cursor reads or writes the fields of one message.
 type cursor struct {
-	b     []byte // to read from, or written so far
+	b     []byte // still to read, or written so far
 	write bool
-	fault string // why what was read makes no message
+	fault string // why the message is malformed; empty if it is not
 }
 
 func (c *cursor) u32(v *uint32) {
@@ -36,7 +36,7 @@ func (c *cursor) i32(v *int32) {
 	*v = int32(u)
 }
 
-// text is a string in a field of n bytes, NUL at its end.
+// text visits a string in a field of n bytes, terminated by NUL.
 func (c *cursor) text(v *string, n int) {
 	if c.write {
 		c.pad([]byte(*v), n-1)
@@ -49,14 +49,14 @@ func (c *cursor) text(v *string, n int) {
 	}
 	end := bytes.IndexByte(b, 0)
 	if end < 0 {
-		c.fault = fmt.Sprintf("text of %d bytes does not end", n)
+		c.fault = fmt.Sprintf("text of %d bytes is not terminated", n)
 		return
 	}
 	*v = string(b[:end])
 }
 
-// bytes is a field of n bytes, of which the first few are used; how many is
-// said elsewhere, see used.
+// bytes visits a field of n bytes. A later field, see used, has the number of
+// bytes in use.
 func (c *cursor) bytes(v *[]byte, n int) {
 	if c.write {
 		c.pad(*v, n)
@@ -65,7 +65,7 @@ func (c *cursor) bytes(v *[]byte, n int) {
 	}
 }
 
-// used is the number of bytes that are used of a field before it.
+// used visits the number of bytes in use of a field that bytes visited.
 func (c *cursor) used(v *[]byte) {
 	n := uint32(len(*v))
 	c.u32(&n)
@@ -79,13 +79,14 @@ func (c *cursor) used(v *[]byte) {
 	*v = (*v)[:n:n]
 }
 
-// pad writes b in n bytes. What does not fit is cut: callers check before.
+// pad writes b to a field of n bytes. It truncates a longer b; callers check the
+// length first.
 func (c *cursor) pad(b []byte, n int) {
 	b = b[:min(len(b), n)]
 	c.b = append(append(c.b, b...), make([]byte, n-len(b))...)
 }
 
-// take is the next n bytes, nil where there are not so many.
+// take returns the next n bytes, nil if there are fewer.
 func (c *cursor) take(n int) []byte {
 	if c.fault != "" {
 		return nil
@@ -106,11 +107,11 @@ func Append(b []byte, m Body) []byte {
 	return c.b
 }
 
-// Size is the length of a message. All messages of one type have the same.
+// Size returns the length of a message, which depends on its type only.
 func Size(m Body) int { return len(Append(nil, m)) }
 
-// Parse reads a message from exactly its bytes. The error is a
-// [driver.CommError] with what is wrong.
+// Parse decodes a message from exactly its bytes. The error wraps
+// [driver.CommError].
 func Parse(b []byte, m Body) error {
 	c := cursor{b: b}
 	m.layout(&c)
@@ -123,7 +124,7 @@ func Parse(b []byte, m Body) error {
 	return nil
 }
 
-// malformed is the error of whoever got bytes that make no sense.
+// malformed returns the error for a malformed message.
 func malformed(format string, args ...any) error {
 	return fmt.Errorf("%w: pcscd protocol: %s", driver.CommError, fmt.Sprintf(format, args...))
 }

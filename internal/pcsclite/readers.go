@@ -11,13 +11,13 @@ const (
 	readerField = 128 // name and NUL
 	atrField    = 33
 
-	// MaxReaderName is the longest name of a reader, in bytes.
+	// MaxReaderName is the maximum length of the name of a reader in bytes.
 	MaxReaderName = readerField - 1
 
 	// FixedReaders is the number of entries in a table up to version 4.5.
 	FixedReaders = 16
 
-	// MaxReaders is the most entries that are read of any table.
+	// MaxReaders is the maximum number of entries that ReadTable reads.
 	MaxReaders = 1024
 )
 
@@ -31,17 +31,15 @@ const (
 	StateNegotiable = 0x20
 )
 
-// SharingExclusive in place of the number of connections to a card means one
-// that lets nobody else connect.
+// SharingExclusive is the Sharing of a card with an exclusive connection.
 const SharingExclusive = -1
 
-// A ReaderState is one entry of the table of readers. One without a name is not
-// used.
+// A ReaderState is an entry of the table of readers. It is unused if Name is empty.
 type ReaderState struct {
 	Name     string
 	Events   uint32 // insertions and removals, 0 to 0xFFFF
 	State    uint32
-	Sharing  int32
+	Sharing  int32 // number of connections, or SharingExclusive
 	ATR      []byte
 	Protocol uint32
 }
@@ -66,8 +64,7 @@ func AppendTable(b []byte, readers []ReaderState) []byte {
 	return b
 }
 
-// ReadTable reads a table of n entries, at most MaxReaders, and leaves out those
-// that are not used.
+// ReadTable reads a table of n entries, at most MaxReaders, and omits unused ones.
 func ReadTable(r io.Reader, n int) ([]ReaderState, error) {
 	if n < 0 || n > MaxReaders {
 		return nil, malformed("table of %d readers, want at most %d", n, MaxReaders)
@@ -92,12 +89,14 @@ func ReadTable(r io.Reader, n int) ([]ReaderState, error) {
 	return readers, nil
 }
 
-// ReadersSize is the number of entries that the table has, used or not.
+// ReadersSize is the response to CmdReadersSize: the number of entries of the
+// table, used or not.
 type ReadersSize struct{ Entries uint32 }
 
 func (m *ReadersSize) layout(c *cursor) { c.u32(&m.Entries) }
 
-// ReaderEvents counts how often readers came and went.
+// ReaderEvents is the response to CmdReaderEvents: how often a reader was added or
+// removed.
 type ReaderEvents struct{ Events, Result uint32 }
 
 func (m *ReaderEvents) layout(c *cursor) {
@@ -105,8 +104,8 @@ func (m *ReaderEvents) layout(c *cursor) {
 	c.u32(&m.Result)
 }
 
-// An Event ends a wait: Result is 0 after a change, and for CmdStopWaiting, and
-// Cancelled after a [Cancel].
+// An Event ends a wait. Result is 0 after a change or CmdStopWaiting, and
+// Cancelled after [Cancel].
 type Event struct{ Timeout, Result uint32 }
 
 func (m *Event) layout(c *cursor) {
@@ -114,7 +113,7 @@ func (m *Event) layout(c *cursor) {
 	c.u32(&m.Result)
 }
 
-// Reader is an entry as a driver shows it.
+// Reader converts an entry for package driver.
 func (m *ReaderState) Reader() driver.Reader {
 	r := driver.Reader{
 		Name:      m.Name,

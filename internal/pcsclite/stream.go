@@ -2,12 +2,13 @@ package pcsclite
 
 import (
 	"errors"
+	"fmt"
 	"io"
 )
 
 // Header begins a request.
 type Header struct {
-	Size    uint32 // of the body, without the bytes for card or reader
+	Size    uint32 // of the body, without the bytes for the card or reader
 	Command Command
 }
 
@@ -16,15 +17,21 @@ func (m *Header) layout(c *cursor) {
 	c.u32((*uint32)(&m.Command))
 }
 
-// A Request is what a program sends.
+// A Request is a message from a client.
 type Request struct {
 	Command Command
-	Body    Body   // nil where the command has none
-	Data    []byte // for the card or reader: Transmit and Control
+	Body    Body   // nil if the command has none
+	Data    []byte // for the card or reader; only Transmit and Control
 }
 
-// AppendRequest appends the bytes of a request. The body has to say the length
-// of the data itself.
+// Format prints the command and the length of the data, with every verb: the data
+// may contain a PIN.
+func (r Request) Format(s fmt.State, _ rune) {
+	fmt.Fprintf(s, "%s with %d bytes of data", r.Command, len(r.Data))
+}
+
+// AppendRequest appends the bytes of a request. The caller sets the length of the
+// data in the body.
 func AppendRequest(b []byte, r Request) []byte {
 	h := Header{Command: r.Command}
 	if r.Body != nil {
@@ -37,23 +44,22 @@ func AppendRequest(b []byte, r Request) []byte {
 	return append(b, r.Data...)
 }
 
-// ReadRequest reads a request. It reads nothing beyond it, and allocates no
-// more than a request can have. The error is io.EOF where the program has
-// closed the connection between two requests, one of reading, or a
-// [driver.CommError] where this is no request.
+// ReadRequest reads a request and nothing beyond it. The error is io.EOF if the
+// client closed the connection between two requests, wraps [driver.CommError] if
+// the request is malformed, or else is the error of r.
 func ReadRequest(r io.Reader) (Request, error) {
 	var h Header
-	if err := ReadAnswer(r, &h); err != nil {
+	if err := ReadResponse(r, &h); err != nil {
 		return Request{}, err
 	}
-	known, ok := commands[h.Command]
+	command, ok := commands[h.Command]
 	if !ok {
-		return Request{}, malformed("no command has the number %#x", uint32(h.Command))
+		return Request{}, malformed("unknown command %#x", uint32(h.Command))
 	}
 	q := Request{Command: h.Command}
 	size := 0
-	if known.body != nil {
-		q.Body = known.body()
+	if command.body != nil {
+		q.Body = command.body()
 		size = Size(q.Body)
 	}
 	if int64(h.Size) != int64(size) {
@@ -62,23 +68,23 @@ func ReadRequest(r io.Reader) (Request, error) {
 	if q.Body == nil {
 		return q, nil
 	}
-	if err := ReadAnswer(r, q.Body); err != nil {
-		return Request{}, inside(err)
+	if err := ReadResponse(r, q.Body); err != nil {
+		return Request{}, noEOF(err)
 	}
-	n := announced(q.Body)
+	n := dataLength(q.Body)
 	if n > MaxData {
 		return Request{}, malformed("%s of %d bytes, want at most %d", h.Command, n, MaxData)
 	}
 	var err error
 	q.Data, err = ReadData(r, int(n))
 	if err != nil {
-		return Request{}, inside(err)
+		return Request{}, noEOF(err)
 	}
 	return q, nil
 }
 
-// ReadAnswer reads one message of the type of m.
-func ReadAnswer(r io.Reader, m Body) error {
+// ReadResponse reads a message of the type of m.
+func ReadResponse(r io.Reader, m Body) error {
 	b := make([]byte, Size(m))
 	if _, err := io.ReadFull(r, b); err != nil {
 		return err
@@ -86,7 +92,7 @@ func ReadAnswer(r io.Reader, m Body) error {
 	return Parse(b, m)
 }
 
-// ReadData reads n bytes of a card or reader, at most MaxData.
+// ReadData reads n bytes from or for a card or reader, at most MaxData.
 func ReadData(r io.Reader, n int) ([]byte, error) {
 	switch {
 	case n == 0:
@@ -101,8 +107,8 @@ func ReadData(r io.Reader, n int) ([]byte, error) {
 	return b, nil
 }
 
-// inside is the error of an end in the middle of something.
-func inside(err error) error {
+// noEOF turns the end of the stream within a request into io.ErrUnexpectedEOF.
+func noEOF(err error) error {
 	if errors.Is(err, io.EOF) {
 		return io.ErrUnexpectedEOF
 	}

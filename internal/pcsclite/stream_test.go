@@ -2,6 +2,7 @@ package pcsclite_test
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"testing"
 
@@ -11,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Every command, with the length of its body in pcsc-lite.
+// commands maps every command to the length of its body in pcsc-lite.
 var commands = map[pcsclite.Command]uint32{
 	pcsclite.CmdEstablish:    12,
 	pcsclite.CmdRelease:      8,
@@ -35,7 +36,7 @@ var commands = map[pcsclite.Command]uint32{
 	pcsclite.CmdReadersArray: 0,
 }
 
-func TestRequestsAreReadWhole(t *testing.T) {
+func TestReadRequest(t *testing.T) {
 	for cmd, size := range commands {
 		t.Run(cmd.String(), func(t *testing.T) {
 			b := pcsclite.Append(nil, &pcsclite.Header{Size: size, Command: cmd})
@@ -44,13 +45,13 @@ func TestRequestsAreReadWhole(t *testing.T) {
 			q, err := pcsclite.ReadRequest(in)
 			require.NoError(t, err)
 			assert.Equal(t, cmd, q.Command)
-			assert.Equal(t, 4, in.Len(), "bytes of the next request are left alone")
+			assert.Equal(t, 4, in.Len(), "bytes of the next request are read")
 			assert.Equal(t, b, pcsclite.AppendRequest(nil, q))
 		})
 	}
 }
 
-func TestDataFollowsTransmitAndControl(t *testing.T) {
+func TestReadRequestWithData(t *testing.T) {
 	data := bytes.Repeat([]byte{0xA5}, pcsclite.MaxData)
 	for _, q := range []pcsclite.Request{
 		{Command: pcsclite.CmdTransmit, Body: &pcsclite.Transmit{SendLength: uint32(len(data))}, Data: data},
@@ -62,7 +63,16 @@ func TestDataFollowsTransmitAndControl(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoRequestIsRefused(t *testing.T) {
+func TestRequestDoesNotPrintData(t *testing.T) {
+	q := pcsclite.Request{Command: pcsclite.CmdTransmit, Body: new(pcsclite.Transmit), Data: []byte("\x00\x20\x00\x80\x06123456")}
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
+		for _, text := range []string{fmt.Sprintf(verb, q), fmt.Sprintf(verb, &q)} {
+			assert.Equal(t, "transmit with 11 bytes of data", text, verb)
+		}
+	}
+}
+
+func TestReadRequestRefusesMalformed(t *testing.T) {
 	header := func(size uint32, cmd pcsclite.Command) []byte {
 		return pcsclite.Append(nil, &pcsclite.Header{Size: size, Command: cmd})
 	}
@@ -73,22 +83,22 @@ func TestWhatIsNoRequestIsRefused(t *testing.T) {
 	}{
 		{"nothing", nil, io.EOF},
 		{"half a header", header(0, pcsclite.CmdWait)[:5], io.ErrUnexpectedEOF},
-		{"header alone", header(8, pcsclite.CmdBegin), io.ErrUnexpectedEOF},
+		{"no body", header(8, pcsclite.CmdBegin), io.ErrUnexpectedEOF},
 		{"half a body", append(header(8, pcsclite.CmdBegin), 1, 2, 3), io.ErrUnexpectedEOF},
 		{"body too short", append(header(7, pcsclite.CmdBegin), make([]byte, 7)...), driver.CommError},
 		{"body too long", append(header(9, pcsclite.CmdBegin), make([]byte, 9)...), driver.CommError},
-		{"body where none belongs", append(header(1, pcsclite.CmdWait), 0), driver.CommError},
+		{"unexpected body", append(header(1, pcsclite.CmdWait), 0), driver.CommError},
 		{"huge body", header(0xFFFFFFFF, pcsclite.CmdConnect), driver.CommError},
 		{"command 0", header(0, 0), driver.CommError},
-		{"command that was never used", header(0, 3), driver.CommError},
-		{"command of the future", header(0, 0x18), driver.CommError},
-		{"more data than fits", pcsclite.AppendRequest(nil, pcsclite.Request{
+		{"unassigned command", header(0, 3), driver.CommError},
+		{"command of a later version", header(0, 0x18), driver.CommError},
+		{"data too long", pcsclite.AppendRequest(nil, pcsclite.Request{
 			Command: pcsclite.CmdTransmit, Body: &pcsclite.Transmit{SendLength: pcsclite.MaxData + 1},
 		}), driver.CommError},
-		{"most data that can be said", pcsclite.AppendRequest(nil, pcsclite.Request{
+		{"huge data", pcsclite.AppendRequest(nil, pcsclite.Request{
 			Command: pcsclite.CmdControl, Body: &pcsclite.Control{SendLength: 0xFFFFFFFF},
 		}), driver.CommError},
-		{"data missing", pcsclite.AppendRequest(nil, pcsclite.Request{
+		{"no data", pcsclite.AppendRequest(nil, pcsclite.Request{
 			Command: pcsclite.CmdTransmit, Body: &pcsclite.Transmit{SendLength: 4},
 		}), io.ErrUnexpectedEOF},
 	}
@@ -101,7 +111,7 @@ func TestWhatIsNoRequestIsRefused(t *testing.T) {
 	}
 }
 
-func TestDataHasABound(t *testing.T) {
+func TestReadDataIsBounded(t *testing.T) {
 	_, err := pcsclite.ReadData(endlessReader{}, pcsclite.MaxData+1)
 	assert.ErrorIs(t, err, driver.CommError)
 	_, err = pcsclite.ReadData(endlessReader{}, -1)
@@ -111,7 +121,7 @@ func TestDataHasABound(t *testing.T) {
 	assert.Empty(t, b)
 }
 
-func TestCommandHasAName(t *testing.T) {
+func TestCommandString(t *testing.T) {
 	assert.Equal(t, "get attribute", pcsclite.CmdGetAttribute.String())
 	assert.Equal(t, "command 0x63", pcsclite.Command(0x63).String())
 }

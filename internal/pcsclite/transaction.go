@@ -1,7 +1,8 @@
 package pcsclite
 
-// Begin starts a transaction. It does not wait: where another connection has
-// one the result is SharingViolation, and the program tries again.
+// Begin is the body of CmdBegin, which starts a transaction. The service does not
+// wait: while another connection has a transaction the result is SharingViolation,
+// and the client tries again.
 type Begin struct{ Card, Result uint32 }
 
 func (m *Begin) layout(c *cursor) {
@@ -9,7 +10,7 @@ func (m *Begin) layout(c *cursor) {
 	c.u32(&m.Result)
 }
 
-// End ends a transaction.
+// End is the body of CmdEnd, which ends a transaction.
 type End struct{ Card, Disposition, Result uint32 }
 
 func (m *End) layout(c *cursor) {

@@ -1,19 +1,19 @@
 package pcsclite
 
-// MaxData is the most bytes that go to a card or reader, or come from it, at
-// once: an extended length command with room to spare.
+// MaxData is the maximum number of bytes to or from a card or reader in one
+// exchange (MAX_BUFFER_SIZE_EXTENDED).
 const MaxData = 4 + 3 + 1<<16 + 3 + 2
 
-// Transmit sends a command to the card. The command follows the request, the
-// answer of the card follows the answer if Result is 0.
+// Transmit is the body of CmdTransmit. The command for the card follows the
+// request; the response of the card follows if Result is 0.
 type Transmit struct {
 	Card           uint32
 	SendProtocol   uint32
-	SendPCI        uint32 // length of the C structure, of no meaning here
+	SendPCI        uint32 // length of a C structure; ignored by the service
 	SendLength     uint32
 	ReceivePCIType uint32
 	ReceivePCI     uint32
-	ReceiveLength  uint32 // request: the room there is; answer: the bytes that follow
+	ReceiveLength  uint32 // request: size of the buffer; response: bytes that follow
 	Result         uint32
 }
 
@@ -28,13 +28,14 @@ func (m *Transmit) layout(c *cursor) {
 	c.u32(&m.Result)
 }
 
-// Control sends a request to the reader. Its bytes follow as with Transmit.
+// Control is the body of CmdControl, which sends a command to the reader. Its
+// bytes follow as with Transmit.
 type Control struct {
 	Card          uint32
 	Code          uint32
 	SendLength    uint32
-	ReceiveLength uint32 // the room there is
-	Returned      uint32 // answer: the bytes that follow
+	ReceiveLength uint32 // size of the buffer
+	Returned      uint32 // response: bytes that follow
 	Result        uint32
 }
 
@@ -47,11 +48,11 @@ func (m *Control) layout(c *cursor) {
 	c.u32(&m.Result)
 }
 
-// ControlCode is the control code n as pcsc-lite numbers it (SCARD_CTL_CODE).
+// ControlCode returns control code n in the numbering of pcsc-lite (SCARD_CTL_CODE).
 func ControlCode(n uint32) uint32 { return 0x42000000 + n }
 
-// announced is the number of bytes that follow a request.
-func announced(m Body) int64 {
+// dataLength returns the number of bytes that follow a request.
+func dataLength(m Body) int64 {
 	switch m := m.(type) {
 	case *Transmit:
 		return int64(m.SendLength)

@@ -1,14 +1,15 @@
 package pcsclite
 
-// Major and the minor versions that are spoken here.
+// Supported versions: Major.MinMinor to Major.MaxMinor.
 const (
 	Major    = 4
 	MinMinor = 4 // pcsc-lite 1.8.24 to 2.2.3
 	MaxMinor = 6 // 2.5.0
 )
 
-// Version opens the conversation. A service that does not speak the version of
-// the program answers with its own and the result ServiceStopped.
+// Version is the body of CmdVersion, the first request. A service that does not
+// support the version of the client responds with its own and the result
+// ServiceStopped.
 type Version struct{ Major, Minor, Result uint32 }
 
 func (m *Version) layout(c *cursor) {

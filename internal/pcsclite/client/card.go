@@ -165,7 +165,7 @@ func (k *card) exchange(ctx context.Context, command []byte) (answer []byte, err
 		if err := k.conn.send(r); err != nil {
 			return err
 		}
-		if err := pcsclite.ReadAnswer(k.conn.net, &m); err != nil || m.Result != 0 {
+		if err := pcsclite.ReadResponse(k.conn.net, &m); err != nil || m.Result != 0 {
 			return err
 		}
 		answer, err = pcsclite.ReadData(k.conn.net, int(min(m.ReceiveLength, pcsclite.MaxData+1)))
@@ -206,7 +206,7 @@ func (k *card) order(ctx context.Context, code uint32, in []byte) (answer []byte
 		if err := k.conn.send(r); err != nil {
 			return err
 		}
-		if err := pcsclite.ReadAnswer(k.conn.net, &m); err != nil || m.Result != 0 {
+		if err := pcsclite.ReadResponse(k.conn.net, &m); err != nil || m.Result != 0 {
 			return err
 		}
 		answer, err = pcsclite.ReadData(k.conn.net, int(min(m.Returned, maxOrder+1)))

@@ -134,7 +134,7 @@ func (c *conn) call(ctx context.Context, patience time.Duration, cmd pcsclite.Co
 		if err := c.send(pcsclite.Request{Command: cmd, Body: m}); err != nil {
 			return err
 		}
-		return pcsclite.ReadAnswer(c.net, m)
+		return pcsclite.ReadResponse(c.net, m)
 	})
 }
 

@@ -74,14 +74,14 @@ func (c *conn) array() ([]pcsclite.ReaderState, error) {
 		return nil, err
 	}
 	var before, after pcsclite.ReadersSize
-	if err := pcsclite.ReadAnswer(c.net, &before); err != nil {
+	if err := pcsclite.ReadResponse(c.net, &before); err != nil {
 		return nil, err
 	}
 	table, err := pcsclite.ReadTable(c.net, int(min(before.Entries, pcsclite.MaxReaders+1)))
 	if err != nil {
 		return nil, err
 	}
-	if err := pcsclite.ReadAnswer(c.net, &after); err != nil {
+	if err := pcsclite.ReadResponse(c.net, &after); err != nil {
 		return nil, err
 	}
 	if after != before {

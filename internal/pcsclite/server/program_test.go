@@ -103,7 +103,7 @@ func (p *program) send(q pcsclite.Request) {
 
 func (p *program) read(m pcsclite.Body) {
 	p.Helper()
-	require.NoError(p, pcsclite.ReadAnswer(p.net, m))
+	require.NoError(p, pcsclite.ReadResponse(p.net, m))
 }
 
 func (p *program) call(cmd pcsclite.Command, m pcsclite.Body) {

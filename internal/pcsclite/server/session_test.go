@@ -146,7 +146,7 @@ func TestProgramsAreLimited(t *testing.T) {
 		require.NoError(t, err)
 		defer c.Close()
 		c.Write(pcsclite.AppendRequest(nil, pcsclite.Request{Command: pcsclite.CmdReadersSize}))
-		return pcsclite.ReadAnswer(c, new(pcsclite.ReadersSize)) == nil
+		return pcsclite.ReadResponse(c, new(pcsclite.ReadersSize)) == nil
 	}, 5*time.Second, time.Millisecond)
 }
 

@@ -33,7 +33,7 @@ func systemDriver(t *testing.T) func() driver.Service {
 }
 
 // newFixture returns a fixture on the real pcscd.
-func newFixture(t *testing.T, program func() driver.Service) *drivertest.Bench {
+func newFixture(t *testing.T, program func() driver.Service) *drivertest.Fixture {
 	var plug *interop.Plug
 	remove := func() {
 		if plug != nil {
@@ -45,7 +45,7 @@ func newFixture(t *testing.T, program func() driver.Service) *drivertest.Bench {
 		remove()
 		waitEmpty(t)
 	})
-	return &drivertest.Bench{
+	return &drivertest.Fixture{
 		Program: program,
 		Reader:  readerName,
 		Insert: func(c *drivertest.Card) {
@@ -75,12 +75,12 @@ func waitEmpty(t *testing.T) {
 
 func TestLibraryOnPCSCD(t *testing.T) {
 	interop.Require(t, pcscd)
-	drivertest.Run(t, func(t *testing.T) *drivertest.Bench { return newFixture(t, systemDriver(t)) })
+	drivertest.Run(t, func(t *testing.T) *drivertest.Fixture { return newFixture(t, systemDriver(t)) })
 }
 
 func TestGoClientOnPCSCD(t *testing.T) {
 	interop.Require(t, pcscd)
-	drivertest.Run(t, func(t *testing.T) *drivertest.Bench {
+	drivertest.Run(t, func(t *testing.T) *drivertest.Fixture {
 		return newFixture(t, func() driver.Service { return client.New(pcscd.Socket) })
 	})
 }
@@ -90,14 +90,14 @@ func TestLibraryOnOurServer(t *testing.T) {
 	interop.Require(t, pcscd)
 	require.NoError(t, pcscd.Stop())
 	t.Cleanup(func() { require.NoError(t, pcscd.Start()) })
-	drivertest.Run(t, func(t *testing.T) *drivertest.Bench {
+	drivertest.Run(t, func(t *testing.T) *drivertest.Fixture {
 		set := reader.New(readerName, name+" 00 01")
 		set.PowerDown = time.Minute
 		var stop func()
 		start := func() { stop = serve(t, set) }
 		start()
 		t.Cleanup(func() { stop() })
-		return &drivertest.Bench{
+		return &drivertest.Fixture{
 			Program: systemDriver(t),
 			Reader:  readerName,
 			Insert:  func(c *drivertest.Card) { require.NoError(t, set.Insert(readerName, c)) },

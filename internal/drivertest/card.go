@@ -4,35 +4,37 @@ import (
 	"sync/atomic"
 )
 
-// A Card counts commands from its last reset on.
+// A Card counts the commands since its last reset.
 type Card struct {
 	commands atomic.Int32
 }
 
 const (
-	insCount  = 0x01 // answers with the number of commands
-	insFill   = 0x02 // answers with P1 P2 bytes
-	insCut    = 0x03 // answers with one byte
-	insLength = 0x04 // answers with the length of the command
+	insCount    = 0x01 // returns the number of commands
+	insFill     = 0x02 // returns P1 P2 bytes
+	insTruncate = 0x03 // returns one byte
+	insLength   = 0x04 // returns the length of the command
 )
 
-// ATR offers T=1 alone.
+// ATR returns an answer to reset that offers T=1 alone.
 func (*Card) ATR() []byte { return []byte{0x3B, 0x80, 0x01, 0x81} }
 
+// Reset resets the count.
 func (c *Card) Reset() { c.commands.Store(0) }
 
+// Transmit implements a card of package reader.
 func (c *Card) Transmit(command []byte) []byte {
 	n := c.commands.Add(1)
 	switch command[1] {
 	case insCount:
 		return []byte{byte(n), 0x90, 0x00}
 	case insFill:
-		answer := make([]byte, int(command[2])<<8|int(command[3]))
-		for i := range answer {
-			answer[i] = byte(i)
+		response := make([]byte, int(command[2])<<8|int(command[3]))
+		for i := range response {
+			response[i] = byte(i)
 		}
-		return append(answer, 0x90, 0x00)
-	case insCut:
+		return append(response, 0x90, 0x00)
+	case insTruncate:
 		return []byte{0x90}
 	case insLength:
 		return []byte{byte(len(command) >> 8), byte(len(command)), 0x90, 0x00}

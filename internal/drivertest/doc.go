@@ -1,4 +1,5 @@
-// Package drivertest checks that a [driver.Service] keeps its contract. One body
-// of tests runs on software readers in the process, on clients of a service of
-// ours, and on those of a real one: the same results, the same errors.
+// Package drivertest tests implementations of [driver.Service] against its
+// contract. [Run] runs the same tests on the in-process software readers, on the
+// clients of package pcsclite, on the binding of the system's library, and on a
+// real pcscd, and expects the same results and errors.
 package drivertest

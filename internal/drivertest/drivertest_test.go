@@ -16,12 +16,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// bench is one on software readers.
-func bench(t *testing.T, program func(*reader.Set) func() driver.Service) *drivertest.Bench {
+// fixture returns a Fixture on software readers.
+func fixture(t *testing.T, program func(*reader.Set) func() driver.Service) *drivertest.Fixture {
 	const name = "Software Reader 00"
 	set := reader.New(name)
 	set.PowerDown = time.Minute
-	return &drivertest.Bench{
+	return &drivertest.Fixture{
 		Program: program(set),
 		Reader:  name,
 		Insert:  func(c *drivertest.Card) { require.NoError(t, set.Insert(name, c)) },
@@ -38,12 +38,12 @@ func bench(t *testing.T, program func(*reader.Set) func() driver.Service) *drive
 }
 
 func TestInProcess(t *testing.T) {
-	drivertest.Run(t, func(t *testing.T) *drivertest.Bench {
-		return bench(t, func(set *reader.Set) func() driver.Service { return set.Service })
+	drivertest.Run(t, func(t *testing.T) *drivertest.Fixture {
+		return fixture(t, func(set *reader.Set) func() driver.Service { return set.Service })
 	})
 }
 
-func TestNoEventIsLostInProcess(t *testing.T) {
+func TestRandomEventsInProcess(t *testing.T) {
 	names := []string{"a", "b", "c"}
 	set := reader.New(names...)
 	s := set.Service()
@@ -51,8 +51,8 @@ func TestNoEventIsLostInProcess(t *testing.T) {
 	drivertest.RandomEvents(t, s, set, names)
 }
 
-func TestGoClientOnOurServer(t *testing.T) {
-	drivertest.Run(t, func(t *testing.T) *drivertest.Bench {
+func TestGoClientOnServer(t *testing.T) {
+	drivertest.Run(t, func(t *testing.T) *drivertest.Fixture {
 		dir, err := os.MkdirTemp("", "pcsc") // t.TempDir is too long for a socket
 		require.NoError(t, err)
 		t.Cleanup(func() { assert.NoError(t, os.RemoveAll(dir)) })
@@ -69,14 +69,14 @@ func TestGoClientOnOurServer(t *testing.T) {
 				require.NoError(t, <-served)
 			}
 		}
-		b := bench(t, func(s *reader.Set) func() driver.Service {
+		f := fixture(t, func(s *reader.Set) func() driver.Service {
 			set = s
 			return func() driver.Service { return client.New(path) }
 		})
 		start()
 		t.Cleanup(func() { stop() })
-		b.Stop = func() { set.Stop(); stop() }
-		b.Start = func() { set.Start(); start() }
-		return b
+		f.Stop = func() { set.Stop(); stop() }
+		f.Start = func() { set.Start(); start() }
+		return f
 	})
 }

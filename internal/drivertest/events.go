@@ -12,10 +12,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// RandomEvents puts cards into empty software readers and takes them out at
-// random, under a program that waits for it by s. What it sees must be what
-// happened, in order; changes that follow each other faster than it looks may
-// come at once.
+// RandomEvents inserts and removes cards at random in empty software readers while
+// s waits for changes. Wait must report every change, in order; it may report
+// several at once.
 func RandomEvents(t *testing.T, s driver.Service, set *reader.Set, names []string) {
 	const changes = 1000
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -27,16 +26,16 @@ func RandomEvents(t *testing.T, s driver.Service, set *reader.Set, names []strin
 		before[r.Name] = r
 	}
 	go func() {
-		inside := make(map[string]bool)
+		inserted := make(map[string]bool)
 		for range changes {
 			name := names[rand.IntN(len(names))]
-			if inside[name] {
+			if inserted[name] {
 				assert.NoError(t, set.Remove(name))
 			} else {
 				assert.NoError(t, set.Insert(name, new(Card)))
 			}
-			inside[name] = !inside[name]
-			if rand.IntN(4) == 0 { // let it be seen
+			inserted[name] = !inserted[name]
+			if rand.IntN(4) == 0 { // so that Wait reports single changes, too
 				ctx, cancel := context.WithTimeout(t.Context(), time.Duration(rand.IntN(1000))*time.Microsecond)
 				<-ctx.Done()
 				cancel()
@@ -54,10 +53,10 @@ func RandomEvents(t *testing.T, s driver.Service, set *reader.Set, names []strin
 			require.GreaterOrEqual(t, r.Events, known[i].Events)
 			fresh += int(r.Events - known[i].Events)
 			turns := r.Events - before[r.Name].Events
-			require.Equal(t, turns%2 == 1, r.Present, "a card is in after an odd number of changes")
+			require.Equal(t, turns%2 == 1, r.Present, "a card is present after an odd number of changes")
 			require.Equal(t, r.Present, r.ATR != nil)
 		}
-		require.Positive(t, fresh, "woken for nothing")
+		require.Positive(t, fresh, "Wait returned without a change")
 		seen += fresh
 		known = now
 	}
@@ -67,5 +66,5 @@ func RandomEvents(t *testing.T, s driver.Service, set *reader.Set, names []strin
 	short, cancel := context.WithTimeout(ctx, 20*time.Millisecond)
 	defer cancel()
 	_, err = s.Wait(short, known)
-	assert.Equal(t, context.DeadlineExceeded, err, "and nothing else")
+	assert.Equal(t, context.DeadlineExceeded, err, "no further change")
 }

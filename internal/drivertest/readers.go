@@ -9,128 +9,128 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func listsReaders(b bench) {
-	s := b.program()
-	r := b.state(s)
-	assert.Equal(b, driver.Reader{Name: b.Reader, Events: r.Events}, r)
+func readers(t test) {
+	s := t.program()
+	r := t.state(s)
+	assert.Equal(t, driver.Reader{Name: t.Reader, Events: r.Events}, r)
 
-	b.insert(s, new(Card))
-	now := b.state(s)
-	assert.Equal(b, (*Card)(nil).ATR(), now.ATR)
-	assert.True(b, now.Present)
-	assert.False(b, now.Mute)
-	assert.Equal(b, r.Events+1, now.Events)
-	k := b.connect(s)
-	assert.True(b, b.state(s).InUse)
-	assert.False(b, b.state(s).Exclusive)
-	require.NoError(b, k.Close(false))
-	assert.False(b, b.state(s).InUse)
+	t.insert(s, new(Card))
+	now := t.state(s)
+	assert.Equal(t, (*Card)(nil).ATR(), now.ATR)
+	assert.True(t, now.Present)
+	assert.False(t, now.Mute)
+	assert.Equal(t, r.Events+1, now.Events)
+	k := t.connect(s)
+	assert.True(t, t.state(s).InUse)
+	assert.False(t, t.state(s).Exclusive)
+	require.NoError(t, k.Close(false))
+	assert.False(t, t.state(s).InUse)
 
-	b.remove(s)
-	now = b.state(s)
-	assert.Equal(b, driver.Reader{Name: b.Reader, Events: r.Events + 2}, now, "the answer to reset is gone")
+	t.remove(s)
+	now = t.state(s)
+	assert.Equal(t, driver.Reader{Name: t.Reader, Events: r.Events + 2}, now, "without ATR")
 }
 
-func waitTells(b bench) {
-	s := b.program()
-	known, err := s.Readers(b.ctx)
-	require.NoError(b, err)
-	before := b.pick(known).Events
+func waitEvents(t test) {
+	s := t.program()
+	known, err := s.Readers(t.ctx)
+	require.NoError(t, err)
+	before := t.pick(known).Events
 	for i := range 2 {
-		ended := b.still(func() (err error) {
-			known, err = s.Wait(b.ctx, known)
+		ended := t.start(func() (err error) {
+			known, err = s.Wait(t.ctx, known)
 			return err
 		})
 		if i == 0 {
-			b.Insert(new(Card))
+			t.Insert(new(Card))
 		} else {
-			b.Remove()
+			t.Remove()
 		}
-		require.NoError(b, b.end(ended))
-		r := b.pick(known)
-		assert.Equal(b, i == 0, r.Present)
-		assert.Equal(b, before+uint32(i)+1, r.Events)
-		list, err := s.Readers(b.ctx)
-		require.NoError(b, err)
-		assert.Equal(b, known, list)
+		require.NoError(t, t.result(ended))
+		r := t.pick(known)
+		assert.Equal(t, i == 0, r.Present)
+		assert.Equal(t, before+uint32(i)+1, r.Events)
+		list, err := s.Readers(t.ctx)
+		require.NoError(t, err)
+		assert.Equal(t, known, list)
 	}
 }
 
-func waitTellsThePast(b bench) {
-	s := b.program()
-	known, err := s.Readers(b.ctx)
-	require.NoError(b, err)
-	other := b.program()
-	b.insert(other, new(Card))
-	b.remove(other)
-	now, err := s.Wait(b.ctx, known)
-	require.NoError(b, err)
-	assert.Equal(b, b.pick(known).Events+2, b.pick(now).Events)
+func waitPastEvents(t test) {
+	s := t.program()
+	known, err := s.Readers(t.ctx)
+	require.NoError(t, err)
+	other := t.program()
+	t.insert(other, new(Card))
+	t.remove(other)
+	now, err := s.Wait(t.ctx, known)
+	require.NoError(t, err)
+	assert.Equal(t, t.pick(known).Events+2, t.pick(now).Events)
 
-	all, err := s.Wait(b.ctx, nil)
-	require.NoError(b, err)
-	assert.Equal(b, now, all)
+	all, err := s.Wait(t.ctx, nil)
+	require.NoError(t, err)
+	assert.Equal(t, now, all)
 }
 
-func useIsNoChange(b bench) {
-	s := b.program()
-	b.insert(s, new(Card))
-	known, err := s.Readers(b.ctx)
-	require.NoError(b, err)
-	ended := b.still(func() error {
-		_, err := s.Wait(b.ctx, known)
+func waitIgnoresUse(t test) {
+	s := t.program()
+	t.insert(s, new(Card))
+	known, err := s.Readers(t.ctx)
+	require.NoError(t, err)
+	ended := t.start(func() error {
+		_, err := s.Wait(t.ctx, known)
 		return err
 	})
-	other := b.program()
+	other := t.program()
 	for range 3 {
-		k, err := other.Connect(b.ctx, b.Reader)
-		require.NoError(b, err)
-		require.NoError(b, k.Begin(b.ctx))
-		require.NoError(b, k.End(false))
-		require.NoError(b, k.Close(false))
+		k, err := other.Connect(t.ctx, t.Reader)
+		require.NoError(t, err)
+		require.NoError(t, k.Begin(t.ctx))
+		require.NoError(t, k.End(false))
+		require.NoError(t, k.Close(false))
 	}
-	assert.Empty(b, ended)
-	b.Remove()
-	assert.NoError(b, b.end(ended))
+	assert.Empty(t, ended)
+	t.Remove()
+	assert.NoError(t, t.result(ended))
 }
 
-func waitEnds(b bench) {
-	s := b.program()
-	known, err := s.Readers(b.ctx)
-	require.NoError(b, err)
+func waitContext(t test) {
+	s := t.program()
+	known, err := s.Readers(t.ctx)
+	require.NoError(t, err)
 	for range 3 {
-		ctx, cancel := context.WithCancel(b.ctx)
-		ended := b.still(func() error {
+		ctx, cancel := context.WithCancel(t.ctx)
+		ended := t.start(func() error {
 			_, err := s.Wait(ctx, known)
 			return err
 		})
 		cancel()
-		assert.Equal(b, context.Canceled, b.end(ended))
+		assert.Equal(t, context.Canceled, t.result(ended))
 	}
-	b.insert(s, new(Card)) // the service is as good as before
+	t.insert(s, new(Card)) // the service is still usable
 }
 
-func waitEndsWithClose(b bench) {
-	s := b.Program()
-	known, err := s.Readers(b.ctx)
-	require.NoError(b, err)
-	ended := b.still(func() error {
-		_, err := s.Wait(b.ctx, known)
+func waitClose(t test) {
+	s := t.Program()
+	known, err := s.Readers(t.ctx)
+	require.NoError(t, err)
+	ended := t.start(func() error {
+		_, err := s.Wait(t.ctx, known)
 		return err
 	})
-	require.NoError(b, s.Close())
-	assert.True(b, closed(b.end(ended)))
+	require.NoError(t, s.Close())
+	assert.True(t, isClosed(t.result(ended)))
 }
 
-func questionsDoNotWait(b bench) {
-	s := b.program()
-	b.insert(s, new(Card))
-	known, err := s.Readers(b.ctx)
-	require.NoError(b, err)
+func callsDuringWaits(t test) {
+	s := t.program()
+	t.insert(s, new(Card))
+	known, err := s.Readers(t.ctx)
+	require.NoError(t, err)
 	var waits []<-chan error
 	for range 3 {
-		waits = append(waits, b.still(func() error {
-			_, err := s.Wait(b.ctx, known)
+		waits = append(waits, t.start(func() error {
+			_, err := s.Wait(t.ctx, known)
 			return err
 		}))
 	}
@@ -138,22 +138,22 @@ func questionsDoNotWait(b bench) {
 	for range 4 {
 		all.Go(func() {
 			for range 10 {
-				list, err := s.Readers(b.ctx)
-				assert.NoError(b, err)
-				assert.Len(b, list, len(known))
-				k, err := s.Connect(b.ctx, b.Reader)
-				if !assert.NoError(b, err) {
+				list, err := s.Readers(t.ctx)
+				assert.NoError(t, err)
+				assert.Len(t, list, len(known))
+				k, err := s.Connect(t.ctx, t.Reader)
+				if !assert.NoError(t, err) {
 					return
 				}
 				_, err = count(k)
-				assert.NoError(b, err)
-				assert.NoError(b, k.Close(false))
+				assert.NoError(t, err)
+				assert.NoError(t, k.Close(false))
 			}
 		})
 	}
 	all.Wait()
-	b.Remove()
+	t.Remove()
 	for _, ended := range waits {
-		assert.NoError(b, b.end(ended))
+		assert.NoError(t, t.result(ended))
 	}
 }

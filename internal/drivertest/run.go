@@ -5,43 +5,42 @@ import (
 	"testing"
 )
 
-// Run checks a driver. Each test opens a bench of its own, whose reader has to
-// be empty.
-func Run(t *testing.T, open func(*testing.T) *Bench) {
-	for _, test := range []struct {
+// Run tests a driver. Each test opens a Fixture of its own, with an empty reader.
+func Run(t *testing.T, open func(*testing.T) *Fixture) {
+	for _, tt := range []struct {
 		name string
-		body func(bench)
+		run  func(test)
 	}{
-		{"readers are listed with their cards", listsReaders},
-		{"wait tells of insertion and removal", waitTells},
-		{"wait tells at once what happened before it", waitTellsThePast},
-		{"who uses a reader is no change", useIsNoChange},
-		{"wait ends with its context", waitEnds},
-		{"wait ends when the service is closed", waitEndsWithClose},
-		{"questions do not wait for waits", questionsDoNotWait},
-		{"connect says why not", connectSaysWhyNot},
-		{"connect does not wait for an exclusive program", exclusive},
-		{"commands and answers of every size", sizes},
-		{"half an answer is no answer", halfAnswer},
-		{"begin waits for others", beginWaits},
-		{"begin ends with its context", beginEnds},
-		{"commands of others wait too", othersWait},
-		{"a reset by another is told until reconnect", resetIsTold},
-		{"reconnect does not reset", reconnectDoesNotReset},
-		{"one's own reset is not told", ownReset},
-		{"a removed card does not come back", removedStaysRemoved},
-		{"a token in place of another ends the connections to it", replacedStaysReplaced},
-		{"close resets where asked", closeResets},
-		{"close ends a begin that waits", closeEndsBegin},
-		{"closed things do nothing", closedDoesNothing},
-		{"an ended context ends every call", endedContext},
-		{"the service stops and returns", stopsAndReturns},
-		{"nothing is left after close", nothingIsLeft},
+		{"Readers returns readers and cards", readers},
+		{"Wait returns after insertion and removal", waitEvents},
+		{"Wait returns at once after an earlier change", waitPastEvents},
+		{"Wait ignores connections", waitIgnoresUse},
+		{"Wait ends with its context", waitContext},
+		{"Wait ends with Close", waitClose},
+		{"other calls during Wait", callsDuringWaits},
+		{"errors of Connect", connectErrors},
+		{"Connect does not wait for an exclusive connection", connectExclusive},
+		{"commands and responses of all lengths", transmitSizes},
+		{"response of one byte", transmitTruncated},
+		{"Begin waits for another transaction", beginWaits},
+		{"Begin ends with its context", beginContext},
+		{"Transmit waits for another transaction", transmitWaits},
+		{"errors after a reset by another program until Reconnect", resetByAnother},
+		{"Reconnect does not reset", reconnectNoReset},
+		{"no error after its own reset", ownReset},
+		{"errors after removal, also with another card inserted", removed},
+		{"errors after the exchange of a token", replaced},
+		{"Close resets on request", closeReset},
+		{"Close ends Begin", closeEndsBegin},
+		{"errors after Close", closed},
+		{"errors with a canceled context", endedContext},
+		{"errors while the service is stopped", stopAndStart},
+		{"no goroutine is left after Close", goroutines},
 	} {
-		t.Run(test.name, func(t *testing.T) {
-			ctx, cancel := context.WithTimeout(t.Context(), soon)
+		t.Run(tt.name, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), timeout)
 			defer cancel()
-			test.body(bench{t, open(t), ctx})
+			tt.run(test{t, open(t), ctx})
 		})
 	}
 }

@@ -11,123 +11,123 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func closedDoesNothing(b bench) {
-	s := b.Program()
-	b.insert(s, new(Card))
-	k, err := s.Connect(b.ctx, b.Reader)
-	require.NoError(b, err)
-	require.NoError(b, s.Close())
-	require.NoError(b, s.Close())
-	_, err = s.Readers(b.ctx)
-	assert.ErrorIs(b, err, driver.InvalidHandle)
-	_, err = s.Wait(b.ctx, nil)
-	assert.ErrorIs(b, err, driver.InvalidHandle)
-	_, err = s.Connect(b.ctx, b.Reader)
-	assert.ErrorIs(b, err, driver.InvalidHandle)
+func closed(t test) {
+	s := t.Program()
+	t.insert(s, new(Card))
+	k, err := s.Connect(t.ctx, t.Reader)
+	require.NoError(t, err)
+	require.NoError(t, s.Close())
+	require.NoError(t, s.Close())
+	_, err = s.Readers(t.ctx)
+	assert.ErrorIs(t, err, driver.InvalidHandle)
+	_, err = s.Wait(t.ctx, nil)
+	assert.ErrorIs(t, err, driver.InvalidHandle)
+	_, err = s.Connect(t.ctx, t.Reader)
+	assert.ErrorIs(t, err, driver.InvalidHandle)
 
-	b.counts(k, 1) // cards are closed by their owners
-	require.NoError(b, k.Close(false))
+	t.assertCount(k, 1) // connections outlive the service
+	require.NoError(t, k.Close(false))
 	_, err = count(k)
-	assert.ErrorIs(b, err, driver.InvalidHandle)
-	assert.ErrorIs(b, k.Begin(b.ctx), driver.InvalidHandle)
-	assert.ErrorIs(b, k.End(false), driver.InvalidHandle)
-	assert.ErrorIs(b, k.Reconnect(b.ctx), driver.InvalidHandle)
+	assert.ErrorIs(t, err, driver.InvalidHandle)
+	assert.ErrorIs(t, k.Begin(t.ctx), driver.InvalidHandle)
+	assert.ErrorIs(t, k.End(false), driver.InvalidHandle)
+	assert.ErrorIs(t, k.Reconnect(t.ctx), driver.InvalidHandle)
 }
 
-func endedContext(b bench) {
-	s := b.program()
-	b.insert(s, new(Card))
-	k := b.connect(s)
-	ctx, cancel := context.WithCancel(b.ctx)
+func endedContext(t test) {
+	s := t.program()
+	t.insert(s, new(Card))
+	k := t.connect(s)
+	ctx, cancel := context.WithCancel(t.ctx)
 	cancel()
 	_, err := s.Readers(ctx)
-	assert.Equal(b, context.Canceled, err)
+	assert.Equal(t, context.Canceled, err)
 	_, err = s.Wait(ctx, nil)
-	assert.Equal(b, context.Canceled, err)
-	_, err = s.Connect(ctx, b.Reader)
-	assert.Equal(b, context.Canceled, err)
-	assert.Equal(b, context.Canceled, k.Begin(ctx))
-	if err := k.Reconnect(ctx); err != nil { // it need not wait
-		assert.Equal(b, context.Canceled, err)
+	assert.Equal(t, context.Canceled, err)
+	_, err = s.Connect(ctx, t.Reader)
+	assert.Equal(t, context.Canceled, err)
+	assert.Equal(t, context.Canceled, k.Begin(ctx))
+	if err := k.Reconnect(ctx); err != nil { // it may succeed without waiting
+		assert.Equal(t, context.Canceled, err)
 	}
-	require.NoError(b, k.Begin(b.ctx))
-	require.NoError(b, k.End(false))
+	require.NoError(t, k.Begin(t.ctx))
+	require.NoError(t, k.End(false))
 }
 
-func stopsAndReturns(b bench) {
-	if b.Stop == nil {
-		b.Skip("this service cannot be stopped")
+func stopAndStart(t test) {
+	if t.Stop == nil {
+		t.Skip("this service has no Stop")
 	}
-	s := b.program()
-	b.insert(s, new(Card))
-	k, section := b.connect(s), b.connect(s)
-	known, err := s.Readers(b.ctx)
-	require.NoError(b, err)
-	require.NoError(b, section.Begin(b.ctx))
-	ended := b.still(func() error {
-		_, err := s.Wait(b.ctx, known)
+	s := t.program()
+	t.insert(s, new(Card))
+	k, holder := t.connect(s), t.connect(s)
+	known, err := s.Readers(t.ctx)
+	require.NoError(t, err)
+	require.NoError(t, holder.Begin(t.ctx))
+	ended := t.start(func() error {
+		_, err := s.Wait(t.ctx, known)
 		return err
 	})
 
-	b.Stop()
-	err = b.end(ended)
-	assert.True(b, gone(err), "%v", err)
-	_, err = s.Readers(b.ctx)
-	assert.ErrorIs(b, err, driver.NoService)
-	_, err = s.Wait(b.ctx, nil)
-	assert.ErrorIs(b, err, driver.NoService)
-	_, err = s.Connect(b.ctx, b.Reader)
-	assert.ErrorIs(b, err, driver.NoService)
-	_, err = count(section)
-	assert.ErrorIs(b, err, driver.ServiceStopped)
+	t.Stop()
+	err = t.result(ended)
+	assert.True(t, isGone(err), "%v", err)
+	_, err = s.Readers(t.ctx)
+	assert.ErrorIs(t, err, driver.NoService)
+	_, err = s.Wait(t.ctx, nil)
+	assert.ErrorIs(t, err, driver.NoService)
+	_, err = s.Connect(t.ctx, t.Reader)
+	assert.ErrorIs(t, err, driver.NoService)
+	_, err = count(holder)
+	assert.ErrorIs(t, err, driver.ServiceStopped)
 
-	b.Start()
-	assert.ErrorIs(b, k.Begin(b.ctx), driver.ServiceStopped, "a connection does not survive")
-	assert.ErrorIs(b, section.End(false), driver.ServiceStopped)
-	b.until(s, present)
-	b.counts(b.connect(s), 1)
+	t.Start()
+	assert.ErrorIs(t, k.Begin(t.ctx), driver.ServiceStopped, "connections do not survive")
+	assert.ErrorIs(t, holder.End(false), driver.ServiceStopped)
+	t.waitFor(s, present)
+	t.assertCount(t.connect(s), 1)
 }
 
-// gone reports whether an error says that there is no service: any more, or
-// again not.
-func gone(err error) bool {
+// isGone reports whether an error is that of a stopped service: of a call that it
+// interrupted, or of a later one.
+func isGone(err error) bool {
 	return errors.Is(err, driver.ServiceStopped) || errors.Is(err, driver.NoService)
 }
 
-// closed reports whether an error says that the service was closed: under a
-// call, or before the call looked again.
-func closed(err error) bool {
+// isClosed reports whether an error is that of a closed service: of a call that
+// Close interrupted, or of a later one.
+func isClosed(err error) bool {
 	return errors.Is(err, driver.Cancelled) || errors.Is(err, driver.InvalidHandle)
 }
 
-// nothingIsLeft counts goroutines: none may outlive its owner.
-func nothingIsLeft(b bench) {
-	watch := b.program()
-	b.insert(watch, new(Card))
-	other := b.connect(watch)
+// goroutines checks that no goroutine outlives its service or connection.
+func goroutines(t test) {
+	watch := t.program()
+	t.insert(watch, new(Card))
+	other := t.connect(watch)
 	before := runtime.NumGoroutine()
 
-	s := b.Program()
-	k, err := s.Connect(b.ctx, b.Reader)
-	require.NoError(b, err)
-	known, err := s.Readers(b.ctx)
-	require.NoError(b, err)
+	s := t.Program()
+	k, err := s.Connect(t.ctx, t.Reader)
+	require.NoError(t, err)
+	known, err := s.Readers(t.ctx)
+	require.NoError(t, err)
 	var waits []<-chan error
 	for range 3 {
-		waits = append(waits, b.still(func() error {
-			_, err := s.Wait(b.ctx, known)
+		waits = append(waits, t.start(func() error {
+			_, err := s.Wait(t.ctx, known)
 			return err
 		}))
 	}
-	require.NoError(b, other.Begin(b.ctx))
-	ctx, cancel := context.WithTimeout(b.ctx, 20*time.Millisecond)
+	require.NoError(t, other.Begin(t.ctx))
+	ctx, cancel := context.WithTimeout(t.ctx, 20*time.Millisecond)
 	defer cancel()
-	assert.Equal(b, context.DeadlineExceeded, k.Begin(ctx))
-	require.NoError(b, k.Close(false))
-	require.NoError(b, s.Close())
+	assert.Equal(t, context.DeadlineExceeded, k.Begin(ctx))
+	require.NoError(t, k.Close(false))
+	require.NoError(t, s.Close())
 	for _, ended := range waits {
-		err := b.end(ended)
-		assert.True(b, closed(err), "%v", err)
+		err := t.result(ended)
+		assert.True(t, isClosed(err), "%v", err)
 	}
 
 	tick := time.NewTicker(5 * time.Millisecond)
@@ -135,10 +135,10 @@ func nothingIsLeft(b bench) {
 	for runtime.NumGoroutine() > before {
 		select {
 		case <-tick.C:
-		case <-b.ctx.Done():
+		case <-t.ctx.Done():
 			all := make([]byte, 1<<16)
-			require.Fail(b, "goroutines are left", "%s", all[:runtime.Stack(all, true)])
+			require.Fail(t, "goroutines are left", "%s", all[:runtime.Stack(all, true)])
 		}
 	}
-	b.counts(other, 1)
+	t.assertCount(other, 1)
 }

@@ -160,7 +160,7 @@ func TestTransmit(t *testing.T) {
 			{"0001000502", "6c05"}, {"0001010000", "256 bytes, 9000"}, {"0001010100", "6700"},
 			{"00010101" + "000000", "257 bytes, 9000"}, {"00c0000000", "6d00"},
 		}},
-		{"NoResponseChaining and MaxResponse: 6C05 only if 5 bytes fit", iso.Config{NoResponseChaining: true, MaxResponse: 4}, []step{
+		{"NoResponseChaining and MaxResponse", iso.Config{NoResponseChaining: true, MaxResponse: 4}, []step{
 			{"0001000502", "6c05"}, {"0001000505", "6700"},
 		}},
 		{"MaxCommand", iso.Config{MaxCommand: 8}, []step{{"0002000003aabbcc", "aabbcc9000"}, {"0002000003aabbcc00", "6700"}}},

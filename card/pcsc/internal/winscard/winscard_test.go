@@ -39,10 +39,10 @@ func (l *library) open() driver.Service {
 func TestDriver(t *testing.T) {
 	for _, noPnP := range []bool{false, true} {
 		t.Run(fmt.Sprintf("plug and play %v", !noPnP), func(t *testing.T) {
-			drivertest.Run(t, func(t *testing.T) *drivertest.Bench {
+			drivertest.Run(t, func(t *testing.T) *drivertest.Fixture {
 				l := newLibrary(t, name)
 				l.noPnP = noPnP
-				return &drivertest.Bench{
+				return &drivertest.Fixture{
 					Program: func() driver.Service { return winscard.New(l) },
 					Reader:  name,
 					Insert:  func(c *drivertest.Card) { require.NoError(t, l.set.Insert(name, c)) },

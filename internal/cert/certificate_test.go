@@ -338,9 +338,9 @@ func TestDottedOID(t *testing.T) {
 	}
 }
 
-// FuzzCert checks that each element lies at its offset, that Extension agrees with
-// Extensions, and that encoding/asn1 reads the same object identifiers, if it
-// accepts them.
+// FuzzCert checks that each element and each fault lies at its offset, that
+// Extension agrees with Extensions, and that encoding/asn1 reads the same object
+// identifiers, if it accepts them.
 func FuzzCert(f *testing.F) {
 	f.Fuzz(func(t *testing.T, der []byte) {
 		c, err := cert.Parse(der)
@@ -371,6 +371,11 @@ func FuzzCert(f *testing.F) {
 			text := string(d.Text)
 			if !d.Time.IsZero() && d.Time.Format("060102150405Z") != text && d.Time.Format("20060102150405Z") != text {
 				t.Fatalf("%q was decoded as %v", text, d.Time)
+			}
+		}
+		for _, f := range c.Faults() {
+			if fault, ok := f.Err.(*ber.Error); !ok || fault.Offset <= 0 || fault.Offset > len(der) {
+				t.Fatalf("fault %v is not in the certificate", f)
 			}
 		}
 		usage, ok, err := c.KeyUsage()

@@ -23,6 +23,14 @@ type Attribute struct {
 // order. The error is a *[ber.Error].
 func Attributes(name ber.Element) ([]Attribute, error) {
 	var list []Attribute
+	if err := walkAttributes(name, func(a Attribute) { list = append(list, a) }); err != nil {
+		return nil, err
+	}
+	return list, nil
+}
+
+// walkAttributes calls f for each attribute of a Name up to the first fault.
+func walkAttributes(name ber.Element, f func(Attribute)) error {
 	r := name.Inside()
 	for rdn := 0; r.More(); rdn++ {
 		set, ok := r.Take(ber.Set)
@@ -39,18 +47,18 @@ func Attributes(name ber.Element) ([]Attribute, error) {
 			oid, _ := p.Take(ber.OID)
 			value, ok := p.Next()
 			if err := p.Close(); err != nil {
-				return nil, err
+				return err
 			}
 			if !ok || !ValidOID(oid.Value) {
-				return nil, &ber.Error{Offset: pair.Offset, Reason: "attribute without a valid type and a value"}
+				return &ber.Error{Offset: pair.Offset, Reason: "attribute without a valid type and a value"}
 			}
-			list = append(list, Attribute{RDN: rdn, OID: oid.Value, Value: value})
+			f(Attribute{RDN: rdn, OID: oid.Value, Value: value})
 		}
 		if err := in.Err(); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return list, r.Err()
+	return r.Err()
 }
 
 // Text decodes the string of an attribute. It returns false if the value is not a

@@ -11,7 +11,7 @@ import (
 func PublicKey(der []byte) (crypto.PublicKey, error) {
 	c, err := Parse(der)
 	if err != nil {
-		return nil, fmt.Errorf("certificate: %w; it must be DER, not PEM", err)
+		return nil, fmt.Errorf("certificate: %w", err)
 	}
 	public, err := c.PublicKey()
 	if err != nil {

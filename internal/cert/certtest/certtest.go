@@ -29,6 +29,9 @@ type Certificate struct {
 	List       []byte   // extension list with its explicit tag, overrides Extensions
 
 	Trailer []byte // appended to TBSCertificate
+
+	SignatureAlgorithm []byte // of the certificate; nil: Signature
+	SignatureValue     []byte // BIT STRING
 }
 
 // DER encodes the certificate.
@@ -49,7 +52,7 @@ func (c Certificate) DER() []byte {
 		list,
 		c.Trailer,
 	)
-	return Sequence(tbs, signature, ber.Append(nil, ber.BitString, make([]byte, 257)))
+	return Sequence(tbs, or(c.SignatureAlgorithm, signature), or(c.SignatureValue, ber.Append(nil, ber.BitString, make([]byte, 257))))
 }
 
 func or(field, otherwise []byte) []byte {

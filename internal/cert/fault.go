@@ -39,11 +39,13 @@ func (c *Certificate) Faults() []Fault {
 	r.Next()
 	algorithm, _ := r.Next()
 	value, _ := r.Next()
-	err := algorithmFault(algorithm)
-	if err == nil && inner == nil && string(algorithm.Raw) != string(c.Signature.Raw) {
-		err = fault(algorithm, "differs from the algorithm in TBSCertificate") // RFC 5280, 4.1.1.2
+	if inner != nil || string(algorithm.Raw) != string(c.Signature.Raw) {
+		err := algorithmFault(algorithm)
+		if err == nil && inner == nil {
+			err = fault(algorithm, "differs from the algorithm in TBSCertificate") // RFC 5280, 4.1.1.2
+		}
+		add("signatureAlgorithm", err)
 	}
-	add("signatureAlgorithm", err)
 	add("signatureValue", signatureFault(value))
 	return faults
 }

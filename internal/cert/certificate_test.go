@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/asn1"
 	"testing"
+	"time"
 
 	"github.com/smartlogon/smartlogon/internal/ber"
 	"github.com/smartlogon/smartlogon/internal/cert"
@@ -199,6 +200,15 @@ func TestDates(t *testing.T) {
 			}
 		})
 	}
+	t.Run("first second of year 1", func(t *testing.T) {
+		first := certtest.GeneralizedTime("00010101000000Z")
+		c := parse(t, certtest.Certificate{NotBefore: first, NotAfter: first})
+		notBefore, notAfter := c.Dates()
+		for _, d := range []cert.Date{notBefore, notAfter} {
+			assert.False(t, d.Time.IsZero(), "zero is malformed")
+			assert.Equal(t, "0001-01-01T00:00:00Z", d.Time.Format(time.RFC3339))
+		}
+	})
 	t.Run("not two dates", func(t *testing.T) {
 		date := certtest.UTCTime("230101000000Z")
 		for _, validity := range [][]byte{certtest.Sequence(), certtest.Sequence(date), certtest.Sequence(date, date, date), certtest.Sequence(date, date, []byte{0x17})} {

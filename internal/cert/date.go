@@ -8,7 +8,7 @@ import (
 
 // A Date is one of the two dates of a certificate.
 type Date struct {
-	Time time.Time // in UTC, to the second; zero if the date is malformed
+	Time time.Time // in UTC; zero if the date is malformed
 	Text []byte    // as encoded
 }
 
@@ -54,6 +54,11 @@ func readDate(e ber.Element) Date {
 	t := time.Date(year, time.Month(f[0]), f[1], f[2], f[3], f[4], 0, time.UTC)
 	if int(t.Month()) != f[0] || t.Day() != f[1] || t.Hour() != f[2] || t.Minute() != f[3] || t.Second() != f[4] {
 		return d // time.Date has normalized a date that does not exist, such as June 31
+	}
+	if t.IsZero() {
+		// The zero Time means malformed, but 00010101000000Z is a date like
+		// 00010102000000Z.
+		t = t.Add(time.Nanosecond)
 	}
 	d.Time = t
 	return d

@@ -1,0 +1,134 @@
+package smartlogon_test
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/smartlogon/smartlogon/internal/deptest"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+const (
+	scard   = "github.com/ebfe/scard"
+	pivGo   = "github.com/go-piv/piv-go/..."
+	testify = "github.com/stretchr/testify/..."
+)
+
+// layers are the imports that the architecture forbids. Packages import only
+// what stands below them: enumerate, then piv and internal/gids, then card.
+var layers = []deptest.Rule{
+	{
+		Of:     []string{"./card/..."},
+		Except: []string{"./card/cardtest"},
+		Deny:   []string{"./piv", "./internal/cardapp", "./internal/gids", "./enumerate/...", "./upn/..."},
+		Reason: "card is for any card and knows no card application",
+	},
+	{
+		Of:     []string{"./card/driver"},
+		Deny:   []string{"./..."},
+		Reason: "a PC/SC backend is written against card/driver alone",
+	},
+	{
+		Of:     []string{"./piv", "./internal/cardapp", "./internal/gids"},
+		Deny:   []string{"./enumerate/...", "./upn/..."},
+		Reason: "card applications know neither Windows' rules nor user names",
+	},
+	{
+		Of:     []string{"./piv"},
+		Deny:   []string{"./internal/gids"},
+		Reason: "card applications do not know each other",
+	},
+	{
+		Of:     []string{"./internal/gids"},
+		Deny:   []string{"./piv"},
+		Reason: "card applications do not know each other",
+	},
+	{
+		Of:     []string{"./upn/...", "./enumerate/rules", "./enumerate/challenge"},
+		Deny:   []string{"./card/...", "./piv", "./internal/cardapp", "./internal/gids", "./enumerate", scard, pivGo},
+		Reason: "a server judges certificates and verifies answers without code for cards",
+	},
+	{
+		Of:     []string{"./enumerate"},
+		Deny:   []string{"./internal/ber"},
+		Direct: true,
+		Reason: "TLV belongs to card applications and certificates",
+	},
+	{
+		Of:     []string{"./..."},
+		Except: []string{"./card/pcsc"},
+		Deny:   []string{scard},
+		Direct: true,
+		Tests:  true,
+		Reason: "it needs PC/SC's C headers, which must not stop more than a main package",
+	},
+	{
+		Of:     []string{"./..."},
+		Except: []string{"./card/pcsc", "./enumerate/pivgo", "./examples/...", "./internal/interop"},
+		Deny:   []string{"./card/pcsc", scard},
+		Reason: "the backend is the choice of the program's main package",
+	},
+	{
+		Of:     []string{"./..."},
+		Except: []string{"./enumerate/pivgo", "./examples/yubikey", "./internal/interop"},
+		Deny:   []string{pivGo},
+		Direct: true,
+		Tests:  true,
+		Reason: "it needs PC/SC's C headers and serves only programs that use it already",
+	},
+	{
+		Of:     []string{"./..."},
+		Except: []string{"./internal/drivertest", "./internal/faultmatrix"},
+		Deny:   []string{testify},
+		Reason: "programs do not contain assertions",
+	},
+	{
+		Of:     []string{"./..."},
+		Except: []string{"./card/cardtest", "./examples/...", "./internal/drivertest", "./internal/faultmatrix", "./internal/interop", "./internal/pcsclite/server", "./internal/softcard/...", "./internal/vpcd"},
+		Deny:   []string{"./card/cardtest", "./internal/softcard/...", "./internal/testkeys", "./internal/vectors"},
+		Reason: "software cards and test keys do not belong in programs",
+	},
+	{
+		Of:     []string{"./internal/softcard/iso", "./internal/softcard/piv", "./internal/softcard/gids"},
+		Deny:   []string{"./..."},
+		Allow:  []string{"./internal/ber", "./internal/softcard/...", "./internal/testkeys"},
+		Reason: "software cards share only internal/ber with the client, so both cannot misread a standard alike",
+	},
+	{
+		Of:     []string{"./internal/ber"},
+		Deny:   []string{"./..."},
+		Reason: "client and software cards share it, and through it nothing else",
+	},
+	{
+		Of:     []string{"./examples/..."},
+		Deny:   []string{"./internal/..."},
+		Direct: true,
+		Reason: "examples are copied, so they use public packages only",
+	},
+}
+
+func loadModule(t *testing.T) *deptest.Module {
+	t.Helper()
+	module, err := deptest.Load(os.DirFS("."), "github.com/smartlogon/smartlogon")
+	require.NoError(t, err)
+	return module
+}
+
+func TestLayers(t *testing.T) {
+	for _, violation := range loadModule(t).Check(layers...) {
+		assert.Fail(t, violation)
+	}
+}
+
+func TestLayersForbidImports(t *testing.T) {
+	for _, rule := range layers {
+		module := loadModule(t)
+		for _, denied := range rule.Deny {
+			pkg, imported := strings.TrimSuffix(rule.Of[0], "/..."), strings.TrimSuffix(denied, "/...")
+			module.Import(pkg, imported)
+			assert.Contains(t, module.Check(rule), pkg+" imports "+imported+": "+rule.Reason)
+		}
+	}
+}

@@ -258,7 +258,9 @@ func encodeRSA(k *rsa.PrivateKey) (Algorithm, []byte, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	if err := k.Validate(); err != nil {
+	// Validate of Go 1.25 trusts precomputed values, so it gets the key without.
+	bare := rsa.PrivateKey{PublicKey: k.PublicKey, D: k.D, Primes: k.Primes}
+	if err := bare.Validate(); err != nil {
 		return 0, nil, err
 	}
 	half := alg.rsaBits() / 16

@@ -1,5 +1,9 @@
 # make demo     sign in with a software card
 # make test     everything that needs Go only
+# make oldest   the same with the oldest Go that go.mod allows
+# make lint     gofmt, go vet, staticcheck
+# make apidiff  changes of the exported interface since BASE, or the last tag
+# make vuln     govulncheck, where its database can be reached
 # make deps     Debian packages for the next one
 # make interop  the real PC/SC service, and foreign programs
 # make pivgo    of that, piv-go's own tests on software YubiKeys
@@ -18,13 +22,25 @@ DEBS = gcc libc6-dev pkg-config libpcsclite-dev pcscd vsmartcard-vpcd \
        opensc opensc-pkcs11 pcsc-tools yubico-piv-tool ykcs11 openssl \
        wine wine64 gcc-mingw-w64-x86-64
 
-.PHONY: demo test deps interop pivgo cross fuzz cover bench
+.PHONY: demo test oldest lint apidiff vuln deps interop pivgo cross fuzz cover bench
 
 demo:
 	@CGO_ENABLED=0 DEMO_PIN=123456 $(GO) run ./examples/signin -pin-env DEMO_PIN
 
 test:
 	@GO="$(GO)" sh .ci/test
+
+oldest:
+	@GO="$(GO)" sh .ci/oldest
+
+lint:
+	@GO="$(GO)" sh .ci/lint
+
+apidiff:
+	@GO="$(GO)" BASE="$(BASE)" sh .ci/apidiff
+
+vuln:
+	@GO="$(GO)" sh .ci/vuln
 
 deps:
 	@sh .ci/deps $(DEBS)

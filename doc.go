@@ -1,27 +1,29 @@
-// Package smartlogon signs people in with smart cards. It is the front page of a
-// module whose packages do the work; there is nothing to import here.
+// Package smartlogon is the overview of a module for signing in with smart
+// cards. It has no identifiers; import the packages below.
 //
-// Readers hold cards, cards hold credentials, credentials carry names and sign:
+// The module finds the certificates on all cards, decides by Windows' rules which
+// can be used to sign in, determines the user name, and signs with the card's key:
 //
-//	card       readers, cards, commands, and the one gate that PINs pass
+//	card       readers, cards, commands, and the PIN guard
 //	piv        the PIV application of a card (NIST SP 800-73-4), any vendor's
-//	enumerate  the certificates on all cards, PIV cards and virtual smart cards
-//	           (GIDS), judged and named as Windows does; their keys, unlocked
-//	upn        whom a certificate names, and which name Windows would send
+//	enumerate  the credentials on PIV cards and virtual smart cards (GIDS),
+//	           judged and named; their keys, unlocked with a PIN
+//	upn        the names in a certificate, and the one that Windows sends
 //
-// A program that signs a person in needs four of the packages below:
+// A program that signs a user in needs these:
 //
-//   - card/pcsc has the machine's readers, card/cardtest software ones for tests;
-//   - enumerate finds the credentials and unlocks one with a PIN, which
-//     card/prompt asks for;
-//   - upn says which name Windows would send to Azure AD (Entra);
-//   - enumerate/challenge answers a server's challenge, and verifies the answer
-//     on the server, which gets no smart card code by it.
+//   - card/pcsc, the machine's readers, or card/cardtest, software readers and
+//     cards for tests
+//   - enumerate, which lists credentials and unlocks their keys, and card/prompt,
+//     which asks the user for the PIN
+//   - upn, for the name that is sent to Azure AD (Entra)
+//   - enumerate/challenge, which answers a server's challenge, and verifies the
+//     answer on the server without importing any smart card code
 //
-// Others are for those who need one thing only: enumerate/rules is Microsoft's
-// rules for sign-in certificates as a pure function, upn/mapping the strings
-// that tie a certificate to an account in Entra or Active Directory.
+// Two packages need no card: enumerate/rules checks a certificate against
+// Windows' rules for sign-in, and upn/mapping prints, parses and matches the
+// strings that map a certificate to an account in Entra or Active Directory.
 //
-// The programs in examples are small and made to be copied; examples/signin is
-// the one to read first.
+// The programs in examples are short and meant to be copied; start with
+// examples/signin.
 package smartlogon

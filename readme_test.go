@@ -17,25 +17,25 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-var update = flag.Bool("update", false, "write the table of remedies anew")
+var update = flag.Bool("update", false, "rewrite the table of remedies")
 
-func read(t *testing.T, name string) string {
+func readFile(t *testing.T, name string) string {
 	t.Helper()
 	text, err := os.ReadFile(name)
 	require.NoError(t, err)
 	return string(text)
 }
 
-func TestProgramOfTheReadmeIsTheOneThatIsTested(t *testing.T) {
-	_, rest, found := strings.Cut(read(t, "README.md"), "```go\n")
-	require.True(t, found)
-	program, _, found := strings.Cut(rest, "```")
-	require.True(t, found)
+func TestREADMEProgramIsQuickstart(t *testing.T) {
+	_, rest, ok := strings.Cut(readFile(t, "README.md"), "```go\n")
+	require.True(t, ok)
+	program, _, ok := strings.Cut(rest, "```")
+	require.True(t, ok)
 	assert.LessOrEqual(t, strings.Count(program, "\n"), 22)
-	assert.True(t, strings.HasSuffix(read(t, "examples/quickstart/main.go"), "\n"+program))
+	assert.True(t, strings.HasSuffix(readFile(t, "examples/quickstart/main.go"), "\n"+program))
 }
 
-// remedies are the errors that a person can do something about.
+// remedies lists the errors that the user can do something about.
 var remedies = []struct {
 	name string
 	err  error
@@ -69,12 +69,11 @@ var remedies = []struct {
 	{"enumerate.ErrAdministrator", enumerate.ErrAdministrator},
 }
 
-// mistakes are errors of the program, about which a person can do nothing.
-var mistakes = map[string]bool{"card.ErrOver": true}
+// programErrors lists the errors that only the programmer can do something about.
+var programErrors = map[string]bool{"card.ErrOver": true}
 
-// With -update the table is written anew.
-func TestReadmePrintsTheRemedyForEveryError(t *testing.T) {
-	readme := read(t, "README.md")
+func TestREADMEListsEveryRemedy(t *testing.T) {
+	readme := readFile(t, "README.md")
 	if *update {
 		var table strings.Builder
 		for _, r := range remedies {
@@ -92,12 +91,13 @@ func TestReadmePrintsTheRemedyForEveryError(t *testing.T) {
 	}
 	for _, pkg := range []string{"card", "piv", "enumerate"} {
 		for _, name := range exportedErrors(t, pkg) {
-			assert.True(t, listed[name] || mistakes[name], "%s has no row", name)
+			assert.True(t, listed[name] || programErrors[name], "%s has no row", name)
 		}
 	}
 }
 
-// exportedErrors are the variables of a package that are errors by their names.
+// exportedErrors returns the exported variables of a package whose names begin
+// with Err.
 func exportedErrors(t *testing.T, dir string) []string {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
@@ -109,9 +109,17 @@ func exportedErrors(t *testing.T, dir string) []string {
 		}
 		file, err := parser.ParseFile(token.NewFileSet(), dir+"/"+e.Name(), nil, 0)
 		require.NoError(t, err)
-		for name, object := range file.Scope.Objects {
-			if object.Kind == ast.Var && strings.HasPrefix(name, "Err") {
-				names = append(names, dir+"."+name)
+		for _, decl := range file.Decls {
+			group, ok := decl.(*ast.GenDecl)
+			if !ok || group.Tok != token.VAR {
+				continue
+			}
+			for _, spec := range group.Specs {
+				for _, ident := range spec.(*ast.ValueSpec).Names {
+					if strings.HasPrefix(ident.Name, "Err") {
+						names = append(names, dir+"."+ident.Name)
+					}
+				}
 			}
 		}
 	}

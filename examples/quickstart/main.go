@@ -1,5 +1,5 @@
-// Quickstart is the program of the README: it signs a person in with the first
-// certificate that Windows would show. Signin is the same with all the rest.
+// Quickstart is the program of the README: it signs in with the first credential
+// that Windows would offer. Signin is the complete version.
 package main
 
 import (
@@ -23,25 +23,25 @@ func main() {
 	if err != nil {
 		log.Fatalln(err, card.Hint(err))
 	}
-	fmt.Println("Windows would send", name, "- the answer to the server has", len(answer), "bytes")
+	fmt.Printf("Name to send: %q. The answer for the server has %d bytes.\n", name, len(answer))
 }
 
 func signIn(ctx context.Context, service *card.Service, ask card.PINFunc) (name string, answer []byte, err error) {
-	find := enumerate.Finder{Service: service}
-	tiles, err := find.Offered(ctx)
-	if len(tiles) == 0 {
+	finder := enumerate.Finder{Service: service}
+	credentials, err := finder.Offered(ctx)
+	if len(credentials) == 0 {
 		return "", nil, err
 	}
-	who, err := upn.SignIn{}.Name(tiles[0].Names) // the name that Windows would send
+	send, err := upn.SignIn{}.Name(credentials[0].Names) // the name that Windows sends
 	if err != nil {
 		return "", nil, err
 	}
-	key, err := tiles[0].Unlock(ctx, ask) // a crypto.Signer
+	key, err := credentials[0].Unlock(ctx, ask) // a crypto.Signer
 	if err != nil {
 		return "", nil, err
 	}
 	defer key.Close()
-	sent := challenge.New("sign-in", "https://example.com") // the server's work
-	answer, err = challenge.Respond(key, tiles[0].Raw, sent, "https://example.com")
-	return who.Value, answer, err
+	issued := challenge.New("sign-in", "https://example.com") // done by the server
+	answer, err = challenge.Respond(key, credentials[0].Raw, issued, "https://example.com")
+	return send.Value, answer, err
 }

@@ -7,19 +7,19 @@ import (
 	"github.com/smartlogon/smartlogon/upn/mapping"
 )
 
-// accounts is what ties a certificate to accounts in a directory.
+// accounts holds the strings that map a certificate to accounts in a directory.
 type accounts struct {
 	Mappings struct {
 		Entra map[string][]string `json:"entra"` // certificateUserIds
 		AD    map[string][]string `json:"ad"`    // altSecurityIdentities
 	} `json:"mappings"`
-	NotMapped string `json:"notMapped,omitempty"` // what is in the certificate and cannot be written
+	NotMapped string `json:"notMapped,omitempty"` // why some strings are missing
 
 	SID      string `json:"sid"`
-	OtherSID string `json:"otherSid,omitempty"` // the certificate names a second one; a controller uses the first
+	OtherSID string `json:"otherSid,omitempty"` // a second, different SID; domain controllers use the first
 }
 
-// The kinds of both directories, in the order of their documentation.
+// The kinds of mapping in each directory, in the order of its documentation.
 var (
 	entraKinds = []mapping.Kind{
 		mapping.PrincipalName, mapping.RFC822, mapping.IssuerSubject, mapping.Subject,
@@ -33,8 +33,8 @@ var (
 
 func accountsOf(der []byte) (a accounts) {
 	var entraErr, adErr error
-	a.Mappings.Entra, entraErr = spellings(der, mapping.Entra, entraKinds)
-	a.Mappings.AD, adErr = spellings(der, mapping.ActiveDirectory, adKinds)
+	a.Mappings.Entra, entraErr = stringsOf(der, mapping.Entra, entraKinds)
+	a.Mappings.AD, adErr = stringsOf(der, mapping.ActiveDirectory, adKinds)
 	if err := cmp.Or(entraErr, adErr); err != nil {
 		a.NotMapped = err.Error()
 	}
@@ -49,16 +49,16 @@ func accountsOf(der []byte) (a accounts) {
 	return a
 }
 
-// spellings are the strings of a directory by kind, ready to paste, the one to
-// prefer first.
-func spellings(der []byte, d mapping.Dialect, kinds []mapping.Kind) (map[string][]string, error) {
-	all := make(map[string][]string, len(kinds))
+// stringsOf returns the mapping strings for a directory by kind, the preferred
+// spelling first. Each kind has an entry.
+func stringsOf(der []byte, d mapping.Dialect, kinds []mapping.Kind) (map[string][]string, error) {
+	byKind := make(map[string][]string, len(kinds))
 	for _, k := range kinds {
-		all[k.String()] = []string{}
+		byKind[k.String()] = []string{}
 	}
-	found, err := mapping.Of(der, d)
-	for _, s := range found {
-		all[s.Kind.String()] = append(all[s.Kind.String()], s.String())
+	mappings, err := mapping.Of(der, d)
+	for _, m := range mappings {
+		byKind[m.Kind.String()] = append(byKind[m.Kind.String()], m.String())
 	}
-	return all, err
+	return byKind, err
 }

@@ -8,22 +8,22 @@ import (
 	"github.com/smartlogon/smartlogon/piv"
 )
 
-// containerNames are the names by which Windows programs know the keys of a PIV
-// card, by their slots: those of the map that Yubico's driver keeps on the card,
-// else those that the driver of Windows makes of the card's identifier.
+// containerNames returns, for each slot of a PIV card, the container name that
+// Windows programs use for its key: from the container map that Yubico's minidriver
+// writes to the card, or as Windows' own minidriver derives it from the CHUID.
 func containerNames(ctx context.Context, c *card.Card) map[string]string {
 	p, names := piv.New(c), make(map[string]string)
 	if list, err := p.Containers(ctx); err == nil {
-		for _, it := range list {
-			if it.Valid {
-				names[fmt.Sprintf("%02X", byte(it.Slot))] = it.Name
+		for _, entry := range list {
+			if entry.Valid {
+				names[fmt.Sprintf("%02X", byte(entry.Slot))] = entry.Name
 			}
 		}
 		return names
 	}
 	chuid, err := p.CHUID(ctx)
 	if err != nil {
-		return nil // no identifier, no names
+		return nil // without a CHUID Windows has no names for the keys
 	}
 	slots := []piv.Slot{piv.Authentication, piv.Signature, piv.KeyManagement, piv.CardAuthentication}
 	for n := 1; n <= 20; n++ {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"io"
 	"testing"
 	"time"
 
@@ -13,41 +14,40 @@ import (
 
 const reader = "Software Reader 00"
 
-// on is a service with readers that were dealt with.
-func on(readers *cardtest.Readers, deal func(*cardtest.Readers)) *card.Service {
-	if deal != nil {
-		deal(readers)
+// newService returns a service for readers, after setup has changed them.
+func newService(readers *cardtest.Readers, setup func(*cardtest.Readers)) *card.Service {
+	if setup != nil {
+		setup(readers)
 	}
 	return card.NewService(readers.Driver(), &card.Options{BusyTimeout: 20 * time.Millisecond})
 }
 
-// What the doctor says, and which remedy it gives.
 func TestDoctor(t *testing.T) {
 	for _, test := range []struct {
 		name         string
 		service      *card.Service
-		says, remedy string
+		text, remedy string
 	}{
-		{"no service", on(cardtest.NewReaders(), (*cardtest.Readers).Stop), "service is not running", "Start the smart card service"},
-		{"no reader", on(cardtest.NewReaders(), nil), "no such reader", "Connect a smart card reader"},
-		{"no card", on(cardtest.NewReaders(nil), nil), reader + ": ", "Insert a card."},
-		{"unsupported card", on(cardtest.NewReaders(cardtest.PIV(cardtest.PIVMissing)), nil), "no known application", "Insert a PIV card or a virtual smart card"},
-		{"virtual smart card", on(cardtest.NewReaders(cardtest.TPM().Put("kxc00", nil, some())), nil), "GIDS application; PIN tries left: 3", ""},
-		{"virtual smart card with authorities", on(cardtest.NewReaders(cardtest.TPM().Put("kxc00", nil, some()).PutFile("mscp/msroots", []byte{0x30, 0x00})), nil), "certificates of authorities for Windows: 2 bytes", ""},
-		{"authorities that make no sense", on(cardtest.NewReaders(cardtest.TPM().Put("kxc00", nil, some()).PutFile("mscp/msroots", []byte{0x31})), nil), "msroots", "The card does not keep to its standard"},
-		{"blocked virtual smart card", on(cardtest.NewReaders(cardtest.TPM(cardtest.RetriesLeft(0)).Put("kxc00", nil, some())), nil), "PIN is blocked", "Unblock the PIN"},
-		{"reader busy", on(cardtest.NewReaders(cardtest.PIV()), func(r *cardtest.Readers) {
+		{"no service", newService(cardtest.NewReaders(), (*cardtest.Readers).Stop), "service is not running", "Start the smart card service"},
+		{"no reader", newService(cardtest.NewReaders(), nil), "no such reader", "Connect a smart card reader"},
+		{"no card", newService(cardtest.NewReaders(nil), nil), reader + ": ", "Insert a card."},
+		{"unsupported card", newService(cardtest.NewReaders(cardtest.PIV(cardtest.PIVMissing)), nil), "no known application", "Insert a PIV card or a virtual smart card"},
+		{"virtual smart card", newService(cardtest.NewReaders(cardtest.TPM().Put("kxc00", nil, certificate())), nil), "GIDS application; PIN retries left: 3", ""},
+		{"virtual smart card with root certificates", newService(cardtest.NewReaders(cardtest.TPM().Put("kxc00", nil, certificate()).PutFile("mscp/msroots", []byte{0x30, 0x00})), nil), "root certificates for Windows: 2 bytes", ""},
+		{"virtual smart card with malformed root certificates", newService(cardtest.NewReaders(cardtest.TPM().Put("kxc00", nil, certificate()).PutFile("mscp/msroots", []byte{0x31})), nil), "msroots", "The card does not keep to its standard"},
+		{"blocked virtual smart card", newService(cardtest.NewReaders(cardtest.TPM(cardtest.RetriesLeft(0)).Put("kxc00", nil, certificate())), nil), "PIN is blocked", "Unblock the PIN"},
+		{"reader busy", newService(cardtest.NewReaders(cardtest.PIV()), func(r *cardtest.Readers) {
 			r.Fault(reader, 1, cardtest.Fault{What: cardtest.Busy, Times: -1})
 		}), "another program holds the card", "Close the program that holds the card"},
-		{"blocked PIN", on(cardtest.NewReaders(cardtest.PIV(cardtest.RetriesLeft(0))), nil), "PIN is blocked", "Unblock the PIN with the PUK"},
-		{"last try", on(cardtest.NewReaders(cardtest.PIV(cardtest.RetriesLeft(1))), nil), "one PIN try is left", "Check the PIN before you enter it"},
-		{"all is well", on(cardtest.NewReaders(cardtest.Logon("alice@example.com")), nil), "PIN tries left: 3", ""},
-		{"a card that does not count", on(cardtest.NewReaders(cardtest.PIV(cardtest.EmptyVerifyRefused)), nil), "does not say how many PIN tries", ""},
+		{"blocked PIN", newService(cardtest.NewReaders(cardtest.PIV(cardtest.RetriesLeft(0))), nil), "PIN is blocked", "Unblock the PIN with the PUK"},
+		{"last retry", newService(cardtest.NewReaders(cardtest.PIV(cardtest.RetriesLeft(1))), nil), "one PIN retry is left", "Check the PIN before entering it"},
+		{"no fault", newService(cardtest.NewReaders(cardtest.Logon("alice@example.com")), nil), "PIN retries left: 3", ""},
+		{"no retry counter", newService(cardtest.NewReaders(cardtest.PIV(cardtest.EmptyVerifyRefused)), nil), "does not report the PIN retry counter", ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			out, err := explainOn(t, test.service)
-			require.NoError(t, err, "nothing of that is an error of the program")
-			assert.Contains(t, out, test.says)
+			require.NoError(t, err, "a fault of a card is not an error of the program")
+			assert.Contains(t, out, test.text)
 			if test.remedy != "" {
 				assert.Contains(t, out, "-> "+test.remedy)
 			} else {
@@ -57,17 +57,17 @@ func TestDoctor(t *testing.T) {
 	}
 }
 
-// some is a certificate to sign in with.
-func some() []byte {
+// certificate returns a certificate that Windows offers.
+func certificate() []byte {
 	_, der := cardtest.TestCA().Issue(cardtest.Leaf{UPNs: []string{"alice@example.com"}})
 	return der
 }
 
-func TestCardsAreExplained(t *testing.T) {
+func TestCards(t *testing.T) {
 	c := cardtest.Logon("alice@example.com")
-	key, certificate := cardtest.TestCA().Issue(cardtest.Leaf{UPNs: []string{"bob@example.com"}})
-	c.Put("9C", key, certificate)
-	out, err := explainOn(t, on(cardtest.NewReaders(c), nil), "-json")
+	key, der := cardtest.TestCA().Issue(cardtest.Leaf{UPNs: []string{"bob@example.com"}})
+	c.Put("9C", key, der)
+	out, err := explainOn(t, newService(cardtest.NewReaders(c), nil), "-json")
 	require.NoError(t, err)
 	list := objects(t, out)
 	require.Len(t, list, 2)
@@ -82,8 +82,8 @@ func TestCardsAreExplained(t *testing.T) {
 	assert.Zero(t, c.Spent())
 }
 
-func TestProblemsAreObjectsToo(t *testing.T) {
-	out, err := explainOn(t, on(cardtest.NewReaders(nil), nil), "-json")
+func TestJSONProblem(t *testing.T) {
+	out, err := explainOn(t, newService(cardtest.NewReaders(nil), nil), "-json")
 	require.NoError(t, err)
 	list := objects(t, out)
 	require.Len(t, list, 1)
@@ -92,13 +92,9 @@ func TestProblemsAreObjectsToo(t *testing.T) {
 	assert.Equal(t, "Insert a card.", list[0].Remedy)
 }
 
-func TestDoctorEndsWithItsContext(t *testing.T) {
+func TestDoctorContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	err := run(ctx, nil, on(cardtest.NewReaders(cardtest.PIV()), nil), new(discard))
+	err := run(ctx, nil, newService(cardtest.NewReaders(cardtest.PIV()), nil), io.Discard)
 	assert.ErrorIs(t, err, context.Canceled)
 }
-
-type discard struct{}
-
-func (discard) Write(b []byte) (int, error) { return len(b), nil }

@@ -5,10 +5,11 @@ import (
 	"github.com/smartlogon/smartlogon/upn"
 )
 
-// An explanation is all that can be said of a certificate without its card.
+// An explanation is the result for one certificate. Its JSON form is part of the
+// interface of the program.
 type explanation struct {
 	Source       string              `json:"source"`              // a file, or a container in a reader
-	Container    string              `json:"container,omitempty"` // the name by which Windows knows the key
+	Container    string              `json:"container,omitempty"` // name of the key in Windows
 	Subject      string              `json:"subject"`
 	NotBefore    rules.Date          `json:"notBefore"`
 	NotAfter     rules.Date          `json:"notAfter"`
@@ -16,28 +17,28 @@ type explanation struct {
 	RFC822       []string            `json:"rfc822"`
 	KeyUsage     []string            `json:"keyUsage"`
 	EKU          []string            `json:"eku"`
-	Tile         string              `json:"tile"` // the text that Windows shows
+	Tile         string              `json:"tile"` // the text on the sign-in screen of Windows
 	Offered      bool                `json:"offered"`
 	Name         string              `json:"signInName"`
 	NameSource   string              `json:"signInNameSource"`
 	Findings     rules.Findings      `json:"findings"`
-	Needed       []string            `json:"policiesNeeded"` // that would let it through; empty also where none would
+	Needed       []string            `json:"policiesNeeded"` // that would have it offered; also empty if none would
 	Requirements []rules.Requirement `json:"requirements"`
 	Matrix       upn.Matrix          `json:"matrix"`
 	accounts
 
-	hopeless bool // no policy lets it through
+	hopeless bool // no policy would have it offered
 }
 
-// explain judges and names a certificate. The error says why it cannot be read
-// at all.
+// explain checks a certificate and determines its names. The error reports that it
+// is not a certificate at all.
 func (e *explainer) explain(source string, der []byte, spec rules.KeySpec) (*explanation, error) {
 	cert, err := rules.Read(der)
 	if err != nil {
 		return nil, err
 	}
 	names := cert.Names()
-	usage, _ := cert.KeyUsage() // a fault in either is a finding
+	usage, _ := cert.KeyUsage() // a malformed extension is a finding
 	purposes, _ := cert.ExtendedKeyUsage()
 	findings := cert.Check(spec, e.policy, e.at)
 	x := &explanation{
@@ -56,8 +57,8 @@ func (e *explainer) explain(source string, der []byte, spec rules.KeySpec) (*exp
 		Requirements: cert.Requirements(e.profile, spec, e.policy),
 		accounts:     accountsOf(der),
 	}
-	// The name that an Azure AD joined machine sends. Its source says, too,
-	// why there is none; the matrix has the other situations.
+	// The name on an Azure AD joined device. If there is none, its source tells
+	// why, so the error is dropped. The matrix has the other situations.
 	joined := e.situation
 	joined.Hybrid, joined.Subsequent = false, false
 	name, _ := joined.Name(names)
@@ -72,7 +73,7 @@ func (e *explainer) explain(source string, der []byte, spec rules.KeySpec) (*exp
 	return x, nil
 }
 
-// list is never nil, so that JSON has [] and not null.
+// list returns s, or an empty slice for nil, so that JSON has [] instead of null.
 func list(s []string) []string {
 	if s == nil {
 		return []string{}

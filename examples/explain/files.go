@@ -10,11 +10,12 @@ import (
 	"github.com/smartlogon/smartlogon/enumerate/rules"
 )
 
-// maxFile bounds a file of certificates, in bytes.
+// maxFile is the size limit of a file, in bytes.
 const maxFile = 16 << 20
 
-// errUnread says that some file could not be read; the reason was printed.
-var errUnread = errors.New("not everything could be read")
+// errUnreadable reports that a file or a part of it could not be read. The reason has
+// been printed.
+var errUnreadable = errors.New("not all certificates could be read")
 
 // files explains the certificates in files.
 func (e *explainer) files(names []string) error {
@@ -22,7 +23,7 @@ func (e *explainer) files(names []string) error {
 	for _, name := range names {
 		certificates, err := readCertificates(name)
 		if err != nil {
-			result = errUnread
+			result = errUnreadable
 			e.out.problem(name, err, "")
 		}
 		for i, der := range certificates {
@@ -32,7 +33,7 @@ func (e *explainer) files(names []string) error {
 			}
 			x, err := e.explain(source, der, rules.KeySpec{})
 			if err != nil {
-				result = errUnread
+				result = errUnreadable
 				e.out.problem(source, err, "")
 				continue
 			}
@@ -42,15 +43,14 @@ func (e *explainer) files(names []string) error {
 	return result
 }
 
-// readCertificates returns the certificates of a PEM file, or the one of a DER
-// file.
+// readCertificates reads the certificates in a PEM file, or the one in a DER file.
 func readCertificates(name string) ([][]byte, error) {
 	info, err := os.Stat(name)
 	if err != nil {
 		return nil, err
 	}
 	if info.Size() > maxFile {
-		return nil, fmt.Errorf("file of %d bytes is no certificate", info.Size())
+		return nil, fmt.Errorf("file of %d bytes is too large for a certificate", info.Size())
 	}
 	data, err := os.ReadFile(name)
 	if err != nil {

@@ -1,19 +1,19 @@
-// Explain says of each certificate whether Windows would offer it for sign-in,
-// which rule decides, and under which name it signs a person in.
+// Explain prints, for each certificate, whether Windows would offer it for sign-in,
+// which rules decide that, and which user name Windows would send.
 //
 //	explain [-json] [-at RFC3339] [-policy NAME=1,...] [FILE.pem|FILE.der ...]
 //
-// The name depends on where the person signs in and what is known there: -hint,
-// -ad-upn, -cached-upn and -revision say so. The requirements of Windows before
-// Vista are judged with -legacy.
+// Without files it reads the cards in this machine's readers. It also reports
+// faults of the PC/SC service, the readers and the cards, each with a remedy. It
+// does not ask for a PIN and spends no PIN try.
 //
-// Without files it looks at the cards in the readers and is also the doctor: it
-// says what is wrong with the service, the readers and the cards, and what can
-// be done about it. No PIN is asked for, and no try of one is spent.
+// The user name depends on the device and on what it knows of the user: set
+// -hint, -ad-upn, -cached-upn and -revision accordingly. -legacy checks the
+// certificate requirements of Windows before Vista.
 //
-// With -json it prints one object for each certificate, and for each thing that
-// is wrong one with "source" and "error", on a line of its own. The exit status
-// is 1 if a file could not be read; it is 0 also when nothing is offered.
+// With -json each certificate is one object on a line of its own, and so is each
+// fault, with "source", "error" and, if there is one, "remedy". The exit status is
+// 1 if a file could not be read, and 0 otherwise, also if no certificate is offered.
 package main
 
 import (
@@ -42,7 +42,7 @@ func main() {
 	}
 }
 
-// run explains files, or what is on the cards of a service, which it closes.
+// run explains the files in args, or the cards of service. It closes service.
 func run(ctx context.Context, args []string, service *card.Service, stdout io.Writer) error {
 	defer service.Close()
 	policy, err := rules.System()
@@ -51,18 +51,18 @@ func run(ctx context.Context, args []string, service *card.Service, stdout io.Wr
 	}
 	at := time.Now()
 	flags := flag.NewFlagSet("explain", flag.ContinueOnError)
-	asJSON := flags.Bool("json", false, "print JSON, one object a certificate")
-	flags.Var(&policy, "policy", "Group Policy values, as in `EnumerateECCCerts=1,X509HintsNeeded=1`")
-	flags.Func("at", "judge as if it were this `time`, as in 2026-01-01T00:00:00Z", func(s string) (err error) {
+	asJSON := flags.Bool("json", false, "print JSON, one object per line")
+	flags.Var(&policy, "policy", "Group Policy `values`, as in EnumerateECCCerts=1,X509HintsNeeded=1")
+	flags.Func("at", "check validity at this `time`, as in 2026-01-01T00:00:00Z (default now)", func(s string) (err error) {
 		at, err = time.Parse(time.RFC3339, s)
 		return err
 	})
 	var situation upn.SignIn
-	flags.StringVar(&situation.Hint, "hint", "", "user name hint that the person types")
-	flags.StringVar(&situation.ADUPN, "ad-upn", "", "what Active Directory calls the user (hybrid joined)")
-	flags.StringVar(&situation.CachedUPN, "cached-upn", "", "what Azure AD called the user at the last sign-in (hybrid joined)")
-	flags.IntVar((*int)(&situation.Revision), "revision", int(upn.Revision2022), "edition of Microsoft's sign-in document: 2022 or 2025")
-	legacy := flags.Bool("legacy", false, "judge the requirements of Windows before Vista")
+	flags.StringVar(&situation.Hint, "hint", "", "user `name` hint typed by the user")
+	flags.StringVar(&situation.ADUPN, "ad-upn", "", "`UPN` of the user in Active Directory (hybrid joined device)")
+	flags.StringVar(&situation.CachedUPN, "cached-upn", "", "`UPN` of the user in Azure AD at the last sign-in (hybrid joined device)")
+	flags.IntVar((*int)(&situation.Revision), "revision", int(upn.Revision2022), "`year` of the revision of Microsoft's sign-in document: 2022 or 2025")
+	legacy := flags.Bool("legacy", false, "check the requirements of Windows before Vista")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -82,7 +82,7 @@ func run(ctx context.Context, args []string, service *card.Service, stdout io.Wr
 	return e.files(flags.Args())
 }
 
-// An explainer judges certificates, wherever they come from.
+// An explainer checks certificates and prints the results.
 type explainer struct {
 	policy    rules.Policy
 	profile   rules.Profile

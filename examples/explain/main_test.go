@@ -20,9 +20,9 @@ import (
 
 func TestMain(m *testing.M) { leak.Main(m) }
 
-var update = flag.Bool("update", false, "write what is expected anew")
+var update = flag.Bool("update", false, "rewrite the files of expected output")
 
-// explainOn runs the program on a service.
+// explainOn runs the program with the readers of a service.
 func explainOn(t *testing.T, s *card.Service, args ...string) (string, error) {
 	t.Helper()
 	var out bytes.Buffer
@@ -30,13 +30,13 @@ func explainOn(t *testing.T, s *card.Service, args ...string) (string, error) {
 	return out.String(), err
 }
 
-// explain runs the program on files, without readers.
+// explain runs the program without readers.
 func explain(t *testing.T, args ...string) (string, error) {
 	t.Helper()
 	return explainOn(t, cardtest.NewService(), args...)
 }
 
-// An object is what the program prints of a certificate, or of what is wrong.
+// An object is a line of output with -json: a certificate or a fault.
 type object struct {
 	Source, Error, Remedy, Tile, Container string
 	Subject, NotBefore, NotAfter           string
@@ -51,7 +51,7 @@ type object struct {
 	SID, OtherSID, NotMapped               string
 }
 
-// objects reads what the program printed with -json.
+// objects parses the output of -json.
 func objects(t *testing.T, out string) (list []object) {
 	t.Helper()
 	for _, line := range strings.Split(strings.TrimSuffix(out, "\n"), "\n") {
@@ -67,8 +67,9 @@ func objects(t *testing.T, out string) (list []object) {
 
 const at = "2026-01-01T00:00:00Z"
 
-// The certificates for which each rule is judged alone.
-func madeCertificates(t *testing.T) []string {
+// ruleCertificates returns the names of the files in which each certificate is about
+// one rule.
+func ruleCertificates(t *testing.T) []string {
 	t.Helper()
 	files, err := filepath.Glob("../../enumerate/rules/testdata/*.pem")
 	require.NoError(t, err)
@@ -76,8 +77,6 @@ func madeCertificates(t *testing.T) []string {
 	return files
 }
 
-// What the program prints of a good certificate and of a bad one, for people
-// and as JSON. With -update the files are written anew.
 func TestOutput(t *testing.T) {
 	dir := "../../enumerate/rules/testdata/"
 	for name, args := range map[string][]string{
@@ -98,8 +97,8 @@ func TestOutput(t *testing.T) {
 	}
 }
 
-func TestEveryRuleIsExplained(t *testing.T) {
-	out, err := explain(t, append([]string{"-json", "-at", at}, madeCertificates(t)...)...)
+func TestEveryRule(t *testing.T) {
+	out, err := explain(t, append([]string{"-json", "-at", at}, ruleCertificates(t)...)...)
 	require.NoError(t, err)
 	verdicts := map[string]map[string]bool{}
 	for _, o := range objects(t, out) {
@@ -125,7 +124,7 @@ func TestEveryRuleIsExplained(t *testing.T) {
 	assert.Len(t, verdicts, 6)
 }
 
-func TestPoliciesThatWouldHelp(t *testing.T) {
+func TestPoliciesNeeded(t *testing.T) {
 	file := "../../enumerate/rules/testdata/eku-no-extended-key-usage.pem"
 	out, err := explain(t, "-json", "-at", at, file)
 	require.NoError(t, err)
@@ -144,7 +143,7 @@ func TestPoliciesThatWouldHelp(t *testing.T) {
 	assert.Contains(t, out, "no policy changes that")
 }
 
-func TestSituationOfTheSignIn(t *testing.T) {
+func TestSituationFlags(t *testing.T) {
 	file := "../../enumerate/rules/testdata/upn-UPN.pem"
 	out, err := explain(t, "-json", "-at", at, "-ad-upn", "ad@example.com", "-cached-upn", "cached@example.com", file)
 	require.NoError(t, err)
@@ -181,7 +180,7 @@ func TestLegacyRequirements(t *testing.T) {
 	}
 }
 
-// issue writes a certificate into a file.
+// issue writes a certificate to a file, and returns the name of the file.
 func issue(t *testing.T, l cardtest.Leaf) string {
 	t.Helper()
 	_, der := cardtest.TestCA().Issue(l)
@@ -213,7 +212,7 @@ func TestAccounts(t *testing.T) {
 	assert.Contains(t, out, `AD     "X509:<I>O=cardtest,CN=Test CA<SID>S-1-5-21-1-2-3-1105" (strong)`)
 }
 
-func TestTwoSIDsAreSaid(t *testing.T) {
+func TestConflictingSIDs(t *testing.T) {
 	file := issue(t, cardtest.Leaf{
 		SID:  "S-1-5-21-1-2-3-1105",
 		URIs: []string{"tag:microsoft.com,2022-09-14:sid:S-1-5-21-1-2-3-1106"},
@@ -226,11 +225,11 @@ func TestTwoSIDsAreSaid(t *testing.T) {
 	assert.NotEmpty(t, o.NotMapped)
 	out, err = explain(t, file)
 	require.NoError(t, err)
-	assert.Contains(t, out, `It names a second SID, "S-1-5-21-1-2-3-1106"`)
+	assert.Contains(t, out, `second SID "S-1-5-21-1-2-3-1106"`)
 	assert.Contains(t, out, "not mapped: ")
 }
 
-func TestFilesThatAreNoCertificates(t *testing.T) {
+func TestUnreadableFiles(t *testing.T) {
 	dir := t.TempDir()
 	write := func(name, content string) string {
 		path := filepath.Join(dir, name)
@@ -240,31 +239,31 @@ func TestFilesThatAreNoCertificates(t *testing.T) {
 	_, der := cardtest.TestCA().Issue(cardtest.Leaf{UPNs: []string{"alice@example.com"}})
 	good := write("good.der", string(der))
 	for name, bad := range map[string]string{
-		"no DER":    write("bad.der", "hello"),
+		"not DER":   write("bad.der", "hello"),
 		"empty":     write("empty.der", ""),
 		"cut off":   write("cut.der", string(der[:len(der)-1])),
 		"other PEM": write("key.pem", "-----BEGIN PRIVATE KEY-----\nMAA=\n-----END PRIVATE KEY-----\n"),
-		"not there": filepath.Join(dir, "not"),
-		"a folder":  dir,
+		"missing":   filepath.Join(dir, "not"),
+		"folder":    dir,
 	} {
 		out, err := explain(t, "-json", bad, good)
-		assert.ErrorIs(t, err, errUnread, name)
+		assert.ErrorIs(t, err, errUnreadable, name)
 		list := objects(t, out)
 		require.Len(t, list, 2, name)
 		assert.NotEmpty(t, list[0].Error, name)
 		assert.Equal(t, bad, list[0].Source, name)
-		assert.True(t, list[1].Offered, "%s: the next file is explained", name)
+		assert.True(t, list[1].Offered, "%s: the next file is read", name)
 	}
 	large := write("large.der", "")
 	require.NoError(t, os.Truncate(large, maxFile+1))
 	_, err := explain(t, large)
-	assert.ErrorIs(t, err, errUnread)
+	assert.ErrorIs(t, err, errUnreadable)
 }
 
-func TestSeveralCertificatesInAFile(t *testing.T) {
+func TestPEMBundle(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "two.pem")
 	var text []byte
-	for _, f := range madeCertificates(t)[:2] {
+	for _, f := range ruleCertificates(t)[:2] {
 		b, err := os.ReadFile(f)
 		require.NoError(t, err)
 		text = append(text, b...)
@@ -278,7 +277,7 @@ func TestSeveralCertificatesInAFile(t *testing.T) {
 	assert.Equal(t, file+" (certificate 2)", list[1].Source)
 }
 
-func TestFlagsThatAreWrong(t *testing.T) {
+func TestInvalidFlags(t *testing.T) {
 	for _, args := range [][]string{{"-policy", "Nonsense=1"}, {"-at", "yesterday"}, {"-no-such-flag"}} {
 		_, err := explain(t, args...)
 		assert.Error(t, err, "%v", args)

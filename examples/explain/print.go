@@ -11,14 +11,14 @@ import (
 	"github.com/smartlogon/smartlogon/upn/mapping"
 )
 
-// A printer shows what was found out.
+// A printer prints the results.
 type printer interface {
 	certificate(*explanation)
-	note(source, text string)                        // all is well
-	problem(source string, err error, remedy string) // something is wrong
+	note(source, text string)                        // a state without a fault
+	problem(source string, err error, remedy string) // a fault; remedy may be empty
 }
 
-// A jsonPrinter prints an object a line. What is well has none.
+// A jsonPrinter prints one object per line, and no notes.
 type jsonPrinter struct{ w io.Writer }
 
 func (p jsonPrinter) certificate(x *explanation) { p.print(x) }
@@ -38,7 +38,7 @@ func (p jsonPrinter) print(v any) {
 	out.Encode(v)
 }
 
-// A textPrinter prints for people. Whatever a certificate says is quoted.
+// A textPrinter prints text for the user. Strings from certificates are quoted.
 type textPrinter struct{ w io.Writer }
 
 func (p textPrinter) note(source, text string) { fmt.Fprintf(p.w, "%s: %s\n", source, text) }
@@ -122,7 +122,7 @@ func (p textPrinter) accounts(a accounts) {
 		p.line("  SID    %q", a.SID)
 	}
 	if a.OtherSID != "" {
-		p.line("  It names a second SID, %q: controllers use the first.", a.OtherSID)
+		p.line("  second SID %q: domain controllers use the first", a.OtherSID)
 	}
 }
 

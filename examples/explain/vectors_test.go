@@ -8,9 +8,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What the program prints of certificates of other projects equals what
-// independent readers found in them, and what the rules say of them.
-func TestCertificatesOfOthers(t *testing.T) {
+// TestVectors compares the output for certificates of other projects with what
+// independent parsers read in them, and with the verdicts worked out from the rules.
+func TestVectors(t *testing.T) {
 	var expected struct {
 		Certificates map[string]struct {
 			Subject   *string
@@ -38,7 +38,7 @@ func TestCertificatesOfOthers(t *testing.T) {
 			args = append(args, c.Path)
 		}
 		out, err := explain(t, args...)
-		require.NoError(t, err, "each of them can be walked")
+		require.NoError(t, err, "each certificate is readable")
 		list := objects(t, out)
 		require.Len(t, list, len(certificates))
 		compared := 0
@@ -50,8 +50,8 @@ func TestCertificatesOfOthers(t *testing.T) {
 				assert.Empty(t, o.UPN, c.Name)
 				assert.Empty(t, o.RFC822, c.Name)
 			} else {
-				assert.Equal(t, filled(names[c.Name].UPNs), o.UPN, c.Name)
-				assert.Equal(t, filled(names[c.Name].Emails), o.RFC822, c.Name)
+				assert.Equal(t, orEmpty(names[c.Name].UPNs), o.UPN, c.Name)
+				assert.Equal(t, orEmpty(names[c.Name].Emails), o.RFC822, c.Name)
 			}
 			if want.Subject != nil {
 				assert.Equal(t, *want.Subject, o.Subject, c.Name)
@@ -65,8 +65,8 @@ func TestCertificatesOfOthers(t *testing.T) {
 			if want.EKU != nil {
 				purposes = want.EKU.OIDs
 			}
-			assert.Equal(t, filled(usage), o.KeyUsage, c.Name)
-			assert.Equal(t, filled(purposes), o.EKU, c.Name)
+			assert.Equal(t, orEmpty(usage), o.KeyUsage, c.Name)
+			assert.Equal(t, orEmpty(purposes), o.EKU, c.Name)
 			for _, f := range o.Findings {
 				if want, sure := verdicts.Certificates[c.Name][f.Rule]; sure {
 					compared++
@@ -79,7 +79,7 @@ func TestCertificatesOfOthers(t *testing.T) {
 	}
 }
 
-func filled(s []string) []string {
+func orEmpty(s []string) []string {
 	if s == nil {
 		return []string{}
 	}

@@ -1,14 +1,14 @@
-// Pivadmin gives a PIV card what a person needs to sign in to Windows: a key, a
-// certificate and the objects that Windows looks at. It uses package piv alone,
-// so it works with cards of every vendor.
+// Pivadmin prepares a PIV card for signing in to Windows: it generates a key,
+// stores a certificate for it, and writes the objects that Windows reads. It
+// administers the card with package piv only, so it is not limited to one vendor's.
 //
-//	pivadmin                        # a software card, nothing needed
-//	pivadmin -pcsc -reader "NAME"   # a card in a reader of this machine
+//	pivadmin                        # a software card
+//	pivadmin -pcsc -reader "NAME"   # the card in a reader of this machine
 //
-// It replaces the key and the certificate in slot 9A. The management key comes
-// from the variable that -key-env names, in hexadecimal; without it, it is the one
-// that cards come with. The certificate is issued by an authority that everybody
-// has: good enough to see how it goes, and for nothing else.
+// It replaces the key and the certificate in slot 9A. The management key is read,
+// in hexadecimal, from the variable that -key-env names; the default is the factory
+// setting of most cards. The certificate is for tests only: the private key of the
+// authority that issues it is public.
 package main
 
 import (
@@ -48,23 +48,23 @@ func main() {
 
 func run(ctx context.Context, args []string, stdout io.Writer) error {
 	flags := flag.NewFlagSet("pivadmin", flag.ContinueOnError)
-	system := flags.Bool("pcsc", false, "use this machine's readers, not a software card")
-	reader := flags.String("reader", "", "the reader with the card; with -pcsc it must be named")
-	user := flags.String("upn", "alice@example.com", "user principal name in the certificate")
-	keyEnv := flags.String("key-env", "", "`variable` with the management key, hexadecimal")
+	system := flags.Bool("pcsc", false, "use this machine's readers instead of a software card")
+	reader := flags.String("reader", "", "`name` of the reader with the card; required with -pcsc")
+	user := flags.String("upn", "alice@example.com", "user principal `name` in the certificate")
+	keyEnv := flags.String("key-env", "", "read the management key, hexadecimal, from this environment `variable`")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
 
-	// 1. The card. Nobody's card is changed by mistake: a reader of the machine
-	// has to be named.
+	// 1. The card. A reader of this machine has to be named, so that the program
+	// does not write to a card by accident.
 	service := cardtest.NewService(cardtest.PIV())
 	name := "Software Reader 00"
 	if *system {
 		service.Close()
 		service, name = pcsc.System(nil), *reader
 		if name == "" {
-			return errors.New("name the reader with -reader; the program explain lists them")
+			return errors.New("-pcsc needs -reader (the program explain lists readers)")
 		}
 	}
 	defer service.Close()
@@ -73,8 +73,8 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 		return err
 	}
 
-	// 2. Its administrator. The key is proved in each call, so a wrong one shows
-	// at the first, before anything is changed.
+	// 2. The management key. Each call authenticates with it; Check fails on a
+	// wrong key before anything is written.
 	key, err := managementKey(*keyEnv)
 	if err != nil {
 		return err
@@ -84,39 +84,41 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	if err := admin.Check(ctx); err != nil {
 		return err
 	}
-	fmt.Fprintf(stdout, "Card in %q: the management key is right.\n", name)
+	fmt.Fprintf(stdout, "Card in %q: management key accepted.\n", name)
 
-	// 3. A key that the card makes itself, and that never leaves it.
+	// 3. A key pair, generated on the card. The private key cannot be exported.
 	public, err := admin.Generate(ctx, piv.Authentication, piv.RSA2048, nil)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(stdout, "It made an RSA key of 2048 bits in slot 9A.")
+	fmt.Fprintln(stdout, "Generated an RSA-2048 key in slot 9A.")
 
-	// 4. A certificate for it, as an authority would issue.
-	_, certificate := cardtest.TestCA().Issue(cardtest.Leaf{Key: holder{public: public}, UPNs: []string{*user}})
+	// 4. A certificate for the key, with what Windows requires for sign-in.
+	_, certificate := cardtest.TestCA().Issue(cardtest.Leaf{Key: publicKey{public: public}, UPNs: []string{*user}})
 	if err := admin.PutCertificate(ctx, piv.Authentication, certificate); err != nil {
 		return err
 	}
-	fmt.Fprintf(stdout, "Certificate of %d bytes for %q stored.\n", len(certificate), *user)
+	fmt.Fprintf(stdout, "Stored a certificate of %d bytes for %q.\n", len(certificate), *user)
 
-	// 5. The name of the card. Windows takes it for another card when this changes.
-	if err := identify(ctx, piv.New(c), admin); err != nil {
+	// 5. The card's identifier (CHUID). Windows caches cards by it, so an existing
+	// one is kept.
+	if err := ensureCHUID(ctx, piv.New(c), admin); err != nil {
 		return err
 	}
 
-	// 6. And this is what Windows would make of it.
+	// 6. The credentials on the card, judged by Windows' rules.
 	return show(ctx, service, name, stdout)
 }
 
-// managementKey is the key of a variable, or the one that cards come with. Its
-// length says which algorithm it is for.
+// managementKey reads the management key from a variable; without one it returns
+// the default 3DES key (SP 800-73-4 leaves it to the vendor; most use this one).
+// The length of the key selects the algorithm.
 func managementKey(variable string) (piv.ManagementKey, error) {
 	key := bytes.Repeat([]byte{1, 2, 3, 4, 5, 6, 7, 8}, 3)
 	if variable != "" {
 		var err error
 		if key, err = hex.DecodeString(os.Getenv(variable)); err != nil || len(key) == 0 {
-			return piv.ManagementKey{}, fmt.Errorf("variable %s holds no hexadecimal key", variable)
+			return piv.ManagementKey{}, fmt.Errorf("variable %s: not a hexadecimal key", variable)
 		}
 	}
 	algorithm := piv.TripleDES
@@ -129,8 +131,8 @@ func managementKey(variable string) (piv.ManagementKey, error) {
 	return piv.NewManagementKey(algorithm, key)
 }
 
-// identify gives the card a unique identifier, unless it has one.
-func identify(ctx context.Context, c *piv.Card, admin *piv.Admin) error {
+// ensureCHUID writes a CHUID with a random GUID, unless the card has one.
+func ensureCHUID(ctx context.Context, c *piv.Card, admin *piv.Admin) error {
 	if _, err := c.CHUID(ctx); !errors.Is(err, piv.ErrNotFound) {
 		return err
 	}
@@ -143,10 +145,10 @@ func identify(ctx context.Context, c *piv.Card, admin *piv.Admin) error {
 	return admin.PutObject(ctx, piv.ObjectCHUID, content)
 }
 
-// show lists what is on the card now.
+// show prints the credentials in a reader.
 func show(ctx context.Context, service *card.Service, reader string, stdout io.Writer) error {
-	find := enumerate.Finder{Service: service}
-	for c, err := range find.All(ctx) {
+	finder := enumerate.Finder{Service: service}
+	for c, err := range finder.All(ctx) {
 		if err != nil {
 			return err
 		}
@@ -157,10 +159,11 @@ func show(ctx context.Context, service *card.Service, reader string, stdout io.W
 	return nil
 }
 
-// A holder of a key is known by its public half; the card keeps the other.
-type holder struct {
+// publicKey is a crypto.Signer that cannot sign: the certificate authority of the
+// tests takes the subject's key as a Signer, and uses only its public key.
+type publicKey struct {
 	crypto.Signer
 	public crypto.PublicKey
 }
 
-func (h holder) Public() crypto.PublicKey { return h.public }
+func (k publicKey) Public() crypto.PublicKey { return k.public }

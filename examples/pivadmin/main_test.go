@@ -16,12 +16,12 @@ func TestMain(m *testing.M) { leak.Main(m) }
 func TestSoftwareCard(t *testing.T) {
 	var out bytes.Buffer
 	require.NoError(t, run(t.Context(), []string{"-upn", "bob@example.com"}, &out))
-	assert.Contains(t, out.String(), "the management key is right")
-	assert.Contains(t, out.String(), `for "bob@example.com" stored`)
+	assert.Contains(t, out.String(), "management key accepted")
+	assert.Contains(t, out.String(), `for "bob@example.com".`)
 	assert.Contains(t, out.String(), "9A: tile \"bob@example.com\", offered: true\n")
 }
 
-func TestWrongManagementKeyChangesNothing(t *testing.T) {
+func TestWrongManagementKey(t *testing.T) {
 	t.Setenv("TEST_KEY", "000000000000000000000000000000000000000000000000")
 	var out bytes.Buffer
 	err := run(t.Context(), []string{"-key-env", "TEST_KEY"}, &out)
@@ -35,10 +35,10 @@ func TestWrongManagementKeyChangesNothing(t *testing.T) {
 	assert.Empty(t, out.String())
 }
 
-func TestReaderHasToBeNamed(t *testing.T) {
+func TestReaderIsRequired(t *testing.T) {
 	assert.ErrorContains(t, run(t.Context(), []string{"-pcsc"}, new(bytes.Buffer)), "-reader")
 }
 
-func TestVariableWithoutKey(t *testing.T) {
+func TestNoKeyInVariable(t *testing.T) {
 	assert.ErrorContains(t, run(t.Context(), []string{"-key-env", "NO_SUCH_VARIABLE"}, new(bytes.Buffer)), "NO_SUCH_VARIABLE")
 }

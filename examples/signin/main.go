@@ -1,13 +1,13 @@
-// Signin signs a person in with a smart card, from the list of certificates to
-// the verified answer, and prints the name that Windows would send.
+// Signin signs in with a smart card, from the list of credentials to the verified
+// answer, and prints the name that Windows would send.
 //
-//	signin -pin-env TESTPIN    # a software card, nothing needed
-//	signin -pcsc               # the cards in this machine's readers
+//	signin            # a software card; its PIN is 123456
+//	signin -pcsc      # the cards in this machine's readers
 //
-// It lists the certificates as Windows' tiles, takes the first, asks for the PIN
-// at the terminal or takes it from a variable (-pin-env), signs a challenge, and
-// verifies the answer as a server would. Who may issue the certificates of real
-// cards is for a server to choose: -roots names a file with those authorities.
+// It lists the credentials that Windows would offer, chooses the first, asks for
+// the PIN at the terminal or reads it from a variable (-pin-env), signs a
+// challenge, and verifies the answer as a server does. A server decides which
+// certificate authorities it trusts: -roots names a file with their certificates.
 package main
 
 import (
@@ -44,21 +44,22 @@ func main() {
 	}
 }
 
-// options are what the flags say.
+// options holds the values of the flags.
 type options struct {
 	system, json bool
 	reader, hint string
-	roots, pin   string
+	roots        string // file name
+	pinVariable  string
 }
 
 func parse(args []string) (o options, err error) {
 	flags := flag.NewFlagSet("signin", flag.ContinueOnError)
-	flags.BoolVar(&o.system, "pcsc", false, "use this machine's readers, not the software card")
+	flags.BoolVar(&o.system, "pcsc", false, "use this machine's readers instead of a software card")
 	flags.BoolVar(&o.json, "json", false, "print JSON")
-	flags.StringVar(&o.reader, "reader", "", "sign in with the card in this reader")
-	flags.StringVar(&o.hint, "hint", "", "user name hint; it is sent instead of the certificate's name")
-	flags.StringVar(&o.roots, "roots", "", "PEM `file` with the authorities whose certificates are trusted")
-	flags.StringVar(&o.pin, "pin-env", "", "take the PIN from this environment `variable`")
+	flags.StringVar(&o.reader, "reader", "", "use only the card in the reader of this `name`")
+	flags.StringVar(&o.hint, "hint", "", "user `name` hint, sent in place of the certificate's name")
+	flags.StringVar(&o.roots, "roots", "", "PEM `file` with the certificates of the trusted authorities")
+	flags.StringVar(&o.pinVariable, "pin-env", "", "read the PIN from this environment `variable`")
 	return o, flags.Parse(args)
 }
 
@@ -72,7 +73,7 @@ func run(ctx context.Context, args []string, stdin *os.File, stdout io.Writer) e
 		return err
 	}
 
-	// The readers: software ones, or the machine's own.
+	// The readers: the machine's, or a software reader.
 	service := cardtest.NewService(cardtest.Logon("alice@example.com"))
 	if o.system {
 		service.Close()
@@ -80,88 +81,94 @@ func run(ctx context.Context, args []string, stdin *os.File, stdout io.Writer) e
 	}
 	defer service.Close()
 
-	// The certificates that Windows would show.
+	// The credentials that Windows would offer. The error is about cards that
+	// could not be read, so it does not end the program while there is a credential.
 	policy, err := rules.System()
 	if err != nil {
 		return err
 	}
-	find := enumerate.Finder{Service: service, Policy: policy}
-	tiles, unread := find.Offered(ctx)
-	chosen, err := choose(tiles, o.reader, unread)
+	finder := enumerate.Finder{Service: service, Policy: policy}
+	credentials, listErr := finder.Offered(ctx)
+	chosen, err := choose(credentials, o.reader, listErr)
 	if err != nil {
 		return err
 	}
-	report := newReport(tiles, chosen, unread, policy)
+	report := newReport(credentials, chosen, listErr, policy)
 
-	// The name that Windows would send. A hint wins over the certificate.
+	// The name that Windows would send. A hint takes precedence over the names
+	// in the certificate.
 	situation := upn.SignIn{Hint: o.hint}
 	name, err := situation.Name(chosen.Names)
 	if err != nil {
-		return fmt.Errorf("%w (-hint gives one)", err)
+		return fmt.Errorf("%w (set one with -hint)", err)
 	}
 	report.Name, report.Source, report.Sentence = name.Value, string(name.Source), name.Sentence()
 
-	// The server sends a challenge, the card answers it, the server verifies.
+	// The server issues a challenge, the client answers it with the card's key,
+	// and the server verifies the answer.
 	ask := prompt.Terminal(stdin)
-	if o.pin != "" {
-		ask = prompt.Env(o.pin)
+	if o.pinVariable != "" {
+		ask = prompt.Env(o.pinVariable)
 	}
-	sent := challenge.New("sign-in", server)
-	answer, err := respond(ctx, chosen, ask, sent)
+	issued := challenge.New("sign-in", server)
+	answer, err := respond(ctx, chosen, ask, issued)
 	if err != nil {
 		return err
 	}
 	report.Answer = len(answer)
 	if authorities == nil {
-		report.NotChecked = append(report.NotChecked, "who issued the certificate: name the authorities with -roots")
+		report.NotChecked = append(report.NotChecked, "the issuer of the certificate (name trusted authorities with -roots)")
 	} else {
 		verifier := challenge.Verifier{Roots: authorities, Policy: policy, SignIn: situation}
-		if err := verify(ctx, verifier, sent, answer); err != nil {
+		if err := verify(ctx, verifier, issued, answer); err != nil {
 			return err
 		}
 		report.Verified = true
 	}
 	if o.hint != "" {
-		report.NotChecked = append(report.NotChecked, "whether the account of the hint takes this certificate: that is for the directory to say")
+		report.NotChecked = append(report.NotChecked, "whether the directory maps this certificate to the account of the hint")
 	}
 	return report.print(stdout, o.json)
 }
 
-// server is whom the program signs in to, as both sides know it.
+// server is the audience of the challenge. Client and server each configure it.
 const server = "https://example.com"
 
-// respond is the client's side: the PIN, the key, the answer.
-func respond(ctx context.Context, c *enumerate.Credential, ask card.PINFunc, sent challenge.Challenge) ([]byte, error) {
+// respond does the client's part: it unlocks the key and answers the challenge.
+func respond(ctx context.Context, c *enumerate.Credential, ask card.PINFunc, issued challenge.Challenge) ([]byte, error) {
 	key, err := c.Unlock(ctx, ask)
 	if err != nil {
 		return nil, err
 	}
 	defer key.Close()
-	return challenge.Respond(key, c.Raw, sent, server)
+	return challenge.Respond(key, c.Raw, issued, server)
 }
 
-// verify is the server's side.
-func verify(ctx context.Context, v challenge.Verifier, sent challenge.Challenge, answer []byte) error {
+// verify does the server's part.
+func verify(ctx context.Context, v challenge.Verifier, issued challenge.Challenge, answer []byte) error {
 	if v.SignIn.Hint != "" {
-		// A server looks into its directory here, for example with package
-		// upn/mapping. This program has none, and says so.
+		// A server looks the account up in its directory here and compares its
+		// mappings (package upn/mapping). This program has no directory, and
+		// reports the check as not done.
 		v.Accept = func(context.Context, upn.Name, []*x509.Certificate) error { return nil }
 	}
-	_, err := v.Verify(ctx, sent, answer)
+	_, err := v.Verify(ctx, issued, answer)
 	return err
 }
 
-// choose takes the first certificate, of the reader if one is named.
-func choose(tiles []*enumerate.Credential, reader string, unread error) (*enumerate.Credential, error) {
-	for _, c := range tiles {
+// choose returns the first credential, or the first in the named reader. Without
+// one it returns listErr, which says why.
+func choose(credentials []*enumerate.Credential, reader string, listErr error) (*enumerate.Credential, error) {
+	for _, c := range credentials {
 		if reader == "" || c.Reader == reader {
 			return c, nil
 		}
 	}
-	return nil, cmp.Or(unread, error(enumerate.ErrNotOffered))
+	return nil, cmp.Or(listErr, error(enumerate.ErrNotOffered))
 }
 
-// readRoots reads the trusted authorities. The software card comes with its own.
+// readRoots reads the certificates of the trusted authorities. The default is the
+// test authority for a software card, and nil, for no check, otherwise.
 func readRoots(file string, system bool) (*x509.CertPool, error) {
 	if file == "" {
 		if system {

@@ -17,15 +17,15 @@ import (
 
 func TestMain(m *testing.M) { leak.Main(m) }
 
-// signin runs the program with nobody at a terminal.
+// signin runs the program with a pipe in place of a terminal.
 func signin(t *testing.T, args ...string) (string, error) {
 	t.Helper()
-	nobody, write, err := os.Pipe()
+	stdin, write, err := os.Pipe()
 	require.NoError(t, err)
-	defer nobody.Close()
+	defer stdin.Close()
 	defer write.Close()
 	var out bytes.Buffer
-	err = run(t.Context(), args, nobody, &out)
+	err = run(t.Context(), args, stdin, &out)
 	return out.String(), err
 }
 
@@ -55,20 +55,20 @@ func TestJSON(t *testing.T) {
 	assert.Empty(t, r.NotChecked)
 }
 
-func TestHintWins(t *testing.T) {
+func TestHintReplacesName(t *testing.T) {
 	t.Setenv("TEST_PIN", cardtest.PIN)
 	out, err := signin(t, "-hint", "bob@example.com", "-pin-env", "TEST_PIN")
 	require.NoError(t, err)
 	assert.Contains(t, out, "Name to send: bob@example.com\nSource: hint")
-	assert.Contains(t, out, "Not checked: whether the account of the hint takes this certificate")
+	assert.Contains(t, out, "Not checked: whether the directory maps this certificate to the account of the hint")
 }
 
-func TestNobodyToAskIsAnErrorAndNoWait(t *testing.T) {
+func TestNoTerminal(t *testing.T) {
 	_, err := signin(t)
 	assert.ErrorIs(t, err, prompt.ErrNoTerminal)
 }
 
-func TestWrongPINIsAnError(t *testing.T) {
+func TestWrongPIN(t *testing.T) {
 	t.Setenv("TEST_PIN", "999999")
 	out, err := signin(t, "-pin-env", "TEST_PIN")
 	assert.ErrorContains(t, err, "tries left: 2")

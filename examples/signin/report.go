@@ -9,20 +9,21 @@ import (
 	"github.com/smartlogon/smartlogon/enumerate/rules"
 )
 
-// A report is what the program found out, for a person or as JSON.
+// A report is the result of the program, printed as text or as JSON.
 type report struct {
 	Tiles      []tile   `json:"tiles"`
-	Unread     string   `json:"unread,omitempty"` // what could not be read of other cards
-	Chosen     int      `json:"chosen"`           // index of the tile
+	Unread     string   `json:"unread,omitempty"` // errors of other cards
+	Chosen     int      `json:"chosen"`           // index in Tiles
 	Name       string   `json:"signInName"`
 	Source     string   `json:"signInNameSource"`
-	Sentence   string   `json:"sentence"` // of the sign-in document
+	Sentence   string   `json:"sentence"` // of the sign-in document, the reason for the name
 	Answer     int      `json:"answerBytes"`
 	Verified   bool     `json:"verified"`
 	NotChecked []string `json:"notChecked,omitempty"`
 }
 
-// A tile is what Windows shows of a certificate, and where it is.
+// A tile is what the sign-in screen of Windows shows of a credential, and where
+// the credential is.
 type tile struct {
 	Title     string `json:"title"`
 	Issuer    string `json:"issuer"`
@@ -30,9 +31,9 @@ type tile struct {
 	Container string `json:"container"`
 }
 
-func newReport(tiles []*enumerate.Credential, chosen *enumerate.Credential, unread error, p rules.Policy) *report {
+func newReport(credentials []*enumerate.Credential, chosen *enumerate.Credential, listErr error, p rules.Policy) *report {
 	r := &report{}
-	for i, c := range tiles {
+	for i, c := range credentials {
 		t := tile{Title: c.Title(p), Reader: c.Reader, Container: c.Container}
 		if cert, err := rules.Read(c.Raw); err == nil {
 			t.Issuer = cert.Issuer()
@@ -42,8 +43,8 @@ func newReport(tiles []*enumerate.Credential, chosen *enumerate.Credential, unre
 			r.Chosen = i
 		}
 	}
-	if unread != nil {
-		r.Unread = unread.Error()
+	if listErr != nil {
+		r.Unread = listErr.Error()
 	}
 	return r
 }
@@ -55,7 +56,7 @@ func (r *report) print(w io.Writer, asJSON bool) error {
 		out.SetIndent("", "  ")
 		return out.Encode(r)
 	}
-	fmt.Fprintln(w, "Certificates to sign in with:")
+	fmt.Fprintln(w, "Credentials offered for sign-in:")
 	for i, t := range r.Tiles {
 		mark := " "
 		if i == r.Chosen {
@@ -64,7 +65,7 @@ func (r *report) print(w io.Writer, asJSON bool) error {
 		fmt.Fprintf(w, "%s %s\n    issued by %q\n    in %q, container %s\n", mark, printable(t.Title), t.Issuer, t.Reader, t.Container)
 	}
 	if r.Unread != "" {
-		fmt.Fprintf(w, "Not read: %s\n", r.Unread)
+		fmt.Fprintf(w, "Not readable: %s\n", r.Unread)
 	}
 	fmt.Fprintf(w, "Challenge signed: answer of %d bytes.\n", r.Answer)
 	if r.Verified {
@@ -72,14 +73,15 @@ func (r *report) print(w io.Writer, asJSON bool) error {
 	} else {
 		fmt.Fprintln(w, "Signature verified with the certificate.")
 	}
-	for _, what := range r.NotChecked {
-		fmt.Fprintf(w, "Not checked: %s.\n", what)
+	for _, check := range r.NotChecked {
+		fmt.Fprintf(w, "Not checked: %s.\n", check)
 	}
 	fmt.Fprintf(w, "Name to send: %s\nSource: %s (%s)\n", printable(r.Name), r.Source, r.Sentence)
 	return nil
 }
 
-// printable quotes a name of foreign origin if it could do harm on a terminal.
+// printable quotes a name from a card or a certificate if it contains characters
+// that a terminal could interpret.
 func printable(s string) string {
 	if q := fmt.Sprintf("%q", s); q != `"`+s+`"` {
 		return q

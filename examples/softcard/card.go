@@ -9,69 +9,69 @@ import (
 	"github.com/smartlogon/smartlogon/card/cardtest"
 )
 
-// makers make the cards that -app names.
-var makers = map[string]func() *cardtest.Card{
-	"piv":     func() *cardtest.Card { return filled(cardtest.PIV()) },
+// constructors has the kinds of card for -app.
+var constructors = map[string]func() *cardtest.Card{
+	"piv":     func() *cardtest.Card { return withPIVContents(cardtest.PIV()) },
 	"yubikey": func() *cardtest.Card { return cardtest.YubiKey("5.7.1") },
-	"gids":    func() *cardtest.Card { return filledGIDS(cardtest.GIDS()) },
-	"tpm":     func() *cardtest.Card { return filledGIDS(cardtest.TPM()) },
-	// as from the factory: gids-tool sets it up
+	"gids":    func() *cardtest.Card { return withGIDSContents(cardtest.GIDS()) },
+	"tpm":     func() *cardtest.Card { return withGIDSContents(cardtest.TPM()) },
+	// not initialized: gids-tool -X does that
 	"gids-blank": func() *cardtest.Card { return cardtest.GIDS(cardtest.GIDSBlank) },
 	"piv+gids": func() *cardtest.Card {
-		return cardtest.Combine(filled(cardtest.PIV()), filledGIDS(cardtest.GIDS()))
+		return cardtest.Combine(withPIVContents(cardtest.PIV()), withGIDSContents(cardtest.GIDS()))
 	},
 }
 
-// kinds are the names for -app.
+// kinds returns the values of -app.
 func kinds() []string {
-	return append(slices.Sorted(maps.Keys(makers)), "yubikey-VERSION")
+	return append(slices.Sorted(maps.Keys(constructors)), "yubikey-VERSION")
 }
 
-// newCard makes a card of a kind, or of a folder.
+// newCard returns a card of a kind, or one with the contents of a folder.
 func newCard(kind, dir string) (*cardtest.Card, error) {
 	if dir != "" {
 		if kind != "piv" {
-			return nil, fmt.Errorf("-dir makes a PIV card, not %q", kind)
+			return nil, fmt.Errorf("-dir is for -app piv, not %q", kind)
 		}
 		return cardtest.Load(dir)
 	}
 	if version, ok := strings.CutPrefix(kind, "yubikey-"); ok {
 		return yubiKey(version)
 	}
-	if make, ok := makers[kind]; ok {
-		return make(), nil
+	if create, ok := constructors[kind]; ok {
+		return create(), nil
 	}
-	return nil, fmt.Errorf("-app %q is none of %s", kind, strings.Join(kinds(), ", "))
+	return nil, fmt.Errorf("-app %q is not one of %s", kind, strings.Join(kinds(), ", "))
 }
 
-// yubiKey makes a YubiKey of a firmware version, without keys as from the
-// factory.
+// yubiKey returns a YubiKey of a firmware version, in factory state.
 func yubiKey(version string) (c *cardtest.Card, err error) {
 	defer func() {
-		if fault := recover(); fault != nil {
-			err = fmt.Errorf("-app yubikey-%s: %v", version, fault)
+		// cardtest panics on an invalid version.
+		if reason := recover(); reason != nil {
+			err = fmt.Errorf("-app yubikey-%s: %v", version, reason)
 		}
 	}()
 	return cardtest.YubiKey(version), nil
 }
 
-// readerName is the name of the reader. Programs of Yubico, and piv-go, take only
-// readers for YubiKeys that are called so.
-func readerName(given, kind string) string {
+// readerName returns the name of the reader: that of the flag, or a default.
+// Yubico's programs and piv-go recognize a YubiKey by the name of its reader.
+func readerName(flagValue, kind string) string {
 	switch {
-	case given != "":
-		return given
+	case flagValue != "":
+		return flagValue
 	case strings.HasPrefix(kind, "yubikey"):
 		return "Yubico YubiKey OTP+FIDO+CCID 00 00"
 	}
 	return "Software Reader 00"
 }
 
-// filled puts on a card what the cards of agencies have: a certificate and a key
-// in each of the four primary slots, and the objects that the standard requires.
-func filled(c *cardtest.Card) *cardtest.Card {
+// withPIVContents puts a key and a certificate into each of the four primary slots
+// of a card, and adds the objects that SP 800-73-4 requires.
+func withPIVContents(c *cardtest.Card) *cardtest.Card {
 	ca := cardtest.TestCA()
-	for _, it := range []struct {
+	for _, entry := range []struct {
 		container string
 		leaf      cardtest.Leaf
 	}{
@@ -80,18 +80,18 @@ func filled(c *cardtest.Card) *cardtest.Card {
 		{"9D", cardtest.Leaf{Key: cardtest.Key(cardtest.RSA2048, 2), Emails: []string{"alice@example.com"}, EKUs: []string{emailProtection}}},
 		{"9E", cardtest.Leaf{Key: cardtest.Key(cardtest.P256, 0), EKUs: []string{cardAuthentication}}},
 	} {
-		key, certificate := ca.Issue(it.leaf)
-		c.Put(it.container, key, certificate)
+		key, certificate := ca.Issue(entry.leaf)
+		c.Put(entry.container, key, certificate)
 	}
-	// The standard requires one; this has nothing in it.
+	// Required by the standard. This one has an empty mapping and no signature.
 	return c.PutObject(securityObject, []byte{0xBA, 0, 0xBB, 0, 0xFE, 0})
 }
 
-// filledGIDS puts on a card a certificate to sign in with, one of a signature key, and
-// one to decrypt with.
-func filledGIDS(c *cardtest.Card) *cardtest.Card {
+// withGIDSContents puts three certificates with their keys on a card: for sign-in,
+// with a signature key, and for decryption.
+func withGIDSContents(c *cardtest.Card) *cardtest.Card {
 	ca := cardtest.TestCA()
-	for _, it := range []struct {
+	for _, entry := range []struct {
 		container string
 		leaf      cardtest.Leaf
 	}{
@@ -99,8 +99,8 @@ func filledGIDS(c *cardtest.Card) *cardtest.Card {
 		{"ksc01", cardtest.Leaf{Key: cardtest.Key(cardtest.RSA2048, 1), UPNs: []string{"alice@example.com"}}},
 		{"kxc02", cardtest.Leaf{Key: cardtest.Key(cardtest.RSA2048, 2), Emails: []string{"alice@example.com"}, EKUs: []string{emailProtection}}},
 	} {
-		key, certificate := ca.Issue(it.leaf)
-		c.Put(it.container, key, certificate)
+		key, certificate := ca.Issue(entry.leaf)
+		c.Put(entry.container, key, certificate)
 	}
 	return c
 }

@@ -1,24 +1,30 @@
-// Softcard is a smart card made of software that any PC/SC program takes for a
-// real one, until it is interrupted.
+// Softcard serves a software smart card to any PC/SC program until it is
+// interrupted.
 //
 //	softcard [-app piv] [-dir CARDFOLDER] [-reader NAME] [-socket PATH] [-vpcd HOST:PORT] [-trace]
 //
-// It serves a reader with the card on a unix socket, in the protocol of pcscd.
-// Its first line is what a shell runs to make programs look there:
+// It listens on a Unix socket, and speaks the protocol of pcscd. Its first line of
+// output is the shell command that makes programs connect to it:
 //
 //	export PCSCLITE_CSOCK_NAME=/tmp/softcard123/pcscd.comm
 //
-// and when it says "ready", they find the card. No root and no daemon is needed.
-// With -vpcd it plugs the card into a virtual reader of the vsmartcard project,
-// and so into a real pcscd, instead; with -socket, too, into both.
+// After the line "ready", programs find a reader with the card in it. This needs
+// neither root nor pcscd. With -vpcd the card is inserted into a virtual reader of
+// the vsmartcard project instead, and so into a real pcscd; with both -vpcd and
+// -socket, into both.
 //
-// The card is a PIV card with which alice@example.com can sign in; its PIN is
-// 123456, its PUK 12345678. With -dir its contents come from a folder, see
-// cardtest.Load. It guards nothing: its keys are public. With -app yubikey it is
-// a YubiKey as from the factory, in a reader with a YubiKey's name. With -app gids
-// it has the GIDS application of virtual smart cards instead, with -app tpm it is
-// such a card, with -app gids-blank one that nobody has set up (gids-tool -X does),
-// and with -app piv+gids it has both applications.
+// Kinds of card (-app):
+//
+//	piv              a PIV card; alice@example.com can sign in with it
+//	yubikey          a YubiKey in factory state; the reader's name is a YubiKey's
+//	yubikey-VERSION  the same with this firmware, as in yubikey-4.3.5
+//	gids             a card with the GIDS application
+//	gids-blank       the same, not initialized (gids-tool -X does that)
+//	tpm              a Windows virtual smart card
+//	piv+gids         a card with both applications
+//
+// The PIN is 123456, the PUK 12345678. With -dir the contents of the PIV card come
+// from a folder in the format of cardtest.Load. The private keys are public.
 package main
 
 import (
@@ -48,12 +54,12 @@ func main() {
 
 func run(ctx context.Context, args []string, stdout io.Writer) error {
 	flags := flag.NewFlagSet("softcard", flag.ContinueOnError)
-	app := flags.String("app", "piv", "kind of the card: "+strings.Join(kinds(), ", "))
+	app := flags.String("app", "piv", "`kind` of card: "+strings.Join(kinds(), ", "))
 	dir := flags.String("dir", "", "`folder` with the contents of the card")
-	reader := flags.String("reader", "", "`name` of the reader; some programs look for their maker's")
-	socket := flags.String("socket", "", "`path` of the socket; without it one is made in a new folder")
-	vpcd := flags.String("vpcd", "", "`address` of a virtual reader, mostly 127.0.0.1:35963")
-	trace := flags.Bool("trace", false, "print each command and answer with its meaning, PINs and keys masked")
+	reader := flags.String("reader", "", "`name` of the reader; some programs recognize a card by it")
+	socket := flags.String("socket", "", "`path` of the socket; by default in a new folder")
+	vpcd := flags.String("vpcd", "", "`address` of a virtual reader of vsmartcard, usually 127.0.0.1:35963")
+	trace := flags.Bool("trace", false, "print each command and response with its meaning; PINs and keys are masked")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -105,8 +111,8 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	return err
 }
 
-// listen makes the socket where programs will look. Whoever can open it can use
-// the card, so the folder that it makes is the user's own.
+// listen creates the socket. Every process that can open the socket can use the
+// card, so the default is in a new folder that only the user can enter.
 func listen(path string) (l net.Listener, remove func(), err error) {
 	if path != "" {
 		l, err = net.Listen("unix", path)
@@ -123,7 +129,7 @@ func listen(path string) (l net.Listener, remove func(), err error) {
 	return l, remove, err
 }
 
-// quote makes a path safe for a shell, if it is not.
+// quote quotes a path for a shell, if that is necessary.
 func quote(path string) string {
 	if strings.IndexFunc(path, func(r rune) bool {
 		return !strings.ContainsRune("/._-+:", r) && (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z')

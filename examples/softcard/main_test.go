@@ -23,9 +23,9 @@ import (
 
 func TestMain(m *testing.M) { leak.Main(m) }
 
-// served runs the program until the end of the test, and returns where its
-// socket is and the lines that it prints when it is ready.
-func served(t *testing.T, args ...string) (path string, lines *bufio.Scanner) {
+// serve runs the program until the end of the test. It returns the path of the
+// socket, and the lines that the program prints after "ready".
+func serve(t *testing.T, args ...string) (path string, lines *bufio.Scanner) {
 	t.Helper()
 	read, write := io.Pipe()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -48,8 +48,9 @@ func served(t *testing.T, args ...string) (path string, lines *bufio.Scanner) {
 	return path, lines
 }
 
-// folder is one whose name is short enough for a socket.
-func folder(t *testing.T) string {
+// shortTempDir returns a folder whose path is short enough for a Unix socket, which
+// t.TempDir is not on every system.
+func shortTempDir(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "sc")
 	require.NoError(t, err)
@@ -57,43 +58,43 @@ func folder(t *testing.T) string {
 	return dir
 }
 
-// signIn is what a program does with the card.
+// signIn unlocks the first credential that a PC/SC program finds, and returns it.
 func signIn(t *testing.T, path string) *enumerate.Credential {
 	t.Helper()
 	s := pcsc.Socket(path, nil)
 	defer s.Close()
-	find := enumerate.Finder{Service: s}
-	tiles, err := find.Offered(t.Context())
+	finder := enumerate.Finder{Service: s}
+	credentials, err := finder.Offered(t.Context())
 	require.NoError(t, err)
-	key, err := tiles[0].Unlock(t.Context(), card.FixedPIN(cardtest.PIN))
+	key, err := credentials[0].Unlock(t.Context(), card.FixedPIN(cardtest.PIN))
 	require.NoError(t, err)
 	require.NoError(t, key.Close())
-	return tiles[0]
+	return credentials[0]
 }
 
-func TestProgramsFindTheCard(t *testing.T) {
-	path, _ := served(t)
+func TestSignIn(t *testing.T) {
+	path, _ := serve(t)
 	c := signIn(t, path)
 	assert.Equal(t, []string{"alice@example.com"}, c.Names.UPNs)
 	assert.Equal(t, "9A", c.Container)
 }
 
-func TestChosenSocket(t *testing.T) {
-	want := filepath.Join(folder(t), "s")
-	path, _ := served(t, "-socket", want)
+func TestSocketFlag(t *testing.T) {
+	want := filepath.Join(shortTempDir(t), "s")
+	path, _ := serve(t, "-socket", want)
 	assert.Equal(t, want, path)
 	signIn(t, path)
 	err := run(t.Context(), []string{"-socket", want}, io.Discard)
-	assert.Error(t, err, "it is taken")
+	assert.Error(t, err, "the socket is in use")
 }
 
-func TestChosenReader(t *testing.T) {
-	path, _ := served(t, "-reader", "My Reader")
+func TestReaderFlag(t *testing.T) {
+	path, _ := serve(t, "-reader", "My Reader")
 	assert.Equal(t, "My Reader", signIn(t, path).Reader)
 }
 
-func TestTrace(t *testing.T) {
-	path, lines := served(t, "-trace")
+func TestTraceFlag(t *testing.T) {
+	path, lines := serve(t, "-trace")
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -108,29 +109,29 @@ func TestTrace(t *testing.T) {
 	}
 	assert.True(t, verify)
 	go func() {
-		for lines.Scan() { // or the program would wait for its reader
+		for lines.Scan() { // the program blocks on writing otherwise
 		}
 	}()
 	<-done
 }
 
-func TestFolder(t *testing.T) {
+func TestDirFlag(t *testing.T) {
 	dir := vectors.Cards(t)[0]
-	path, _ := served(t, "-dir", dir)
+	path, _ := serve(t, "-dir", dir)
 	s := pcsc.Socket(path, nil)
 	defer s.Close()
-	find := enumerate.Finder{Service: s}
+	finder := enumerate.Finder{Service: s}
 	n := 0
-	for _, err := range find.All(t.Context()) {
+	for _, err := range finder.All(t.Context()) {
 		require.NoError(t, err)
 		n++
 	}
 	assert.NotZero(t, n)
 }
 
-func TestYubiKeyOfAFirmware(t *testing.T) {
+func TestYubiKeyFirmware(t *testing.T) {
 	for app, want := range map[string]byte{"yubikey": 5, "yubikey-4.3.5": 4} {
-		path, _ := served(t, "-app", app)
+		path, _ := serve(t, "-app", app)
 		s := pcsc.Socket(path, nil)
 		c, err := s.Card(t.Context(), "Yubico YubiKey OTP+FIDO+CCID 00 00")
 		require.NoError(t, err)
@@ -148,28 +149,27 @@ func TestYubiKeyOfAFirmware(t *testing.T) {
 	}
 }
 
-// What a program finds on the cards with GIDS, and where.
-func TestCardsWithGIDS(t *testing.T) {
+func TestGIDSContainers(t *testing.T) {
 	virtual := []string{"GIDS kxc00", "GIDS ksc01", "GIDS kxc02"}
 	for app, want := range map[string][]string{
 		"gids": virtual, "tpm": virtual, "gids-blank": nil,
 		"piv+gids": append([]string{"PIV 9A", "PIV 9C", "PIV 9D", "PIV 9E"}, virtual...),
 	} {
-		path, _ := served(t, "-app", app)
+		path, _ := serve(t, "-app", app)
 		s := pcsc.Socket(path, nil)
-		find := enumerate.Finder{Service: s}
-		var found []string
-		for c, err := range find.All(t.Context()) {
+		finder := enumerate.Finder{Service: s}
+		var containers []string
+		for c, err := range finder.All(t.Context()) {
 			require.NoError(t, err, app)
-			found = append(found, fmt.Sprint(c.Application, " ", c.Container))
+			containers = append(containers, fmt.Sprint(c.Application, " ", c.Container))
 		}
-		assert.Equal(t, want, found, app)
+		assert.Equal(t, want, containers, app)
 		require.NoError(t, s.Close())
 	}
 }
 
-// A virtual reader is a server that the card connects to.
-func TestVirtualReader(t *testing.T) {
+// In the vpcd protocol the virtual reader is the server, and the card connects.
+func TestVPCDFlag(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer l.Close()
@@ -182,7 +182,7 @@ func TestVirtualReader(t *testing.T) {
 
 	c, err := l.Accept()
 	require.NoError(t, err)
-	_, err = c.Write([]byte{0, 1, 4}) // give me the answer to reset
+	_, err = c.Write([]byte{0, 1, 4}) // request the ATR
 	require.NoError(t, err)
 	length := make([]byte, 2)
 	_, err = io.ReadFull(c, length)
@@ -192,10 +192,10 @@ func TestVirtualReader(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, byte(0x3B), atr[0])
 	require.NoError(t, c.Close())
-	assert.NoError(t, <-ended, "the program ends with the reader")
+	assert.NoError(t, <-ended, "the program exits when the reader disconnects")
 }
 
-func TestWhatCannotBe(t *testing.T) {
+func TestInvalidArguments(t *testing.T) {
 	for _, args := range [][]string{
 		{"-app", "credit card"},
 		{"-app", "yubikey-new"},
@@ -209,7 +209,7 @@ func TestWhatCannotBe(t *testing.T) {
 	}
 }
 
-func TestPathsAreSafeForAShell(t *testing.T) {
+func TestQuote(t *testing.T) {
 	assert.Equal(t, "/tmp/a-b.c/s", quote("/tmp/a-b.c/s"))
 	assert.Equal(t, `'/tmp/it'\''s $HOME'`, quote("/tmp/it's $HOME"))
 }

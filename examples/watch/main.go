@@ -1,11 +1,11 @@
-// Watch prints the certificates in this machine's readers, and goes on to print
-// those that come and go with their cards, until it is interrupted.
+// Watch prints the credentials on the cards in this machine's readers, and then
+// each change as cards are inserted and removed, until it is interrupted.
 //
-//	watch             # certificates, with a + or a -
-//	watch -readers    # readers and cards, whatever is on them
+//	watch             # credentials: + for an added one, - for a removed one
+//	watch -readers    # readers and cards
 //
-// It asks for no PIN. A certificate that Windows would not offer for sign-in is
-// marked; the program explain says why.
+// It does not ask for a PIN. A credential that Windows would not offer for sign-in
+// is marked; the program explain prints the reason.
 package main
 
 import (
@@ -33,11 +33,11 @@ func main() {
 	}
 }
 
-// run watches the readers of a service, which it closes, until ctx ends.
+// run watches the readers of service until ctx ends, and closes service.
 func run(ctx context.Context, args []string, service *card.Service, stdout io.Writer) error {
 	defer service.Close()
 	flags := flag.NewFlagSet("watch", flag.ContinueOnError)
-	readers := flags.Bool("readers", false, "print readers and cards, not certificates")
+	readers := flags.Bool("readers", false, "print readers and cards instead of credentials")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -58,7 +58,7 @@ func watchReaders(ctx context.Context, service *card.Service, out printer) error
 		case err != nil:
 			out.problem(err)
 		case e.Mute:
-			out.line("%q: %v, but it does not answer", e.Reader, e.Kind)
+			out.line("%q: %v, but it does not respond", e.Reader, e.Kind)
 		case e.Card != nil:
 			out.line("%q: %v, ATR %v", e.Reader, e.Kind, e.ATR)
 		default:
@@ -68,20 +68,20 @@ func watchReaders(ctx context.Context, service *card.Service, out printer) error
 	return nil // interrupted
 }
 
-func watchCredentials(ctx context.Context, find *enumerate.Finder, out printer) error {
-	for change, err := range find.Watch(ctx) {
+func watchCredentials(ctx context.Context, finder *enumerate.Finder, out printer) error {
+	for event, err := range finder.Watch(ctx) {
 		if err != nil {
 			out.problem(err)
 			continue
 		}
-		c, sign, remark := change.Credential, "+", ""
-		if change.Gone {
-			sign = "-"
+		c, mark, remark := event.Credential, "+", ""
+		if event.Gone {
+			mark = "-"
 		}
 		if !c.Findings.Offered() {
 			remark = " (not offered by Windows)"
 		}
-		out.line("%s %q in %q, %s %s%s", sign, c.Title(find.Policy), c.Reader, c.Application, c.Container, remark)
+		out.line("%s %q in %q, %s %s%s", mark, c.Title(finder.Policy), c.Reader, c.Application, c.Container, remark)
 	}
 	return nil // interrupted
 }

@@ -15,7 +15,8 @@ import (
 
 func TestMain(m *testing.M) { leak.Main(m) }
 
-// start runs the program and returns its next line, and how to interrupt it.
+// start runs the program. It returns a function that reads the next line of output,
+// and one that interrupts the program.
 func start(t *testing.T, readers *cardtest.Readers, args ...string) (next func() string, interrupt func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -39,7 +40,7 @@ func start(t *testing.T, readers *cardtest.Readers, args ...string) (next func()
 
 const first, second = "Software Reader 00", "Software Reader 01"
 
-func TestCertificatesComeAndGo(t *testing.T) {
+func TestCredentialsInsertedAndRemoved(t *testing.T) {
 	alice := cardtest.Logon("alice@example.com")
 	readers := cardtest.NewReaders(alice, nil)
 	defer readers.Close()
@@ -61,9 +62,9 @@ func TestCertificatesComeAndGo(t *testing.T) {
 	assert.Zero(t, alice.Writes())
 }
 
-func TestReadersAndCardsComeAndGo(t *testing.T) {
-	soft := cardtest.Logon("alice@example.com", cardtest.ATR([]byte{0x3B, 0x80, 0x01, 0x81}))
-	readers := cardtest.NewReaders(soft)
+func TestReadersAndCardsInsertedAndRemoved(t *testing.T) {
+	c := cardtest.Logon("alice@example.com", cardtest.ATR([]byte{0x3B, 0x80, 0x01, 0x81}))
+	readers := cardtest.NewReaders(c)
 	defer readers.Close()
 	next, interrupt := start(t, readers, "-readers")
 	assert.Equal(t, `"Software Reader 00": reader added`, next())
@@ -75,6 +76,6 @@ func TestReadersAndCardsComeAndGo(t *testing.T) {
 	readers.Unplug("Another")
 	assert.Equal(t, `"Another": reader removed`, next())
 	readers.Insert(first, cardtest.PIV(cardtest.ATR([]byte{0})))
-	assert.Equal(t, `"Software Reader 00": card inserted, but it does not answer`, next())
+	assert.Equal(t, `"Software Reader 00": card inserted, but it does not respond`, next())
 	interrupt()
 }

@@ -1,16 +1,16 @@
 //go:build windows || (cgo && !pcsclite_go)
 
-// Yubikey makes a YubiKey a card to sign in to Windows with, by piv-go, and then
-// signs in with it by this library.
+// Yubikey prepares a YubiKey for signing in to Windows with piv-go, and then signs
+// in with it through this module.
 //
-//	yubikey -soft        # a YubiKey made of software
-//	yubikey -overwrite   # the one that is plugged in; slot 9A is overwritten
+//	yubikey -soft        # a software YubiKey
+//	yubikey -overwrite   # the connected YubiKey; slot 9A is overwritten
 //
-// Step by step: a key in slot 9A, the YubiKey's word that it made the key itself,
-// a certificate request, a logon certificate from a small authority, stored on
-// the YubiKey; then what Windows would make of it, and a challenge signed. The
-// PIN is the one that YubiKeys come with, or that of the variable YUBIKEY_PIN; the
-// management key is the one they come with.
+// It generates a key in slot 9A, verifies the YubiKey's attestation of the key,
+// creates a certificate request, has a test authority issue a certificate, and
+// stores it on the YubiKey. Then it judges the certificate by Windows' rules and
+// signs a challenge. The PIN is read from the variable YUBIKEY_PIN, or is the
+// factory setting; the management key is the factory setting.
 package main
 
 import (
@@ -56,13 +56,13 @@ func main() {
 
 func run(ctx context.Context, args []string, stdout io.Writer) error {
 	flags := flag.NewFlagSet("yubikey", flag.ContinueOnError)
-	soft := flags.Bool("soft", false, "use a YubiKey made of software")
-	overwrite := flags.Bool("overwrite", false, "overwrite key and certificate in slot 9A of the YubiKey that is plugged in")
+	soft := flags.Bool("soft", false, "use a software YubiKey")
+	overwrite := flags.Bool("overwrite", false, "overwrite the key and the certificate in slot 9A of the connected YubiKey")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
 	if *soft == *overwrite {
-		return errors.New("say -soft, or -overwrite to change a real YubiKey")
+		return errors.New("exactly one of -soft and -overwrite is required")
 	}
 	if os.Getenv(pinVariable) == "" {
 		os.Setenv(pinVariable, pivgo.DefaultPIN)
@@ -79,8 +79,9 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	return signIn(ctx, readers.service(), name, stdout)
 }
 
-// provision does what piv-go is for. While it has the YubiKey open nobody else
-// can use it.
+// provision writes a key and a certificate with piv-go, and returns the name of the
+// YubiKey's reader. piv-go opens the YubiKey exclusively, so it is closed again
+// before this module uses it.
 func provision(roots *x509.CertPool, stdout io.Writer) (reader string, err error) {
 	names, err := pivgo.Cards()
 	if err != nil {
@@ -92,7 +93,7 @@ func provision(roots *x509.CertPool, stdout io.Writer) (reader string, err error
 		}
 	}
 	if reader == "" {
-		return "", errors.New("no YubiKey is plugged in")
+		return "", errors.New("no YubiKey is connected")
 	}
 	yk, err := pivgo.Open(reader)
 	if err != nil {
@@ -100,7 +101,7 @@ func provision(roots *x509.CertPool, stdout io.Writer) (reader string, err error
 	}
 	defer yk.Close()
 
-	// 1. The YubiKey makes a key. The private half never leaves it.
+	// 1. A key pair, generated on the YubiKey. The private key cannot be exported.
 	public, err := yk.GenerateKey(pivgo.DefaultManagementKey, pivgo.SlotAuthentication, pivgo.Key{
 		Algorithm:   pivgo.AlgorithmRSA2048,
 		PINPolicy:   pivgo.PINPolicyOnce,
@@ -110,14 +111,15 @@ func provision(roots *x509.CertPool, stdout io.Writer) (reader string, err error
 		return "", err
 	}
 	v := yk.Version()
-	fmt.Fprintf(stdout, "YubiKey in %q, firmware %d.%d.%d: made an RSA key in slot 9A.\n", reader, v.Major, v.Minor, v.Patch)
+	fmt.Fprintf(stdout, "YubiKey in %q, firmware %d.%d.%d: generated an RSA key in slot 9A.\n", reader, v.Major, v.Minor, v.Patch)
 
-	// 2. It attests that: whoever trusts its maker knows that there is no copy.
+	// 2. The attestation: a certificate from Yubico's authority stating that the key
+	// was generated on this YubiKey.
 	if err := checkAttestation(yk, roots, stdout); err != nil {
 		return "", err
 	}
 
-	// 3. A certificate request proves to the authority that the key is there.
+	// 3. A certificate request, which proves possession of the private key.
 	private, err := yk.PrivateKey(pivgo.SlotAuthentication, public, pivgo.KeyAuth{PIN: os.Getenv(pinVariable)})
 	if err != nil {
 		return "", err
@@ -127,8 +129,8 @@ func provision(roots *x509.CertPool, stdout io.Writer) (reader string, err error
 		return "", err
 	}
 
-	// 4. The authority issues a certificate: the user principal name, smart card
-	// logon and client authentication.
+	// 4. A certificate with the user principal name and the extended key usages smart
+	// card logon and client authentication.
 	certificate, err := issue(request)
 	if err != nil {
 		return "", err
@@ -136,7 +138,7 @@ func provision(roots *x509.CertPool, stdout io.Writer) (reader string, err error
 	if err := yk.SetCertificate(pivgo.DefaultManagementKey, pivgo.SlotAuthentication, certificate); err != nil {
 		return "", err
 	}
-	fmt.Fprintf(stdout, "Certificate for %s stored.\n", user)
+	fmt.Fprintf(stdout, "Stored a certificate for %s.\n", user)
 	return reader, nil
 }
 
@@ -155,11 +157,12 @@ func checkAttestation(yk *pivgo.YubiKey, roots *x509.CertPool, stdout io.Writer)
 		return err
 	}
 	policies := map[pivgo.PINPolicy]string{pivgo.PINPolicyNever: "never", pivgo.PINPolicyOnce: "once", pivgo.PINPolicyAlways: "always"}
-	fmt.Fprintf(stdout, "Attested: serial %d, PIN asked for: %s.\n", attested.Serial, policies[attested.PINPolicy])
+	fmt.Fprintf(stdout, "Attested: serial %d, PIN policy: %s.\n", attested.Serial, policies[attested.PINPolicy])
 	return nil
 }
 
-// issue is the work of the authority. This one trusts everybody.
+// issue does the part of the certificate authority. A real one would verify the
+// identity of the user here.
 func issue(request []byte) (*x509.Certificate, error) {
 	r, err := x509.ParseCertificateRequest(request)
 	if err != nil {
@@ -168,23 +171,24 @@ func issue(request []byte) (*x509.Certificate, error) {
 	if err := r.CheckSignature(); err != nil {
 		return nil, err
 	}
-	_, der := cardtest.TestCA().Issue(cardtest.Leaf{Key: holder{public: r.PublicKey}, UPNs: []string{user}})
+	_, der := cardtest.TestCA().Issue(cardtest.Leaf{Key: publicKey{public: r.PublicKey}, UPNs: []string{user}})
 	return x509.ParseCertificate(der)
 }
 
-// A holder of a key is known by its public half.
-type holder struct {
+// publicKey is a crypto.Signer that cannot sign: the certificate authority of the
+// tests takes the subject's key as a Signer, and uses only its public key.
+type publicKey struct {
 	crypto.Signer
 	public crypto.PublicKey
 }
 
-func (h holder) Public() crypto.PublicKey { return h.public }
+func (k publicKey) Public() crypto.PublicKey { return k.public }
 
-// signIn is what this library is for.
+// signIn signs a challenge with the new key, and verifies the answer.
 func signIn(ctx context.Context, service *card.Service, reader string, stdout io.Writer) error {
 	defer service.Close()
-	find := enumerate.Finder{Service: service}
-	for c, err := range find.All(ctx) {
+	finder := enumerate.Finder{Service: service}
+	for c, err := range finder.All(ctx) {
 		if err != nil {
 			return err
 		}
@@ -205,17 +209,17 @@ func signIn(ctx context.Context, service *card.Service, reader string, stdout io
 		}
 		defer key.Close()
 		const server = "https://example.com"
-		sent := challenge.New("sign-in", server)
-		answer, err := challenge.Respond(key, c.Raw, sent, server)
+		issued := challenge.New("sign-in", server)
+		answer, err := challenge.Respond(key, c.Raw, issued, server)
 		if err != nil {
 			return err
 		}
 		verifier := challenge.Verifier{Roots: cardtest.TestCA().Pool()}
-		who, err := verifier.Verify(ctx, sent, answer)
+		statement, err := verifier.Verify(ctx, issued, answer)
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(stdout, "Challenge signed and verified: %s.\n", who.Name.Value)
+		fmt.Fprintf(stdout, "Challenge signed and verified: %q.\n", statement.Name.Value)
 		return nil
 	}
 	return enumerate.ErrNotOffered

@@ -1,6 +1,6 @@
 //go:build !(windows || (cgo && !pcsclite_go))
 
-// Yubikey needs piv-go, which needs the PC/SC library of the system.
+// Yubikey needs piv-go, which links the PC/SC library of the system.
 package main
 
 import (
@@ -9,6 +9,6 @@ import (
 )
 
 func main() {
-	fmt.Fprintln(os.Stderr, "yubikey: piv-go is not built in: build with cgo and without the tag pcsclite_go")
+	fmt.Fprintln(os.Stderr, "yubikey: built without piv-go: build with cgo and without the tag pcsclite_go")
 	os.Exit(1)
 }

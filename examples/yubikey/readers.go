@@ -15,19 +15,20 @@ import (
 	"github.com/smartlogon/smartlogon/card/pcsc"
 )
 
-// readers are the machine's, or one with a software YubiKey.
+// readers opens the machine's readers, or a software reader with a YubiKey.
 type readers struct {
 	service func() *card.Service
 	close   func()
 }
 
-// open opens the readers, and says who attests the keys in them; nil is Yubico.
+// open opens the readers. It returns the roots for the attestations of the keys in
+// them; nil stands for Yubico's.
 func open(soft bool) (readers, *x509.CertPool, error) {
 	if !soft {
 		return readers{func() *card.Service { return pcsc.System(nil) }, func() {}}, nil, nil
 	}
 	if runtime.GOOS == "windows" || runtime.GOOS == "darwin" {
-		return readers{}, nil, errors.New("piv-go finds a software YubiKey where pcscd would be, which this system does not have")
+		return readers{}, nil, errors.New("-soft needs pcscd's protocol, which piv-go does not use on this system")
 	}
 	dir, err := os.MkdirTemp("", "yubikey")
 	if err != nil {

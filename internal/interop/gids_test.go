@@ -214,7 +214,7 @@ func TestSignInWithAGIDSCard(t *testing.T) {
 		said = ranOn(t, socket, explain)
 		assert.Contains(t, said, reader+": GIDS kxc00")
 		assert.Contains(t, said, `UPN        "`+who+`"`)
-		assert.Contains(t, said, "GIDS application; PIN tries left: 3")
+		assert.Contains(t, said, "GIDS application; PIN retries left: 3")
 		assert.Contains(t, said, `container  "5a17106f-0000-4000-8000-000000000000"`)
 		assert.Contains(t, said, "Windows would offer it.")
 	}

@@ -148,11 +148,11 @@ func TestKeysOfPIVGo(t *testing.T) {
 func TestYubiKeyExample(t *testing.T) {
 	interop.Require(t, pcscd)
 	out := ranOn(t, "", built(t, "yubikey", true), "-soft")
-	assert.Contains(t, out, "made an RSA key in slot 9A")
-	assert.Contains(t, out, "PIN asked for: once")
-	assert.Contains(t, out, "Certificate for alice@example.com stored")
+	assert.Contains(t, out, "generated an RSA key in slot 9A")
+	assert.Contains(t, out, "PIN policy: once")
+	assert.Contains(t, out, "Stored a certificate for alice@example.com")
 	assert.Contains(t, out, `send "alice@example.com"`)
-	assert.Contains(t, out, "Challenge signed and verified: alice@example.com.")
+	assert.Contains(t, out, `Challenge signed and verified: "alice@example.com".`)
 	_, err := runOn(t, "", built(t, "yubikey", true))
 	assert.ErrorContains(t, err, "-overwrite", "a real YubiKey is changed on request only")
 }

@@ -21,7 +21,7 @@ func main() {
 	defer service.Close()
 	name, answer, err := signIn(context.Background(), service, prompt.Terminal(os.Stdin))
 	if err != nil {
-		log.Fatalln(err, card.Hint(err))
+		log.Fatalf("%v\n%s", err, card.Hint(err))
 	}
 	fmt.Printf("Name to send: %q. The answer for the server has %d bytes.\n", name, len(answer))
 }

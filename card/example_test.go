@@ -78,14 +78,17 @@ func ExampleCard_DoWithPIN() {
 		return
 	}
 	pin := card.Verification{
-		Purpose:   "sign",
-		Reference: 0x80,
-		Format:    card.PINFormat{Min: 6, Max: 8, Digits: true, Padded: true},
+		Application: "PIV",
+		Purpose:     "sign",
+		Reference:   0x80,
+		Format:      card.PINFormat{Min: 6, Max: 8, Digits: true, Padded: true},
 		Select: func(tx *card.Tx) error {
 			_, err := tx.Select([]byte{0xA0, 0x00, 0x00, 0x03, 0x08})
 			return err
 		},
-		Identity: func(*card.Tx) (string, error) { return "Alice's card", nil },
+		Identity: func(*card.Tx) (card.Identity, error) {
+			return card.NewIdentity("example", []byte{1, 2, 3}, "card 010203"), nil
+		},
 		Status: func(tx *card.Tx) (card.PINStatus, error) {
 			_, err := tx.Command(card.Command{INS: 0x20, P2: 0x80})
 			if err == nil {

@@ -86,19 +86,20 @@ func (w *world) ask(_ context.Context, r card.PINRequest) (card.PIN, error) {
 }
 
 // identity is what the application calls the card.
-func (w *world) identity(*card.Tx) (string, error) {
+func (w *world) identity(*card.Tx) (card.Identity, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.in == nil {
-		return "no card", nil
+		return card.Identity{}, nil
 	}
-	return w.in.name, nil
+	return card.NewIdentity("model", []byte(w.in.name), w.in.name), nil
 }
 
 // unpadded is a change on a card that knows by itself how long the old PIN is. (The
 // model pads all the same, which is the card's affair.)
 func unpadded(ask card.PINFunc) card.PINChange {
 	ch := changeOf(ask)
+	ch.VerifyFirst = true
 	ch.Format = card.PINFormat{Min: 4, Max: 8}
 	verify, replace := ch.Verify, ch.Replace
 	pad := func(pin []byte) []byte { return append(pin, "\xFF\xFF\xFF\xFF"...)[:8] }

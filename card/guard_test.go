@@ -15,20 +15,24 @@ import (
 var (
 	pinFormat = card.PINFormat{Min: 6, Max: 8, Digits: true, Padded: true}
 	nothing   = func(*card.Tx) error { return nil }
+
+	aCard = card.NewIdentity("test", []byte("a"), "a card")
+	bCard = card.NewIdentity("test", []byte("b"), "b card")
 )
 
 // pinOf is what an application says about the PIN of a PIV card.
-func pinOf(identity string, ask card.PINFunc) card.Verification {
+func pinOf(identity card.Identity, ask card.PINFunc) card.Verification {
 	selectIt := func(tx *card.Tx) error {
 		_, err := tx.Select(pivAID)
 		return err
 	}
 	return card.Verification{
-		Purpose:   "sign",
-		Reference: 0x80,
-		Format:    pinFormat,
-		Select:    selectIt,
-		Identity:  func(*card.Tx) (string, error) { return identity, nil },
+		Application: "PIV",
+		Purpose:     "sign",
+		Reference:   0x80,
+		Format:      pinFormat,
+		Select:      selectIt,
+		Identity:    func(*card.Tx) (card.Identity, error) { return identity, nil },
 		Status: func(tx *card.Tx) (card.PINStatus, error) {
 			_, err := tx.Command(countTries)
 			var status card.Status
@@ -99,7 +103,7 @@ func TestVerifiedInASectionAndLoggedOutAfterIt(t *testing.T) {
 	d.readers.PowerDown(1 << 40)
 	p := answering(cardtest.PIN)
 	inside := false
-	require.NoError(t, d.card.DoWithPIN(t.Context(), pinOf("a card", p.ask), func(*card.Tx) error {
+	require.NoError(t, d.card.DoWithPIN(t.Context(), pinOf(aCard, p.ask), func(*card.Tx) error {
 		inside = d.soft.Verified()
 		return nil
 	}))
@@ -107,14 +111,14 @@ func TestVerifiedInASectionAndLoggedOutAfterIt(t *testing.T) {
 	assert.False(t, d.soft.Verified())
 	require.Len(t, p.requests, 1)
 	r := p.requests[0]
-	assert.Equal(t, []any{zero, "a card", "sign", card.Reference(0x80), pinFormat}, []any{r.Reader, r.Card, r.Purpose, r.Reference, r.Format})
+	assert.Equal(t, []any{zero, aCard, "sign", card.Reference(0x80), pinFormat}, []any{r.Reader, r.Card, r.Purpose, r.Reference, r.Format})
 	assert.Equal(t, []any{3, false, false, false, nil}, []any{r.Retries, r.Last, r.New, r.Pad, r.Refused})
 }
 
 func TestPINOverT0(t *testing.T) {
 	d := newDesk(t, cardtest.PIV(cardtest.T0), nil)
 	k := d.neighbour()
-	require.NoError(t, d.card.DoWithPIN(t.Context(), pinOf("a card", answering("111111", cardtest.PIN).ask), nothing))
+	require.NoError(t, d.card.DoWithPIN(t.Context(), pinOf(aCard, answering("111111", cardtest.PIN).ask), nothing))
 	assert.Equal(t, 1, d.soft.Spent())
 	assert.False(t, d.soft.Verified())
 	require.NoError(t, k.Close(false))
@@ -126,7 +130,7 @@ func TestVerifiedStaysSoWhileTheCardIsHeld(t *testing.T) {
 		release, err := d.card.Hold(t.Context())
 		require.NoError(t, err)
 		p := answering(cardtest.PIN, cardtest.PIN)
-		v := pinOf("a card", p.ask)
+		v := pinOf(aCard, p.ask)
 		v.Always = always
 		for range 2 {
 			require.NoError(t, d.card.DoWithPIN(t.Context(), v, nothing))
@@ -146,7 +150,7 @@ func TestReleaseLogsOutThoughAnotherProgramKeepsThePower(t *testing.T) {
 			d.neighbour()
 			release, err := d.card.Hold(t.Context())
 			require.NoError(t, err)
-			require.NoError(t, d.card.DoWithPIN(t.Context(), pinOf("a card", answering(cardtest.PIN).ask), nothing))
+			require.NoError(t, d.card.DoWithPIN(t.Context(), pinOf(aCard, answering(cardtest.PIN).ask), nothing))
 			assert.True(t, d.soft.Verified())
 			before := d.soft.Exchanges().Resets
 			release()
@@ -159,7 +163,7 @@ func TestReleaseLogsOutThoughAnotherProgramKeepsThePower(t *testing.T) {
 func TestVerificationWithoutLogoutEndsWithAReset(t *testing.T) {
 	d := newDesk(t, cardtest.PIV(), nil)
 	d.neighbour()
-	v := pinOf("a card", answering(cardtest.PIN).ask)
+	v := pinOf(aCard, answering(cardtest.PIN).ask)
 	v.Logout = nil
 	before := d.soft.Exchanges().Resets
 	require.NoError(t, d.card.DoWithPIN(t.Context(), v, nothing))
@@ -170,7 +174,7 @@ func TestVerificationWithoutLogoutEndsWithAReset(t *testing.T) {
 func TestWrongPINCostsOneTryAndIsNotSentAgain(t *testing.T) {
 	d := newDesk(t, cardtest.PIV(), nil)
 	p := answering("111111", "111111", "12345", "12345x", "123456789", "", cardtest.PIN)
-	require.NoError(t, d.card.DoWithPIN(t.Context(), pinOf("a card", p.ask), nothing))
+	require.NoError(t, d.card.DoWithPIN(t.Context(), pinOf(aCard, p.ask), nothing))
 	assert.Equal(t, 1, d.soft.Spent())
 	assert.Equal(t, []error{card.ErrWrongPIN, card.ErrRefusedBefore, card.ErrPINFormat, card.ErrPINFormat, card.ErrPINFormat, card.ErrPINFormat}, p.refusals())
 	for i, r := range p.requests[1:] {
@@ -181,24 +185,28 @@ func TestWrongPINCostsOneTryAndIsNotSentAgain(t *testing.T) {
 		assert.Equal(t, i == 0, e.Sent)
 		assert.Equal(t, card.Reference(0x80), e.Reference)
 	}
-	assert.EqualError(t, p.requests[1].Refused, "PIN is wrong (tries left: 2)")
+	assert.EqualError(t, p.requests[1].Refused, "PIN is wrong (retries left: 2)")
 }
 
 func TestRefusedPINIsKnownInAnotherReader(t *testing.T) {
 	d := newDesk(t, cardtest.PIV(), nil)
-	require.ErrorIs(t, d.card.DoWithPIN(t.Context(), pinOf("a card", answering("111111").ask), nothing), errNoMore)
+	require.ErrorIs(t, d.card.DoWithPIN(t.Context(), pinOf(aCard, answering("111111").ask), nothing), errNoMore)
 	d.readers.Plug("another", nil)
 	d.readers.Remove(zero)
 	d.readers.Insert("another", d.soft)
 	moved, err := d.service.Card(t.Context(), "another")
 	require.NoError(t, err)
 	p := answering("111111")
-	require.ErrorIs(t, moved.DoWithPIN(t.Context(), pinOf("a card", p.ask), nothing), errNoMore)
+	require.ErrorIs(t, moved.DoWithPIN(t.Context(), pinOf(aCard, p.ask), nothing), errNoMore)
 	assert.Equal(t, []error{card.ErrRefusedBefore}, p.refusals())
 	assert.Equal(t, 1, d.soft.Spent())
 
+	d.readers.Remove("another")
+	d.readers.Insert("another", cardtest.PIV())
+	moved, err = d.service.Card(t.Context(), "another")
+	require.NoError(t, err)
 	stranger := answering("111111")
-	require.ErrorIs(t, moved.DoWithPIN(t.Context(), pinOf("b card", stranger.ask), nothing), errNoMore)
+	require.ErrorIs(t, moved.DoWithPIN(t.Context(), pinOf(bCard, stranger.ask), nothing), errNoMore)
 	assert.Equal(t, []error{card.ErrWrongPIN}, stranger.refusals(), "it may be the right one of another card")
 }
 
@@ -211,7 +219,7 @@ func TestLastTryNeedsConsent(t *testing.T) {
 			d := newDesk(t, cardtest.PIV(option), nil)
 			tries := d.soft.RetriesLeft()
 			p := answering(cardtest.PIN, cardtest.PIN)
-			v := pinOf("a card", p.ask)
+			v := pinOf(aCard, p.ask)
 			require.ErrorIs(t, d.card.DoWithPIN(t.Context(), v, nothing), errNoMore)
 			assert.True(t, p.requests[0].Last)
 			assert.Equal(t, []error{card.ErrLastTry, card.ErrLastTry}, p.refusals())
@@ -220,7 +228,7 @@ func TestLastTryNeedsConsent(t *testing.T) {
 
 			p = answering(cardtest.PIN)
 			p.answers[0] = p.answers[0].AllowLastTry()
-			require.NoError(t, d.card.DoWithPIN(t.Context(), pinOf("a card", p.ask), nothing))
+			require.NoError(t, d.card.DoWithPIN(t.Context(), pinOf(aCard, p.ask), nothing))
 		})
 	}
 }
@@ -230,7 +238,7 @@ func TestConsentHoldsForOneAnswer(t *testing.T) {
 	d := newDesk(t, cardtest.PIV(cardtest.EmptyVerifyRefused), nil)
 	p := answering("111111", "222222", cardtest.PIN)
 	p.answers[0], p.answers[2] = p.answers[0].AllowLastTry(), p.answers[2].AllowLastTry()
-	require.NoError(t, d.card.DoWithPIN(t.Context(), pinOf("a card", p.ask), nothing))
+	require.NoError(t, d.card.DoWithPIN(t.Context(), pinOf(aCard, p.ask), nothing))
 	assert.Equal(t, []error{card.ErrWrongPIN, card.ErrLastTry}, p.refusals())
 	assert.Equal(t, 1, d.soft.Spent())
 }
@@ -238,9 +246,9 @@ func TestConsentHoldsForOneAnswer(t *testing.T) {
 func TestBlockedPINIsNotAskedFor(t *testing.T) {
 	d := newDesk(t, cardtest.PIV(cardtest.RetriesLeft(0)), nil)
 	p := answering(cardtest.PIN)
-	err := d.card.DoWithPIN(t.Context(), pinOf("a card", p.ask), nothing)
+	err := d.card.DoWithPIN(t.Context(), pinOf(aCard, p.ask), nothing)
 	assert.ErrorIs(t, err, card.ErrPINBlocked)
-	assert.EqualError(t, err, `card: "`+zero+`": verify the PIN: PIN is blocked: no tries left`)
+	assert.EqualError(t, err, `card: "`+zero+`": verify PIN: PIN is blocked: no retries left`)
 	assert.Empty(t, p.requests)
 	var e *card.PINError
 	require.ErrorAs(t, err, &e)
@@ -254,7 +262,7 @@ func TestTryThatBlocksThePINSaysSo(t *testing.T) {
 			d := newDesk(t, cardtest.PIV(append(option, cardtest.RetriesLeft(1))...), nil)
 			p := answering("111111", cardtest.PIN)
 			p.answers[0] = p.answers[0].AllowLastTry()
-			err := d.card.DoWithPIN(t.Context(), pinOf("a card", p.ask), nothing)
+			err := d.card.DoWithPIN(t.Context(), pinOf(aCard, p.ask), nothing)
 			assert.ErrorIs(t, err, card.ErrPINBlocked)
 			var e *card.PINError
 			require.ErrorAs(t, err, &e)
@@ -277,7 +285,7 @@ func TestCardThatWasSwappedWhileThePersonTypedGetsNoPIN(t *testing.T) {
 			d.readers.Insert(zero, next)
 		}
 		before := next.Exchanges()
-		err := d.card.DoWithPIN(t.Context(), pinOf("a card", p.ask), nothing)
+		err := d.card.DoWithPIN(t.Context(), pinOf(aCard, p.ask), nothing)
 		assert.ErrorIs(t, err, card.ErrChanged)
 		assert.Zero(t, next.Spent())
 		if !same {
@@ -303,7 +311,7 @@ func TestOtherApplicationThatANeighbourSelectedGetsNoPIN(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, []byte{0x90, 0}, answer[len(answer)-2:])
 		}
-		require.NoError(t, d.card.DoWithPIN(t.Context(), pinOf("a card", p.ask), nothing))
+		require.NoError(t, d.card.DoWithPIN(t.Context(), pinOf(aCard, p.ask), nothing))
 		assert.Equal(t, 1, d.soft.Spent())
 		assert.Zero(t, other.Spent())
 		assert.Equal(t, 3, other.RetriesLeft())
@@ -315,7 +323,7 @@ func TestApplicationThatIsNotSelectedGetsNoPIN(t *testing.T) {
 	var trace bytes.Buffer
 	d.readers.Trace(&trace)
 	selected := 0
-	v := pinOf("a card", answering(cardtest.PIN).ask)
+	v := pinOf(aCard, answering(cardtest.PIN).ask)
 	v.Select = func(*card.Tx) error {
 		if selected++; selected == 2 {
 			return card.StatusNotFound
@@ -328,19 +336,19 @@ func TestApplicationThatIsNotSelectedGetsNoPIN(t *testing.T) {
 
 func TestNobodyToAsk(t *testing.T) {
 	d := newDesk(t, cardtest.PIV(), nil)
-	err := d.card.DoWithPIN(t.Context(), pinOf("a card", nil), nothing)
+	err := d.card.DoWithPIN(t.Context(), pinOf(aCard, nil), nothing)
 	assert.ErrorIs(t, err, card.ErrPINRequired)
-	assert.ErrorContains(t, err, "(tries left: 3)")
+	assert.ErrorContains(t, err, "(retries left: 3)")
 }
 
 func TestWhatFailsBeforeThePINIsAskedFor(t *testing.T) {
 	d := newDesk(t, cardtest.PIV(), nil)
 	mine := errors.New("mine")
 	p := answering(cardtest.PIN)
-	v := pinOf("a card", p.ask)
-	v.Identity = func(*card.Tx) (string, error) { return "", mine }
+	v := pinOf(aCard, p.ask)
+	v.Identity = func(*card.Tx) (card.Identity, error) { return card.Identity{}, mine }
 	assert.ErrorIs(t, d.card.DoWithPIN(t.Context(), v, nothing), mine)
-	v = pinOf("a card", p.ask)
+	v = pinOf(aCard, p.ask)
 	v.Status = func(*card.Tx) (card.PINStatus, error) { return card.PINStatus{}, mine }
 	assert.ErrorIs(t, d.card.DoWithPIN(t.Context(), v, nothing), mine)
 	assert.Empty(t, p.requests)
@@ -349,7 +357,7 @@ func TestWhatFailsBeforeThePINIsAskedFor(t *testing.T) {
 func TestWhoeverDoesNotHeedRefusalsIsNotAskedForEver(t *testing.T) {
 	d := newDesk(t, cardtest.PIV(), nil)
 	asked := 0
-	err := d.card.DoWithPIN(t.Context(), pinOf("a card", func(context.Context, card.PINRequest) (card.PIN, error) {
+	err := d.card.DoWithPIN(t.Context(), pinOf(aCard, func(context.Context, card.PINRequest) (card.PIN, error) {
 		asked++
 		return card.NewPIN([]byte("111111")), nil
 	}), nothing)
@@ -382,7 +390,7 @@ func TestRefusalDoesNotSaveALogout(t *testing.T) {
 func TestLogoutThatFailsWithoutSayingSoIsAReset(t *testing.T) {
 	d := newDesk(t, cardtest.PIV(), nil)
 	d.neighbour()
-	v := pinOf("a card", answering(cardtest.PIN).ask)
+	v := pinOf(aCard, answering(cardtest.PIN).ask)
 	var kept *card.Tx
 	v.Logout = func(tx *card.Tx) error {
 		kept = tx

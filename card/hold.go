@@ -5,11 +5,22 @@ import (
 	"sync"
 )
 
-// Hold keeps the connection open after the transaction, until release is called.
-// The card stays powered, so that a verified PIN stays verified, and other
-// programs can use the card between transactions. Release may be called at any
-// time outside of a transaction, and more than once. When the last hold ends, PINs
-// that were verified meanwhile are logged out.
+// Hold keeps the card powered between transactions, so that a verified PIN stays
+// verified. Other programs can use the card in between. It lasts until release is
+// called, which may be done at any time outside of a transaction, and more than
+// once. When the last hold ends, PINs that were verified meanwhile are logged out.
+func (c *Card) Hold(ctx context.Context) (release func(), err error) {
+	err = c.transact(ctx, func(tx *Tx) error {
+		release = tx.Hold()
+		return nil
+	})
+	if err != nil {
+		return nil, wrap(c.reader, "hold the card", err)
+	}
+	return release, nil
+}
+
+// Hold holds the card from the transaction on, as [Card.Hold] does.
 func (tx *Tx) Hold() (release func()) {
 	h := tx.hold()
 	return h.release

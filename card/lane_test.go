@@ -18,7 +18,7 @@ func TestCloseLogsOutACardThatIsHeld(t *testing.T) {
 	d.neighbour() // keeps the power
 	_, err := d.card.Hold(t.Context())
 	require.NoError(t, err)
-	require.NoError(t, d.card.DoWithPIN(t.Context(), pinOf("a card", answering(cardtest.PIN).ask), nothing))
+	require.NoError(t, d.card.DoWithPIN(t.Context(), pinOf(aCard, answering(cardtest.PIN).ask), nothing))
 	require.True(t, d.soft.Verified())
 	require.NoError(t, d.service.Close())
 	assert.False(t, d.soft.Verified())
@@ -52,7 +52,7 @@ func TestHoldOfACardThatIsGone(t *testing.T) {
 	second, err := c.Hold(t.Context())
 	require.NoError(t, err)
 	assert.Equal(t, 1, n.open)
-	require.NoError(t, c.DoWithPIN(t.Context(), pinOf("the next", answering(cardtest.PIN).ask), nothing))
+	require.NoError(t, c.DoWithPIN(t.Context(), pinOf(card.NewIdentity("test", []byte("next"), "the next"), answering(cardtest.PIN).ask), nothing))
 	first()
 	assert.True(t, next.Verified())
 	second()

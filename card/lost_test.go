@@ -21,7 +21,7 @@ const verifyAt = 5
 func TestLostAnswerCountsAsASpentTry(t *testing.T) {
 	d := newDesk(t, cardtest.PIV(), nil)
 	d.readers.Fault(zero, verifyAt, cardtest.Fault{When: cardtest.After, What: cardtest.NoResponse})
-	err := d.card.DoWithPIN(t.Context(), pinOf("a card", answering("111111").ask), nothing)
+	err := d.card.DoWithPIN(t.Context(), pinOf(aCard, answering("111111").ask), nothing)
 	assert.ErrorIs(t, err, card.ErrNoResponse)
 	var e *card.PINError
 	require.ErrorAs(t, err, &e)
@@ -30,7 +30,7 @@ func TestLostAnswerCountsAsASpentTry(t *testing.T) {
 	require.Equal(t, 1, d.soft.Spent())
 
 	p := answering("111111")
-	require.ErrorIs(t, d.card.DoWithPIN(t.Context(), pinOf("a card", p.ask), nothing), errNoMore)
+	require.ErrorIs(t, d.card.DoWithPIN(t.Context(), pinOf(aCard, p.ask), nothing), errNoMore)
 	assert.Equal(t, []error{card.ErrRefusedBefore}, p.refusals(), "there is one try less: it was wrong")
 	assert.Equal(t, 1, d.soft.Spent())
 }
@@ -38,7 +38,7 @@ func TestLostAnswerCountsAsASpentTry(t *testing.T) {
 func TestPINThatDidNotReachTheCardCanBeSentAgain(t *testing.T) {
 	d := newDesk(t, cardtest.PIV(), nil)
 	d.readers.Fault(zero, verifyAt, cardtest.Fault{When: cardtest.Instead, What: cardtest.NoResponse})
-	v := pinOf("a card", answering(cardtest.PIN).ask)
+	v := pinOf(aCard, answering(cardtest.PIN).ask)
 	require.ErrorIs(t, d.card.DoWithPIN(t.Context(), v, nothing), card.ErrNoResponse)
 	v.PIN = answering(cardtest.PIN).ask
 	require.NoError(t, d.card.DoWithPIN(t.Context(), v, nothing))
@@ -49,9 +49,9 @@ func TestPINThatDidNotReachTheCardCanBeSentAgain(t *testing.T) {
 func TestPINThatDidNotReachTheCardIsNotBlamedForAnother(t *testing.T) {
 	d := newDesk(t, cardtest.PIV(), nil)
 	d.readers.Fault(zero, verifyAt, cardtest.Fault{When: cardtest.Instead, What: cardtest.NoResponse})
-	require.ErrorIs(t, d.card.DoWithPIN(t.Context(), pinOf("a card", answering(cardtest.PIN).ask), nothing), card.ErrNoResponse)
+	require.ErrorIs(t, d.card.DoWithPIN(t.Context(), pinOf(aCard, answering(cardtest.PIN).ask), nothing), card.ErrNoResponse)
 	p := answering("111111", cardtest.PIN)
-	require.NoError(t, d.card.DoWithPIN(t.Context(), pinOf("a card", p.ask), nothing))
+	require.NoError(t, d.card.DoWithPIN(t.Context(), pinOf(aCard, p.ask), nothing))
 	assert.Equal(t, []error{card.ErrWrongPIN}, p.refusals())
 }
 
@@ -62,13 +62,13 @@ func TestRefusalThatNobodyWaitedForIsRemembered(t *testing.T) {
 		d.readers.Fault(zero, verifyAt, cardtest.Fault{Delay: 2 * time.Second})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		err := d.card.DoWithPIN(ctx, pinOf("a card", answering("111111").ask), nothing)
+		err := d.card.DoWithPIN(ctx, pinOf(aCard, answering("111111").ask), nothing)
 		assert.ErrorIs(t, err, context.DeadlineExceeded)
 		var e *card.PINError
 		require.ErrorAs(t, err, &e)
 		assert.True(t, e.Sent)
 		p := answering("111111")
-		require.ErrorIs(t, d.card.DoWithPIN(t.Context(), pinOf("a card", p.ask), nothing), errNoMore)
+		require.ErrorIs(t, d.card.DoWithPIN(t.Context(), pinOf(aCard, p.ask), nothing), errNoMore)
 		assert.Equal(t, []error{card.ErrRefusedBefore}, p.refusals())
 		assert.Equal(t, 1, d.soft.Spent())
 		d.close()
@@ -85,10 +85,10 @@ func TestAnswerAboutSomethingElseThatCostATry(t *testing.T) {
 			d := newDesk(t, cardtest.PIV(), nil)
 			d.readers.Fault(zero, verifyAt, mishap)
 			var status card.Status
-			require.ErrorAs(t, d.card.DoWithPIN(t.Context(), pinOf("a card", answering("111111").ask), nothing), &status)
+			require.ErrorAs(t, d.card.DoWithPIN(t.Context(), pinOf(aCard, answering("111111").ask), nothing), &status)
 			assert.Equal(t, 1, d.soft.Spent(), "not sent twice")
 			p := answering("111111")
-			require.ErrorIs(t, d.card.DoWithPIN(t.Context(), pinOf("a card", p.ask), nothing), errNoMore)
+			require.ErrorIs(t, d.card.DoWithPIN(t.Context(), pinOf(aCard, p.ask), nothing), errNoMore)
 			assert.Equal(t, []error{card.ErrRefusedBefore}, p.refusals())
 			assert.Equal(t, 1, d.soft.Spent())
 		})
@@ -99,13 +99,13 @@ func TestAnswerAboutSomethingElseThatCostATry(t *testing.T) {
 func TestGarbageIsNoSuccess(t *testing.T) {
 	d := newDesk(t, cardtest.PIV(), nil)
 	d.readers.Fault(zero, verifyAt, cardtest.Fault{When: cardtest.After, What: cardtest.Garbage})
-	err := d.card.DoWithPIN(t.Context(), pinOf("a card", answering("111111").ask), nothing)
+	err := d.card.DoWithPIN(t.Context(), pinOf(aCard, answering("111111").ask), nothing)
 	assert.ErrorIs(t, err, card.ErrMalformed)
 	var e *card.PINError
 	require.ErrorAs(t, err, &e)
 	assert.True(t, e.Sent)
 	p := answering("111111")
-	require.ErrorIs(t, d.card.DoWithPIN(t.Context(), pinOf("a card", p.ask), nothing), errNoMore)
+	require.ErrorIs(t, d.card.DoWithPIN(t.Context(), pinOf(aCard, p.ask), nothing), errNoMore)
 	assert.Equal(t, []error{card.ErrRefusedBefore}, p.refusals())
 }
 
@@ -114,12 +114,12 @@ func TestGarbageIsNoSuccess(t *testing.T) {
 func TestPINOfUnknownFateIsNotSentAgain(t *testing.T) {
 	d := newDesk(t, cardtest.PIV(), nil)
 	d.readers.Fault(zero, verifyAt, cardtest.Fault{When: cardtest.After, What: cardtest.NoResponse})
-	require.ErrorIs(t, d.card.DoWithPIN(t.Context(), pinOf("a card", answering("111111").ask), nothing), card.ErrNoResponse)
+	require.ErrorIs(t, d.card.DoWithPIN(t.Context(), pinOf(aCard, answering("111111").ask), nothing), card.ErrNoResponse)
 	d.readers.Fault(zero, 2, cardtest.Fault{What: cardtest.WrongStatus})
 	d.readers.Fault(zero, 4, cardtest.Fault{What: cardtest.WrongStatus})
 	p := answering("111111")
 	p.answers[0] = p.answers[0].AllowLastTry()
-	require.ErrorIs(t, d.card.DoWithPIN(t.Context(), pinOf("a card", p.ask), nothing), errNoMore)
+	require.ErrorIs(t, d.card.DoWithPIN(t.Context(), pinOf(aCard, p.ask), nothing), errNoMore)
 	assert.Equal(t, []error{card.ErrRefusedBefore}, p.refusals())
 	assert.Equal(t, 1, d.soft.Spent())
 }
@@ -127,7 +127,7 @@ func TestPINOfUnknownFateIsNotSentAgain(t *testing.T) {
 func TestPINThatWasNotSentIsNotReportedAsSent(t *testing.T) {
 	d := newDesk(t, cardtest.PIV(), nil)
 	ctx, cancel := context.WithCancel(t.Context())
-	v := pinOf("a card", answering("111111").ask)
+	v := pinOf(aCard, answering("111111").ask)
 	ask, asked := v.Status, 0
 	v.Status = func(tx *card.Tx) (card.PINStatus, error) {
 		defer func() {
@@ -149,7 +149,7 @@ func TestNothingIsLoggedOutAfterAReset(t *testing.T) {
 	d := newDesk(t, cardtest.PIV(), nil)
 	release, err := d.card.Hold(t.Context())
 	require.NoError(t, err)
-	require.NoError(t, d.card.DoWithPIN(t.Context(), pinOf("a card", answering(cardtest.PIN).ask), nothing))
+	require.NoError(t, d.card.DoWithPIN(t.Context(), pinOf(aCard, answering(cardtest.PIN).ask), nothing))
 	d.readers.Reset(zero)
 	before := d.soft.Exchanges().Commands
 	release()
@@ -160,7 +160,7 @@ func TestRightPINWhoseAnswerWasLostIsLoggedOut(t *testing.T) {
 	d := newDesk(t, cardtest.PIV(), nil)
 	d.neighbour()
 	d.readers.Fault(zero, verifyAt, cardtest.Fault{When: cardtest.After, What: cardtest.NoResponse})
-	require.ErrorIs(t, d.card.DoWithPIN(t.Context(), pinOf("a card", answering(cardtest.PIN).ask), nothing), card.ErrNoResponse)
+	require.ErrorIs(t, d.card.DoWithPIN(t.Context(), pinOf(aCard, answering(cardtest.PIN).ask), nothing), card.ErrNoResponse)
 	assert.False(t, d.soft.Verified())
 }
 
@@ -170,7 +170,7 @@ func TestRightPINBehindAnotherStatusIsLoggedOut(t *testing.T) {
 		d := newDesk(t, cardtest.PIV(), nil)
 		d.neighbour()
 		d.readers.Fault(zero, verifyAt, cardtest.Fault{When: cardtest.After, What: cardtest.WrongStatus, Status: status})
-		require.Error(t, d.card.DoWithPIN(t.Context(), pinOf("a card", answering(cardtest.PIN).ask), nothing))
+		require.Error(t, d.card.DoWithPIN(t.Context(), pinOf(aCard, answering(cardtest.PIN).ask), nothing))
 		assert.False(t, d.soft.Verified())
 	}
 }
@@ -181,7 +181,7 @@ func TestVerifyRefusedForAnotherReason(t *testing.T) {
 		d := newDesk(t, cardtest.PIV(), nil)
 		d.readers.Fault(zero, verifyAt, cardtest.Fault{What: cardtest.WrongStatus, Status: status})
 		p := answering(cardtest.PIN)
-		err := d.card.DoWithPIN(t.Context(), pinOf("a card", p.ask), nothing)
+		err := d.card.DoWithPIN(t.Context(), pinOf(aCard, p.ask), nothing)
 		if want == card.ErrPINFormat {
 			assert.ErrorIs(t, err, errNoMore)
 			assert.Equal(t, []error{want}, p.refusals())
@@ -189,7 +189,7 @@ func TestVerifyRefusedForAnotherReason(t *testing.T) {
 		}
 		assert.ErrorIs(t, err, want)
 		assert.Len(t, p.requests, 1)
-		require.NoError(t, d.card.DoWithPIN(t.Context(), pinOf("a card", answering(cardtest.PIN).ask), nothing))
+		require.NoError(t, d.card.DoWithPIN(t.Context(), pinOf(aCard, answering(cardtest.PIN).ask), nothing))
 	}
 }
 
@@ -198,7 +198,7 @@ func TestPINIsNotSentWhenTheContextEndedWhileThePersonTyped(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	p := answering("111111")
 	p.before = cancel
-	assert.ErrorIs(t, d.card.DoWithPIN(ctx, pinOf("a card", p.ask), nothing), context.Canceled)
+	assert.ErrorIs(t, d.card.DoWithPIN(ctx, pinOf(aCard, p.ask), nothing), context.Canceled)
 	assert.Zero(t, d.soft.Spent())
 	assert.True(t, zeroed(p.answers[0]))
 }
@@ -212,7 +212,7 @@ func TestContextThatEndsDuringVerifyLeavesTheCardLoggedOut(t *testing.T) {
 			cancel()
 		}
 	}))
-	err := d.card.DoWithPIN(ctx, pinOf("a card", answering(cardtest.PIN).ask), nothing)
+	err := d.card.DoWithPIN(ctx, pinOf(aCard, answering(cardtest.PIN).ask), nothing)
 	if err != nil {
 		assert.ErrorIs(t, err, context.Canceled)
 	}
@@ -236,7 +236,7 @@ func TestTriesThatCameBackAcquitAPIN(t *testing.T) {
 	require.NoError(t, err)
 	defer release()
 	d.readers.Fault(zero, verifyAt, cardtest.Fault{When: cardtest.Instead, What: cardtest.NoResponse})
-	v := pinOf("a card", answering(cardtest.PIN).ask)
+	v := pinOf(aCard, answering(cardtest.PIN).ask)
 	v.Always = true
 	require.ErrorIs(t, d.card.DoWithPIN(t.Context(), v, nothing), card.ErrNoResponse)
 	require.NoError(t, d.card.Do(t.Context(), verifyByHand))
@@ -255,7 +255,7 @@ func TestTriesOfAnotherCardDoNotConvictAPIN(t *testing.T) {
 	second, err := s.Card(t.Context(), one)
 	require.NoError(t, err)
 	readers.Fault(zero, verifyAt, cardtest.Fault{When: cardtest.Instead, What: cardtest.NoResponse})
-	require.ErrorIs(t, first.DoWithPIN(t.Context(), pinOf("first", answering(cardtest.PIN).ask), nothing), card.ErrNoResponse)
-	require.NoError(t, second.DoWithPIN(t.Context(), pinOf("second", answering(cardtest.PIN).ask), nothing))
-	require.NoError(t, first.DoWithPIN(t.Context(), pinOf("first", answering(cardtest.PIN).ask), nothing))
+	require.ErrorIs(t, first.DoWithPIN(t.Context(), pinOf(named("first"), answering(cardtest.PIN).ask), nothing), card.ErrNoResponse)
+	require.NoError(t, second.DoWithPIN(t.Context(), pinOf(named("second"), answering(cardtest.PIN).ask), nothing))
+	require.NoError(t, first.DoWithPIN(t.Context(), pinOf(named("first"), answering(cardtest.PIN).ask), nothing))
 }

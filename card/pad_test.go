@@ -21,9 +21,8 @@ type padReader struct {
 	features []byte
 	typed    [][]string // at each order: the PIN, or the old one and the new one
 	status   uint16     // of the reader itself, in place of what is typed
-	once     bool       // only the first connection can do it
+	broken   bool       // announces its features and can do nothing
 	orders   [][]byte
-	connects int
 }
 
 const (
@@ -39,9 +38,6 @@ var padFeatures = []byte{
 
 func (p *padReader) Connect(ctx context.Context, reader string) (driver.Card, error) {
 	c, err := p.Service.Connect(ctx, reader)
-	if p.connects++; p.once && p.connects > 1 {
-		return c, err
-	}
 	return &padCard{c, p}, err
 }
 
@@ -52,6 +48,9 @@ type padCard struct {
 
 func (c *padCard) Control(code uint32, in []byte) ([]byte, error) {
 	p := c.pad
+	if code != driver.FeatureRequest && p.broken {
+		return nil, driver.UnsupportedFeature
+	}
 	if code == driver.FeatureRequest {
 		if p.features == nil {
 			return nil, driver.UnsupportedFeature
@@ -112,7 +111,7 @@ func TestPINTypedOnTheReader(t *testing.T) {
 		},
 	})
 	inside := false
-	require.NoError(t, d.card.DoWithPIN(ctx, pinOf("a card", p.ask), func(*card.Tx) error {
+	require.NoError(t, d.card.DoWithPIN(ctx, pinOf(aCard, p.ask), func(*card.Tx) error {
 		inside = d.soft.Verified()
 		return nil
 	}))
@@ -131,7 +130,7 @@ func TestPINTypedOnTheReader(t *testing.T) {
 
 func TestPINOfVariableLengthTypedOnTheReader(t *testing.T) {
 	d, pad := padDesk(t, cardtest.PIV(), []string{"123456\xFF\xFF"})
-	v := pinOf("a card", typing(1).ask)
+	v := pinOf(aCard, typing(1).ask)
 	v.Format = card.PINFormat{Min: 4, Max: 15}
 	require.NoError(t, d.card.DoWithPIN(t.Context(), v, nothing))
 	assert.Equal(t, []byte{
@@ -179,12 +178,12 @@ func TestWhoAnswersWithAPINNeedsNoKeysOnTheReader(t *testing.T) {
 func TestLastTryNeedsConsentOnTheReaderToo(t *testing.T) {
 	d, pad := padDesk(t, cardtest.PIV(cardtest.RetriesLeft(1)), []string{"111111"})
 	p := typing(1)
-	require.ErrorIs(t, d.card.DoWithPIN(t.Context(), pinOf("a card", p.ask), nothing), errNoMore)
+	require.ErrorIs(t, d.card.DoWithPIN(t.Context(), pinOf(aCard, p.ask), nothing), errNoMore)
 	assert.Equal(t, []error{card.ErrLastTry}, p.refusals())
 	assert.Empty(t, pad.orders)
 	p = typing(1)
 	p.answers[0] = p.answers[0].AllowLastTry()
-	require.ErrorIs(t, d.card.DoWithPIN(t.Context(), pinOf("a card", p.ask), nothing), card.ErrPINBlocked)
+	require.ErrorIs(t, d.card.DoWithPIN(t.Context(), pinOf(aCard, p.ask), nothing), card.ErrPINBlocked)
 	assert.Len(t, pad.orders, 1)
 }
 
@@ -225,7 +224,7 @@ func TestReaderWithoutKeys(t *testing.T) {
 			d, pad := padDesk(t, cardtest.PIV())
 			pad.features = features
 			p := typing(1)
-			require.ErrorIs(t, d.card.DoWithPIN(t.Context(), pinOf("a card", p.ask), nothing), errNoMore)
+			require.ErrorIs(t, d.card.DoWithPIN(t.Context(), pinOf(aCard, p.ask), nothing), errNoMore)
 			assert.False(t, p.requests[0].Pad)
 			assert.Equal(t, []error{card.ErrPINFormat}, p.refusals())
 		})
@@ -234,8 +233,8 @@ func TestReaderWithoutKeys(t *testing.T) {
 
 func TestReaderThatHasLostItsKeys(t *testing.T) {
 	d, pad := padDesk(t, cardtest.PIV())
-	pad.once = true
-	err := d.card.DoWithPIN(t.Context(), pinOf("a card", typing(1).ask), nothing)
+	pad.broken = true
+	err := d.card.DoWithPIN(t.Context(), pinOf(aCard, typing(1).ask), nothing)
 	assert.ErrorIs(t, err, driver.UnsupportedFeature)
 	assert.Zero(t, d.soft.Spent())
 }
@@ -247,7 +246,7 @@ func FuzzFeatures(f *testing.F) {
 		d, pad := padDesk(t, cardtest.PIV())
 		pad.features = append([]byte{}, features...)
 		p := typing(0)
-		require.ErrorIs(t, d.card.DoWithPIN(t.Context(), pinOf("a card", p.ask), nothing), errNoMore)
+		require.ErrorIs(t, d.card.DoWithPIN(t.Context(), pinOf(aCard, p.ask), nothing), errNoMore)
 		offered := false
 		for rest := features; len(rest) >= 6 && rest[1] == 4; rest = rest[6:] {
 			if rest[0] == 0x06 {

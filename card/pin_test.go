@@ -24,7 +24,7 @@ func TestFixedPINSpendsOneTryOnAllCards(t *testing.T) {
 	for i := range 2 {
 		c, err := s.Card(t.Context(), fmt.Sprintf("Software Reader %02d", i))
 		require.NoError(t, err)
-		err = c.DoWithPIN(t.Context(), pinOf(c.Reader(), fixed), nothing)
+		err = c.DoWithPIN(t.Context(), pinOf(named(c.Reader()), fixed), nothing)
 		assert.ErrorIs(t, err, card.ErrWrongPIN)
 	}
 	assert.Equal(t, 1, first.Spent())
@@ -35,7 +35,7 @@ func TestFixedPINSpendsOneTryOnAllCards(t *testing.T) {
 
 func TestFixedPINIsNotSpentOnTheLastTry(t *testing.T) {
 	d := newDesk(t, cardtest.PIV(cardtest.RetriesLeft(1)), nil)
-	assert.ErrorIs(t, d.card.DoWithPIN(t.Context(), pinOf("a card", card.FixedPIN("111111")), nothing), card.ErrLastTry)
+	assert.ErrorIs(t, d.card.DoWithPIN(t.Context(), pinOf(aCard, card.FixedPIN("111111")), nothing), card.ErrLastTry)
 	assert.Zero(t, d.soft.Spent())
 }
 
@@ -81,7 +81,7 @@ func TestPINFormat(t *testing.T) {
 
 // silent is a PIN of a card that is asked for nothing but VERIFY.
 func silent(ask card.PINFunc) card.Verification {
-	v := pinOf("a card", ask)
+	v := pinOf(aCard, ask)
 	v.Select = nothing
 	v.Status = func(*card.Tx) (card.PINStatus, error) { return card.PINStatus{Retries: 3}, nil }
 	v.Logout = nothing
@@ -169,7 +169,7 @@ func TestPINShowsUpNowhere(t *testing.T) {
 			ctx := card.WithTrace(t.Context(), &card.Trace{Command: func(reader string, c card.Command, answer []byte, took time.Duration) {
 				fmt.Fprintf(&all, "%v %+v %x %v\n", c, c, c.Data, answer)
 			}})
-			err := d.card.DoWithPIN(ctx, pinOf("a card", answering(cardtest.PIN).ask), nothing)
+			err := d.card.DoWithPIN(ctx, pinOf(aCard, answering(cardtest.PIN).ask), nothing)
 			fmt.Fprintf(&all, "%v %+v %#v %s\n", err, err, err, card.Hint(err))
 			assert.Contains(t, all.String(), "VERIFY")
 			noPIN(t, all.String())

@@ -55,7 +55,7 @@ func (c *cachedPIN) isFor(r PINRequest) bool {
 }
 
 func (p *pinCache) answer(ctx context.Context, r PINRequest) (PIN, error) {
-	if r.New || r.EachUse || r.card == nil {
+	if r.EachUse || r.card == nil {
 		return p.ask(ctx, r)
 	}
 	key := cacheKey{r.card.service, r.Reader, r.Reference}
@@ -63,7 +63,7 @@ func (p *pinCache) answer(ctx context.Context, r PINRequest) (PIN, error) {
 		return pin, nil
 	}
 	pin, err := p.ask(ctx, r)
-	if err == nil && !pin.isZero() {
+	if err == nil && !pin.isZero() && !r.New {
 		p.remember(key, r, pin)
 	}
 	return pin, err
@@ -77,7 +77,7 @@ func (p *pinCache) recall(key cacheKey, r PINRequest) (PIN, bool) {
 	switch {
 	case !ok:
 		return PIN{}, false
-	case r.Refused != nil || !cached.isFor(r):
+	case r.New || r.Refused != nil || !cached.isFor(r):
 		p.drop(key, cached)
 		return PIN{}, false
 	case r.Last:

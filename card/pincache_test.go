@@ -18,7 +18,7 @@ func (d *desk) unlock(p *person, cached card.PINFunc) int {
 	var err error
 	d.card, err = d.service.Card(d.t.Context(), zero)
 	require.NoError(d.t, err)
-	require.NoError(d.t, d.card.DoWithPIN(d.t.Context(), pinOf("a card", cached), nothing))
+	require.NoError(d.t, d.card.DoWithPIN(d.t.Context(), pinOf(aCard, cached), nothing))
 	return len(p.requests)
 }
 
@@ -81,8 +81,12 @@ func TestCachedPINOfAnotherCardIsNotUsed(t *testing.T) {
 	p := answering(cardtest.PIN, cardtest.PIN)
 	cached, forget := card.CachePIN(p.ask, time.Hour)
 	defer forget()
-	require.NoError(t, d.card.DoWithPIN(t.Context(), pinOf("a card", cached), nothing))
-	require.NoError(t, d.card.DoWithPIN(t.Context(), pinOf("another card", cached), nothing))
+	require.NoError(t, d.card.DoWithPIN(t.Context(), pinOf(aCard, cached), nothing))
+	d.readers.Remove(zero)
+	d.readers.Insert(zero, cardtest.PIV())
+	another, err := d.service.Card(t.Context(), zero)
+	require.NoError(t, err)
+	require.NoError(t, another.DoWithPIN(t.Context(), pinOf(bCard, cached), nothing))
 	assert.Len(t, p.requests, 2)
 }
 
@@ -105,11 +109,11 @@ func TestCachedPINIsNotSpentOnTheLastTry(t *testing.T) {
 	defer forget()
 	d.unlock(p, cached)
 	spend := card.FixedPIN("111111")
-	require.Error(t, d.card.DoWithPIN(t.Context(), pinOf("a card", spend), nothing))
+	require.Error(t, d.card.DoWithPIN(t.Context(), pinOf(aCard, spend), nothing))
 	spend = card.FixedPIN("222222")
-	require.Error(t, d.card.DoWithPIN(t.Context(), pinOf("a card", spend), nothing))
+	require.Error(t, d.card.DoWithPIN(t.Context(), pinOf(aCard, spend), nothing))
 	require.Equal(t, 1, d.soft.RetriesLeft())
-	require.NoError(t, d.card.DoWithPIN(t.Context(), pinOf("a card", cached), nothing))
+	require.NoError(t, d.card.DoWithPIN(t.Context(), pinOf(aCard, cached), nothing))
 	require.Len(t, p.requests, 2, "the person was asked")
 	assert.True(t, p.requests[1].Last)
 }

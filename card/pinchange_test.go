@@ -16,7 +16,7 @@ import (
 // changeOf is what an application says about changing the PIN of a PIV card.
 func changeOf(ask card.PINFunc) card.PINChange {
 	return card.PINChange{
-		Verification: pinOf("a card", ask),
+		Verification: pinOf(aCard, ask),
 		New:          0x80,
 		NewFormat:    pinFormat,
 		Replace: func(old, pin []byte) card.Command {
@@ -39,7 +39,7 @@ func unblockOf(ask card.PINFunc) card.PINChange {
 // takes reports whether the card takes a PIN.
 func (d *desk) takes(pin string) bool {
 	d.t.Helper()
-	return d.card.DoWithPIN(d.t.Context(), pinOf("a card", card.FixedPIN(pin)), nothing) == nil
+	return d.card.DoWithPIN(d.t.Context(), pinOf(aCard, card.FixedPIN(pin)), nothing) == nil
 }
 
 func TestChangeOfPIN(t *testing.T) {
@@ -199,6 +199,7 @@ func TestSecretWithoutPaddingIsVerifiedBeforeItIsChanged(t *testing.T) {
 	}})
 	ch := func(ask card.PINFunc) card.PINChange {
 		c := changeOf(ask)
+		c.VerifyFirst = true
 		c.Format = card.PINFormat{Min: 4, Max: 8}
 		verify := func(pin []byte) []byte { return append(pin, 0xFF, 0xFF, 0xFF, 0xFF)[:8] }
 		c.Verify = func(pin []byte) card.Command { return card.Command{INS: 0x20, P2: 0x80, Data: verify(pin)} }
@@ -216,7 +217,7 @@ func TestSecretWithoutPaddingIsVerifiedBeforeItIsChanged(t *testing.T) {
 	sent = nil
 	p = answering(cardtest.PIN, "654321")
 	require.NoError(t, d.card.ChangePIN(ctx, ch(p.ask)))
-	assert.Equal(t, []byte{0x20, 0x20, 0x20, 0x20, 0x24}, sent, "asked, asked, verified, asked, changed")
+	assert.Equal(t, []byte{0x20, 0x20, 0x20, 0x24}, sent, "asked, asked, verified, changed")
 	assert.Len(t, p.requests, 2)
 	assert.True(t, d.takes("654321"))
 	assert.False(t, d.soft.Verified(), "logged out")

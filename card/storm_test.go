@@ -56,13 +56,15 @@ func TestManyGoroutinesAndNeighbours(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, c.Do(t.Context(), chuid), "after whatever was left behind")
 		assert.False(t, soft[i].Verified())
-		require.NoError(t, c.DoWithPIN(t.Context(), pinOf(name, card.FixedPIN(cardtest.PIN)), nothing))
+		require.NoError(t, c.DoWithPIN(t.Context(), pinOf(named(name), card.FixedPIN(cardtest.PIN)), nothing))
 		assert.Zero(t, soft[i].Spent())
 	}
 	assert.Zero(t, other.Spent())
 	require.NoError(t, s.Close())
 	require.NoError(t, readers.Close())
 }
+
+func named(name string) card.Identity { return card.NewIdentity("test", []byte(name), name) }
 
 // useAtRandom does one thing with one of the cards.
 func useAtRandom(s *card.Service, random *rand.Rand) error {
@@ -87,7 +89,7 @@ func useAtRandom(s *card.Service, random *rand.Rand) error {
 		}
 	}
 	ctx = card.WithTrace(ctx, &card.Trace{Command: func(string, card.Command, []byte, time.Duration) { step() }})
-	v := pinOf(name, func(context.Context, card.PINRequest) (card.PIN, error) {
+	v := pinOf(named(name), func(context.Context, card.PINRequest) (card.PIN, error) {
 		step()
 		return card.NewPIN([]byte(cardtest.PIN)), nil
 	})

@@ -87,11 +87,15 @@ func (tx *Tx) begin() error {
 	if err := c.ended(); err != nil {
 		return err
 	}
+	restarted := false
 	if tx.link = tx.lane.borrow(c); tx.link != nil {
 		tx.lane.use(tx.link)
 		err := tx.lock()
 		if err == nil {
 			return nil
+		}
+		if errors.Is(err, ErrRemoved) && errors.Is(tx.checkPresent(), ErrChanged) {
+			err = fmt.Errorf("%w: %w", ErrChanged, err)
 		}
 		tx.quit(err)
 		if !meaningOf(err).disconnected {
@@ -99,9 +103,7 @@ func (tx *Tx) begin() error {
 		}
 		// The service went away and came back. A new connection finds out
 		// what became of the card.
-		if err := c.ended(); err != nil {
-			return err
-		}
+		restarted = true
 	}
 	if err := tx.connect(); err != nil {
 		return tx.explain(err)
@@ -109,7 +111,12 @@ func (tx *Tx) begin() error {
 	tx.lane.use(tx.link)
 	err := tx.lock()
 	if err == nil {
-		if err = tx.checkPresent(); err != nil {
+		if err = tx.checkPresent(); err == nil {
+			err = c.ended()
+		} else if restarted && errors.Is(err, ErrChanged) {
+			err = fmt.Errorf("%w: the smart card service was restarted", err)
+		}
+		if err != nil {
 			tx.link.card.End(false) // the connection is closed next
 		}
 	}

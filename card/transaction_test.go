@@ -220,7 +220,7 @@ func TestCardIsTheOneThatWasThere(t *testing.T) {
 	d.readers.Remove(zero)
 	assert.ErrorIs(t, d.card.Do(t.Context(), chuid), card.ErrNoCard)
 	d.readers.Insert(zero, d.soft)
-	assert.ErrorIs(t, d.card.Do(t.Context(), chuid), card.ErrChanged)
+	assert.ErrorIs(t, d.card.Do(t.Context(), chuid), card.ErrRemoved, "it is over for good")
 	again, err := d.service.Card(t.Context(), zero)
 	require.NoError(t, err)
 	assert.NoError(t, again.Do(t.Context(), chuid))

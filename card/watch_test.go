@@ -162,7 +162,7 @@ func TestSwappedCardIsRemovedAndInserted(t *testing.T) {
 		assert.Equal(t, []string{"reader added: " + zero, "card inserted: " + zero, "card removed: " + zero, "card inserted: " + zero}, list)
 		assert.Same(t, cards[1], cards[2])
 		nothing := func(*card.Tx) error { return nil }
-		assert.ErrorIs(t, cards[1].Do(t.Context(), nothing), card.ErrChanged)
+		assert.ErrorIs(t, cards[1].Do(t.Context(), nothing), card.ErrRemoved)
 		assert.NoError(t, cards[3].Do(t.Context(), nothing))
 	})
 }

@@ -68,7 +68,7 @@ func ExampleFinder_All() {
 			log.Print(err)
 			continue
 		}
-		fmt.Println(c.Container, c.Title(rules.Policy{}), c.Findings.Offered())
+		fmt.Println(c.Container, c.Title(), c.Findings.Offered())
 		for _, f := range c.Findings {
 			if f.Verdict == rules.Failed {
 				fmt.Println("  ", f.Rule, f.Detail())

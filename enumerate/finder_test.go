@@ -68,7 +68,7 @@ func TestCredentialSaysWhatIsOnTheCard(t *testing.T) {
 	assert.Equal(t, rules.KeySpec{Kind: rules.KeyExchange, Assumed: "PIV slot 9A"}, first.KeySpec)
 	assert.Equal(t, upn.Names{UPNs: []string{"alice@example.com"}}, first.Names)
 	assert.True(t, first.Findings.Offered())
-	assert.Equal(t, "alice@example.com", first.Title(rules.Policy{}))
+	assert.Equal(t, "alice@example.com", first.Title())
 	parsed, err := first.X509()
 	require.NoError(t, err)
 	assert.Equal(t, first.Raw, parsed.Raw)
@@ -103,7 +103,7 @@ func TestOfferedIsInWindowsOrder(t *testing.T) {
 	require.NoError(t, err)
 	var titles []string
 	for _, c := range tiles {
-		titles = append(titles, c.Title(rules.Policy{}))
+		titles = append(titles, c.TitleUnder(rules.Policy{}))
 	}
 	require.Len(t, titles, 4)
 	assert.Equal(t, "one@example.com", titles[0])
@@ -158,7 +158,7 @@ func TestCertificateThatIsNoneIsAFinding(t *testing.T) {
 	require.Len(t, found, 1)
 	assert.Error(t, found[0].Findings.Err())
 	assert.Error(t, found[0].Names.Err)
-	assert.Empty(t, found[0].Title(rules.Policy{}))
+	assert.Empty(t, found[0].TitleUnder(rules.Policy{}))
 	_, err := found[0].X509()
 	assert.Error(t, err)
 	_, err = found[0].Unlock(t.Context(), nobody(t))

@@ -4,53 +4,56 @@ import (
 	"context"
 	"crypto"
 	"errors"
+	"iter"
 
 	"github.com/smartlogon/smartlogon/card"
-	"github.com/smartlogon/smartlogon/enumerate/rules"
+	"github.com/smartlogon/smartlogon/internal/cardapp"
 	"github.com/smartlogon/smartlogon/internal/gids"
 )
 
-// readGIDS hands over the certificates of the GIDS application. It reports whether
-// the card has one, why that is in doubt, and whether other questions make sense.
-func (f *Finder) readGIDS(ctx context.Context, c *card.Card, g *gids.Card, hand func(*Credential, error) bool) (has bool, doubt error, goOn bool) {
-	has, goOn = true, true
-	for cert, err := range g.Certificates(ctx) {
-		switch {
-		case errors.Is(err, gids.ErrNotGIDS):
-			has, doubt = false, doubtOf(err)
-		case err != nil:
-			goOn = hand(nil, err)
-		default:
-			hand(f.gidsCredential(c, g, cert), nil)
-		}
-		if !goOn {
-			break
-		}
-	}
-	return has, doubt, goOn && ctx.Err() == nil
+var gidsKind = cardapp.Kind{
+	Name:   string(GIDS),
+	Absent: gids.ErrNotGIDS,
+	New:    func(c *card.Card) cardapp.Application { return gidsApplication{gids.New(c)} },
 }
 
-// gidsCredential judges and names a certificate of a GIDS card.
-func (f *Finder) gidsCredential(c *card.Card, g *gids.Card, found *gids.Certificate) *Credential {
-	spec := rules.KeySpec{Kind: rules.KeyExchange}
-	if found.Signature {
-		spec.Kind = rules.Signature
-	}
-	it := f.judged(c, found.Raw, spec)
-	it.Application = GIDS
-	it.Container = found.File
-	it.Name = found.Container.Name
-	it.Default = found.Container.Default
-	it.holder = g
-	it.open = func(ctx context.Context, public crypto.PublicKey, ask card.PINFunc) (crypto.Signer, error) {
-		if err := g.Holds(ctx, found); err != nil {
-			return nil, err
+// A gidsApplication is the GIDS application for a Finder.
+type gidsApplication struct{ *gids.Card }
+
+func (a gidsApplication) Entries(ctx context.Context) iter.Seq2[*cardapp.Entry, error] {
+	return func(yield func(*cardapp.Entry, error) bool) {
+		for c, err := range a.Certificates(ctx) {
+			var e *cardapp.Entry
+			if err == nil {
+				e = &cardapp.Entry{
+					Container: c.File,
+					Name:      c.Container.Name,
+					Default:   c.Container.Default,
+					Signature: c.Signature,
+					Raw:       c.Raw,
+					Card:      c.Card,
+					Handle:    c,
+				}
+			}
+			if !yield(e, err) {
+				return
+			}
 		}
-		key, err := g.Key(ctx, found, public, ask)
-		if err != nil {
-			return nil, err // a nil *gids.Key is no nil Signer
-		}
-		return key, nil
 	}
-	return it
+}
+
+func (a gidsApplication) Open(ctx context.Context, e *cardapp.Entry, public crypto.PublicKey, ask card.PINFunc) (cardapp.Key, error) {
+	k, err := a.Key(ctx, e.Handle.(*gids.Certificate), public, ask)
+	if err != nil {
+		return cardapp.Key{}, err
+	}
+	return cardapp.NewKey(k), nil
+}
+
+func (a gidsApplication) Roots(ctx context.Context) ([]byte, error) {
+	store, err := a.Card.Roots(ctx)
+	if errors.Is(err, gids.ErrNotFound) {
+		return nil, nil
+	}
+	return store, err
 }

@@ -36,7 +36,7 @@ func TestCredentialsOfAGIDSCard(t *testing.T) {
 	var said []string
 	for _, it := range found {
 		assert.Equal(t, enumerate.GIDS, it.Application)
-		said = append(said, fmt.Sprint(it.Container, " ", it.Default, " ", it.KeySpec == rules.KeySpec{Kind: rules.Signature}, " ", it.Findings.Offered(), " ", it.Title(rules.Policy{})))
+		said = append(said, fmt.Sprint(it.Container, " ", it.Default, " ", it.KeySpec == rules.KeySpec{Kind: rules.Signature}, " ", it.Findings.Offered(), " ", it.Title()))
 	}
 	assert.Equal(t, []string{
 		"kxc02 true false true two@example.com",
@@ -48,7 +48,7 @@ func TestCredentialsOfAGIDSCard(t *testing.T) {
 	tiles, err := f.Offered(t.Context())
 	require.NoError(t, err)
 	require.Len(t, tiles, 2)
-	assert.Equal(t, "two@example.com", tiles[0].Title(rules.Policy{}), "the default container decides")
+	assert.Equal(t, "two@example.com", tiles[0].Title(), "the default container decides")
 	f.Policy.AllowSignatureOnlyKeys = true
 	tiles, err = f.Offered(t.Context())
 	require.NoError(t, err)

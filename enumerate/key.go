@@ -1,53 +1,95 @@
 package enumerate
 
 import (
+	"context"
 	"crypto"
 	"crypto/ecdh"
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 
+	"github.com/smartlogon/smartlogon/internal/cardapp"
 	"github.com/smartlogon/smartlogon/internal/signature"
-	"github.com/smartlogon/smartlogon/piv"
 )
 
 // A Key is the unlocked key of a [Credential]: a [crypto.Signer], a
-// [crypto.MessageSigner] and, as its algorithm allows, a [crypto.Decrypter] or a
+// [crypto.MessageSigner] and, if its algorithm allows, a [crypto.Decrypter] or a
 // party to a Diffie-Hellman exchange. What its algorithm cannot do fails with
-// [errors.ErrUnsupported]. It is safe for concurrent use.
+// [errors.ErrUnsupported]. It works until it is closed and is safe for concurrent
+// use.
 //
 // Every signature is checked under the certificate before it is returned.
 type Key struct {
-	signer crypto.Signer // and what else it can do
-	check  bool          // what it signs
-	name   string        // the container and its reader
+	credential *Credential
+	signer     crypto.Signer // and what else it can do
+	check      bool          // its signatures: a foreign signer does not promise to
+	hold       *keyHold      // shared by copies
 }
 
-// failed says in an error which key of which card it is about.
-func (k *Key) failed(what string, err error) error {
-	if err == nil {
+// A keyHold ends with the Close of any copy of a key.
+type keyHold struct {
+	mu     sync.Mutex
+	closed bool
+	close  func() error
+}
+
+// newCardKey returns a key on the card of state.
+func newCardKey(c *Credential, key cardapp.Key, state *cardState) *Key {
+	state.keys.Add(1)
+	return &Key{credential: c, signer: key, hold: &keyHold{close: func() error {
+		defer state.keys.Add(-1)
+		return key.Close()
+	}}}
+}
+
+// WithContext returns the same key, with its uses bounded by ctx: closing one closes
+// both. A key that is not on a card ([New]) is not bounded.
+func (k *Key) WithContext(ctx context.Context) *Key {
+	bounded := *k
+	if key, ok := k.signer.(cardapp.Key); ok {
+		bounded.signer = key.WithContext(ctx)
+	}
+	return &bounded
+}
+
+// Close lets go of the card, and logs out if it was the last open key on it.
+func (k *Key) Close() error {
+	k.hold.mu.Lock()
+	defer k.hold.mu.Unlock()
+	if k.hold.closed {
 		return nil
 	}
-	return fmt.Errorf("enumerate: %s with %s: %w", what, k.name, err)
+	k.hold.closed = true
+	return k.hold.close()
 }
 
-// Public is the public key of the certificate.
+func (k *Key) isClosed() bool {
+	k.hold.mu.Lock()
+	defer k.hold.mu.Unlock()
+	return k.hold.closed
+}
+
+// Public returns the public key of the certificate.
 func (k *Key) Public() crypto.PublicKey { return k.signer.Public() }
 
 // Sign signs a digest; see [piv.Key.Sign].
 func (k *Key) Sign(random io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
-	made, err := k.signer.Sign(random, digest, opts)
-	if err == nil && k.check && !signature.Verify(k.Public(), digest, made, opts) {
-		made, err = nil, piv.ErrMismatch
+	if k.isClosed() {
+		return nil, k.fail("sign", ErrKeyClosed)
 	}
-	return made, k.failed("sign", err)
+	sig, err := k.signer.Sign(random, digest, opts)
+	if err == nil && k.check && !signature.Verify(k.Public(), digest, sig, opts) {
+		sig, err = nil, ErrMismatch
+	}
+	return sig, k.fail("sign", err)
 }
 
 // SignMessage signs a message; see [piv.Key.SignMessage].
 func (k *Key) SignMessage(random io.Reader, message []byte, opts crypto.SignerOpts) ([]byte, error) {
 	if h := opts.HashFunc(); h != 0 {
 		if !h.Available() {
-			return nil, k.failed("sign", fmt.Errorf("%w: hash %v", errors.ErrUnsupported, h))
+			return nil, k.fail("sign", fmt.Errorf("%w: hash %v", errors.ErrUnsupported, h))
 		}
 		d := h.New()
 		d.Write(message)
@@ -58,34 +100,38 @@ func (k *Key) SignMessage(random io.Reader, message []byte, opts crypto.SignerOp
 
 // Decrypt decrypts with RSA; see [piv.Key.Decrypt].
 func (k *Key) Decrypt(random io.Reader, ciphertext []byte, opts crypto.DecrypterOpts) ([]byte, error) {
-	d, ok := k.signer.(crypto.Decrypter)
+	if k.isClosed() {
+		return nil, k.fail("decrypt", ErrKeyClosed)
+	}
+	d, ok := k.ability().(crypto.Decrypter)
 	if !ok {
-		return nil, k.failed("decrypt", errors.ErrUnsupported)
+		return nil, k.fail("decrypt", errors.ErrUnsupported)
 	}
 	plain, err := d.Decrypt(random, ciphertext, opts)
-	return plain, k.failed("decrypt", err)
+	return plain, k.fail("decrypt", err)
 }
 
-// ECDH agrees on a secret with the holder of another key; see [piv.Key.ECDH].
+// ECDH performs a Diffie-Hellman exchange with a peer's key; see [piv.Key.ECDH].
 func (k *Key) ECDH(peer *ecdh.PublicKey) ([]byte, error) {
-	p, ok := k.signer.(agreer)
+	if k.isClosed() {
+		return nil, k.fail("ECDH", ErrKeyClosed)
+	}
+	party, ok := k.ability().(interface {
+		ECDH(*ecdh.PublicKey) ([]byte, error) // as ecdh.PrivateKey has it
+	})
 	if !ok {
-		return nil, k.failed("agree", errors.ErrUnsupported)
+		return nil, k.fail("ECDH", errors.ErrUnsupported)
 	}
-	secret, err := p.ECDH(peer)
-	return secret, k.failed("agree", err)
+	secret, err := party.ECDH(peer)
+	return secret, k.fail("ECDH", err)
 }
 
-// An agreer is a party to a Diffie-Hellman exchange, as [ecdh.PrivateKey] is.
-type agreer interface {
-	ECDH(*ecdh.PublicKey) ([]byte, error)
+// ability returns the signer for a type assertion.
+func (k *Key) ability() crypto.Signer {
+	if key, ok := k.signer.(cardapp.Key); ok {
+		return key.Signer
+	}
+	return k.signer
 }
 
-// Close lets go of the card, and logs out when it was the last key that is open
-// on it.
-func (k *Key) Close() error {
-	if c, ok := k.signer.(io.Closer); ok {
-		return c.Close()
-	}
-	return nil
-}
+func (k *Key) fail(op string, err error) error { return k.credential.fail(op, err) }

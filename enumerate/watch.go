@@ -9,33 +9,38 @@ import (
 	"time"
 
 	"github.com/smartlogon/smartlogon/card"
+	"github.com/smartlogon/smartlogon/internal/fault"
 )
 
-// An Event is a credential that appeared, or one that did and is gone.
+// An Event reports a credential that appeared, or one that did and is gone.
 type Event struct {
 	Gone       bool
-	Credential *Credential // the same when it appears and when it is gone
+	Credential *Credential // the same pointer when it appears and when it is gone
 }
 
-// Watch yields the credentials on all cards as [Finder.All] does, then those of
-// each card that is inserted, and those that go with a card that is removed,
-// until ctx ends; see [card.Service.Watch]. It asks for no PIN.
+// Watch yields the credentials on all cards as [Finder.All] does, then those of each
+// card that is inserted, and those that go with a card that is removed, until ctx
+// ends; see [card.Service.Watch]. It asks for no PIN.
 //
 // An error is about one reader, one certificate or the service, and does not end
-// the sequence, but for [card.ErrClosed]. Where a card cannot be read because
-// another program is in the way, that is told once, and the card is read when the
-// other is done. Nothing is told while there is no reader or no card.
+// the sequence, except for [card.ErrClosed]. If a card cannot be read because another
+// program uses it, that is yielded once, and the card is read when the other program
+// is done. While there is no reader or no card, nothing is yielded.
 //
-// What is written to a card while it stays in its reader shows when it is
-// inserted again.
+// What is written to a card while it stays in its reader shows when it is inserted
+// again.
 func (f *Finder) Watch(ctx context.Context) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
+		if f.Service == nil {
+			yield(Event{}, errNoService)
+			return
+		}
 		ctx, cancel := context.WithCancel(ctx)
 		w := &watch{
 			finder:   f,
 			yield:    yield,
-			events:   make(chan event),
-			found:    make(chan finding),
+			events:   make(chan serviceEvent),
+			results:  make(chan readingResult),
 			readings: make(map[string]*reading),
 		}
 		defer w.running.Wait()
@@ -45,20 +50,20 @@ func (f *Finder) Watch(ctx context.Context) iter.Seq2[Event, error] {
 	}
 }
 
-// A watch is one run of Watch. What follows yield is between its goroutines,
-// which never wait for longer than its context lasts.
+// A watch is one run of Watch. The fields after yield are shared by its goroutines,
+// none of which waits for longer than its context.
 type watch struct {
 	finder   *Finder
 	yield    func(Event, error) bool
 	readings map[string]*reading // of the cards that are there, by reader
 
 	running sync.WaitGroup
-	events  chan event   // closed when there will be none
-	found   chan finding // on cards
+	events  chan serviceEvent // closed after the last one
+	results chan readingResult
 }
 
-// An event is what the service tells.
-type event struct {
+// A serviceEvent is an element of card.Service.Watch.
+type serviceEvent struct {
 	card.Event
 	err error
 }
@@ -67,21 +72,22 @@ type event struct {
 type reading struct {
 	card        *card.Card
 	cancel      context.CancelFunc // nil once the card is gone
-	credentials []*Credential      // that appeared
+	credentials []*Credential      // that were yielded
 }
 
-// A finding is what a reading found.
-type finding struct {
-	on *reading
-	result
+// A readingResult is a credential or an error of one reading.
+type readingResult struct {
+	of         *reading
+	credential *Credential
+	err        error
 }
 
-// listen passes on what the service tells.
+// listen passes on the events of the service.
 func (w *watch) listen(ctx context.Context) {
 	defer close(w.events)
 	for e, err := range w.finder.Service.Watch(ctx) {
 		select {
-		case w.events <- event{e, err}:
+		case w.events <- serviceEvent{e, err}:
 		case <-ctx.Done():
 		}
 	}
@@ -92,9 +98,9 @@ func (w *watch) run(ctx context.Context) {
 		more := false
 		select {
 		case e, open := <-w.events:
-			more = open && ctx.Err() == nil && w.change(ctx, e)
-		case it := <-w.found:
-			more = ctx.Err() == nil && w.result(it)
+			more = open && ctx.Err() == nil && w.handle(ctx, e)
+		case r := <-w.results:
+			more = ctx.Err() == nil && w.emit(r)
 		}
 		if !more {
 			return
@@ -102,25 +108,25 @@ func (w *watch) run(ctx context.Context) {
 	}
 }
 
-// change does what an event asks for. It reports whether the caller wants more.
-func (w *watch) change(ctx context.Context, e event) bool {
+// handle reports whether the caller wants more.
+func (w *watch) handle(ctx context.Context, e serviceEvent) bool {
 	switch {
 	case e.err != nil:
 		return w.yield(Event{}, fmt.Errorf("enumerate: %w", e.err))
 	case e.Kind == card.CardRemoved:
-		return w.gone(e.Reader)
+		return w.remove(e.Reader)
 	case e.Kind == card.CardReset:
 		if r := w.readings[e.Reader]; r != nil && r.card == e.Card {
 			return true // it holds what it held
 		}
-		return w.gone(e.Reader) && w.inserted(ctx, e)
+		return w.remove(e.Reader) && w.insert(ctx, e)
 	case e.Kind == card.CardInserted:
-		return w.inserted(ctx, e)
+		return w.insert(ctx, e)
 	}
 	return true
 }
 
-func (w *watch) inserted(ctx context.Context, e event) bool {
+func (w *watch) insert(ctx context.Context, e serviceEvent) bool {
 	if e.Mute {
 		return w.yield(Event{}, inReader(e.Reader, card.ErrMute))
 	}
@@ -131,7 +137,7 @@ func (w *watch) inserted(ctx context.Context, e event) bool {
 	return true
 }
 
-func (w *watch) gone(reader string) bool {
+func (w *watch) remove(reader string) bool {
 	r := w.readings[reader]
 	if r == nil {
 		return true
@@ -147,30 +153,38 @@ func (w *watch) gone(reader string) bool {
 	return true
 }
 
-func (w *watch) result(it finding) bool {
+func (w *watch) emit(r readingResult) bool {
 	switch {
-	case it.on.cancel == nil:
+	case r.of.cancel == nil:
 		return true
-	case it.err != nil:
-		return w.yield(Event{}, it.err)
+	case r.err != nil:
+		return w.yield(Event{}, r.err)
 	}
-	it.on.credentials = append(it.on.credentials, it.credential)
-	return w.yield(Event{Credential: it.credential}, nil)
+	r.of.credentials = append(r.of.credentials, r.credential)
+	return w.yield(Event{Credential: r.credential}, nil)
 }
 
-// read reads a card, again as long as another program gets in the way.
+// How long a card that another program uses is left alone.
+const (
+	firstRetry   = time.Second
+	longestRetry = 30 * time.Second
+)
+
+// read reads a card, again while another program prevents it. Each result is passed
+// on once.
 func (w *watch) read(ctx context.Context, r *reading) {
-	told := make(map[string]bool)
-	for pause := time.Second; ; pause = min(2*pause, 30*time.Second) {
+	passedOn := make(map[string]bool)
+	for pause := firstRetry; ; pause = min(2*pause, longestRetry) {
 		again := false
-		w.finder.read(ctx, r.card, func(it result) {
-			again = again || errors.Is(it.err, card.ErrBusy) || errors.Is(it.err, card.ErrReset)
-			if told[it.name()] || vanished(it.err) {
-				return
+		w.finder.read(ctx, r.card, func(c *Credential, err error) {
+			again = again || errors.Is(err, card.ErrBusy) || errors.Is(err, card.ErrReset)
+			key := resultKey(c, err)
+			if passedOn[key] || err != nil && fault.ReachOf(err) >= fault.Reader {
+				return // the service reports what became of the card
 			}
-			told[it.name()] = true
+			passedOn[key] = true
 			select {
-			case w.found <- finding{r, it}:
+			case w.results <- readingResult{r, c, err}:
 			case <-ctx.Done():
 			}
 		})
@@ -187,20 +201,10 @@ func (w *watch) read(ctx context.Context, r *reading) {
 	}
 }
 
-// name tells a result from all others on one card.
-func (it result) name() string {
-	if it.err != nil {
-		return it.err.Error()
+// resultKey tells a result from all others of one card.
+func resultKey(c *Credential, err error) string {
+	if err != nil {
+		return err.Error()
 	}
-	return fmt.Sprintf("%s %s", it.credential.Application, it.credential.Container)
-}
-
-// vanished reports whether an error says what the service tells of, too.
-func vanished(err error) bool {
-	for _, e := range []error{card.ErrRemoved, card.ErrChanged, card.ErrNoCard, card.ErrNoReader, card.ErrNoService, card.ErrClosed} {
-		if errors.Is(err, e) {
-			return true
-		}
-	}
-	return false
+	return fmt.Sprintf("%s %s", c.Application, c.Container)
 }

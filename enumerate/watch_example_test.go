@@ -21,7 +21,7 @@ func ExampleFinder_Watch() {
 			log.Print(err) // about one card, or the service; the watch goes on
 			continue
 		}
-		title := change.Credential.Title(find.Policy)
+		title := change.Credential.Title()
 		if change.Gone {
 			fmt.Println("gone:", title)
 			break

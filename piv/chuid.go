@@ -2,6 +2,7 @@ package piv
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
 
@@ -86,19 +87,19 @@ func (c *Card) readIdentity(tx *card.Tx) (card.Identity, error) {
 	return card.Identity{}, err
 }
 
-// labelOf returns the GUID of a CHUID, else its FASC-N, else nothing.
+// labelOf returns the GUID of a CHUID, else its FASC-N, else the start of its hash.
 func labelOf(content []byte) string {
 	h, err := decodeCHUID(content)
 	switch {
 	case err != nil:
-		return ""
 	case h.GUID != [16]byte{}:
 		g := h.GUID
 		return fmt.Sprintf("%x-%x-%x-%x-%x", g[:4], g[4:6], g[6:8], g[8:10], g[10:])
 	case len(h.FASCN) > 0:
 		return fmt.Sprintf("%X", h.FASCN)
 	}
-	return ""
+	sum := sha256.Sum256(content)
+	return fmt.Sprintf("CHUID %X", sum[:4])
 }
 
 // Identity reads which card it is, as [card.Tx.Identify] compares it: by its CHUID,

@@ -161,17 +161,17 @@ func TestNameOfTheCard(t *testing.T) {
 		chuid []byte
 		want  string
 	}{
-		"by its UUID":           {tlv(0x34, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16), "PIV card 01020304-0506-0708-090a-0b0c0d0e0f10"},
-		"by its FASC-N":         {join(tlv(0x30, fascn...), tlv(0x34, make([]byte, 16)...)), "PIV card D4000000"},
-		"by its place":          {nil, `in "Software Reader 00"`},
-		"by its place, garbage": {[]byte{0x30}, `in "Software Reader 00"`},
+		"by its UUID":   {tlv(0x34, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16), "01020304-0506-0708-090a-0b0c0d0e0f10"},
+		"by its FASC-N": {join(tlv(0x30, fascn...), tlv(0x34, make([]byte, 16)...)), "D4000000"},
+		"not at all":    {nil, "unknown card"},
+		"by its bytes":  {[]byte{0x30}, "CHUID 8A8DE823"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			private := cardtest.Key(cardtest.P256, 0)
 			soft := cardtest.PIV().Put("9A", private, nil).PutObject(tagCHUID, test.chuid)
 			var got string
 			_, err := open(t, soft).Key(t.Context(), piv.Authentication, private.Public(), func(_ context.Context, r card.PINRequest) (card.PIN, error) {
-				got = r.Card
+				got = r.Card.String()
 				return card.PIN{}, context.Canceled
 			})
 			assert.ErrorIs(t, err, context.Canceled)

@@ -90,7 +90,7 @@ func TestNewNameIsHeeded(t *testing.T) {
 	gaveUp := errors.New("gave up")
 	name := ""
 	ask := func(_ context.Context, r card.PINRequest) (card.PIN, error) {
-		name = r.Card
+		name = r.Card.String()
 		return card.PIN{}, gaveUp
 	}
 	require.ErrorIs(t, p.Holder().ChangePIN(t.Context(), ask), gaveUp)

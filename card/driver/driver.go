@@ -71,6 +71,7 @@ type Card interface {
 	Transmit(command []byte) ([]byte, error)
 
 	// Begin starts a transaction: it waits until no other connection has one.
+	// If ctx ends before that the error wraps SharingViolation.
 	// It returns ResetCard if another connection reset the card since the
 	// last call, until Reconnect is called.
 	Begin(ctx context.Context) error

@@ -5,12 +5,12 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/smartlogon/smartlogon/internal/remedy"
+	"github.com/smartlogon/smartlogon/internal/fault"
 )
 
 // ErrControlCharacter reports a PIN that contains a control character. No card
 // got it.
-var ErrControlCharacter = remedy.New("prompt: PIN contains a control character",
+var ErrControlCharacter = fault.New(fault.Object, "prompt: PIN contains a control character",
 	"Enter only the characters of the PIN: no arrow keys, tabs or line ends.")
 
 // hasControl reports whether a PIN contains a character without a glyph: of the

@@ -8,7 +8,7 @@ import (
 	"sync"
 
 	"github.com/smartlogon/smartlogon/card"
-	"github.com/smartlogon/smartlogon/internal/remedy"
+	"github.com/smartlogon/smartlogon/internal/fault"
 )
 
 // Env returns a PINFunc that reads the PIN from an environment variable, when a
@@ -21,7 +21,7 @@ func Env(name string) card.PINFunc {
 		pin := strings.TrimRight(os.Getenv(name), "\r\n")
 		switch {
 		case pin == "":
-			return nil, remedy.New(fmt.Sprintf("prompt: environment variable %s holds no PIN", name),
+			return nil, fault.New(fault.Object, fmt.Sprintf("prompt: environment variable %s holds no PIN", name),
 				fmt.Sprintf("Set the environment variable %s to the PIN of the card.", name))
 		case hasControl([]byte(pin)):
 			return nil, fmt.Errorf("%w: environment variable %s", ErrControlCharacter, name)

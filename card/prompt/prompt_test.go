@@ -34,7 +34,7 @@ func unlockCard(c *cardtest.Card, ask card.PINFunc) (retries int, err error) {
 	if err == nil {
 		err = key.Close()
 	}
-	return c.Tries(), err
+	return c.RetriesLeft(), err
 }
 
 // A program that runs unattended gets the PIN from its environment.

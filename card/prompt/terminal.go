@@ -8,17 +8,17 @@ import (
 	"os"
 
 	"github.com/smartlogon/smartlogon/card"
-	"github.com/smartlogon/smartlogon/internal/remedy"
+	"github.com/smartlogon/smartlogon/internal/fault"
 	"golang.org/x/term"
 )
 
 // ErrNoTerminal is returned if there is no terminal to ask at.
-var ErrNoTerminal = remedy.New("prompt: not a terminal",
+var ErrNoTerminal = fault.New(fault.Object, "prompt: not a terminal",
 	"Run the program in a terminal, or let it read the PIN from an environment variable.")
 
 // ErrGivenUp is returned if the user enters no PIN or does not agree to spend
 // the last try.
-var ErrGivenUp = remedy.New("prompt: no PIN entered", "Start again and enter the PIN.")
+var ErrGivenUp = fault.New(fault.Object, "prompt: no PIN entered", "Start again and enter the PIN.")
 
 // Terminal returns a PINFunc that asks the user at a terminal, usually os.Stdin.
 // The PIN is not echoed. The question names the card and its reader, the retries
@@ -96,11 +96,24 @@ func question(r card.PINRequest) string {
 	if r.Retries < 0 {
 		retries = "retries left: unknown"
 	}
-	text += fmt.Sprintf("%s in %q\n", printable(r.Card), r.Reader)
+	text += where(r) + "\n"
 	if r.Pad {
 		return text + fmt.Sprintf("Enter the PIN to %s on the keypad of the reader (%s).", printable(r.Purpose), retries)
 	}
 	return text + fmt.Sprintf("PIN to %s (%s): ", printable(r.Purpose), retries)
+}
+
+// where returns whose PIN it is: the credential and the card, as far as they are
+// known, and the reader.
+func where(r card.PINRequest) string {
+	text := fmt.Sprintf("card in %q", r.Reader)
+	if !r.Card.IsZero() {
+		text = fmt.Sprintf("card %s in %q", printable(r.Card.Label), r.Reader)
+	}
+	if r.Title != "" {
+		text = printable(r.Title) + ", " + text
+	}
+	return text
 }
 
 func newPINQuestion(r card.PINRequest) string {

@@ -89,7 +89,7 @@ func sentPIN(t *testing.T, pin card.PIN) (digits string, consent bool) {
 	err := c.DoWithPIN(t.Context(), card.Verification{
 		Format:   card.PINFormat{Min: 1, Max: 64},
 		Select:   func(*card.Tx) error { return nil },
-		Identity: func(*card.Tx) (string, error) { return "a card", nil },
+		Identity: func(*card.Tx) (card.Identity, error) { return card.NewIdentity("test", []byte{1}, "1234"), nil },
 		Status:   func(*card.Tx) (card.PINStatus, error) { return card.PINStatus{Retries: 2}, nil },
 		Verify:   func(pin []byte) card.Command { return card.Command{INS: 0x20, Data: pin} },
 		Logout:   func(*card.Tx) error { return nil },
@@ -103,7 +103,7 @@ type transmitter func([]byte) ([]byte, error)
 
 func (f transmitter) Transmit(command []byte) ([]byte, error) { return f(command) }
 
-var request = card.PINRequest{Reader: "a reader", Card: "a card", Purpose: "sign", Retries: 2}
+var request = card.PINRequest{Reader: "a reader", Card: card.NewIdentity("test", []byte{1}, "1234"), Purpose: "sign", Retries: 2}
 
 func TestTerminal(t *testing.T) {
 	last, refused := request, request
@@ -115,7 +115,7 @@ func TestTerminal(t *testing.T) {
 	newPad, unknown, hostile := pad, request, request
 	newPad.New = true
 	unknown.Retries = -1
-	hostile.Card = "a\x1b[2J\u202ecard"
+	hostile.Card = card.NewIdentity("test", []byte{1}, "a\x1b[2J\u202ecard")
 	for _, test := range []struct {
 		name    string
 		r       card.PINRequest
@@ -127,7 +127,7 @@ func TestTerminal(t *testing.T) {
 	}{
 		{"line", request, "123456\r", "123456", false, "PIN to sign (retries left: 2): ", nil},
 		{"unknown retry counter", unknown, "123456\r", "123456", false, "PIN to sign (retries left: unknown): ", nil},
-		{"backspace", request, "\x7f12\x08\x7f345678\n", "345678", false, `a card in "a reader"`, nil},
+		{"backspace", request, "\x7f12\x08\x7f345678\n", "345678", false, `card 1234 in "a reader"`, nil},
 		{"control characters in the card's name", hostile, "123456\r", "123456", false, "a\uFFFD[2J\uFFFDcard in", nil},
 		{"empty line", request, "\r", "", false, "", prompt.ErrGivenUp},
 		{"Ctrl-C", request, "123\x03", "", false, "", prompt.ErrGivenUp},

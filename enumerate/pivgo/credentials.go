@@ -81,12 +81,12 @@ func (k *yubiKey) open(ctx context.Context, slot pivgo.Slot, public crypto.Publi
 	if !ok {
 		return nil, fmt.Errorf("%w: a %T does not sign", errors.ErrUnsupported, opened)
 	}
-	s := key{Signer: signer, in: k, ctx: ctx}
+	s := key{Signer: signer, in: k}
 	switch k.policy(slot) {
 	case pivgo.PINPolicyOnce:
 		err = k.verify(ctx, false, ask)
 	case pivgo.PINPolicyAlways:
-		s.before = func() error { return k.verify(ctx, true, ask) }
+		s.before = func() error { return k.verify(context.Background(), true, ask) }
 	}
 	if err != nil {
 		return nil, err
@@ -116,8 +116,7 @@ func (k *yubiKey) policy(slot pivgo.Slot) pivgo.PINPolicy {
 type key struct {
 	crypto.Signer
 	in     *yubiKey
-	ctx    context.Context
-	before func() error // each use; nil: nothing is to be done
+	before func() error // runs before each use, unless it is nil
 }
 
 func (k key) Sign(random io.Reader, digest []byte, opts crypto.SignerOpts) (signature []byte, err error) {
@@ -131,9 +130,6 @@ func (k key) Sign(random io.Reader, digest []byte, opts crypto.SignerOpts) (sign
 func (k key) use(f func() error) error {
 	k.in.mu.Lock()
 	defer k.in.mu.Unlock()
-	if err := k.ctx.Err(); err != nil {
-		return err
-	}
 	if k.before != nil {
 		if err := k.before(); err != nil {
 			return err

@@ -5,31 +5,36 @@ package pivgo
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 
 	pivgo "github.com/go-piv/piv-go/v2/piv"
 	"github.com/smartlogon/smartlogon/card"
+	"github.com/smartlogon/smartlogon/enumerate"
 )
 
-// verify has the PIN guard of package card verify the PIN. Piv-go does what the
-// guard says, in place of a section of its own.
+// verify runs the PIN guard of package card, with piv-go in place of a transaction.
 func (k *yubiKey) verify(ctx context.Context, always bool, ask card.PINFunc) error {
 	return k.card.DoWithPIN(ctx, card.Verification{
-		Purpose:   "sign",
-		Reference: pin,
-		Format:    card.PINFormat{Min: 6, Max: 8, Padded: true},
-		Select:    func(*card.Tx) error { return nil }, // piv-go keeps it selected
-		Identity: func(*card.Tx) (string, error) {
+		Application: string(enumerate.PIV),
+		Purpose:     "sign",
+		Reference:   pin,
+		Format:      card.PINFormat{Min: 6, Max: 8, Padded: true},
+		Select:      func(*card.Tx) error { return nil }, // piv-go keeps PIV selected
+		Identity: func(*card.Tx) (card.Identity, error) {
 			serial, err := k.yk.Serial()
-			return fmt.Sprintf("YubiKey %d", serial), err
+			if err != nil {
+				return card.Identity{}, err
+			}
+			return card.NewIdentity("YubiKey serial", binary.BigEndian.AppendUint32(nil, serial), fmt.Sprint(serial)), nil
 		},
 		Status: func(*card.Tx) (card.PINStatus, error) {
 			left, err := k.yk.Retries()
 			switch {
 			case err == nil:
 				return card.PINStatus{Retries: left, Blocked: left == 0}, nil
-			case errors.Unwrap(err) == nil: // it wonders why the YubiKey says that all is well
+			case errors.Unwrap(err) == nil: // piv-go reports 9000, already verified, as an unwrapped error
 				return card.PINStatus{Verified: true, Retries: -1}, nil
 			}
 			return card.PINStatus{}, err
@@ -37,7 +42,7 @@ func (k *yubiKey) verify(ctx context.Context, always bool, ask card.PINFunc) err
 		Verify: func(digits []byte) card.Command {
 			return card.Command{INS: insVerify, P2: byte(pin), Data: digits}
 		},
-		Logout: func(*card.Tx) error { return nil }, // as piv-go does
+		Logout: func(*card.Tx) error { return nil }, // piv-go logs out on Close
 		Always: always,
 		PIN:    ask,
 	}, func(*card.Tx) error { return nil })
@@ -48,11 +53,10 @@ const (
 	insVerify                = 0x20
 )
 
-// Transmit takes the one command that the guard sends, and gives the PIN in it to
-// piv-go.
+// Transmit verifies the PIN in the one command that the guard sends.
 func (k *yubiKey) Transmit(command []byte) ([]byte, error) {
 	if len(command) < 5 || command[1] != insVerify || len(command) != 5+int(command[4]) {
-		return nil, errors.New("pivgo: only a PIN is sent this way")
+		return nil, errors.New("pivgo: only VERIFY is supported")
 	}
 	err := k.yk.VerifyPIN(string(bytes.TrimRight(command[5:], "\xFF")))
 	var wrong pivgo.AuthErr

@@ -29,7 +29,6 @@ import (
 	"github.com/smartlogon/smartlogon/card/cardtest"
 	"github.com/smartlogon/smartlogon/card/pcsc"
 	"github.com/smartlogon/smartlogon/enumerate"
-	"github.com/smartlogon/smartlogon/enumerate/rules"
 	"github.com/smartlogon/smartlogon/piv"
 )
 
@@ -153,7 +152,7 @@ func show(ctx context.Context, service *card.Service, reader string, stdout io.W
 			return err
 		}
 		if c.Reader == reader {
-			fmt.Fprintf(stdout, "%s: tile %q, offered: %t\n", c.Container, c.Title(rules.Policy{}), c.Findings.Offered())
+			fmt.Fprintf(stdout, "%s: tile %q, offered: %t\n", c.Container, c.Title(), c.Findings.Offered())
 		}
 	}
 	return nil

@@ -34,7 +34,7 @@ type tile struct {
 func newReport(credentials []*enumerate.Credential, chosen *enumerate.Credential, listErr error, p rules.Policy) *report {
 	r := &report{}
 	for i, c := range credentials {
-		t := tile{Title: c.Title(p), Reader: c.Reader, Container: c.Container}
+		t := tile{Title: c.Title(), Reader: c.Reader, Container: c.Container}
 		if cert, err := rules.Read(c.Raw); err == nil {
 			t.Issuer = cert.Issuer()
 		}

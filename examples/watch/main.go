@@ -81,7 +81,7 @@ func watchCredentials(ctx context.Context, finder *enumerate.Finder, out printer
 		if !c.Findings.Offered() {
 			remark = " (not offered by Windows)"
 		}
-		out.line("%s %q in %q, %s %s%s", mark, c.Title(finder.Policy), c.Reader, c.Application, c.Container, remark)
+		out.line("%s %q in %q, %s %s%s", mark, c.Title(), c.Reader, c.Application, c.Container, remark)
 	}
 	return nil // interrupted
 }

@@ -32,7 +32,6 @@ import (
 	"github.com/smartlogon/smartlogon/card/prompt"
 	"github.com/smartlogon/smartlogon/enumerate"
 	"github.com/smartlogon/smartlogon/enumerate/challenge"
-	"github.com/smartlogon/smartlogon/enumerate/rules"
 	"github.com/smartlogon/smartlogon/upn"
 )
 
@@ -199,7 +198,7 @@ func signIn(ctx context.Context, service *card.Service, reader string, stdout io
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(stdout, "Windows would show %q and send %q.\n", c.Title(rules.Policy{}), name.Value)
+		fmt.Fprintf(stdout, "Windows would show %q and send %q.\n", c.Title(), name.Value)
 		for _, f := range c.Findings {
 			fmt.Fprintf(stdout, "  %-18s %-7s %s\n", f.Rule, f.Verdict, f.Detail())
 		}

@@ -11,8 +11,9 @@ import (
 
 // A Kind is a card application that a Finder looks for.
 type Kind struct {
-	Name string
-	New  func(*card.Card) Application
+	Name   string
+	New    func(*card.Card) Application
+	Absent error // what Entries wraps if the card does not have the application, or does not say
 }
 
 // An Application is a card application on one card, which may not have it. It is
@@ -43,7 +44,7 @@ type (
 	}
 
 	// A RootsReader reads the certificates of authorities that Windows keeps on
-	// the card, a PKCS #7 store.
+	// the card: a PKCS #7 store, nil if there is none.
 	RootsReader interface {
 		Roots(ctx context.Context) ([]byte, error)
 	}
@@ -63,12 +64,13 @@ type (
 
 // An Entry is a certificate in an application.
 type Entry struct {
-	Container string // the key reference or the file: "9A", "kxc00"
-	Name      string // of the container for Windows programs, if the card has one
-	Default   bool   // the container that Windows looks at first
-	Signature bool   // the key is in the AT_SIGNATURE part of its container
-	Assumed   string // why Signature is assumed; empty if the card states it
-	Raw       []byte // the certificate, DER
+	Container string        // the key reference or the file: "9A", "kxc00"
+	Name      string        // of the container for Windows programs, if the card has one
+	Default   bool          // the container that Windows looks at first
+	Signature bool          // the key is in the AT_SIGNATURE part of its container
+	Assumed   string        // why Signature is assumed; empty if the card states it
+	Raw       []byte        // the certificate, DER
+	Card      card.Identity // zero if it is not read with the certificate
 
 	Handle any // of the application that made the entry
 }

@@ -3,6 +3,7 @@ package cardapp_test
 import (
 	"context"
 	"errors"
+	"iter"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -41,56 +42,76 @@ func TestReadIsRepeatedAfterAReset(t *testing.T) {
 }
 
 func TestStream(t *testing.T) {
-	ended := make(chan error, 1)
-	stream := func(ctx context.Context) func(func(int, error) bool) {
-		return cardapp.Stream(ctx, 3, func(ctx context.Context, found func(int, error)) {
-			found(1, nil)
-			found(0, errRefused)
-			found(3, nil)
-			ended <- ctx.Err() // with nobody having taken anything, maybe
+	filled := make(chan error, 1)
+	stream := func(ctx context.Context) iter.Seq2[int, error] {
+		return cardapp.Stream(ctx, func(ctx context.Context, emit func(int, error)) {
+			emit(1, nil)
+			emit(0, errRefused)
+			emit(3, nil)
+			filled <- ctx.Err() // without waiting for the caller
 			<-ctx.Done()
 		})
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	var got []int
+	var values []int
 	var errs []error
 	for n, err := range stream(ctx) {
-		if got, errs = append(got, n), append(errs, err); len(got) == 3 {
-			require.NoError(t, <-ended)
+		if values, errs = append(values, n), append(errs, err); len(values) == 3 {
+			require.NoError(t, <-filled)
 			cancel()
 		}
 	}
-	assert.Equal(t, []int{1, 0, 3}, got)
+	assert.Equal(t, []int{1, 0, 3}, values)
 	assert.Equal(t, []error{nil, errRefused, nil}, errs)
 	for n := range stream(t.Context()) {
 		assert.Equal(t, 1, n)
-		require.NoError(t, <-ended)
-		break // which ends the context of the one who fills it, and waits for that
+		require.NoError(t, <-filled)
+		break // cancels the context of fill, and waits for it
 	}
 }
 
+// A caller whose loop panics leaves no goroutine behind; TestMain looks for them.
+func TestStreamIntoAPanic(t *testing.T) {
+	ended := false
+	assert.Panics(t, func() {
+		for range cardapp.Stream(t.Context(), func(ctx context.Context, emit func(int, error)) {
+			emit(1, nil)
+			<-ctx.Done()
+			ended = true
+		}) {
+			panic("in the loop")
+		}
+	})
+	assert.True(t, ended)
+}
+
 func TestHeld(t *testing.T) {
-	h, err := cardapp.Hold(t.Context(), onCard(t))
-	require.NoError(t, err)
+	c := onCard(t)
+	h := cardapp.NewHeld(c)
+	require.NoError(t, c.Do(t.Context(), func(tx *card.Tx) error {
+		h.Hold(tx)
+		h.Hold(tx)
+		return nil
+	}))
+	ctx := t.Context()
 	refused, again := 0, 0
 	f := func(*card.Tx) error { refused++; return card.StatusNotPermitted }
-	verified := func(_ context.Context, f func(*card.Tx) error) error { again++; return nil }
-	require.NoError(t, h.Use(nothing, nothing, verified))
+	withPIN := func(_ context.Context, f func(*card.Tx) error) error { again++; return nil }
+	require.NoError(t, h.Use(ctx, nothing, nothing, withPIN))
 	assert.Zero(t, again)
-	require.NoError(t, h.Use(nothing, f, verified))
+	require.NoError(t, h.Use(ctx, nothing, f, withPIN))
 	assert.Equal(t, []int{1, 1}, []int{refused, again})
-	assert.ErrorIs(t, h.Use(nothing, f, nil), card.StatusNotPermitted)
-	require.NoError(t, h.UseVerified(f, verified))
+	assert.ErrorIs(t, h.Use(ctx, nothing, f, nil), card.StatusNotPermitted)
+	require.NoError(t, h.UseWithPIN(ctx, f, withPIN))
 	assert.Equal(t, []int{2, 2}, []int{refused, again}, "at once")
-	assert.ErrorIs(t, h.Use(func(*card.Tx) error { return errRefused }, f, verified), errRefused)
+	assert.ErrorIs(t, h.Use(ctx, func(*card.Tx) error { return errRefused }, f, withPIN), errRefused)
+	canceled, cancel := context.WithCancel(ctx)
+	cancel()
+	assert.ErrorIs(t, h.Use(canceled, nothing, nothing, withPIN), context.Canceled)
 
 	require.NoError(t, h.Close())
 	require.NoError(t, h.Close())
-	assert.ErrorIs(t, h.Use(nothing, nothing, verified), card.ErrClosed)
-	assert.ErrorIs(t, h.UseVerified(nothing, verified), card.ErrClosed)
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	_, err = cardapp.Hold(ctx, onCard(t))
-	assert.ErrorIs(t, err, context.Canceled)
+	assert.ErrorIs(t, h.Use(ctx, nothing, nothing, withPIN), cardapp.ErrKeyClosed)
+	assert.ErrorIs(t, h.UseWithPIN(ctx, nothing, withPIN), cardapp.ErrKeyClosed)
 }

@@ -29,7 +29,7 @@ type Card struct {
 
 	mu     sync.Mutex // guards what was learned about the card
 	id     []byte     // the content of \cardid; nil while that is not known
-	epoch  uint64     // in which the application was selected last
+	epoch  uint64     // in which id was read
 	listed *contents  // what was on it; nil while that is not known
 }
 
@@ -48,13 +48,18 @@ func (c *Card) read(ctx context.Context, f func(*card.Tx) error) error {
 	return cardapp.Read(ctx, c.card, c.ensureSelected, f)
 }
 
-// ensureSelected makes the application current. If it was selected since the card
-// was powered or reset, and the card has an identifier, it only checks by that
-// whether it still is: cards forget a verified PIN when they are selected again.
+// ensureSelected makes the application current, on the card that it was on before.
+// If it was selected since the card was powered or reset, and the card has an
+// identifier, it only checks by that whether it still is: cards forget a verified
+// PIN when they are selected again.
 func (c *Card) ensureSelected(tx *card.Tx) error {
-	known, before := c.selected(tx)
-	if before {
-		if err := c.checkID(tx); !isObjectError(err) {
+	before := c.selectedIn(tx.Epoch())
+	if before != nil {
+		id, err := readObject(tx, cardID)
+		if err == nil && bytes.Equal(id, before) {
+			return nil
+		}
+		if err != nil && !isObjectError(err) {
 			return err
 		}
 	}
@@ -70,53 +75,37 @@ func (c *Card) ensureSelected(tx *card.Tx) error {
 	case err != nil:
 		return err
 	}
-	err = c.checkID(tx)
-	if !known && isObjectError(err) {
-		err = nil // a card without an identifier
-	}
-	if err == nil {
-		c.mu.Lock()
-		c.epoch = tx.Epoch()
-		c.mu.Unlock()
-	}
-	return err
-}
-
-// selected reports whether the card has an identifier, and whether the application
-// was selected in this epoch.
-func (c *Card) selected(tx *card.Tx) (known, before bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.id != nil, c.id != nil && c.epoch == tx.Epoch()
-}
-
-// ensureSame makes the application current, on the card that it was on before.
-func (c *Card) ensureSame(tx *card.Tx) error {
-	if err := c.ensureSelected(tx); err != nil {
-		return err
-	}
-	_, err := tx.Identify(application, c.readIdentity)
-	return err
-}
-
-// checkID reads the identifier of the card. If one was read before it must be the
-// same.
-func (c *Card) checkID(tx *card.Tx) error {
 	id, err := readObject(tx, cardID)
-	if err != nil {
-		return err
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	switch {
-	case len(id) == 0:
-		return ErrNotFound
-	case c.id == nil:
-		c.id = id
-	case !bytes.Equal(c.id, id):
+	case err != nil && (!isObjectError(err) || before != nil):
+		return err
+	case before != nil && !bytes.Equal(id, before):
 		return fmt.Errorf("%w: it has another identifier", card.ErrChanged)
 	}
-	return nil
+	c.setID(id, tx.Epoch()) // none, if the card has no identifier
+	_, err = tx.Identify(application, c.readIdentity)
+	return err
+}
+
+// selectedIn returns the identifier of the card, nil unless the application was
+// selected in that epoch.
+func (c *Card) selectedIn(epoch uint64) []byte {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.epoch != epoch || len(c.id) == 0 {
+		return nil
+	}
+	return c.id
+}
+
+// setID notes what was read after selection. Of another card nothing is known yet.
+func (c *Card) setID(id []byte, epoch uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !bytes.Equal(c.id, id) {
+		c.listed = nil
+	}
+	c.id, c.epoch = id, epoch
 }
 
 // readIdentity returns which card it is, by the identifier that ensureSelected has

@@ -17,6 +17,7 @@ type Certificate struct {
 	File      string // its name on the card: "kxc00"
 	Signature bool   // it is of the container's signature key, else of its key exchange key
 	Container Container
+	Card      card.Identity // of the card that it was read from
 	Raw       []byte // DER, inflated
 
 	at object

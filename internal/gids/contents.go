@@ -195,8 +195,12 @@ func (l *lister) readCertificates(tx *card.Tx, containers []Container) error {
 		l.wrong("number of certificates", masterFile, malformed("%d certificates are more than there are containers for", len(files)))
 		files = files[:maxCertificates]
 	}
+	id, err := l.card.readIdentity(tx)
+	if err != nil {
+		return err
+	}
 	for _, f := range files {
-		it := &Certificate{File: f.spelt, Signature: f.signature(), at: f.at}
+		it := &Certificate{File: f.spelt, Signature: f.signature(), Card: id, at: f.at}
 		err := f.err
 		if err == nil {
 			it.Raw, err = readCertificate(tx, f.at)

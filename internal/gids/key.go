@@ -80,7 +80,7 @@ func (k *Key) open(ctx context.Context, listed *Certificate) error {
 		return k.card.card.DoWithPIN(ctx, v, func(*card.Tx) error { return nil })
 	}
 	return k.card.card.Do(ctx, func(tx *card.Tx) error {
-		if err := k.card.ensureSame(tx); err != nil {
+		if err := k.card.ensureSelected(tx); err != nil {
 			return err
 		}
 		return check(tx, nil)
@@ -116,9 +116,9 @@ func (k *Key) withPIN(ctx context.Context, f func(*card.Tx) error) error {
 // use runs f, which uses the key.
 func (k *Key) use(f func(*card.Tx) error) error {
 	if k.ask == nil {
-		return k.held.Use(k.ctx, k.card.ensureSame, f, nil)
+		return k.held.Use(k.ctx, k.card.ensureSelected, f, nil)
 	}
-	return k.held.Use(k.ctx, k.card.ensureSame, f, k.withPIN)
+	return k.held.Use(k.ctx, k.card.ensureSelected, f, k.withPIN)
 }
 
 // Algorithm identifiers of keys. What is done with a key is added to them.

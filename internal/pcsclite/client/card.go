@@ -256,8 +256,8 @@ func (k *card) patiently(ctx context.Context, try func() error) error {
 		// pcscd lets a Begin that fails take 100 ms. Status fails at once, and
 		// says the same.
 		for err == driver.SharingViolation {
-			if err := sleep(ctx, pause); err != nil {
-				return err
+			if ended := sleep(ctx, pause); ended != nil {
+				return fmt.Errorf("%w: %w", err, ended)
 			}
 			pause = min(2*pause, 20*time.Millisecond)
 			err = k.status(ctx)

@@ -3,6 +3,7 @@ package reader
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
@@ -177,7 +178,7 @@ func (c *Conn) acquire(ctx context.Context, p purpose) error {
 	if !t.dequeue(w) && <-w.done == nil {
 		t.release(c)
 	}
-	return ctx.Err()
+	return fmt.Errorf("%w: %w", driver.SharingViolation, ctx.Err())
 }
 
 func (c *Conn) release() {

@@ -104,7 +104,7 @@ func ExampleCard_DoWithPIN() {
 		},
 		Verify: func(pin []byte) card.Command { return card.Command{INS: 0x20, P2: 0x80, Data: pin} },
 		PIN: func(_ context.Context, r card.PINRequest) (card.PIN, error) { // a person, as a rule
-			fmt.Printf("PIN of %s to %s, tries left: %d\n", r.Card, r.Purpose, r.Retries)
+			fmt.Printf("PIN of %s to %s, retries left: %d\n", r.Card, r.Purpose, r.Retries)
 			if r.Refused != nil {
 				fmt.Println(r.Refused)
 				return card.NewPIN([]byte(cardtest.PIN)), nil
@@ -118,9 +118,9 @@ func ExampleCard_DoWithPIN() {
 	})
 	fmt.Println(err, soft.Verified())
 	// Output:
-	// PIN of Alice's card to sign, tries left: 3
-	// PIN of Alice's card to sign, tries left: 2
-	// PIN is wrong (tries left: 2)
+	// PIN of card 010203 to sign, retries left: 3
+	// PIN of card 010203 to sign, retries left: 2
+	// PIN is wrong (retries left: 2)
 	// verified: true
 	// <nil> false
 }

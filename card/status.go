@@ -55,7 +55,7 @@ func (s Status) Error() string {
 	text, ok := statusText[s]
 	if !ok {
 		if n, tries := s.Retries(); tries && n >= 0 {
-			text = fmt.Sprintf("verification failed, %d tries left", n)
+			text = fmt.Sprintf("verification failed, %d retries left", n)
 		} else {
 			text = "status"
 		}

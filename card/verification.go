@@ -101,6 +101,7 @@ func (g *guard) verify(tx *Tx, pin PIN, before PINStatus) error {
 	if err != nil {
 		return err
 	}
+	g.keep(tx, now)
 	t, err := g.verifyTrip(pin)
 	if err != nil {
 		return g.notSent(now, err)
@@ -109,7 +110,6 @@ func (g *guard) verify(tx *Tx, pin PIN, before PINStatus) error {
 	if err := g.allow(now, before, t, pin); err != nil {
 		return err
 	}
-	g.keep(tx, now)
 	return g.send(tx, t, now)
 }
 

@@ -96,7 +96,7 @@ func ExampleCredential_Unlock() {
 		fmt.Println(card.Hint(err))
 	}
 	// Output:
-	// PIN is wrong (tries left: 2) sent: true
+	// PIN is wrong (retries left: 2) sent: true
 	// Enter the PIN again; mind how many tries are left.
 }
 

@@ -65,7 +65,8 @@ func (c *Credential) unlock(ctx context.Context, ask card.PINFunc) (*Key, error)
 	if asked.Load() || ctx.Err() != nil || fault.ReachOf(first) != fault.Reader {
 		return nil, first
 	}
-	for _, other := range l.others(ctx) {
+	others := l.others(ctx)
+	for _, other := range others {
 		key, err := l.open(ctx, other, public, ask)
 		if err == nil {
 			l.moved(other)
@@ -74,6 +75,9 @@ func (c *Credential) unlock(ctx context.Context, ask card.PINFunc) (*Key, error)
 		if asked.Load() || ctx.Err() != nil {
 			return nil, err
 		}
+	}
+	if len(others) > 0 && !errors.Is(first, card.ErrChanged) {
+		first = fmt.Errorf("%w: %w", card.ErrChanged, first) // there are cards, and none is the one
 	}
 	return nil, first
 }

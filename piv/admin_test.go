@@ -100,7 +100,7 @@ func TestManagementKeyThatWasRefusedIsNotSentAgain(t *testing.T) {
 	err = a.PutObject(t.Context(), piv.ObjectKeyHistory, tlv(0xC1, 1))
 	assert.ErrorIs(t, err, piv.ErrManagementKey)
 	assert.ErrorContains(t, err, "not sent again")
-	assert.Equal(t, 1, soft.Exchanges().Commands-before, "SELECT alone")
+	assert.Equal(t, 2, soft.Exchanges().Commands-before, "SELECT and the identity")
 	assert.Zero(t, soft.Writes())
 }
 

@@ -123,9 +123,9 @@ func ExampleCard_Key() {
 	}
 	// Output:
 	// PIN to use the key 9A (PIV Authentication), 3 tries left
-	// PIN is wrong (tries left: 2)
+	// PIN is wrong (retries left: 2)
 	// PIN to use the key 9A (PIV Authentication), 2 tries left
-	// PIN not sent: this card has refused it before (tries left: 2)
+	// PIN not sent: the card refused it before (retries left: 2)
 	// PIN to use the key 9A (PIV Authentication), 2 tries left
 	// open
 }

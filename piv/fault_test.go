@@ -92,7 +92,7 @@ func TestKeyOfACardThatWasPutBack(t *testing.T) {
 	assert.True(t, errors.Is(err, card.ErrRemoved) || errors.Is(err, card.ErrNoCard), "%v", err)
 	readers.Insert(reader, soft)
 	_, err = key.Sign(nil, digest(crypto.SHA256), crypto.SHA256)
-	assert.ErrorIs(t, err, card.ErrChanged)
+	assert.ErrorIs(t, err, card.ErrRemoved, "it is over for good")
 	assert.Zero(t, soft.Spent())
 }
 
@@ -114,13 +114,19 @@ func TestKeyAfterAReset(t *testing.T) {
 	assert.Zero(t, soft.Spent())
 }
 
-func TestKeyEndsWithItsContext(t *testing.T) {
+// The context of Key bounds that call alone; WithContext bounds a use.
+func TestContextOfAKey(t *testing.T) {
 	private := cardtest.Key(cardtest.P256, 0)
 	ctx, cancel := context.WithCancel(t.Context())
 	key, err := open(t, cardtest.PIV().Put("9A", private, nil)).Key(ctx, piv.Authentication, private.Public(), card.FixedPIN(cardtest.PIN))
 	require.NoError(t, err)
 	cancel()
 	_, err = key.Sign(nil, digest(crypto.SHA256), crypto.SHA256)
+	require.NoError(t, err)
+	bounded := key.WithContext(ctx)
+	_, err = bounded.Sign(nil, digest(crypto.SHA256), crypto.SHA256)
 	assert.ErrorIs(t, err, context.Canceled)
-	assert.NoError(t, key.Close())
+	require.NoError(t, bounded.Close())
+	_, err = key.Sign(nil, digest(crypto.SHA256), crypto.SHA256)
+	assert.ErrorContains(t, err, "key is closed")
 }

@@ -28,7 +28,7 @@ func (c *Card) Holder() *Holder { return &Holder{c} }
 func (h *Holder) ChangePIN(ctx context.Context, ask card.PINFunc) error {
 	ref, err := h.card.pinReference(ctx)
 	if err == nil {
-		v := h.card.verificationOf(&ref, "change the PIN", ask)
+		v := h.card.verificationOf(&ref, "change the PIN", newRetryQuery(), ask)
 		err = h.change(ctx, v, ref, v.Format, 0x24)
 	}
 	if err != nil {

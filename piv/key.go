@@ -24,6 +24,7 @@ type Key struct {
 	algorithm Algorithm
 	ask       card.PINFunc
 	held      *cardapp.Held
+	retries   *retryQuery
 }
 
 // Key opens the key in a slot. The caller knows its public key, from the
@@ -66,8 +67,8 @@ func (c *Card) openKey(ctx context.Context, s Slot, listed *Certificate, public 
 		return nil, ErrNotFound
 	}
 	k := &Key{
-		ctx: context.Background(), card: c, slot: s, public: public, algorithm: alg,
-		ask: ask, held: cardapp.NewHeld(c.card),
+		ctx: context.WithoutCancel(ctx), card: c, slot: s, public: public, algorithm: alg,
+		ask: ask, held: cardapp.NewHeld(c.card), retries: newRetryQuery(),
 	}
 	opened := false
 	defer func() { // a PINFunc may panic
@@ -131,8 +132,10 @@ func (k *Key) open(ctx context.Context, listed *Certificate) error {
 func checkCertificate(tx *card.Tx, listed *Certificate) error {
 	now, err := readCertificate(tx, listed.Slot)
 	switch {
-	case errors.Is(err, ErrNotFound), err == nil && !bytes.Equal(now.Raw, listed.Raw):
-		return fmt.Errorf("%w: the slot does not hold that certificate any more", card.ErrChanged)
+	case errors.Is(err, ErrNotFound):
+		return fmt.Errorf("%w: certificate: %w", card.ErrChanged, err)
+	case err == nil && !bytes.Equal(now.Raw, listed.Raw):
+		return fmt.Errorf("%w: the slot holds another certificate", card.ErrChanged)
 	case err != nil:
 		return fmt.Errorf("certificate: %w", err)
 	}
@@ -155,7 +158,7 @@ func (k *Key) WithContext(ctx context.Context) *Key {
 func (k *Key) Close() error { return k.held.Close() }
 
 func (k *Key) verification() card.Verification {
-	v := k.card.verification("use the key "+k.slot.String(), k.ask)
+	v := k.card.verification("use the key "+k.slot.String(), k.retries, k.ask)
 	v.Always = k.ask != nil
 	v.EachUse = k.slot.pinRule() == always
 	return v

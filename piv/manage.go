@@ -97,7 +97,7 @@ func (a *Admin) setRetries(ctx context.Context, pin, puk int, ask card.PINFunc) 
 		return err
 	}
 	ref := ApplicationPIN
-	v := a.card.verificationOf(&ref, "set the number of tries", ask)
+	v := a.card.verificationOf(&ref, "set the number of tries", newRetryQuery(), ask)
 	v.Always = true
 	sent := false
 	err = a.card.card.DoWithPIN(ctx, v, func(tx *card.Tx) error {

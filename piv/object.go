@@ -48,7 +48,7 @@ func (c *Card) Object(ctx context.Context, tag Object) ([]byte, error) {
 // verified already.
 func (c *Card) ProtectedObject(ctx context.Context, tag Object, ask card.PINFunc) ([]byte, error) {
 	var content []byte
-	v := c.verification(fmt.Sprintf("read the object %v", tag), ask)
+	v := c.verification(fmt.Sprintf("read the object %v", tag), newRetryQuery(), ask)
 	err := c.card.DoWithPIN(ctx, v, func(tx *card.Tx) (err error) {
 		content, err = readObject(tx, tag)
 		return err

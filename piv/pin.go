@@ -52,15 +52,15 @@ func (c *Card) pinStatus(tx *card.Tx, ref card.Reference) (card.PINStatus, error
 
 // verification describes the PIN that the card wants to the PIN guard. The first
 // transaction finds out which one that is, unless it is known.
-func (c *Card) verification(purpose string, ask card.PINFunc) card.Verification {
+func (c *Card) verification(purpose string, q *retryQuery, ask card.PINFunc) card.Verification {
 	c.mu.Lock()
 	known, ref := c.learned, c.reference
 	c.mu.Unlock()
 	if known {
-		return c.verificationOf(&ref, purpose, ask)
+		return c.verificationOf(&ref, purpose, q, ask)
 	}
 	ref = ApplicationPIN
-	v := c.verificationOf(&ref, purpose, ask)
+	v := c.verificationOf(&ref, purpose, q, ask)
 	v.Prepare = func(tx *card.Tx, v *card.Verification) (err error) {
 		ref, err = c.learn(tx)
 		v.Reference = ref
@@ -71,8 +71,7 @@ func (c *Card) verification(purpose string, ask card.PINFunc) card.Verification 
 
 // verificationOf describes one PIN. What ref points at may change before the PIN is
 // asked for.
-func (c *Card) verificationOf(ref *card.Reference, purpose string, ask card.PINFunc) card.Verification {
-	q := retryQuery{card: c, left: -1}
+func (c *Card) verificationOf(ref *card.Reference, purpose string, q *retryQuery, ask card.PINFunc) card.Verification {
 	return card.Verification{
 		Application: application,
 		Purpose:     purpose,
@@ -80,7 +79,7 @@ func (c *Card) verificationOf(ref *card.Reference, purpose string, ask card.PINF
 		Format:      c.pinFormat(),
 		Select:      c.ensureSelected,
 		Identity:    c.readIdentity,
-		Status:      func(tx *card.Tx) (card.PINStatus, error) { return q.ask(tx, *ref) },
+		Status:      func(tx *card.Tx) (card.PINStatus, error) { return q.ask(tx, c, *ref) },
 		Verify: func(pin []byte) card.Command {
 			q.left = -1 // a wrong PIN costs a try, as it should
 			return card.Command{INS: 0x20, P2: byte(*ref), Data: pin}
@@ -112,23 +111,32 @@ func (c *Card) pinFormat() card.PINFormat {
 	return card.PINFormat{Min: 6, Max: 8, Digits: !c.isYubiKey(), Padded: true}
 }
 
-// A retryQuery asks for the retry counter during one use of the PIN. If the counter
-// falls without a PIN having been sent, then on this card the query itself may cost
-// a try, and it is not sent again.
+// A retryQuery asks for the retry counter while a key is open or a PIN is changed.
+// If the counter falls between the first two queries without a PIN having been
+// sent, then on this card the query itself may cost a try, and it is not sent again.
 type retryQuery struct {
-	card  *Card
-	left  int // by the last response; negative if nothing follows from it
-	costs bool
+	left     int  // by the last response; negative if nothing follows from it
+	harmless bool // two queries had the same response
+	costs    bool
 }
 
-func (q *retryQuery) ask(tx *card.Tx, ref card.Reference) (card.PINStatus, error) {
+func newRetryQuery() *retryQuery { return &retryQuery{left: -1} }
+
+func (q *retryQuery) ask(tx *card.Tx, c *Card, ref card.Reference) (card.PINStatus, error) {
 	if q.costs {
 		return card.PINStatus{Retries: -1}, nil
 	}
-	s, err := q.card.pinStatus(tx, ref)
-	if err == nil && !s.Verified && !s.Blocked && s.Retries < q.left {
+	s, err := c.pinStatus(tx, ref)
+	if err != nil || s.Verified || s.Blocked {
+		q.left = -1
+		return s, err
+	}
+	switch {
+	case s.Retries >= 0 && s.Retries == q.left:
+		q.harmless = true
+	case s.Retries < q.left && !q.harmless:
 		q.costs, s.Retries = true, -1
 	}
 	q.left = s.Retries
-	return s, err
+	return s, nil
 }

@@ -18,6 +18,7 @@ import (
 
 	"github.com/smartlogon/smartlogon/card"
 	"github.com/smartlogon/smartlogon/card/cardtest"
+	"github.com/smartlogon/smartlogon/internal/cardapp"
 	"github.com/smartlogon/smartlogon/internal/testkeys"
 	"github.com/smartlogon/smartlogon/piv"
 )
@@ -244,7 +245,7 @@ func TestMismatch(t *testing.T) {
 			got, err := test.use(key)
 			assert.Nil(t, got)
 			assert.ErrorIs(t, err, piv.ErrMismatch)
-			assert.Contains(t, card.Hint(err), "renewed")
+			assert.Contains(t, card.Hint(err), "reissued")
 		})
 	}
 }
@@ -298,6 +299,6 @@ func TestClosedKey(t *testing.T) {
 	require.NoError(t, key.Close())
 	require.NoError(t, key.Close(), "twice does no harm")
 	_, err := key.Sign(nil, digest(crypto.SHA256), crypto.SHA256)
-	assert.ErrorIs(t, err, card.ErrClosed)
+	assert.ErrorIs(t, err, cardapp.ErrKeyClosed)
 	assert.False(t, soft.Verified())
 }

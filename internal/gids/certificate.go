@@ -80,8 +80,10 @@ func unpack(content []byte) ([]byte, error) {
 func checkCertificate(tx *card.Tx, listed *Certificate) error {
 	now, err := readCertificate(tx, listed.at)
 	switch {
-	case errors.Is(err, ErrNotFound), err == nil && !bytes.Equal(now, listed.Raw):
-		return fmt.Errorf("%w: the file does not hold that certificate any more", card.ErrChanged)
+	case errors.Is(err, ErrNotFound):
+		return fmt.Errorf("%w: object %v: %w", card.ErrChanged, listed.at, err)
+	case err == nil && !bytes.Equal(now, listed.Raw):
+		return fmt.Errorf("%w: object %v holds another certificate", card.ErrChanged, listed.at)
 	case err != nil:
 		return fmt.Errorf("object %v: %w", listed.at, err)
 	}

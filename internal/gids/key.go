@@ -48,7 +48,7 @@ func (c *Card) openKey(ctx context.Context, listed *Certificate, public crypto.P
 		return nil, err
 	}
 	k := &Key{
-		ctx: context.Background(), card: c, name: listed.File, reference: listed.Container.reference,
+		ctx: context.WithoutCancel(ctx), card: c, name: listed.File, reference: listed.Container.reference,
 		public: public, algorithm: alg, ask: ask, held: cardapp.NewHeld(c.card),
 	}
 	opened := false

@@ -19,6 +19,7 @@ import (
 
 	"github.com/smartlogon/smartlogon/card"
 	"github.com/smartlogon/smartlogon/card/cardtest"
+	"github.com/smartlogon/smartlogon/internal/cardapp"
 	"github.com/smartlogon/smartlogon/internal/gids"
 	"github.com/smartlogon/smartlogon/internal/rsapad/rsapadtest"
 	"github.com/smartlogon/smartlogon/internal/signature"
@@ -268,7 +269,7 @@ func TestClosedKey(t *testing.T) {
 	require.NoError(t, key.Close())
 	assert.False(t, soft.Verified())
 	_, err = key.Sign(nil, digest(crypto.SHA256), crypto.SHA256)
-	assert.ErrorIs(t, err, card.ErrClosed)
+	assert.ErrorIs(t, err, cardapp.ErrKeyClosed)
 }
 
 // A key that is open goes on working when somebody else resets the card, and asks

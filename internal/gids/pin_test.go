@@ -90,7 +90,7 @@ func TestRequestForThePIN(t *testing.T) {
 	require.Len(t, p.requests, 2)
 	r := p.requests[0]
 	assert.Equal(t, reader, r.Reader)
-	assert.Equal(t, "GIDS card 00112233445566778899aabbccddeeff", r.Card)
+	assert.Equal(t, "00112233445566778899aabbccddeeff", r.Card.Label)
 	assert.Equal(t, "use the key of kxc00", r.Purpose)
 	assert.Equal(t, gids.PIN, r.Reference)
 	assert.Equal(t, card.PINFormat{Min: 4, Max: 127}, r.Format)
@@ -320,8 +320,8 @@ func TestFaults(t *testing.T) {
 			}
 		}
 	}
-	assert.Greater(t, signed, 100)
-	assert.Greater(t, failed, 100)
+	assert.Greater(t, signed, 90)
+	assert.Greater(t, failed, 90)
 }
 
 func signOnce(t *testing.T, readers *cardtest.Readers, pin string) error {

@@ -32,8 +32,9 @@
 // could break one field to have another one used.
 //
 // A name is returned as encoded: not trimmed, folded or normalized. A name is
-// malformed if it cannot be displayed and compared safely: if it has control,
-// format or unassigned characters, or no user part or suffix. Compare names with
+// malformed if it cannot be displayed and compared safely: if it has no user part
+// or suffix, or a character that displays nothing, such as a control or format
+// character, a space other than U+0020, or a blank glyph. Compare names with
 // [Equal].
 //
 // # Sign-in

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/smartlogon/smartlogon/internal/cert"
 )
 
 const (
@@ -58,10 +60,8 @@ func emailFault(value []byte) string {
 	return ""
 }
 
-// textFault returns why a string cannot be displayed safely, or "". Only graphic
-// characters are accepted: letters, marks, numbers, punctuation, symbols and
-// spaces. Control, format, private-use and unassigned code points and line
-// separators are not, nor are graphic characters that display nothing.
+// textFault returns why a string cannot be displayed safely, or "": because of its
+// size or encoding, or a character that displays nothing.
 func textFault(value []byte) string {
 	switch {
 	case len(value) == 0:
@@ -89,11 +89,13 @@ func textFault(value []byte) string {
 	return ""
 }
 
+// visible reports whether a character is accepted in a name. Of the spaces, which
+// look alike, only U+0020 is.
 func visible(r rune) bool {
 	if r < utf8.RuneSelf {
 		return ' ' <= r && r <= '~'
 	}
-	return unicode.IsGraphic(r) && !unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
+	return cert.Visible(r) && !unicode.IsSpace(r)
 }
 
 // suffixFault returns why the suffix of value is not a domain name, or "".

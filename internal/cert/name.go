@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"unicode"
 	"unicode/utf16"
 	"unicode/utf8"
 
@@ -234,7 +233,7 @@ func (a Attribute) write(text *strings.Builder) {
 			i == len(value)-1 && r == ' ':
 			text.WriteByte('\\')
 			text.WriteRune(r)
-		case !unicode.IsGraphic(r): // it could change how the rest is displayed
+		case !Visible(r): // it could change how the rest is displayed
 			for _, c := range []byte(string(r)) {
 				fmt.Fprintf(text, "\\%02X", c)
 			}

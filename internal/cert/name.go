@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf16"
 	"unicode/utf8"
 
@@ -61,14 +62,14 @@ func walkAttributes(name ber.Element, f func(Attribute)) error {
 }
 
 // Text decodes the string of an attribute. It returns false if the value is not a
-// string or is malformed. A T61String is decoded as Latin-1, which it holds in
-// practice.
+// string or is malformed. A T61String is decoded as UTF-8 or else as Latin-1, as
+// Windows does by default (CERT_RDN_ATTR).
 func (a Attribute) Text() (string, bool) {
 	v := a.Value.Value
 	switch a.Value.Tag {
 	case ber.UTF8String:
 		return string(v), utf8.Valid(v)
-	case ber.PrintableString, ber.IA5String, tagNumericString, tagVisibleString:
+	case ber.PrintableString, ber.IA5String, tagNumericString, tagVideotexString, tagGraphicString, tagVisibleString, tagGeneralString:
 		for _, c := range v {
 			if c >= utf8.RuneSelf {
 				return "", false
@@ -76,6 +77,9 @@ func (a Attribute) Text() (string, bool) {
 		}
 		return string(v), true
 	case ber.T61String:
+		if utf8.Valid(v) {
+			return string(v), true
+		}
 		runes := make([]rune, len(v))
 		for i, c := range v {
 			runes[i] = rune(c)
@@ -89,11 +93,27 @@ func (a Attribute) Text() (string, bool) {
 	return "", false
 }
 
+// IsString reports whether the value has one of the string types, even if it is
+// malformed.
+func (a Attribute) IsString() bool {
+	switch a.Value.Tag {
+	case ber.UTF8String, ber.PrintableString, ber.IA5String, tagNumericString, tagVideotexString, tagGraphicString,
+		tagVisibleString, tagGeneralString, ber.T61String, ber.BMPString, ber.UniversalString:
+		return true
+	}
+	return false
+}
+
 const (
-	tagNumericString ber.Tag = 0x12
-	tagVisibleString ber.Tag = 0x1A
+	tagNumericString  ber.Tag = 0x12
+	tagVideotexString ber.Tag = 0x15
+	tagGraphicString  ber.Tag = 0x19
+	tagVisibleString  ber.Tag = 0x1A
+	tagGeneralString  ber.Tag = 0x1B
 )
 
+// textBMP decodes a BMPString. It may have surrogate pairs, which Windows reads
+// and writes, though X.680 allows none.
 func textBMP(v []byte) (string, bool) {
 	if len(v)%2 != 0 {
 		return "", false
@@ -102,7 +122,13 @@ func textBMP(v []byte) (string, bool) {
 	for ; len(v) > 0; v = v[2:] {
 		r := rune(v[0])<<8 | rune(v[1])
 		if utf16.IsSurrogate(r) {
-			return "", false
+			if len(v) < 4 {
+				return "", false
+			}
+			if r = utf16.DecodeRune(r, rune(v[2])<<8|rune(v[3])); r == unicode.ReplacementChar {
+				return "", false
+			}
+			v = v[2:]
 		}
 		runes = append(runes, r)
 	}

@@ -1,6 +1,7 @@
 package mapping
 
 import (
+	"encoding/hex"
 	"fmt"
 	"strings"
 
@@ -21,6 +22,7 @@ type attribute struct {
 	rdn   int    // index of its relative name
 	oid   []byte // content of the OBJECT IDENTIFIER
 	value string
+	hex   bool // value is # and hexadecimal, not text
 }
 
 // readName decodes a Name.
@@ -36,8 +38,12 @@ func readName(e ber.Element) (name, error) {
 	size := 0
 	for _, a := range list {
 		text, ok := a.Text()
-		if !ok {
-			return nil, fmt.Errorf("attribute %s at byte %d is not a string or malformed", cert.DottedOID(a.OID), a.Value.Offset)
+		isHex := !a.IsString()
+		switch {
+		case isHex:
+			text = hexValue(a.Value)
+		case !ok:
+			return nil, fmt.Errorf("attribute %s at byte %d is a malformed string", cert.DottedOID(a.OID), a.Value.Offset)
 		}
 		if err := checkText(text); err != nil {
 			return nil, fmt.Errorf("attribute %s %w", cert.DottedOID(a.OID), err)
@@ -45,9 +51,20 @@ func readName(e ber.Element) (name, error) {
 		if size += len(text); size > maxNameText {
 			return nil, fmt.Errorf("more than %d bytes", maxNameText)
 		}
-		n = append(n, attribute{rdn: a.RDN, oid: a.OID, value: text})
+		n = append(n, attribute{rdn: a.RDN, oid: a.OID, value: text, hex: isHex})
 	}
 	return n, nil
+}
+
+// hexValue returns a value that is not a string as CertNameToStr does:
+// hexadecimal of the content of an OCTET STRING (CERT_RDN_OCTET_STRING), and of the
+// whole DER of any other type (CERT_RDN_ENCODED_BLOB).
+func hexValue(e ber.Element) string {
+	b := e.Raw
+	if e.Tag == ber.OctetString {
+		b = e.Value
+	}
+	return "#" + strings.ToUpper(hex.EncodeToString(b))
 }
 
 // typeNames are the short names of attribute types that CertNameToStr writes with
@@ -98,7 +115,7 @@ func (n name) write(other Doubt) string {
 		if other&Blanks != 0 {
 			value = strings.ReplaceAll(value, " ", "")
 		}
-		if other&Quoting == 0 && needsQuotes(value) {
+		if other&Quoting == 0 && !a.hex && needsQuotes(value) {
 			value = `"` + strings.ReplaceAll(value, `"`, `""`) + `"`
 		}
 		text.WriteString(value)

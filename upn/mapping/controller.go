@@ -108,6 +108,11 @@ type Judgment struct {
 
 	// By is what made a weak mapping strong.
 	By Upgrade
+
+	// Faults are the values of AltSecurityIdentities that the controller cannot
+	// read, or that would match the certificate in another form. They do not
+	// change the answer.
+	Faults []StoredFault
 }
 
 // An Upgrade is what makes a weak mapping strong.
@@ -138,10 +143,23 @@ func (dc Controller) Judge(a Account, der, issuer []byte) (Judgment, error) {
 			return Judgment{}, err
 		}
 	}
-	weak, strong, err := dc.match(f, a)
+	stored := parseStored(a.AltSecurityIdentities)
+	j, err := dc.judge(f, a, stored, issuer)
+	if err != nil {
+		return Judgment{}, err
+	}
+	j.Faults = f.storedFaults(stored)
+	return j, nil
+}
+
+func (dc Controller) judge(f *fields, a Account, stored []storedValue, issuer []byte) (Judgment, error) {
+	weak, strong, err := dc.match(f, a, stored)
 	switch {
 	case err != nil:
 		return Judgment{}, err
+	case strong.Kind == IssuerSID:
+		sid, err := readSID(&f.cert)
+		return Judgment{Answer: Strong, Mapping: strong, SID: sid}, err
 	case strong.Kind != 0:
 		return Judgment{Answer: Strong, Mapping: strong}, nil
 	case len(weak) == 0:
@@ -162,14 +180,13 @@ var matchOrder = [...]Kind{IssuerSubject, Subject, IssuerSerial, SKI, SHA1Public
 
 // match returns the first strong mapping of the account that matches, and the weak
 // mappings that match before it.
-func (dc Controller) match(f *fields, a Account) (weak []Mapping, strong Mapping, err error) {
+func (dc Controller) match(f *fields, a Account, stored []storedValue) (weak []Mapping, strong Mapping, err error) {
 	if !dc.IgnoreSAN && len(f.names.UPNs) > 0 && upn.Equal(f.names.UPNs[0], a.UPN) {
 		weak = append(weak, Mapping{Kind: PrincipalName, Value: f.names.UPNs[0]})
 	}
 	for _, kind := range matchOrder {
-		stored := parseAll(a.AltSecurityIdentities, kind)
 		switch {
-		case len(stored) == 0,
+		case !slices.ContainsFunc(stored, func(v storedValue) bool { return v.err == nil && v.kind == kind }),
 			kind == RFC822 && dc.IgnoreSAN,
 			kind == IssuerSID && (dc.Server == Server2016 || dc.Server == Server2019):
 			continue
@@ -178,13 +195,13 @@ func (dc Controller) match(f *fields, a Account) (weak []Mapping, strong Mapping
 		if err != nil {
 			return nil, Mapping{}, fmt.Errorf("mapping: %v: %w", kind, err)
 		}
-		i := slices.IndexFunc(list, func(m Mapping) bool { return slices.ContainsFunc(stored, m.equal) })
+		m, ok := find(list, stored)
 		switch {
-		case i < 0:
+		case !ok:
 		case kind.Strong():
-			return weak, list[i], nil
+			return weak, m, nil
 		default:
-			weak = append(weak, list[i])
+			weak = append(weak, m)
 		}
 	}
 	return weak, Mapping{}, nil

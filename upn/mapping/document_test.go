@@ -104,7 +104,7 @@ func TestDocumentedBindings(t *testing.T) {
 		outcomes []mapping.Outcome
 	}{
 		{name: "5 prefix in lower case", account: mapping.Account{UPN: u.UPN, CertificateUserIDs: []string{"x509:<ski>" + keyID}},
-			bindings: []mapping.Binding{skiBinding}, der: unnamed, err: mapping.ErrNoMatch, outcomes: []mapping.Outcome{mapping.Unset}},
+			bindings: []mapping.Binding{skiBinding}, der: unnamed, err: mapping.ErrNoMatch, outcomes: []mapping.Outcome{mapping.Malformed}},
 		{name: "6 SKI bound to the UPN", account: u, bindings: []mapping.Binding{{Field: mapping.SKI, Attribute: mapping.UserPrincipalName}},
 			der: bob, err: mapping.ErrBinding},
 		{name: "7 name of the account", account: u, bindings: []mapping.Binding{upnBinding}, der: bob, want: "X509:<PN>bob@contoso.com"},

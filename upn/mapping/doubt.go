@@ -2,8 +2,8 @@ package mapping
 
 import "strings"
 
-// A Doubt is a set of points on which the documents are silent or disagree, so
-// that a mapping has more than one spelling.
+// A Doubt is a set of reasons to check a mapping. Mostly they are points on which
+// the documents are silent or disagree, so that a mapping has several spellings.
 type Doubt uint
 
 const (
@@ -29,9 +29,12 @@ const (
 	// SeveralValues: the certificate has several values. Microsoft's script uses
 	// the first.
 	SeveralValues
+	// SIDConflict: the certificate has different security identifiers in the
+	// extension and in the URI. Domain controllers use that of the extension.
+	SIDConflict
 )
 
-var doubtNames = [...]string{"quoting", "plus-sign", "type-name", "blanks", "key-hash", "negative-serial", "several-values"}
+var doubtNames = [...]string{"quoting", "plus-sign", "type-name", "blanks", "key-hash", "negative-serial", "several-values", "sid-conflict"}
 
 // String returns the names of the points: "quoting,blanks".
 func (d Doubt) String() string {

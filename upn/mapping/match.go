@@ -2,7 +2,6 @@ package mapping
 
 import (
 	"cmp"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
@@ -78,6 +77,17 @@ const (
 	// WrongOrder: the account has the serial number of the certificate with the
 	// bytes in encoded order. They must be reversed.
 	WrongOrder
+	// ZeroByte: the account has the serial number of the certificate, reversed,
+	// with its leading zero byte. The byte must be removed.
+	ZeroByte
+	// Reversed: the account has the name or key identifier of the certificate in
+	// reverse order, as Windows displays names. It must be in encoded order.
+	Reversed
+	// Ambiguous: the account has a spelling that certificates with different
+	// names could share.
+	Ambiguous
+	// Malformed: the account has a value that is not a mapping.
+	Malformed
 )
 
 var outcomeText = [...]string{
@@ -86,6 +96,10 @@ var outcomeText = [...]string{
 	Unset:      "not set",
 	Different:  "different",
 	WrongOrder: "serial number not reversed",
+	ZeroByte:   "serial number with its zero byte",
+	Reversed:   "in reverse order",
+	Ambiguous:  "ambiguous spelling",
+	Malformed:  "malformed",
 }
 
 // String returns the outcome in a few words.
@@ -100,6 +114,13 @@ func (o Outcome) String() string {
 type Attempt struct {
 	Binding Binding
 	Outcome Outcome
+
+	// Value is the stored value that Outcome is about, from WrongOrder to
+	// Malformed.
+	Value string
+
+	// Err is the reason why Value is Malformed.
+	Err error
 }
 
 // A MatchError reports why no binding is satisfied. It wraps [ErrNoMatch].
@@ -111,6 +132,12 @@ func (e *MatchError) Error() string {
 	for i, a := range e.Attempts {
 		text.WriteString([]string{": ", "; "}[min(i, 1)])
 		fmt.Fprintf(&text, "%v to %v: %v", a.Binding.Field, a.Binding.Attribute, a.Outcome)
+		if a.Value != "" || a.Err != nil {
+			fmt.Fprintf(&text, ": %.256q", a.Value)
+		}
+		if a.Err != nil {
+			fmt.Fprintf(&text, ": %v", a.Err)
+		}
 	}
 	return text.String()
 }
@@ -143,16 +170,24 @@ func Match(a Account, bindings []Binding, der []byte, high bool) (Mapping, error
 			return Mapping{}, fmt.Errorf("mapping: %w: %v to %v", ErrBinding, b.Field, b.Attribute)
 		}
 	}
+	ids := parseStored(a.CertificateUserIDs)
 	var failed MatchError
 	for _, b := range bindings {
-		m, outcome, err := f.try(a, b, high)
+		stored := ids
+		switch b.Attribute {
+		case UserPrincipalName:
+			stored = storedName(b.Field, a.UPN)
+		case OnPremisesUserPrincipalName:
+			stored = storedName(b.Field, a.OnPremisesUPN)
+		}
+		m, fault, err := f.try(b, stored, high)
 		if err != nil {
 			return Mapping{}, fmt.Errorf("mapping: %v: %w", b.Field, err)
 		}
-		if outcome == 0 {
+		if fault.Outcome == 0 {
 			return m, nil
 		}
-		failed.Attempts = append(failed.Attempts, Attempt{b, outcome})
+		failed.Attempts = append(failed.Attempts, Attempt{b, fault.Outcome, fault.Value, fault.Err})
 	}
 	return Mapping{}, &failed
 }
@@ -186,70 +221,30 @@ func (b Binding) exists() bool {
 	return false
 }
 
-// try returns the mapping that satisfies a binding, or the outcome if it is not
-// satisfied.
-func (f *fields) try(a Account, b Binding, high bool) (Mapping, Outcome, error) {
+// try returns the mapping that satisfies a binding, or why none of the stored
+// values does.
+func (f *fields) try(b Binding, stored []storedValue, high bool) (Mapping, StoredFault, error) {
 	if high && !b.Field.Strong() {
-		return Mapping{}, Dropped, nil
+		return Mapping{}, StoredFault{Outcome: Dropped}, nil
 	}
 	list, err := f.matching(b.Field, Entra)
 	if err != nil {
-		return Mapping{}, 0, err
+		return Mapping{}, StoredFault{}, err
 	}
 	if len(list) == 0 {
-		return Mapping{}, Absent, nil
+		return Mapping{}, StoredFault{Outcome: Absent}, nil
 	}
-	var stored []Mapping
-	switch b.Attribute {
-	case UserPrincipalName:
-		stored = nameMapping(b.Field, a.UPN)
-	case OnPremisesUserPrincipalName:
-		stored = nameMapping(b.Field, a.OnPremisesUPN)
-	default:
-		stored = parseAll(a.CertificateUserIDs, b.Field)
+	if m, ok := find(list, stored); ok {
+		return m, StoredFault{}, nil
 	}
-	if len(stored) == 0 {
-		return Mapping{}, Unset, nil
-	}
-	for _, m := range list {
-		if slices.ContainsFunc(stored, m.equal) {
-			return m, 0, nil
-		}
-	}
-	if unreversed(list[0], stored) {
-		return Mapping{}, WrongOrder, nil
-	}
-	return Mapping{}, Different, nil
+	return Mapping{}, f.unmatched(b.Field, stored), nil
 }
 
-// nameMapping returns the mapping of an attribute that holds a name without prefix
+// storedName returns the value of an attribute that holds a name without prefix
 // and tag.
-func nameMapping(field Kind, value string) []Mapping {
+func storedName(field Kind, value string) []storedValue {
 	if value == "" {
 		return nil
 	}
-	return []Mapping{{Kind: field, Value: value}}
-}
-
-// parseAll parses the values of one kind and skips all others.
-func parseAll(values []string, kind Kind) []Mapping {
-	var list []Mapping
-	for _, v := range values {
-		if m, err := Parse(v); err == nil && m.Kind == kind {
-			list = append(list, m)
-		}
-	}
-	return list
-}
-
-// unreversed reports whether the mapping is stored with its serial number in
-// encoded order.
-func unreversed(m Mapping, stored []Mapping) bool {
-	b, err := hex.DecodeString(m.Value)
-	if m.Kind != IssuerSerial || err != nil {
-		return false
-	}
-	slices.Reverse(b)
-	m.Value = hex.EncodeToString(b)
-	return slices.ContainsFunc(stored, m.equal)
+	return []storedValue{{text: value, kind: field, m: Mapping{Kind: field, Value: value}}}
 }

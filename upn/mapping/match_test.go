@@ -78,7 +78,7 @@ func TestMatchErrorReportsOutcomes(t *testing.T) {
 	}
 	_, err := mapping.Match(a, bindings, fullCertificate(t), false)
 	assert.EqualError(t, err, "mapping: certificate matches no binding of the account: PN to userPrincipalName: different; "+
-		"RFC822 to onPremisesUserPrincipalName: not set; S to certificateUserIds: not set; ISR to certificateUserIds: serial number not reversed")
+		"RFC822 to onPremisesUserPrincipalName: not set; S to certificateUserIds: not set; ISR to certificateUserIds: serial number not reversed: "+`"X509:<I>S=WA,CN=The CA<SR>ff1234"`)
 
 	_, err = mapping.Match(a, bindings, fullCertificate(t), true)
 	assert.ErrorContains(t, err, "PN to userPrincipalName: low affinity where high is required")
@@ -159,7 +159,13 @@ func TestUnsupportedBindings(t *testing.T) {
 	}
 	assert.Equal(t, "attribute 3", mapping.Attribute(3).String())
 	assert.Equal(t, "outcome 0", mapping.Outcome(0).String())
-	assert.Equal(t, "outcome 9", mapping.Outcome(9).String())
+	assert.Equal(t, "outcome 10", mapping.Outcome(10).String())
+	seen := map[string]bool{}
+	for o := mapping.Dropped; o <= mapping.Malformed; o++ {
+		assert.NotContains(t, o.String(), "outcome ")
+		assert.False(t, seen[o.String()])
+		seen[o.String()] = true
+	}
 }
 
 func TestStrengthRefusesMalformedFields(t *testing.T) {

@@ -181,11 +181,12 @@ func (f *fields) spellNames(kind Kind, d Dialect) ([]Spelling, error) {
 		}
 	}
 	var values []string // of a kind without subject, the preferred one first
+	var conflict Doubt
 	switch kind {
 	case IssuerSerial:
 		values, err = serialSpellings(f.cert.Serial.Value)
 	case IssuerSID:
-		values, err = f.sidValue()
+		values, conflict, err = f.sidValue()
 	default:
 		if subject, err = readName(f.cert.Subject); err != nil {
 			return nil, fmt.Errorf("subject: %w", err)
@@ -204,7 +205,7 @@ func (f *fields) spellNames(kind Kind, d Dialect) ([]Spelling, error) {
 		}
 		return m
 	}
-	list := []Spelling{{Mapping: write(0), Preferred: true}}
+	list := []Spelling{{Mapping: write(0), Doubt: conflict, Preferred: true}}
 	for _, doubt := range [...]Doubt{Quoting, PlusSign, TypeName, Blanks} {
 		if doubt == Blanks && d != Entra {
 			continue
@@ -252,15 +253,13 @@ func serialSpellings(value []byte) ([]string, error) {
 }
 
 // sidValue returns the security identifier, or nothing if the certificate has none.
-func (f *fields) sidValue() ([]string, error) {
+func (f *fields) sidValue() ([]string, Doubt, error) {
 	sid, err := readSID(&f.cert)
-	switch {
-	case err != nil:
-		return nil, err
-	case sid.Conflict():
-		return nil, fmt.Errorf("the extension names %s and the URI names %s", sid.Extension, sid.URI)
-	case sid.Value() == "":
-		return nil, nil
+	if err != nil || sid.Value() == "" {
+		return nil, 0, err
 	}
-	return []string{sid.Value()}, nil
+	if sid.Conflict() {
+		return []string{sid.Value()}, SIDConflict, nil
+	}
+	return []string{sid.Value()}, 0, nil
 }

@@ -243,7 +243,7 @@ func TestOfReportsMalformedFields(t *testing.T) {
 		{"key is not a bit string", func(s *spec) { s.key = sequence(sequence(identifier("1.2.3")), []byte{4, 0}) }, []mapping.Kind{mapping.SHA1PublicKey}, "SHA1PUKEY: byte"},
 		{"key with unused bits", func(s *spec) { s.key = sequence(sequence(identifier("1.2.3")), []byte{3, 2, 1, 2}) }, []mapping.Kind{mapping.SHA1PublicKey}, "SHA1PUKEY: key is not a whole number of bytes"},
 		{"malformed e-mail address", func(s *spec) { s.extensions[0] = san(rfc822Name("a")) }, []mapping.Kind{mapping.RFC822}, "RFC822: upn: rfc822Name"},
-		{"two identifiers", func(s *spec) { s.extensions[0] = san(rfc822Name("a@b"), uri(sidURI+otherSID)) }, []mapping.Kind{mapping.IssuerSID}, "ISID: the extension names " + bobSID + " and the URI names " + otherSID},
+		{"two URIs with different identifiers", func(s *spec) { s.extensions[0] = san(rfc822Name("a@b"), uri(sidURI+bobSID), uri(sidURI+otherSID)) }, []mapping.Kind{mapping.IssuerSID}, "ISID: subject alternative name: two URIs"},
 		{"malformed identifier", func(s *spec) { s.extensions[2] = sidExtension("bob") }, []mapping.Kind{mapping.IssuerSID}, "ISID: SID extension: "},
 	}
 	for _, tt := range tests {
@@ -271,6 +271,45 @@ func TestOfReportsMalformedFields(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Domain controllers use the identifier in the extension.
+func TestSIDConflict(t *testing.T) {
+	for _, d := range []struct {
+		name                 string
+		extension, uri, want string
+		doubt                mapping.Doubt
+	}{
+		{"extension", bobSID, "", bobSID, 0},
+		{"URI", "", bobSID, bobSID, 0},
+		{"equal", bobSID, bobSID, bobSID, 0},
+		{"different", bobSID, otherSID, bobSID, mapping.SIDConflict},
+		{"different, the other way", otherSID, bobSID, otherSID, mapping.SIDConflict},
+	} {
+		t.Run(d.name, func(t *testing.T) {
+			var extensions [][]byte
+			if d.uri != "" {
+				extensions = append(extensions, san(uri(sidURI+d.uri)))
+			}
+			if d.extension != "" {
+				extensions = append(extensions, sidExtension(d.extension))
+			}
+			der := spec{extensions: extensions}.make(t)
+			list, err := mapping.Of(der, mapping.ActiveDirectory)
+			require.NoError(t, err)
+			last := list[len(list)-1]
+			assert.Equal(t, "X509:<I>"+caName+"<SID>"+d.want, last.String())
+			assert.Equal(t, d.doubt, last.Doubt)
+			assert.True(t, last.Preferred)
+
+			a := mapping.Account{UPN: "bob@contoso.com", SID: d.want, AltSecurityIdentities: []string{last.String()}}
+			j, err := mapping.Controller{}.Judge(a, der, nil)
+			require.NoError(t, err)
+			assert.Equal(t, mapping.Strong, j.Answer)
+			assert.Equal(t, d.doubt != 0, j.SID.Conflict())
+		})
+	}
+	assert.Equal(t, "several-values,sid-conflict", (mapping.SeveralValues | mapping.SIDConflict).String())
 }
 
 func TestOfNeedsACertificate(t *testing.T) {

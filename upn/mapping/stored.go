@@ -1,0 +1,282 @@
+package mapping
+
+import (
+	"bytes"
+	"encoding/hex"
+	"errors"
+	"slices"
+	"strings"
+)
+
+// A StoredFault is a value of an account that matches no certificate, or not the
+// one in question, because of its form.
+type StoredFault struct {
+	Value   string
+	Outcome Outcome // Malformed, WrongOrder, ZeroByte, Reversed or Ambiguous
+	Err     error   // reason why the value is Malformed
+}
+
+// A storedValue is a parsed value of certificateUserIds or altSecurityIdentities.
+type storedValue struct {
+	text string
+	m    Mapping // if err is nil
+	kind Kind    // of m, or the kind that a malformed value seems to have, or 0
+	err  error
+}
+
+func parseStored(values []string) []storedValue {
+	list := make([]storedValue, len(values))
+	for i, text := range values {
+		v := storedValue{text: text}
+		if v.m, v.err = parse(text); v.err == nil {
+			v.kind = v.m.Kind
+		} else {
+			v.kind = guessKind(text)
+		}
+		list[i] = v
+	}
+	return list
+}
+
+// guessKind returns the kind of a malformed value by its tags, or 0. Case does not
+// matter. A serial number or security identifier decides, as an issuer precedes it.
+func guessKind(text string) Kind {
+	text = strings.ToUpper(text[:min(len(text), maxMapping)])
+	hasIssuer := strings.Contains(text, issuerTag)
+	for _, k := range [...]Kind{IssuerSerial, IssuerSID, SKI, SHA1PublicKey, PrincipalName, RFC822, IssuerSubject, Subject} {
+		if strings.Contains(text, kinds[k].tag) && (k != IssuerSubject || hasIssuer) {
+			return k
+		}
+	}
+	return 0
+}
+
+// find returns the first mapping of the list that a stored value equals.
+func find(list []Mapping, stored []storedValue) (Mapping, bool) {
+	for _, m := range list {
+		for _, v := range stored {
+			if v.err == nil && m.equal(v.m) {
+				return m, true
+			}
+		}
+	}
+	return Mapping{}, false
+}
+
+// unmatched returns why none of the stored values of a kind matches, and the value
+// to blame. Values in a form that does not match come first, then malformed values
+// of the kind, other values, and malformed values of an unknown kind.
+func (f *fields) unmatched(kind Kind, stored []storedValue) StoredFault {
+	best, rank := StoredFault{Outcome: Unset}, 0
+	set := func(r int, fault StoredFault) {
+		if r > rank {
+			best, rank = fault, r
+		}
+	}
+	forms := f.wrongForms(kind)
+	for _, v := range stored {
+		switch {
+		case v.err != nil && v.kind == kind:
+			set(3, v.fault(Malformed))
+		case v.err != nil && v.kind == 0:
+			set(1, v.fault(Malformed))
+		case v.err == nil && v.kind == kind:
+			if o := forms.compare(v.m); o != Different {
+				return v.fault(o)
+			}
+			set(2, StoredFault{Outcome: Different})
+		}
+	}
+	return best
+}
+
+func (v storedValue) fault(o Outcome) StoredFault {
+	return StoredFault{Value: v.text, Outcome: o, Err: v.err}
+}
+
+// storedFaults returns the values of altSecurityIdentities that are malformed or
+// would match the certificate in another form.
+func (f *fields) storedFaults(stored []storedValue) []StoredFault {
+	type kindForms struct {
+		matching []Mapping
+		forms    wrongForms
+	}
+	var cache [endOfKinds]*kindForms
+	var faults []StoredFault
+	for _, v := range stored {
+		switch {
+		case v.err != nil:
+			faults = append(faults, v.fault(Malformed))
+			continue
+		case v.kind == PrincipalName:
+			v.err = errors.New("Active Directory does not support <PN>")
+			faults = append(faults, v.fault(Malformed))
+			continue
+		case v.kind == RFC822 || v.kind == SHA1PublicKey: // have no other form
+			continue
+		}
+		k := cache[v.kind]
+		if k == nil {
+			k = &kindForms{forms: f.wrongForms(v.kind)}
+			k.matching, _ = f.matching(v.kind, ActiveDirectory)
+			cache[v.kind] = k
+		}
+		if slices.ContainsFunc(k.matching, v.m.equal) {
+			continue
+		}
+		if o := k.forms.compare(v.m); o != Different {
+			faults = append(faults, v.fault(o))
+		}
+	}
+	return faults
+}
+
+// wrongForms are the wrong or ambiguous forms in which a mapping of the certificate
+// may be stored.
+type wrongForms struct {
+	kind            Kind
+	issuer, subject nameForms
+	bytes           []byte // serial number or key identifier as encoded
+	sid             string
+}
+
+// A nameForms maps a spelling of a name to 0, Ambiguous or Reversed.
+type nameForms map[string]Outcome
+
+// wrongForms returns the forms of a kind. A malformed field has none.
+func (f *fields) wrongForms(kind Kind) wrongForms {
+	w := wrongForms{kind: kind}
+	if kinds[kind].issuer {
+		if n, err := readName(f.cert.Issuer); err == nil {
+			w.issuer = n.forms()
+		}
+	}
+	switch kind {
+	case IssuerSubject, Subject:
+		if n, err := readName(f.cert.Subject); err == nil {
+			w.subject = n.forms()
+		}
+	case IssuerSerial:
+		w.bytes = f.cert.Serial.Value
+	case SKI:
+		if list, err := f.spell(kind, Entra); err == nil && len(list) > 0 {
+			w.bytes, _ = hex.DecodeString(list[0].Value)
+		}
+	case IssuerSID:
+		if values, _, err := f.sidValue(); err == nil && len(values) > 0 {
+			w.sid = values[0]
+		}
+	}
+	return w
+}
+
+// compare returns in which form a stored mapping that does not match has the
+// fields of the certificate, or Different.
+func (w wrongForms) compare(m Mapping) Outcome {
+	issuer, subject, value := Outcome(0), Outcome(0), Outcome(0)
+	if kinds[w.kind].issuer {
+		issuer = w.issuer.compare(m.Issuer)
+	}
+	switch w.kind {
+	case IssuerSubject, Subject:
+		subject = w.subject.compare(m.Value)
+	case IssuerSerial:
+		value = compareSerial(w.bytes, m.Value)
+	case SKI:
+		value = compareReversed(w.bytes, m.Value)
+	case IssuerSID:
+		if w.sid == "" || w.sid != m.Value {
+			value = Different
+		}
+	default:
+		value = Different
+	}
+	outcomes := []Outcome{value, issuer, subject}
+	if slices.Contains(outcomes, Different) {
+		return Different
+	}
+	for _, o := range outcomes {
+		if o != 0 {
+			return o
+		}
+	}
+	return Ambiguous // each name has a spelling that matches, but they differ in style
+}
+
+// allDoubts are the doubts about a name.
+const allDoubts = Quoting | PlusSign | TypeName | Blanks
+
+// forms returns the spellings of a name in encoded order and in reverse order, with
+// or without spaces after commas.
+func (n name) forms() nameForms {
+	all := make(nameForms)
+	add := func(n name, o Outcome) {
+		for d := Doubt(0); d <= allDoubts; d++ {
+			form := withoutSpaces(n.write(d))
+			if _, ok := all[form]; !ok {
+				all[form] = o
+			}
+		}
+	}
+	for d := Doubt(0); d <= allDoubts; d++ {
+		if s := n.write(d); d&loose == 0 {
+			all[s] = 0
+		}
+	}
+	add(n, Ambiguous)
+	reversed := slices.Clone(n)
+	slices.SortStableFunc(reversed, func(a, b attribute) int { return b.rdn - a.rdn })
+	add(reversed, Reversed)
+	return all
+}
+
+func (w nameForms) compare(stored string) Outcome {
+	if o, ok := w[stored]; ok {
+		return o
+	}
+	o, ok := w[withoutSpaces(stored)]
+	switch {
+	case !ok:
+		return Different
+	case o == 0:
+		return Ambiguous
+	}
+	return o
+}
+
+func withoutSpaces(s string) string { return strings.ReplaceAll(s, ", ", ",") }
+
+// compareSerial returns the form in which a stored serial number has that of the
+// certificate.
+func compareSerial(serial []byte, stored string) Outcome {
+	b, err := hex.DecodeString(stored)
+	if err != nil {
+		return Different
+	}
+	values, err := serialSpellings(serial)
+	if err == nil && slices.ContainsFunc(values, func(v string) bool { return strings.EqualFold(v, stored) }) {
+		return 0
+	}
+	number := bytes.TrimLeft(serial, "\x00")
+	if bytes.Equal(bytes.TrimLeft(b, "\x00"), number) {
+		return WrongOrder
+	}
+	slices.Reverse(b)
+	if bytes.Equal(bytes.TrimLeft(b, "\x00"), number) {
+		return ZeroByte
+	}
+	return Different
+}
+
+// compareReversed returns Reversed if stored is value in reverse order.
+func compareReversed(value []byte, stored string) Outcome {
+	b, err := hex.DecodeString(stored)
+	if err != nil || len(value) == 0 {
+		return Different
+	}
+	slices.Reverse(b)
+	if bytes.Equal(b, value) {
+		return Reversed
+	}
+	return Different
+}

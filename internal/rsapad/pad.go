@@ -76,8 +76,8 @@ func Block(size int, kind byte, content []byte) []byte {
 // padPSS encodes by EMSA-PSS (RFC 8017, 9.1.1), with MGF1 of the same hash.
 func padPSS(random io.Reader, public *rsa.PublicKey, digest []byte, opts *rsa.PSSOptions) ([]byte, error) {
 	hash := opts.HashFunc()
-	if hash == 0 || !hash.Available() {
-		return nil, fmt.Errorf("%w: PSS with hash %v", errors.ErrUnsupported, hash)
+	if err := checkHash("PSS", hash); err != nil {
+		return nil, err
 	}
 	bits := public.N.BitLen() - 1
 	size := (bits + 7) / 8
@@ -116,6 +116,18 @@ func padPSS(random io.Reader, public *rsa.PublicKey, digest []byte, opts *rsa.PS
 	block := make([]byte, public.Size())
 	copy(block[len(block)-size:], masked)
 	return block, nil
+}
+
+// checkHash returns an error if a scheme cannot use a hash. In FIPS 140-only mode,
+// some hashes refuse Write and panic in Sum.
+func checkHash(scheme string, hash crypto.Hash) error {
+	if !hash.Available() {
+		return fmt.Errorf("%w: %s with hash %v", errors.ErrUnsupported, scheme, hash)
+	}
+	if _, err := hash.New().Write(nil); err != nil {
+		return fmt.Errorf("%w: %s with hash %v: %w", errors.ErrUnsupported, scheme, hash, err)
+	}
+	return nil
 }
 
 // maskMGF1 XORs data with the mask that MGF1 derives from seed (RFC 8017, B.2.1).

@@ -89,8 +89,10 @@ func unpadOAEP(block []byte, opts *rsa.OAEPOptions) ([]byte, error) {
 	if mgf == 0 {
 		mgf = hash
 	}
-	if !hash.Available() || !mgf.Available() {
-		return nil, fmt.Errorf("%w: OAEP with hash %v", errors.ErrUnsupported, hash)
+	for _, h := range [...]crypto.Hash{hash, mgf} {
+		if err := checkHash("OAEP", h); err != nil {
+			return nil, err
+		}
 	}
 	n := hash.Size()
 	if len(block) < 2*n+2 {

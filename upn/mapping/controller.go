@@ -2,7 +2,6 @@ package mapping
 
 import (
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/smartlogon/smartlogon/upn"
@@ -132,7 +131,8 @@ const (
 // the client sent. Computer accounts are not supported.
 //
 // Each spelling of a mapping by SHA-1 hash matches, see [KeyHash]. The error
-// reports a malformed field of the certificate or [ErrSeveralNames].
+// reports a malformed field of the certificate or [ErrSeveralNames], or is
+// [errors.ErrUnsupported] if a SHA-1 hash decides in FIPS 140-only mode.
 func (dc Controller) Judge(a Account, der, issuer []byte) (Judgment, error) {
 	f, err := readFields(der)
 	if err != nil {
@@ -186,7 +186,7 @@ func (dc Controller) match(f *fields, a Account, stored []storedValue) (weak []M
 	}
 	for _, kind := range matchOrder {
 		switch {
-		case !slices.ContainsFunc(stored, func(v storedValue) bool { return v.err == nil && v.kind == kind }),
+		case !hasKind(stored, kind),
 			kind == RFC822 && dc.IgnoreSAN,
 			kind == IssuerSID && (dc.Server == Server2016 || dc.Server == Server2019):
 			continue

@@ -227,6 +227,10 @@ func (f *fields) try(b Binding, stored []storedValue, high bool) (Mapping, Store
 	if high && !b.Field.Strong() {
 		return Mapping{}, StoredFault{Outcome: Dropped}, nil
 	}
+	if b.Field == SHA1PublicKey && !hasKind(stored, b.Field) {
+		// Without SHA-1, which FIPS 140-only mode does not allow.
+		return Mapping{}, f.unmatched(b.Field, stored), nil
+	}
 	list, err := f.matching(b.Field, Entra)
 	if err != nil {
 		return Mapping{}, StoredFault{}, err

@@ -106,7 +106,10 @@ func (dc Controller) byPolicy(f *fields, weak []Mapping, issuer []byte) (Mapping
 	if err != nil {
 		return Mapping{}, false, fmt.Errorf("mapping: certificate policies: %w", err)
 	}
-	thumbprint := sha1.Sum(issuer)
+	thumbprint, err := sumSHA1(issuer)
+	if err != nil {
+		return Mapping{}, false, fmt.Errorf("mapping: certificate of the issuer: %w", err)
+	}
 	for _, r := range dc.NamePolicy {
 		if r.Issuer != thumbprint || !slices.ContainsFunc(r.Policies, func(oid string) bool { return slices.Contains(policies, oid) }) {
 			continue

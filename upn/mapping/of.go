@@ -21,7 +21,8 @@ const maxUserID = 1024
 // is first. Kinds whose fields the certificate does not have are omitted.
 //
 // The error lists the kinds whose fields are malformed; the list still has the
-// others. It is empty only if the certificate is malformed as a whole.
+// others. It is empty only if the certificate is malformed as a whole. In FIPS
+// 140-only mode, SHA1PublicKey is missing with [errors.ErrUnsupported].
 func Of(der []byte, d Dialect) ([]Spelling, error) {
 	f, err := readFields(der)
 	if err != nil {
@@ -144,7 +145,7 @@ func (f *fields) spellSKI() ([]Spelling, error) {
 func (f *fields) spellSHA1(d Dialect) ([]Spelling, error) {
 	thumbprint := f.cert.Raw
 	if d == Entra {
-		return []Spelling{hashed(thumbprint, 0, true)}, nil
+		return spellHashes(0, thumbprint)
 	}
 	r := f.cert.SPKI.Inside()
 	r.Take(ber.Sequence) // algorithm
@@ -155,17 +156,32 @@ func (f *fields) spellSHA1(d Dialect) ([]Spelling, error) {
 	if len(bits.Value) == 0 || bits.Value[0] != 0 {
 		return nil, errors.New("key is not a whole number of bytes")
 	}
-	return []Spelling{
-		hashed(bits.Value[1:], KeyHash, true),
-		hashed(thumbprint, KeyHash, false),
-		hashed(f.cert.SPKI.Raw, KeyHash, false),
-	}, nil
+	return spellHashes(KeyHash, bits.Value[1:], thumbprint, f.cert.SPKI.Raw)
 }
 
-func hashed(b []byte, doubt Doubt, preferred bool) Spelling {
-	hash := sha1.Sum(b)
-	m := Mapping{Kind: SHA1PublicKey, Value: hex.EncodeToString(hash[:])}
-	return Spelling{Mapping: m, Doubt: doubt, Preferred: preferred}
+// spellHashes returns the spellings of hashes, the first one preferred.
+func spellHashes(doubt Doubt, inputs ...[]byte) ([]Spelling, error) {
+	var list []Spelling
+	for i, b := range inputs {
+		hash, err := sumSHA1(b)
+		if err != nil {
+			return nil, err
+		}
+		m := Mapping{Kind: SHA1PublicKey, Value: hex.EncodeToString(hash[:])}
+		list = append(list, Spelling{Mapping: m, Doubt: doubt, Preferred: i == 0})
+	}
+	return list, nil
+}
+
+// sumSHA1 returns the SHA-1 hash of b. In FIPS 140-only mode it returns an error,
+// where sha1.Sum panics.
+func sumSHA1(b []byte) (sum [sha1.Size]byte, err error) {
+	h := sha1.New()
+	if _, err := h.Write(b); err != nil {
+		return sum, fmt.Errorf("%w: %v", errors.ErrUnsupported, err)
+	}
+	h.Sum(sum[:0])
+	return sum, nil
 }
 
 // spellNames returns the spellings of the kinds that have a distinguished name.

@@ -51,6 +51,11 @@ func guessKind(text string) Kind {
 	return 0
 }
 
+// hasKind reports whether a stored value is a mapping of a kind.
+func hasKind(stored []storedValue, kind Kind) bool {
+	return slices.ContainsFunc(stored, func(v storedValue) bool { return v.err == nil && v.kind == kind })
+}
+
 // find returns the first mapping of the list that a stored value equals.
 func find(list []Mapping, stored []storedValue) (Mapping, bool) {
 	for _, m := range list {

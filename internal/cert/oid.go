@@ -3,7 +3,6 @@ package cert
 import (
 	"math/big"
 	"strconv"
-	"strings"
 )
 
 // maxOID is the size limit of an object identifier in bytes.
@@ -31,7 +30,8 @@ func DottedOID(b []byte) string {
 	if !ValidOID(b) {
 		return ""
 	}
-	var text strings.Builder
+	var buffer [64]byte
+	text := buffer[:0]
 	var arc uint64
 	begin := 0
 	for i, c := range b {
@@ -42,18 +42,19 @@ func DottedOID(b []byte) string {
 		switch long := i-begin >= 9; { // the arc may exceed 63 bits
 		case begin == 0 && long:
 			n := bigArc(b[:i+1])
-			text.WriteString("2." + n.Sub(n, big.NewInt(80)).String())
+			text = n.Sub(n, big.NewInt(80)).Append(append(text, "2."...), 10)
 		case begin == 0:
 			first := min(arc/40, 2) // X.690, 8.19.4
-			text.WriteString(strconv.FormatUint(first, 10) + "." + strconv.FormatUint(arc-40*first, 10))
+			text = append(strconv.AppendUint(text, first, 10), '.')
+			text = strconv.AppendUint(text, arc-40*first, 10)
 		case long:
-			text.WriteString("." + bigArc(b[begin:i+1]).String())
+			text = bigArc(b[begin:i+1]).Append(append(text, '.'), 10)
 		default:
-			text.WriteString("." + strconv.FormatUint(arc, 10))
+			text = strconv.AppendUint(append(text, '.'), arc, 10)
 		}
 		arc, begin = 0, i+1
 	}
-	return text.String()
+	return string(text)
 }
 
 func bigArc(b []byte) *big.Int {

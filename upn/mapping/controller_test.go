@@ -237,6 +237,8 @@ func TestParseNameRulesRefuses(t *testing.T) {
 		{"method twice", valid + ",IssuerSubject", `line 1: "IssuerSubject" is not UpnSuffix=domain or IssuerSubject, or occurs twice`},
 		{"empty suffix", hash40 + ";1.2;UpnSuffix=", `line 1: "UpnSuffix=" is not UpnSuffix=domain or`},
 		{"suffix with an at sign", hash40 + ";1.2;UpnSuffix=@contoso.com", `line 1: "UpnSuffix=@contoso.com" is not UpnSuffix=domain or`},
+		{"too many identifiers", hash40 + ";" + strings.Repeat("1.2,", 256) + "1.2;IssuerSubject", "line 1: more than 256 object identifiers"},
+		{"long thumbprint", hash40 + "00;1.2;IssuerSubject", "line 1: thumbprint is not 40 hexadecimal digits"},
 		{"order of sections", "1.2.3;" + hash40 + ";IssuerSubject", "line 1: thumbprint is not 40 hexadecimal digits"},
 	}
 	for _, tt := range tests {
@@ -246,6 +248,13 @@ func TestParseNameRulesRefuses(t *testing.T) {
 			assert.Nil(t, rules)
 		})
 	}
+}
+
+func TestParseNameRulesRefusesLongText(t *testing.T) {
+	_, err := mapping.ParseNameRules(strings.Repeat("\n", 16<<20))
+	assert.NoError(t, err)
+	_, err = mapping.ParseNameRules(strings.Repeat("\n", 16<<20+1))
+	assert.EqualError(t, err, "mapping: name-based mappings: 16777217 bytes, more than 16777216")
 }
 
 func TestEveryAnswerHasText(t *testing.T) {

@@ -101,6 +101,11 @@ func (n name) write(other Doubt) string {
 		join = " + "
 	}
 	var text strings.Builder
+	size := 0
+	for _, a := range n {
+		size += len(a.value) + 16
+	}
+	text.Grow(size)
 	for i, a := range n {
 		switch {
 		case i == 0:

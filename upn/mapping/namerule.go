@@ -22,25 +22,38 @@ type NameRule struct {
 	IssuerSubject bool            // mappings by issuer and subject are strong
 }
 
+const (
+	maxPolicyText   = 16 << 20 // bytes of a policy
+	maxRulePolicies = 256      // certificate policies of a rule
+)
+
 // ParseNameRules parses the text of the policy. It has one rule per line,
 //
 //	thumbprint; oid[, oid]; UpnSuffix=domain[, IssuerSubject]
 //
-// with one or both of the methods. A thumbprint may occur only once.
+// with one or both of the methods. A thumbprint may occur only once. The text is
+// limited to 16 MiB, and a rule to 256 object identifiers.
 func ParseNameRules(text string) ([]NameRule, error) {
+	if len(text) > maxPolicyText {
+		return nil, fmt.Errorf("mapping: name-based mappings: %d bytes, more than %d", len(text), maxPolicyText)
+	}
 	var rules []NameRule
-	for i, line := range strings.Split(text, "\n") {
+	seen := make(map[[sha1.Size]byte]bool)
+	number := 0
+	for line := range strings.SplitSeq(text, "\n") {
+		number++
 		line = strings.TrimSpace(line)
 		if line == "" {
 			continue
 		}
 		r, err := parseNameRule(line)
-		if err == nil && slices.ContainsFunc(rules, func(o NameRule) bool { return o.Issuer == r.Issuer }) {
+		if err == nil && seen[r.Issuer] {
 			err = errors.New("thumbprint occurs in an earlier line")
 		}
 		if err != nil {
-			return nil, fmt.Errorf("mapping: name-based mappings, line %d: %w", i+1, err)
+			return nil, fmt.Errorf("mapping: name-based mappings, line %d: %w", number, err)
 		}
+		seen[r.Issuer] = true
 		rules = append(rules, r)
 	}
 	return rules, nil
@@ -48,23 +61,27 @@ func ParseNameRules(text string) ([]NameRule, error) {
 
 func parseNameRule(line string) (NameRule, error) {
 	var r NameRule
-	sections := strings.Split(line, ";")
-	if len(sections) != 3 {
-		return r, fmt.Errorf("%d sections, not 3", len(sections))
+	if n := strings.Count(line, ";") + 1; n != 3 {
+		return r, fmt.Errorf("%d sections, not 3", n)
 	}
-	thumbprint, err := hex.DecodeString(strings.TrimSpace(sections[0]))
-	if err != nil || len(thumbprint) != len(r.Issuer) {
-		return r, errors.New("thumbprint is not 40 hexadecimal digits")
+	thumbprint, line, _ := strings.Cut(line, ";")
+	oids, methods, _ := strings.Cut(line, ";")
+	thumbprint = strings.TrimSpace(thumbprint)
+	if n, err := hex.Decode(r.Issuer[:], []byte(thumbprint[:min(len(thumbprint), 2*len(r.Issuer))])); err != nil ||
+		n != len(r.Issuer) || len(thumbprint) != 2*n {
+		return NameRule{}, errors.New("thumbprint is not 40 hexadecimal digits")
 	}
-	copy(r.Issuer[:], thumbprint)
-	for _, oid := range strings.Split(sections[1], ",") {
+	for oid := range strings.SplitSeq(oids, ",") {
 		oid = strings.TrimSpace(oid)
 		if !dotted(oid) {
 			return r, fmt.Errorf("%.64q is not an object identifier", oid)
 		}
+		if len(r.Policies) == maxRulePolicies {
+			return r, fmt.Errorf("more than %d object identifiers", maxRulePolicies)
+		}
 		r.Policies = append(r.Policies, oid)
 	}
-	for _, method := range strings.Split(sections[2], ",") {
+	for method := range strings.SplitSeq(methods, ",") {
 		method = strings.TrimSpace(method)
 		suffix, isSuffix := strings.CutPrefix(method, "UpnSuffix=")
 		switch {
@@ -81,13 +98,14 @@ func parseNameRule(line string) (NameRule, error) {
 
 // dotted reports whether s is a dotted object identifier.
 func dotted(s string) bool {
-	arcs := strings.Split(s, ".")
-	for _, arc := range arcs {
+	arcs := 0
+	for arc := range strings.SplitSeq(s, ".") {
 		if !decimal(arc) {
 			return false
 		}
+		arcs++
 	}
-	return len(arcs) > 1
+	return arcs > 1
 }
 
 // byPolicy returns the first weak mapping that the policy makes strong.

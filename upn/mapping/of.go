@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"unicode/utf8"
 
 	"github.com/smartlogon/smartlogon/internal/ber"
@@ -48,6 +49,14 @@ func Of(der []byte, d Dialect) ([]Spelling, error) {
 type fields struct {
 	cert  cert.Certificate
 	names upn.Names
+
+	issuerForms, subjectForms func() *nameForms // computed once
+
+	matches [ActiveDirectory + 1][endOfKinds]struct {
+		done bool
+		list []Mapping
+		err  error
+	}
 }
 
 func readFields(der []byte) (*fields, error) {
@@ -55,7 +64,12 @@ func readFields(der []byte) (*fields, error) {
 	if err != nil {
 		return nil, fmt.Errorf("mapping: certificate: %w", err)
 	}
-	return &fields{cert: c, names: upn.Read(der)}, nil
+	return &fields{
+		cert:         c,
+		names:        upn.Read(der),
+		issuerForms:  sync.OnceValue(func() *nameForms { return readForms(c.Issuer) }),
+		subjectForms: sync.OnceValue(func() *nameForms { return readForms(c.Subject) }),
+	}, nil
 }
 
 // spell returns every spelling of a kind, the preferred one first. There are none
@@ -90,8 +104,17 @@ func (f *fields) spell(kind Kind, d Dialect) ([]Spelling, error) {
 }
 
 // matching returns the mappings of a kind that match the certificate: all
-// spellings but those that another certificate could share.
+// spellings but those that another certificate could share. It computes them once.
 func (f *fields) matching(kind Kind, d Dialect) ([]Mapping, error) {
+	r := &f.matches[d][kind]
+	if !r.done {
+		r.list, r.err = f.computeMatching(kind, d)
+		r.done = true
+	}
+	return r.list, r.err
+}
+
+func (f *fields) computeMatching(kind Kind, d Dialect) ([]Mapping, error) {
 	list, err := f.spell(kind, d)
 	if err != nil {
 		return nil, err

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"slices"
 	"strings"
+
+	"github.com/smartlogon/smartlogon/internal/ber"
 )
 
 // A StoredFault is a value of an account that matches no certificate, or not the
@@ -102,11 +104,10 @@ func (v storedValue) fault(o Outcome) StoredFault {
 // storedFaults returns the values of altSecurityIdentities that are malformed or
 // would match the certificate in another form.
 func (f *fields) storedFaults(stored []storedValue) []StoredFault {
-	type kindForms struct {
+	var cache [endOfKinds]struct {
 		matching []Mapping
-		forms    wrongForms
+		forms    *wrongForms
 	}
-	var cache [endOfKinds]*kindForms
 	var faults []StoredFault
 	for _, v := range stored {
 		switch {
@@ -120,11 +121,10 @@ func (f *fields) storedFaults(stored []storedValue) []StoredFault {
 		case v.kind == RFC822 || v.kind == SHA1PublicKey: // have no other form
 			continue
 		}
-		k := cache[v.kind]
-		if k == nil {
-			k = &kindForms{forms: f.wrongForms(v.kind)}
+		k := &cache[v.kind]
+		if k.forms == nil {
+			k.forms = f.wrongForms(v.kind)
 			k.matching, _ = f.matching(v.kind, ActiveDirectory)
-			cache[v.kind] = k
 		}
 		if slices.ContainsFunc(k.matching, v.m.equal) {
 			continue
@@ -140,27 +140,26 @@ func (f *fields) storedFaults(stored []storedValue) []StoredFault {
 // may be stored.
 type wrongForms struct {
 	kind            Kind
-	issuer, subject nameForms
+	issuer, subject *nameForms
 	bytes           []byte // serial number or key identifier as encoded
 	sid             string
 }
 
-// A nameForms maps a spelling of a name to 0, Ambiguous or Reversed.
-type nameForms map[string]Outcome
+// nameForms are the spellings of a name. loose and reversed have been simplified.
+type nameForms struct {
+	exact           [3]string // that match
+	loose, reversed string
+}
 
 // wrongForms returns the forms of a kind. A malformed field has none.
-func (f *fields) wrongForms(kind Kind) wrongForms {
-	w := wrongForms{kind: kind}
+func (f *fields) wrongForms(kind Kind) *wrongForms {
+	w := &wrongForms{kind: kind}
 	if kinds[kind].issuer {
-		if n, err := readName(f.cert.Issuer); err == nil {
-			w.issuer = n.forms()
-		}
+		w.issuer = f.issuerForms()
 	}
 	switch kind {
 	case IssuerSubject, Subject:
-		if n, err := readName(f.cert.Subject); err == nil {
-			w.subject = n.forms()
-		}
+		w.subject = f.subjectForms()
 	case IssuerSerial:
 		w.bytes = f.cert.Serial.Value
 	case SKI:
@@ -177,7 +176,7 @@ func (f *fields) wrongForms(kind Kind) wrongForms {
 
 // compare returns in which form a stored mapping that does not match has the
 // fields of the certificate, or Different.
-func (w wrongForms) compare(m Mapping) Outcome {
+func (w *wrongForms) compare(m Mapping) Outcome {
 	issuer, subject, value := Outcome(0), Outcome(0), Outcome(0)
 	if kinds[w.kind].issuer {
 		issuer = w.issuer.compare(m.Issuer)
@@ -208,48 +207,40 @@ func (w wrongForms) compare(m Mapping) Outcome {
 	return Ambiguous // each name has a spelling that matches, but they differ in style
 }
 
-// allDoubts are the doubts about a name.
-const allDoubts = Quoting | PlusSign | TypeName | Blanks
-
-// forms returns the spellings of a name in encoded order and in reverse order, with
-// or without spaces after commas.
-func (n name) forms() nameForms {
-	all := make(nameForms)
-	add := func(n name, o Outcome) {
-		for d := Doubt(0); d <= allDoubts; d++ {
-			form := withoutSpaces(n.write(d))
-			if _, ok := all[form]; !ok {
-				all[form] = o
-			}
-		}
+// readForms returns the spellings of a Name, or none if it is malformed.
+func readForms(e ber.Element) *nameForms {
+	n, err := readName(e)
+	if err != nil || len(n) == 0 {
+		return &nameForms{}
 	}
-	for d := Doubt(0); d <= allDoubts; d++ {
-		if s := n.write(d); d&loose == 0 {
-			all[s] = 0
-		}
-	}
-	add(n, Ambiguous)
-	reversed := slices.Clone(n)
-	slices.SortStableFunc(reversed, func(a, b attribute) int { return b.rdn - a.rdn })
-	add(reversed, Reversed)
-	return all
+	w := &nameForms{exact: [...]string{n.write(0), n.write(PlusSign), n.write(TypeName)}}
+	w.loose = simplify(w.exact[0])
+	slices.SortStableFunc(n, func(a, b attribute) int { return b.rdn - a.rdn })
+	w.reversed = simplify(n.write(0))
+	return w
 }
 
-func (w nameForms) compare(stored string) Outcome {
-	if o, ok := w[stored]; ok {
-		return o
+// compare returns 0, Ambiguous, Reversed or Different.
+func (w *nameForms) compare(stored string) Outcome {
+	if slices.Contains(w.exact[:], stored) {
+		return 0
 	}
-	o, ok := w[withoutSpaces(stored)]
-	switch {
-	case !ok:
+	switch simplify(stored) {
+	case "":
 		return Different
-	case o == 0:
+	case w.loose:
 		return Ambiguous
+	case w.reversed:
+		return Reversed
 	}
-	return o
+	return Different
 }
 
-func withoutSpaces(s string) string { return strings.ReplaceAll(s, ", ", ",") }
+// simplify removes what differs between the spellings of a name. It may equate
+// different names, so it only explains why a stored name does not match.
+func simplify(name string) string { return simplifier.Replace(name) }
+
+var simplifier = strings.NewReplacer(" ", "", `"`, "", "+", "", "OID.", "", "ST=", "S=", "emailAddress=", "E=")
 
 // compareSerial returns the form in which a stored serial number has that of the
 // certificate.

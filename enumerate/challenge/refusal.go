@@ -41,6 +41,13 @@ const (
 	// IssuerUsage results when every chain has an issuer whose own extended
 	// key usage is not for sign-in.
 	IssuerUsage
+	// IssuerKey results when every chain has an issuer whose key is too short;
+	// see [Verifier.AllowWeakKeys].
+	IssuerKey
+	// NameConstraint results when every chain has an issuer whose name
+	// constraints exclude a name below it, do not permit it, or cannot be
+	// applied to it.
+	NameConstraint
 	// NotOffered results when a rule of Windows says that the certificate is
 	// none to sign in with.
 	NotOffered
@@ -75,6 +82,8 @@ var reasonText = [endOfReasons]string{
 	WrongSignature:       "signature is wrong",
 	Untrusted:            "certificate is not trusted",
 	IssuerUsage:          "issuer is not for sign-in",
+	IssuerKey:            "issuer's key is too short",
+	NameConstraint:       "issuer must not issue for the name",
 	NotOffered:           "certificate is not for sign-in",
 	MalformedName:        "name is malformed",
 	SeveralNames:         "certificate has several names",

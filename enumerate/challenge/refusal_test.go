@@ -14,6 +14,7 @@ import (
 
 	"github.com/smartlogon/smartlogon/enumerate/challenge"
 	"github.com/smartlogon/smartlogon/enumerate/rules"
+	"github.com/smartlogon/smartlogon/internal/cert/certtest"
 	"github.com/smartlogon/smartlogon/internal/testkeys"
 	"github.com/smartlogon/smartlogon/upn"
 	"github.com/stretchr/testify/assert"
@@ -69,9 +70,6 @@ func refusals(t *testing.T) []refusal {
 		{name: "answer of 64 KiB and a byte", reason: challenge.MalformedAnswer, answer: func([]byte) []byte { return append([]byte("sla1\x01"), make([]byte, challenge.MaxResponse)...) }},
 
 		{name: "no certificate", reason: challenge.MalformedCertificate, answer: func([]byte) []byte { return []byte("sla1\x01\x00\x00\x00\x00") }},
-		{name: "certificate that only crypto/x509 refuses", reason: challenge.MalformedCertificate,
-			// A dNSName that is not ASCII.
-			cert: withSAN(false, upnName("alice@example.com"), rawName("\x82\x02\xC3\xA4"))},
 		{name: "certificate whose extensions do not end", reason: challenge.MalformedCertificate,
 			raw: func(der []byte) []byte {
 				return bytes.Replace(der, []byte("\x55\x1D\x0F"), []byte("\x55\x1D\x8F"), 1)
@@ -116,6 +114,19 @@ func refusals(t *testing.T) []refusal {
 			return newAuthority(t, "Issuer", root, testkeys.RSA(2048, 1), func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth} })
 		}, server: func(v *challenge.Verifier) {
 			v.Intermediates = pool(newAuthority(t, "Issuer", root, testkeys.RSA(2048, 1), func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth} }).cert)
+		}},
+
+		{name: "issuer with a key of 1024 bits", reason: challenge.IssuerKey, issuer: func(t *testing.T) *authority {
+			return newAuthority(t, "Issuer", root, testkeys.RSA(1024, 0))
+		}, server: func(v *challenge.Verifier) {
+			v.Intermediates = pool(newAuthority(t, "Issuer", root, testkeys.RSA(1024, 0)).cert)
+		}},
+		{name: "issuer for another domain", reason: challenge.NameConstraint, issuer: func(t *testing.T) *authority {
+			return newAuthority(t, "Issuer", root, testkeys.RSA(2048, 1))
+		}, server: func(v *challenge.Verifier) {
+			v.Intermediates = pool(newAuthority(t, "Issuer", root, testkeys.RSA(2048, 1), func(c *x509.Certificate) {
+				c.ExtraExtensions = []pkix.Extension{{Id: asn1.ObjectIdentifier{2, 5, 29, 30}, Value: permit(certtest.UPN("@corp.test"))}}
+			}).cert)
 		}},
 
 		{name: "key usage without signatures", reason: challenge.NotOffered, cert: func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageKeyEncipherment }},
@@ -173,7 +184,7 @@ func TestVerifyRefuses(t *testing.T) {
 			}
 			cert := issuer.issueRaw(t, key.Public(), tt.raw, edit...)
 			c := at("sign-in")
-			answer := respond(t, key, cert, c)
+			answer := answerTo(t, key, cert, c)
 			v := verifier(root)
 			if tt.given != nil {
 				tt.given(&c)

@@ -206,7 +206,7 @@ func TestRespondRefusesWhatIsNoCertificate(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			answer, err := challenge.Respond(key, der, challenge.New("sign-in", origin), origin)
-			assert.ErrorContains(t, err, "challenge: certificate: ")
+			assert.ErrorContains(t, err, "challenge: certificate is malformed: ")
 			assert.Nil(t, answer)
 		})
 	}

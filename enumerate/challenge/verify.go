@@ -3,7 +3,6 @@ package challenge
 import (
 	"context"
 	"crypto"
-	"crypto/rsa"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -15,85 +14,89 @@ import (
 	"github.com/smartlogon/smartlogon/upn"
 )
 
-// DefaultMaxAge is how long a challenge may be answered where a [Verifier] says
-// nothing else: time to find the card and to type a PIN.
+// DefaultMaxAge is how long a challenge can be answered if [Verifier.MaxAge] is 0:
+// long enough to insert a card and to type a PIN.
 const DefaultMaxAge = 5 * time.Minute
 
-// clockSkew is how far apart the clocks of two servers of one audience may be.
+// clockSkew is the allowed difference between the clocks of two servers.
 const clockSkew = time.Minute
 
-// Bounds of an RSA key, in bits. Shorter ones are forged, and longer ones make
-// the server work for whoever asks.
-const minRSA, maxRSA = 2048, 8192
-
-// A Verifier decides whether an answer identifies somebody. Roots must be set;
-// the zero value refuses everything. A Verifier is safe for concurrent use as
-// long as its fields are left alone.
+// A Verifier verifies answers. Roots must be set; the zero value refuses every
+// answer. The package page has a table of what each field does if it is not set. A
+// Verifier is safe for concurrent use while its fields do not change.
 type Verifier struct {
-	// Roots are the authorities whose certificates may sign people in, and
-	// Intermediates those between. An answer brings no authorities of its own.
+	// Roots are the CAs whose certificates sign users in, Intermediates those
+	// between. An answer brings no CAs. [NewPool] makes a pool for CAs with
+	// critical name constraints on UPNs or directory names.
 	Roots, Intermediates *x509.CertPool
 
-	// Policy changes which certificates are taken for sign-in, as the Group
-	// Policy values of Windows do: those with a key on an elliptic curve only
-	// with EnumerateECCCerts. It never changes what is trusted: an expired
-	// certificate is refused even with AllowTimeInvalidCertificates, as a
-	// domain controller refuses it.
+	// Policy changes which certificates are accepted for sign-in, as the Group
+	// Policy values of Windows do: EnumerateECCCerts accepts keys on elliptic
+	// curves. It never changes what is trusted: an expired certificate is
+	// refused even with AllowTimeInvalidCertificates, as by a domain controller.
 	Policy rules.Policy
 
-	// Waive names rules that this server does not insist on, such as
-	// rules.ECC, by which Windows takes no Ed25519 key under any policy. A rule
-	// that could not be decided is never waived.
+	// Waive lists rules that may fail, such as rules.ECC for an Ed25519 key,
+	// which Windows accepts under no policy. A verdict of rules.Unknown is
+	// never waived.
 	Waive []rules.Rule
 
-	// MaxAge is how long after its Time a challenge may be answered.
-	// 0 is DefaultMaxAge.
+	// MaxAge is how long after its Time a challenge can be answered.
+	// 0 means DefaultMaxAge.
 	MaxAge time.Duration
 
-	// Revoked is asked for each chain that leads to Roots, leaf first, until it
-	// returns nil. An error refuses the chain, also where the state of a
-	// certificate could not be learnt. If Revoked is nil, revocation is not
-	// checked: a lost card then signs in until its certificate expires.
+	// AllowWeakKeys accepts RSA keys from 1024 bits and issuers on P-224. By
+	// default every key of a chain must have at least 2048 bits (RSA) or 256
+	// (elliptic curves).
+	AllowWeakKeys bool
+
+	// Revoked is called for each chain to Roots, leaf first, until it returns
+	// nil. An error refuses the chain. It must also return one where the state
+	// of a certificate is not known, as for a certificate without a
+	// distribution point that can be read. If Revoked is nil, revocation is
+	// not checked: a lost card signs in until its certificate expires.
 	Revoked func(ctx context.Context, chain []*x509.Certificate) error
 
-	// SignIn says how the name is found. A Hint that the client sent belongs
-	// here, in a copy of the Verifier, and asks for Accept.
+	// SignIn decides which name is used. A Hint that the client sent is set
+	// here, in a copy of the Verifier, and requires Accept.
 	SignIn upn.SignIn
 
-	// Accept decides whether the account of that name takes the certificate,
-	// for example by the account's bindings (package upn/mapping). An error
-	// refuses. It must be set for a name that is not the certificate's own, as
-	// a hint is whatever its sender typed. Otherwise it may be nil.
+	// Accept decides whether the account of that name accepts the certificate,
+	// for example by its bindings (package upn/mapping). An error refuses. It
+	// is required for a name that is not in the certificate, as a hint is
+	// unverified. Otherwise it may be nil.
 	Accept func(ctx context.Context, name upn.Name, chain []*x509.Certificate) error
 
-	// SeveralNames takes a certificate with several different names, by the
-	// first of them. By default it is refused: programs differ in which one
-	// they read.
+	// SeveralNames accepts a certificate with several different names, and uses
+	// the first. By default it is refused, as programs differ in which name
+	// they use.
 	SeveralNames bool
 
-	// Now is the clock; nil is time.Now.
+	// Now returns the time. Nil means time.Now.
 	Now func() time.Time
 }
 
-// An Identity is who answered.
+// An Identity is the result of a verified answer.
 type Identity struct {
-	Name     upn.Name            // whom the certificate signs in
+	Name     upn.Name            // the name that the certificate signs in
 	Chain    []*x509.Certificate // from the certificate that signed to one of Roots
-	Findings rules.Findings      // what each rule says of the certificate
+	Findings rules.Findings      // the verdict of each rule on the certificate
 }
 
-// Verify returns who answered the challenge, or a [*Refusal] that says why
-// nobody did. The only other error is that of a ctx that is over.
+// Verify returns the identity behind an answer, or a [*Refusal]. The only other
+// error is that of ctx.
 //
-// given is the challenge that this server made and kept for this session, not
-// one that came with the answer. The caller takes it out of the session before
-// it calls Verify, so that each is answered once; whoever keeps challenges for
-// several purposes together compares given.Purpose first. answer is at most
-// [MaxResponse] bytes.
+// given is the challenge that this server made and kept in the session, never one
+// that came with the answer. The caller removes it from the session before it calls
+// Verify, so that it is answered once, and compares given.Purpose if the session
+// keeps challenges for several purposes. answer has at most [MaxResponse] bytes.
 //
-// The signature is checked before anything is looked up, so a stranger cannot
-// make the server build chains or fetch revocation lists for a certificate
-// whose key he does not have.
+// The signature is checked before chains are built and before Revoked and Accept
+// are called, so a client without the key cannot cause that work.
+//
+// A certificate that crypto/x509 cannot parse as a whole is accepted if the fields
+// that decide can be read. Chain[0] then has the fields that can be read, and all
+// extensions in Extensions.
 func (v *Verifier) Verify(ctx context.Context, given Challenge, answer []byte) (*Identity, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("challenge: %w", err)
@@ -116,9 +119,17 @@ func (v *Verifier) verify(ctx context.Context, given *Challenge, answer []byte, 
 	if r := v.checkChallenge(given, now); r != nil {
 		return nil, r
 	}
-	leaf, certificate, r := checkAnswer(given, answer)
+	a, err := parseAnswer(answer)
+	if err != nil {
+		return nil, refuse(MalformedAnswer, err)
+	}
+	certificate, r := v.checkAnswer(given, a)
 	if r != nil {
 		return nil, r
+	}
+	leaf, err := parseLeaf(a.cert)
+	if err != nil {
+		return nil, refuse(MalformedCertificate, err)
 	}
 	names := certificate.Names()
 	if names.Err != nil {
@@ -148,7 +159,7 @@ func (v *Verifier) verify(ctx context.Context, given *Challenge, answer []byte, 
 	return &Identity{Name: name, Chain: chain, Findings: findings}, nil
 }
 
-// checkChallenge reports why given cannot be answered now.
+// checkChallenge returns why given cannot be answered now, or nil.
 func (v *Verifier) checkChallenge(given *Challenge, now time.Time) *Refusal {
 	if err := given.check(); errors.Is(err, errUnbound) {
 		return refuse(Unbound, err)
@@ -168,47 +179,48 @@ func (v *Verifier) checkChallenge(given *Challenge, now time.Time) *Refusal {
 	return nil
 }
 
-// checkAnswer returns the certificate whose key signed given,
-// twice: as crypto/x509 and as the rules read it.
-func checkAnswer(given *Challenge, answer []byte) (*x509.Certificate, *rules.Certificate, *Refusal) {
-	a, err := parseAnswer(answer)
-	if err != nil {
-		return nil, nil, refuse(MalformedAnswer, err)
+// checkAnswer returns the certificate whose key signed given.
+func (v *Verifier) checkAnswer(given *Challenge, a answer) (*rules.Certificate, *Refusal) {
+	certificate, key, r := readCertificate(a.cert)
+	if r != nil {
+		return nil, r
 	}
-	certificate := rules.Inspect(a.cert)
-	switch repeated, err := certificate.RepeatedExtension(); {
+	if err := v.checkKey(key, a.algorithm); err != nil {
+		return nil, refuse(UnfitKey, err)
+	}
+	if !a.algorithm.verify(key, message(a.algorithm, a.cert, given), a.signature) {
+		return nil, refuse(WrongSignature, nil)
+	}
+	return certificate, nil
+}
+
+// readCertificate parses a certificate and returns it with its key. It refuses one
+// that repeats an extension.
+func readCertificate(der []byte) (*rules.Certificate, crypto.PublicKey, *Refusal) {
+	c := rules.Inspect(der)
+	key, err := c.PublicKey()
+	if err != nil {
+		return nil, nil, refuse(MalformedCertificate, err)
+	}
+	switch repeated, err := c.RepeatedExtension(); {
 	case err != nil:
 		return nil, nil, refuse(MalformedCertificate, err)
 	case repeated != "":
 		return nil, nil, refuse(RepeatedExtension, errors.New(repeated))
 	}
-	leaf, err := x509.ParseCertificate(a.cert)
-	if err != nil {
-		return nil, nil, refuse(MalformedCertificate, err)
-	}
-	if err := checkKey(leaf.PublicKey, a.algorithm); err != nil {
-		return nil, nil, refuse(UnfitKey, err)
-	}
-	if !a.algorithm.verify(leaf.PublicKey, message(a.algorithm, a.cert, given), a.signature) {
-		return nil, nil, refuse(WrongSignature, nil)
-	}
-	return leaf, certificate, nil
+	return c, key, nil
 }
 
-// checkKey reports why a key is not one to verify an answer with.
-func checkKey(pub crypto.PublicKey, a algorithm) error {
-	if !a.fits(pub) {
-		return fmt.Errorf("answer names algorithm %d, which is none of a %T", a, pub)
+// checkKey returns why an answer with that algorithm is not verified with a key, or
+// nil.
+func (v *Verifier) checkKey(key crypto.PublicKey, a algorithm) error {
+	if !a.fits(key) {
+		return fmt.Errorf("answer names algorithm %d, which is not one of a %T", a, key)
 	}
-	if pub, ok := pub.(*rsa.PublicKey); ok {
-		if n := pub.N.BitLen(); n < minRSA || n > maxRSA {
-			return fmt.Errorf("RSA key has %d bits, not %d to %d", n, minRSA, maxRSA)
-		}
-	}
-	return nil
+	return v.checkStrength(key)
 }
 
-// offered refuses a certificate that a rule keeps from being offered.
+// offered refuses a certificate that fails a rule which is not waived.
 func (v *Verifier) offered(findings rules.Findings) *Refusal {
 	if findings.Offered() {
 		return nil
@@ -230,14 +242,14 @@ func (v *Verifier) offered(findings rules.Findings) *Refusal {
 
 // name returns the name that the answer signs in.
 func (v *Verifier) name(names upn.Names) (upn.Name, *Refusal) {
-	own := names.UPNs
-	if len(own) == 0 {
-		own = names.Emails
+	certified := names.UPNs
+	if len(certified) == 0 {
+		certified = names.Emails
 	}
 	if !v.SeveralNames {
-		for _, other := range own {
-			if !upn.Equal(own[0], other) {
-				return upn.Name{}, refuse(SeveralNames, fmt.Errorf("%.64q and %.64q", own[0], other))
+		for _, other := range certified {
+			if !upn.Equal(certified[0], other) {
+				return upn.Name{}, refuse(SeveralNames, fmt.Errorf("%.64q and %.64q", certified[0], other))
 			}
 		}
 	}
@@ -248,7 +260,7 @@ func (v *Verifier) name(names upn.Names) (upn.Name, *Refusal) {
 	if v.Accept != nil {
 		return name, nil
 	}
-	for _, s := range own {
+	for _, s := range certified {
 		if upn.Equal(s, name.Value) {
 			return name, nil
 		}
@@ -256,22 +268,22 @@ func (v *Verifier) name(names upn.Names) (upn.Name, *Refusal) {
 	return upn.Name{}, refuse(UnprovenName, fmt.Errorf("%.64q", name.Value))
 }
 
-// unrevoked returns the first chain that is cleared of revocation.
+// unrevoked returns the first chain that Revoked accepts.
 func (v *Verifier) unrevoked(ctx context.Context, chains [][]*x509.Certificate) ([]*x509.Certificate, *Refusal) {
 	if v.Revoked == nil {
 		return chains[0], nil
 	}
-	var all error
+	var errs error
 	for _, chain := range chains {
 		err := v.Revoked(ctx, chain)
 		switch {
 		case err == nil:
 			return chain, nil
-		case all == nil:
-			all = err
+		case errs == nil:
+			errs = err
 		default:
-			all = fmt.Errorf("%w; %w", all, err)
+			errs = fmt.Errorf("%w; %w", errs, err)
 		}
 	}
-	return nil, refuse(Revoked, all)
+	return nil, refuse(Revoked, errs)
 }

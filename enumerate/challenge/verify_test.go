@@ -5,6 +5,8 @@ import (
 	"context"
 	"crypto"
 	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/sha256"
 	"crypto/x509"
 	"encoding/asn1"
 	"errors"
@@ -41,6 +43,24 @@ func respond(t testing.TB, key crypto.Signer, cert []byte, c challenge.Challenge
 	answer, err := challenge.Respond(key, cert, c, c.Audience)
 	require.NoError(t, err)
 	return answer
+}
+
+// answerTo returns an answer also with a certificate that Respond refuses.
+func answerTo(t testing.TB, key crypto.Signer, cert []byte, c challenge.Challenge) []byte {
+	t.Helper()
+	answer, err := challenge.Respond(key, cert, c, c.Audience)
+	if err == nil {
+		return answer
+	}
+	g := golden{Certificate: cert}
+	g.byHand(c, algorithmNumbers["rsa-pkcs1"])
+	digest := sha256.Sum256(g.Message)
+	signature, err := key.Sign(rand.Reader, digest[:], crypto.SHA256)
+	require.NoError(t, err)
+	answer = append([]byte("sla1"), algorithmNumbers["rsa-pkcs1"], byte(len(cert)>>8), byte(len(cert)))
+	answer = append(answer, cert...)
+	answer = append(answer, byte(len(signature)>>8), byte(len(signature)))
+	return append(answer, signature...)
 }
 
 func reason(t testing.TB, err error) challenge.Reason {

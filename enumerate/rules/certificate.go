@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"bytes"
 	"crypto"
 	"errors"
 	"fmt"
@@ -42,8 +43,11 @@ func Inspect(der []byte) *Certificate {
 func (c *Certificate) parse(der []byte) {
 	fields, err := cert.Parse(der)
 	if err != nil {
-		c.err = fmt.Errorf("rules: read certificate: %w", err)
 		c.names = malformed("certificate", err)
+		if bytes.HasPrefix(der, []byte("-----BEGIN ")) {
+			err = errors.New("it is PEM, not DER")
+		}
+		c.err = fmt.Errorf("rules: read certificate: %w", err)
 		return
 	}
 	c.fields = fields

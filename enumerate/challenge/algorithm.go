@@ -7,13 +7,13 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
-	"fmt"
+	"errors"
 
-	_ "crypto/sha256" // hashes that signatures name
+	_ "crypto/sha256" // the hash functions of the algorithms
 	_ "crypto/sha512"
 )
 
-// algorithm is how an answer is signed. Its numbers are part of what is signed.
+// An algorithm is a signature scheme. Its number is part of the signed statement.
 type algorithm byte
 
 const (
@@ -22,23 +22,22 @@ const (
 	ecdsaP256   algorithm = 3 // ECDSA on P-256 with SHA-256 (FIPS 186-5, 6)
 	ecdsaP384   algorithm = 4 // ECDSA on P-384 with SHA-384
 	ecdsaP521   algorithm = 5 // ECDSA on P-521 with SHA-512
-	pureEd25519 algorithm = 6 // Ed25519 of the message itself (RFC 8032, 5.1)
+	pureEd25519 algorithm = 6 // Ed25519 of the message, not of a hash (RFC 8032, 5.1)
 )
 
 var pssOptions = &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash, Hash: crypto.SHA256}
 
-// algorithmFor is the one algorithm that a key signs with. An RSA key signs
-// with PKCS #1 v1.5 unless pss is set: every PIV card and every virtual smart
-// card can do that.
-func algorithmFor(pub crypto.PublicKey, pss bool) (algorithm, error) {
-	switch pub := pub.(type) {
+// algorithmFor returns the algorithm that a key signs with. An RSA key signs with
+// PKCS #1 v1.5, which every PIV and virtual smart card supports, unless pss is set.
+func algorithmFor(public crypto.PublicKey, pss bool) (algorithm, error) {
+	switch key := public.(type) {
 	case *rsa.PublicKey:
 		if pss {
 			return rsaPSS, nil
 		}
 		return rsaPKCS1, nil
 	case *ecdsa.PublicKey:
-		switch pub.Curve {
+		switch key.Curve {
 		case elliptic.P256():
 			return ecdsaP256, nil
 		case elliptic.P384():
@@ -52,15 +51,15 @@ func algorithmFor(pub crypto.PublicKey, pss bool) (algorithm, error) {
 	return 0, errKeyKind
 }
 
-var errKeyKind = fmt.Errorf("key is none of RSA, ECDSA on P-256, P-384 or P-521, and Ed25519")
+var errKeyKind = errors.New("key is none of RSA, ECDSA on P-256, P-384 or P-521, and Ed25519")
 
-// fits reports whether a key can have signed with a.
-func (a algorithm) fits(pub crypto.PublicKey) bool {
-	want, err := algorithmFor(pub, a == rsaPSS)
+// fits reports whether a is the algorithm of a key.
+func (a algorithm) fits(public crypto.PublicKey) bool {
+	want, err := algorithmFor(public, a == rsaPSS)
 	return err == nil && a == want
 }
 
-// hash is what the message is hashed with before it is signed, 0 for Ed25519.
+// hash returns the hash function of the message, or 0 for Ed25519.
 func (a algorithm) hash() crypto.Hash {
 	switch a {
 	case rsaPKCS1, rsaPSS, ecdsaP256:
@@ -73,12 +72,12 @@ func (a algorithm) hash() crypto.Hash {
 	return 0
 }
 
-// sign signs message with key.
+// sign returns the signature of message by key.
 func (a algorithm) sign(key crypto.Signer, message []byte) ([]byte, error) {
 	switch a {
 	case pureEd25519:
-		// Cards hash the message themselves, which SignMessage lets them do;
-		// other keys get it whole, as the hash is 0.
+		// SignMessage lets a card hash the message itself. Other keys get the
+		// message, as the hash is 0.
 		return crypto.SignMessage(key, rand.Reader, message, crypto.Hash(0))
 	case rsaPSS:
 		return key.Sign(rand.Reader, a.digest(message), pssOptions)
@@ -86,18 +85,18 @@ func (a algorithm) sign(key crypto.Signer, message []byte) ([]byte, error) {
 	return key.Sign(rand.Reader, a.digest(message), a.hash())
 }
 
-// verify reports whether signature is one of message by pub, which fits a.
-func (a algorithm) verify(pub crypto.PublicKey, message, signature []byte) bool {
-	switch pub := pub.(type) {
+// verify reports whether public, which fits a, verifies a signature of message.
+func (a algorithm) verify(public crypto.PublicKey, message, signature []byte) bool {
+	switch key := public.(type) {
 	case *rsa.PublicKey:
 		if a == rsaPSS {
-			return rsa.VerifyPSS(pub, crypto.SHA256, a.digest(message), signature, pssOptions) == nil
+			return rsa.VerifyPSS(key, crypto.SHA256, a.digest(message), signature, pssOptions) == nil
 		}
-		return rsa.VerifyPKCS1v15(pub, crypto.SHA256, a.digest(message), signature) == nil
+		return rsa.VerifyPKCS1v15(key, crypto.SHA256, a.digest(message), signature) == nil
 	case *ecdsa.PublicKey:
-		return ecdsa.VerifyASN1(pub, a.digest(message), signature)
+		return ecdsa.VerifyASN1(key, a.digest(message), signature)
 	case ed25519.PublicKey:
-		return ed25519.Verify(pub, message, signature)
+		return ed25519.Verify(key, message, signature)
 	}
 	return false
 }

@@ -5,20 +5,20 @@ import (
 	"fmt"
 )
 
-// MaxResponse is the length in bytes of the longest answer that is read. A
-// server that reads an answer from a request body need not take more.
+// MaxResponse is the length in bytes of the longest answer. A server need not read
+// more of a request body.
 const MaxResponse = 64 << 10
 
-// answerPrefix begins every answer and carries its version.
+// answerPrefix begins every answer. The digit is the version.
 const answerPrefix = "sla1"
 
-// An answer is what the client sends back.
+// An answer is what the client sends.
 type answer struct {
 	algorithm       algorithm
 	cert, signature []byte
 }
 
-// marshal returns the bytes of a, or an error where they are too many.
+// marshal returns the bytes of a, or an error if they exceed MaxResponse.
 func (a answer) marshal() ([]byte, error) {
 	size := len(answerPrefix) + 1 + 2 + len(a.cert) + 2 + len(a.signature)
 	if size > MaxResponse {
@@ -31,8 +31,8 @@ func (a answer) marshal() ([]byte, error) {
 	return appendField(b, a.signature), nil
 }
 
-// parseAnswer reads what marshal wrote, and nothing else. The slices of the
-// result point into b.
+// parseAnswer reads what marshal returns and accepts no other form. The slices of
+// the result point into b.
 func parseAnswer(b []byte) (answer, error) {
 	if len(b) > MaxResponse {
 		return answer{}, fmt.Errorf("%d bytes, more than %d", len(b), MaxResponse)

@@ -17,56 +17,56 @@ const (
 	nonceSize   = 32
 )
 
-// A Challenge is what a server asks a key holder to sign for. [New] makes one.
-// The server keeps it, in the session of the one it was made for, and uses it
-// once. A copy goes to the client as text ([Challenge.MarshalText]).
+// A Challenge is what a server asks a client to sign. The server makes one with
+// [New], keeps it in the session, sends a copy as text ([Challenge.MarshalText]) and
+// verifies one answer to it.
 //
-// A Challenge holds no secret. Its zero value is refused everywhere, so a
-// session that has none cannot be answered.
+// A Challenge has no secret. Its zero value is refused by every function, so a
+// session without a challenge cannot be answered.
 type Challenge struct {
-	// Purpose says what the signature is for: "sign-in", "approve order 7".
-	// Audience names the server, as its clients know it: an origin such as
+	// Purpose is what the signature is for: "sign-in", "approve order 7".
+	// Audience is the name of the server that clients know: an origin such as
 	// "https://example.com". Both are UTF-8 without control characters, at
-	// most 128 and 512 bytes, and compared byte by byte.
+	// most 128 and 512 bytes long, and compared byte by byte.
 	Purpose, Audience string
 
-	// Nonce is random. It makes each challenge the only one of its kind.
+	// Nonce is random, so that no two challenges are equal.
 	Nonce [32]byte
 
-	// Time is when the challenge was made, by the server's clock, in whole
-	// seconds.
+	// Time is when the server made the challenge, in whole seconds.
 	Time time.Time
 
-	// Bound asks the client to tie its answer to the TLS connection. It is
-	// part of the text form, so that a client can know.
+	// Bound requires an answer that is bound to the TLS connection. It is part
+	// of the text, so the client knows.
 	Bound bool
 
-	// Exporter ties the answer to one TLS connection (RFC 9266). It is not
-	// part of the text form: each side takes the value from its own end,
+	// Exporter binds the answer to one TLS connection (RFC 9266). It is not part
+	// of the text. Each side sets it from the [crypto/tls.ConnectionState] of
+	// the connection that carries the answer,
 	//
 	//	c.Exporter, err = state.ExportKeyingMaterial("EXPORTER-Channel-Binding", nil, 32)
 	//
-	// the client before [Respond], the server before [Verifier.Verify], where
-	// state is the [crypto/tls.ConnectionState] of the connection that brings
-	// the answer. An answer passed on through another connection is then
-	// refused. At most 255 bytes; empty: not tied.
+	// the client before [Respond], the server before [Verifier.Verify]. An
+	// answer relayed through another connection is refused. At most 255 bytes;
+	// empty means not bound.
 	Exporter []byte
 }
 
-// New returns a challenge with a fresh nonce and the present time. It takes
-// any text; one that is empty, too long or holds control characters is
-// reported where the challenge is used.
+// New returns a challenge with a random nonce and the current time. It accepts any
+// text; the functions that use the challenge report a text that is empty, too long
+// or has control characters.
 func New(purpose, audience string) Challenge {
 	c := Challenge{
 		Purpose:  purpose,
 		Audience: audience,
 		Time:     time.Now().UTC().Truncate(time.Second),
 	}
-	rand.Read(c.Nonce[:]) // never fails: see crypto/rand
+	rand.Read(c.Nonce[:]) // crypto/rand: it never fails
 	return c
 }
 
-// check reports what makes c unfit to be signed.
+// check returns why c cannot be signed, or nil. It returns errUnbound only if that
+// is the only reason.
 func (c *Challenge) check() error {
 	if err := checkName("purpose", c.Purpose, maxPurpose); err != nil {
 		return err
@@ -75,7 +75,7 @@ func (c *Challenge) check() error {
 		return err
 	}
 	if c.Nonce == ([32]byte{}) {
-		return errors.New("challenge has no nonce; make it with New")
+		return errors.New("challenge has no nonce")
 	}
 	if s := c.Time.Unix(); s <= 0 || s > maxTime {
 		return errors.New("challenge has no time between 1970 and 9999")
@@ -92,12 +92,10 @@ func (c *Challenge) check() error {
 // maxTime is the last second of the year 9999, in seconds since 1970.
 const maxTime = 253402300799
 
-// errUnbound is found by check alone, so that the rest of c is known to be fit
-// where it is returned.
-var errUnbound = errors.New("challenge asks for a TLS connection, and Exporter is not set; take it from the connection that carries the answer")
+var errUnbound = errors.New("challenge requires a TLS connection, and Exporter is not set")
 
-// checkName reports whether s may stand in a challenge: both sides show it to
-// people and write it to logs.
+// checkName returns why s cannot be a text of a challenge, or nil. Both sides show
+// these texts and log them.
 func checkName(field, s string, limit int) error {
 	switch {
 	case s == "":

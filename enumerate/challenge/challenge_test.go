@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestNewIsFreshAndNow(t *testing.T) {
+func TestNew(t *testing.T) {
 	a, b := challenge.New("sign-in", origin), challenge.New("sign-in", origin)
 	assert.NotEqual(t, a.Nonce, b.Nonce)
 	assert.WithinDuration(t, time.Now(), a.Time, 2*time.Second)
@@ -23,7 +23,7 @@ func TestNewIsFreshAndNow(t *testing.T) {
 	assert.Empty(t, a.Exporter)
 }
 
-func TestTextIsReadBack(t *testing.T) {
+func TestTextRoundTrip(t *testing.T) {
 	long := challenge.New(strings.Repeat("p", 128), strings.Repeat("a", 512))
 	foreign := challenge.New("вход", "https://пример.example/§")
 	bound := challenge.New("sign-in", origin)
@@ -42,7 +42,7 @@ func TestTextIsReadBack(t *testing.T) {
 	assert.Len(t, text, 919, "the length that the comment states")
 }
 
-func TestTextSaysThatThereIsAnExporterButNotWhich(t *testing.T) {
+func TestTextHasNoExporter(t *testing.T) {
 	c := challenge.New("sign-in", origin)
 	c.Exporter = []byte("0123456789abcdef0123456789abcdef")
 	text, err := c.MarshalText()
@@ -72,7 +72,7 @@ func TestUnfitChallengesHaveNoText(t *testing.T) {
 	}{
 		{"zero value", func(c *challenge.Challenge) { *c = challenge.Challenge{} }, "purpose is empty"},
 		{"no audience", func(c *challenge.Challenge) { c.Audience = "" }, "audience is empty"},
-		{"no nonce", func(c *challenge.Challenge) { clear(c.Nonce[:]) }, "challenge has no nonce; make it with New"},
+		{"no nonce", func(c *challenge.Challenge) { clear(c.Nonce[:]) }, "challenge has no nonce"},
 		{"no time", func(c *challenge.Challenge) { c.Time = time.Time{} }, "challenge has no time between 1970 and 9999"},
 		{"time after 9999", func(c *challenge.Challenge) { c.Time = time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC) }, "challenge has no time between 1970 and 9999"},
 		{"long purpose", func(c *challenge.Challenge) { c.Purpose = strings.Repeat("p", 129) }, "purpose has 129 bytes, more than 128"},
@@ -93,7 +93,7 @@ func TestUnfitChallengesHaveNoText(t *testing.T) {
 	}
 }
 
-// plain is the content of a text form, to be spoilt.
+// plain is the content of a valid text, in hexadecimal.
 var plain = "01" + strings.Repeat("00", 31) + // nonce
 	"000000006955B900" + // 2026-01-01
 	"00" + // not bound
@@ -112,7 +112,7 @@ func TestTextHasOneSpelling(t *testing.T) {
 	var c challenge.Challenge
 	require.NoError(t, c.UnmarshalText([]byte(good)))
 
-	// 47 bytes end in a character of which two bits must be zero.
+	// The last character of 47 encoded bytes has two bits that must be zero.
 	last := good[len(good)-1]
 	require.Contains(t, "AEIMQUYcgkosw048", string(last))
 	loose := good[:len(good)-1] + string(last+1)
@@ -137,7 +137,7 @@ func TestTextHasOneSpelling(t *testing.T) {
 		{"time of 0", text(t, plain[:64]+"0000000000000000"+plain[80:]), "challenge has no time between 1970 and 9999"},
 		{"time after 9999", text(t, plain[:64]+"0000003AFFF44180"+plain[80:]), "time is after the year 9999"},
 		{"time that is negative as int64", text(t, plain[:64]+"8000000000000000"+plain[80:]), "time is after the year 9999"},
-		{"nonce of zeros", text(t, "00"+plain[2:]), "challenge has no nonce; make it with New"},
+		{"nonce of zeros", text(t, "00"+plain[2:]), "challenge has no nonce"},
 		{"no purpose", text(t, plain[:82]+"0000"+"000161"), "purpose is empty"},
 		{"purpose of a NUL", text(t, plain[:82]+"000100"+"000161"), `purpose has a control character, '\x00', at byte 0`},
 		{"too long", "slc1." + strings.Repeat("A", 915), "920 characters, more than 919"},

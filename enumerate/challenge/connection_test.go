@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestConnectionIsPartOfTheAnswer(t *testing.T) {
+func TestExporterIsSigned(t *testing.T) {
 	ca := newAuthority(t, "Root", nil, testkeys.RSA(2048, 2))
 	key := testkeys.RSA(2048, 0)
 	v := verifier(ca)
@@ -37,7 +37,7 @@ func TestConnectionIsPartOfTheAnswer(t *testing.T) {
 	assert.Equal(t, challenge.WrongSignature, reason(t, err), "an answer passed on through another connection")
 }
 
-// exporters returns what both ends of a TLS connection export (RFC 9266).
+// exporters returns the values that both ends of a TLS connection export (RFC 9266).
 func exporters(t *testing.T) (client, server []byte) {
 	t.Helper()
 	key := testkeys.ECDSA(elliptic.P256(), 2)
@@ -47,7 +47,7 @@ func exporters(t *testing.T) (client, server []byte) {
 	defer near.Close()
 	defer far.Close()
 	s := tls.Server(far, &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{cert}, PrivateKey: key}}})
-	c := tls.Client(near, &tls.Config{InsecureSkipVerify: true}) // whom it talks to does not matter here
+	c := tls.Client(near, &tls.Config{InsecureSkipVerify: true}) // the server is not what is tested
 	done := make(chan error, 1)
 	go func() { done <- s.Handshake() }()
 	require.NoError(t, c.Handshake())
@@ -61,16 +61,16 @@ func exporters(t *testing.T) (client, server []byte) {
 	return export(c), export(s)
 }
 
-// Somebody in the middle has one connection with each side. Even a client that
-// is led to name the right audience does not sign in for him.
-func TestRelayThroughAnotherConnectionIsRefused(t *testing.T) {
+// An attacker in the middle has one connection with each side. The answer of a
+// client that names the right audience does not sign the attacker in.
+func TestRelayThroughAnotherConnection(t *testing.T) {
 	ca := newAuthority(t, "Root", nil, testkeys.RSA(2048, 2))
 	key := testkeys.RSA(2048, 0)
 	cert := ca.issue(t, key.Public())
 	v, given := verifier(ca), at("sign-in")
 	given.Bound = true
 	victim, _ := exporters(t)
-	own, server := exporters(t)
+	attacker, server := exporters(t)
 
 	client := given
 	client.Exporter = victim
@@ -78,7 +78,7 @@ func TestRelayThroughAnotherConnectionIsRefused(t *testing.T) {
 	_, err := v.Verify(t.Context(), given, respond(t, key, cert, client))
 	assert.Equal(t, challenge.WrongSignature, reason(t, err))
 
-	client.Exporter = own
+	client.Exporter = attacker
 	_, err = v.Verify(t.Context(), given, respond(t, key, cert, client))
 	assert.NoError(t, err)
 }

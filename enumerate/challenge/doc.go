@@ -1,9 +1,7 @@
-// Package challenge lets a server find out who holds a sign-in certificate: it
-// sends a challenge, the client signs it with the key of the certificate, and
-// the server verifies the answer. The package knows nothing of cards. A server
-// that imports it gets no PC/SC.
-//
-// # What most people do
+// Package challenge verifies who holds the key of a sign-in certificate. The server
+// sends a challenge, the client signs it with the key of the certificate, and the
+// server verifies the answer. The package does not use cards: a server that imports
+// it gets no PC/SC.
 //
 // A server makes a challenge, keeps it in the session and sends it as text:
 //
@@ -11,43 +9,70 @@
 //	session.Challenge = c
 //	text, err := c.MarshalText()
 //
-// A client reads the text and signs, with any [crypto.Signer]. It says itself
-// whom it talks to:
+// A client reads the text and signs with any [crypto.Signer], such as a key of
+// package enumerate. The client supplies the audience from its own configuration:
 //
 //	var c challenge.Challenge
 //	err := c.UnmarshalText(text)
 //	answer, err := challenge.Respond(key, certificate, c, "https://example.com")
 //
-// The server takes the challenge out of the session, so that it is used once,
+// The server takes the challenge out of the session, so that it is answered once,
 // and verifies:
 //
 //	v := challenge.Verifier{Roots: roots, Intermediates: intermediates}
-//	who, err := v.Verify(ctx, c, answer)
+//	id, err := v.Verify(ctx, c, answer)
 //
-// [Verifier.Verify] returns the name of the person, the chain and what each of
-// Windows' rules says of the certificate, or a [*Refusal] for the log.
+// [Verifier.Verify] returns the name of the user, the chain and the verdict of each
+// of Windows' rules, or a [*Refusal] for the log. The example of [Verifier] is a
+// whole server.
 //
-// # What it does not do
+// # If a field is not set
 //
-// It keeps no nonces: the session does. It has no protocol of its own over the
-// network, does not fetch revocation lists ([Verifier.Revoked] may), and looks
-// up no accounts ([Verifier.Accept] may). An answer carries the certificate and
-// no other: the authorities in between are the server's to know.
+// The zero [Verifier] refuses every answer. With Roots alone it is as strict as it
+// can be, except for revocation, which needs a source:
 //
-// An answer shows that the key was used after the challenge was made, for this
-// purpose and audience. It does not show that the key is on a card; the policies
-// of the issuer do.
+//	field          not set
+//	Roots          every answer is refused
+//	Intermediates  only certificates of Roots are accepted
+//	Policy         RSA keys only, with smart card logon, as Windows is installed
+//	Waive          every rule must pass
+//	MaxAge         5 minutes; a negative one refuses every answer
+//	AllowWeakKeys  every key of a chain has 2048 bits (RSA) or 256 (curves)
+//	Revoked        revocation is NOT checked: a lost card signs in until it expires
+//	SignIn         the name comes from the certificate
+//	Accept         a name that is not in the certificate is refused
+//	SeveralNames   a certificate with several names is refused
+//	Now            time.Now
 //
-// # What is signed
+// A session without a challenge gives the zero [Challenge], which is refused. A
+// challenge that is [Challenge.Bound] is refused without an exporter.
 //
-// The client never signs bytes that somebody else chose. It signs
+// # Limits
+//
+// The package keeps no nonces: the session does. It has no network protocol,
+// fetches no revocation lists ([Verifier.Revoked] may) and looks up no accounts
+// ([Verifier.Accept] may). An answer carries only the client's certificate: the
+// server knows the CAs.
+//
+// An answer proves that the key was used after the challenge was made, for this
+// purpose and audience. It does not prove that the key is on a card; that follows
+// from the policy of the issuer.
+//
+// Chains are built by crypto/x509. Name constraints on UPNs, e-mail addresses and
+// directory names are applied here, to every certificate below the issuer (RFC
+// 5280, 4.2.1.10). The RFC does not define them for UPNs; here "@example.com" is
+// the domain, ".example.com" the domains below it and "alice@example.com" the one
+// name, all without case. A constraint that cannot be applied to a name refuses it.
+//
+// # Signed data
+//
+// The client never signs bytes that the server chose. It signs
 //
 //	message = "smartlogon challenge answer" || 00 || SHA-256(statement)
 //
-// 27 ASCII characters, a zero byte and 32 bytes of hash, 60 bytes in all.
-// Signed data of TLS, SSH, CMS, Kerberos and certificates all begin otherwise.
-// The statement is eight fields, each of them its length in two bytes (big
-// endian) and then its bytes:
+// 27 ASCII characters, a zero byte and 32 bytes of hash, 60 bytes in all. The signed
+// data of TLS, SSH, CMS, Kerberos and certificates begins differently. The statement
+// has eight fields, each as its length in two bytes (big endian) and its bytes:
 //
 //	field      bytes
 //	version    1     01
@@ -57,7 +82,7 @@
 //	audience   1–512 UTF-8
 //	nonce      32
 //	time       8     seconds since 1970-01-01T00:00:00Z, big endian
-//	exporter   0–255 empty where the answer is not tied to a TLS connection
+//	exporter   0–255 empty if the answer is not bound to a TLS connection
 //
 // The algorithm follows from the key:
 //
@@ -68,17 +93,17 @@
 //	05  P-521    ECDSA with SHA-512
 //	06  Ed25519  of the message itself
 //
-// An RSA or EdDSA signature is in the form that the algorithm defines, an ECDSA
-// signature is the DER of SEQUENCE { r INTEGER, s INTEGER } (RFC 3279 2.2.3).
+// RSA and EdDSA signatures have the form of their algorithm. An ECDSA signature is the
+// DER of SEQUENCE { r INTEGER, s INTEGER } (RFC 3279, 2.2.3).
 //
-// # What is sent
+// # Formats
 //
-// The text form of a challenge is "slc1." and the base64url encoding (RFC 4648
+// The text of a challenge is "slc1." and the base64url encoding (RFC 4648,
 // 5), without padding, of
 //
 //	32  nonce
 //	 8  time, as above
-//	 1  01 where the answer is to be tied to the TLS connection, else 00
+//	 1  01 if the answer must be bound to the TLS connection, else 00
 //	 2  length of the purpose, and the purpose
 //	 2  length of the audience, and the audience
 //
@@ -89,6 +114,6 @@
 //	2  length of the certificate, and its DER
 //	2  length of the signature, and the signature
 //
-// Both have exactly one spelling; anything else is refused. The digit in front
-// is the version. A later version of this package reads what this one writes.
+// Both have exactly one spelling; any other is refused. The digit in the prefix is
+// the version. A later version of this package reads what this one writes.
 package challenge

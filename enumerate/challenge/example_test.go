@@ -22,16 +22,16 @@ import (
 	"github.com/smartlogon/smartlogon/internal/testkeys"
 )
 
-// A server in two handlers. GET makes a challenge and keeps it with the
-// session, POST takes it away again and verifies the answer.
+// A server with two handlers. GET makes a challenge and keeps it in the session. POST
+// removes it from the session and verifies the answer.
 func ExampleVerifier() {
-	const me = "https://example.com"
+	const audience = "https://example.com"
 	verifier := &challenge.Verifier{Roots: exampleRoots()}
 
 	var sessions sync.Map // cookie value to challenge.Challenge
 	handler := http.NewServeMux()
 	handler.HandleFunc("GET /sign-in", func(w http.ResponseWriter, r *http.Request) {
-		c := challenge.New("sign-in", me)
+		c := challenge.New("sign-in", audience)
 		text, err := c.MarshalText()
 		if err != nil {
 			http.Error(w, "error", http.StatusInternalServerError)
@@ -54,16 +54,16 @@ func ExampleVerifier() {
 			http.Error(w, "too long", http.StatusRequestEntityTooLarge)
 			return
 		}
-		who, err := verifier.Verify(r.Context(), given, answer)
+		id, err := verifier.Verify(r.Context(), given, answer)
 		if refused := (*challenge.Refusal)(nil); errors.As(err, &refused) {
 			fmt.Println("log:", refused.Reason)
-			http.Error(w, "no", http.StatusForbidden) // and no more than that
+			http.Error(w, "no", http.StatusForbidden) // no details
 			return
 		}
 		if err != nil {
-			return // the client has gone
+			return // the request was canceled
 		}
-		fmt.Fprint(w, "welcome, ", who.Name.Value)
+		fmt.Fprint(w, "welcome, ", id.Name.Value)
 	})
 
 	server := httptest.NewServer(handler)
@@ -77,7 +77,7 @@ func ExampleVerifier() {
 		log.Fatal(err)
 	}
 	key, cert := exampleKey()
-	answer, err := challenge.Respond(key, cert, c, me)
+	answer, err := challenge.Respond(key, cert, c, audience)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -86,20 +86,20 @@ func ExampleVerifier() {
 		fmt.Println(status, strings.TrimSpace(body))
 	}
 	post()
-	post() // the same answer again
+	post() // replayed
 	// Output:
 	// 200 welcome, alice@example.com
 	// log: no challenge was given
 	// 403 no
 }
 
-// A client says whom it talks to. A challenge that somebody passes on from
-// another server is not answered, and the card is not asked.
+// The client names the server that it means. A challenge that another server relays
+// is not answered, and the key is not used.
 func ExampleRespond() {
 	key, cert := exampleKey()
 
 	text, _ := challenge.New("sign-in", "https://bank.example").MarshalText()
-	// …the text travels to the client, by way of another server:
+	// Another server relays the text to the client.
 
 	var c challenge.Challenge
 	if err := c.UnmarshalText(text); err != nil {
@@ -115,8 +115,8 @@ func ExampleRespond() {
 	// true <nil>
 }
 
-// A refusal has a reason for programs and a text for the log. A certificate
-// with an elliptic curve is refused as Windows does without the policy.
+// A refusal has a reason for programs and a text for the log. Windows offers no key
+// on an elliptic curve unless a policy allows it.
 func ExampleRefusal() {
 	verifier := challenge.Verifier{Roots: exampleRoots()}
 	key, cert := exampleCurveKey()
@@ -131,8 +131,8 @@ func ExampleRefusal() {
 	fmt.Println(errors.As(err, &refused), refused.Reason == challenge.NotOffered)
 
 	verifier.Policy = rules.Policy{EnumerateECCCerts: true}
-	who, err := verifier.Verify(context.Background(), c, answer)
-	fmt.Println(who.Name.Value, err)
+	id, err := verifier.Verify(context.Background(), c, answer)
+	fmt.Println(id.Name.Value, err)
 	// Output:
 	// true true
 	// alice@example.com <nil>
@@ -151,8 +151,8 @@ func fetch(r *http.Response, err error) (string, int) {
 	return string(body), r.StatusCode
 }
 
-// What follows is not part of the examples: a key and a certificate to sign
-// with. A program gets both from package enumerate, or from a file.
+// The functions below are not part of the examples. A program gets a key and a
+// certificate from package enumerate, or from a file.
 
 func exampleRoots() *x509.CertPool {
 	text, err := os.ReadFile("testdata/golden/root.pem")

@@ -2,15 +2,15 @@ package challenge
 
 import "encoding/binary"
 
-// appendField adds a field: its length in two bytes, the high one first, then
-// its bytes. Every caller has bounded the length.
+// appendField appends the length of value in two bytes, big endian, and value. The
+// callers bound the length.
 func appendField(dst, value []byte) []byte {
 	dst = binary.BigEndian.AppendUint16(dst, uint16(len(value)))
 	return append(dst, value...)
 }
 
-// fields reads what was written with appendField and fixed sizes. After the
-// first short read it yields nothing, and done reports false.
+// fields reads what appendField wrote, and numbers. After a read beyond the end it
+// returns zero values and done reports false.
 type fields struct {
 	rest  []byte
 	short bool
@@ -48,8 +48,8 @@ func (f *fields) uint64() uint64 {
 	return 0
 }
 
-// field returns the next field that appendField wrote.
+// field returns the next field of appendField.
 func (f *fields) field() []byte { return f.take(int(f.uint16())) }
 
-// done reports whether everything was there and nothing is left.
+// done reports whether no read went beyond the end and nothing is left.
 func (f *fields) done() bool { return !f.short && len(f.rest) == 0 }

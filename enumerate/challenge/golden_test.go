@@ -21,9 +21,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-var update = flag.Bool("update", false, "make the golden files in testdata anew")
+var update = flag.Bool("update", false, "write the golden files in testdata")
 
-// A golden file is an answer with all that led to it.
+// A golden file has an answer and the values that it is made from.
 type golden struct {
 	Challenge, Audience string
 	Exporter            []byte
@@ -63,11 +63,11 @@ func (g golden) write(t *testing.T, name string) {
 	require.NoError(t, os.WriteFile(filepath.Join("testdata", "golden", name+".txt"), []byte(text), 0o644))
 }
 
-// algorithmNumbers are those of the package comment.
+// algorithmNumbers has the numbers in the package comment.
 var algorithmNumbers = map[string]byte{"rsa-pkcs1": 1, "rsa-pss": 2, "p256": 3, "p384": 4, "p521": 5, "ed25519": 6}
 
-// byHand builds statement and message from the package comment alone.
-func (g *golden) byHand(c challenge.Challenge, algorithm byte) {
+// build sets statement and message, following the package comment.
+func (g *golden) build(c challenge.Challenge, algorithm byte) {
 	certificate := sha256.Sum256(g.Certificate)
 	s := []byte{0, 1, 1, 0, 1, algorithm, 0, 32}
 	s = append(s, certificate[:]...)
@@ -106,7 +106,7 @@ func TestGoldenAnswers(t *testing.T) {
 			c.Exporter = g.Exporter
 
 			want := golden{Certificate: g.Certificate, Exporter: g.Exporter}
-			want.byHand(c, algorithmNumbers[kind.name])
+			want.build(c, algorithmNumbers[kind.name])
 			assert.Equal(t, want.Statement, g.Statement)
 			assert.Equal(t, want.Message, g.Message)
 
@@ -126,8 +126,8 @@ func TestGoldenAnswers(t *testing.T) {
 	}
 }
 
-// updateGolden makes all golden files, the same each time: signatures of the
-// fixed keys do not vary, see keyKinds.
+// updateGolden writes the golden files. They are the same each time, as the keys of
+// keyKinds are fixed and sign deterministically.
 func updateGolden(t *testing.T) {
 	ca := newAuthority(t, "Golden Root", nil, testkeys.RSA(2048, 2))
 	dir := filepath.Join("testdata", "golden")
@@ -145,7 +145,7 @@ func updateGolden(t *testing.T) {
 		text, err := c.MarshalText()
 		require.NoError(t, err)
 		g := golden{Challenge: string(text), Audience: origin, Exporter: c.Exporter, Certificate: ca.issue(t, kind.key.Public())}
-		g.byHand(c, algorithmNumbers[kind.name])
+		g.build(c, algorithmNumbers[kind.name])
 		g.Answer = respond(t, kind.key, g.Certificate, c)
 		g.Signature = g.Answer[4+1+2+len(g.Certificate)+2:]
 		g.write(t, kind.name)

@@ -52,7 +52,7 @@ var oddLeaves = []struct {
 	}},
 }
 
-func TestVerifyTakesWhatIsOffered(t *testing.T) {
+func TestVerifyAcceptsOddLeaves(t *testing.T) {
 	root := newAuthority(t, "Root", nil, testkeys.RSA(2048, 2))
 	key := testkeys.RSA(2048, 0)
 	for _, tt := range oddLeaves {
@@ -85,7 +85,7 @@ func TestVerifyTakesWhatIsOffered(t *testing.T) {
 			other := newAuthority(t, "Root", nil, testkeys.RSA(2048, 1))
 			v = verifier(other)
 			_, err = v.Verify(t.Context(), c, respond(t, key, der, c))
-			assert.Equal(t, challenge.Untrusted, reason(t, err), "its signature counts")
+			assert.Equal(t, challenge.Untrusted, reason(t, err), "the issuer's signature is checked")
 		})
 	}
 }
@@ -100,11 +100,10 @@ func TestMalformedCriticalExtension(t *testing.T) {
 	assert.EqualError(t, challenge.CheckCertificate(der), "challenge: refused: certificate is not trusted: critical extension 2.5.29.32 is not supported or malformed")
 }
 
-// Every certificate that a Verifier with the most lenient fields refuses for its
-// own sake is known to the client before it uses the key.
+// CheckCertificate reports the refusals that depend on the certificate alone.
 func TestCheckCertificate(t *testing.T) {
 	root := newAuthority(t, "Root", nil, testkeys.RSA(2048, 2))
-	known := map[challenge.Reason]int{}
+	counts := map[challenge.Reason]int{}
 	for _, tt := range refusals(t) {
 		if tt.key != nil || tt.issuer != nil || tt.given != nil || tt.answer != nil {
 			continue
@@ -118,7 +117,7 @@ func TestCheckCertificate(t *testing.T) {
 			continue
 		}
 		assert.Equal(t, tt.reason, reason(t, err), tt.name)
-		known[tt.reason]++
+		counts[tt.reason]++
 	}
 	assert.Equal(t, map[challenge.Reason]int{
 		challenge.MalformedCertificate: 1,
@@ -126,7 +125,7 @@ func TestCheckCertificate(t *testing.T) {
 		challenge.Untrusted:            1,
 		challenge.MalformedName:        3,
 		challenge.NotOffered:           1,
-	}, known)
+	}, counts)
 
 	for name, der := range map[string][]byte{
 		"nothing": nil,

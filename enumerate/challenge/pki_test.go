@@ -32,7 +32,7 @@ var (
 	oidSubjectAltName = asn1.ObjectIdentifier{2, 5, 29, 17}
 	oidSmartCardLogon = asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 311, 20, 2, 2}
 
-	// clock is when all tests take place.
+	// clock is the time of all tests.
 	clock = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
 )
 
@@ -53,12 +53,12 @@ func rfc822Name(s string) func(*cryptobyte.Builder) {
 	}
 }
 
-// rawName is a GeneralName, tag and length included.
+// rawName writes a GeneralName with its tag and length.
 func rawName(der string) func(*cryptobyte.Builder) {
 	return func(b *cryptobyte.Builder) { b.AddBytes([]byte(der)) }
 }
 
-// san is a subject alternative name extension.
+// san returns a subject alternative name extension.
 func san(critical bool, names ...func(*cryptobyte.Builder)) pkix.Extension {
 	var b cryptobyte.Builder
 	b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
@@ -126,8 +126,8 @@ func (a *authority) issue(t testing.TB, pub crypto.PublicKey, edit ...func(*x509
 	return a.sign(t, template, pub)
 }
 
-// issueRaw issues a certificate with bytes in it that crypto/x509 does not
-// write: spoil changes it, without changing its length, and it is signed again.
+// issueRaw issues a certificate that crypto/x509 does not write: spoil changes bytes,
+// but not the length, and the certificate is signed again.
 func (a *authority) issueRaw(t testing.TB, pub crypto.PublicKey, spoil func([]byte) []byte, edit ...func(*x509.Certificate)) []byte {
 	t.Helper()
 	der := a.issue(t, pub, edit...)
@@ -164,15 +164,15 @@ func pool(certs ...*x509.Certificate) *x509.CertPool {
 	return p
 }
 
-// A repeatable ECDSA key signs the same bytes in the same way (RFC 6979).
+// A repeatable ECDSA key signs deterministically (RFC 6979).
 type repeatable struct{ *ecdsa.PrivateKey }
 
 func (k repeatable) Sign(_ io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
 	return k.PrivateKey.Sign(nil, digest, opts)
 }
 
-// A fixedSalt key signs RSASSA-PSS with a salt of zeros (RFC 8017, 9.1.1), so
-// that it too signs the same bytes in the same way.
+// A fixedSalt key signs RSASSA-PSS deterministically, with a salt of zeros (RFC 8017,
+// 9.1.1).
 type fixedSalt struct{ *rsa.PrivateKey }
 
 func (k fixedSalt) Sign(rand io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
@@ -195,7 +195,7 @@ func (k fixedSalt) Sign(rand io.Reader, digest []byte, opts crypto.SignerOpts) (
 	return s.FillBytes(make([]byte, k.Size())), nil
 }
 
-// A keyKind is a key of each kind that can answer.
+// A keyKind is a key that an answer can be signed with.
 type keyKind struct {
 	name string
 	key  crypto.Signer
@@ -212,7 +212,7 @@ func keyKinds() []keyKind {
 	}
 }
 
-// p224Key is a key that no answer can be signed with.
+// p224Key returns a key that no answer can be signed with.
 func p224Key(t testing.TB) crypto.Signer {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P224(), rand.Reader)

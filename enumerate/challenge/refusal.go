@@ -2,68 +2,67 @@ package challenge
 
 import "fmt"
 
-// A Reason says why an answer was refused.
+// A Reason is why an answer was refused.
 type Reason int
 
 const (
-	// NoRoots results when the Verifier has no Roots. The system's own are
-	// never used: whoever may issue names must be chosen.
+	// NoRoots: the Verifier has no Roots. The roots of the system are never
+	// used.
 	NoRoots Reason = iota + 1
-	// UnfitChallenge results when the given challenge is none that [New]
-	// makes: most often the zero value, because the session had none.
+	// UnfitChallenge: the given challenge is not one of [New], most often
+	// because the session had none.
 	UnfitChallenge
-	// Unbound results when the given challenge asks for a TLS connection and
-	// its Exporter is not set.
+	// Unbound: the given challenge requires a TLS connection, and its Exporter
+	// is not set.
 	Unbound
-	// TooLate results when the answer came after MaxAge.
+	// TooLate: the answer came after MaxAge.
 	TooLate
-	// TooEarly results when the challenge is more than a minute from the
-	// future, by Now.
+	// TooEarly: the time of the challenge is more than a minute after Now.
 	TooEarly
-	// MalformedAnswer results when the answer is not what [Respond] returns.
+	// MalformedAnswer: the answer is not in the format of [Respond].
 	MalformedAnswer
-	// MalformedCertificate results when the certificate cannot be read, be it
-	// by crypto/x509 or by the stricter reader that names come from.
+	// MalformedCertificate: the certificate, its key or its extension list
+	// cannot be parsed.
 	MalformedCertificate
-	// RepeatedExtension results when the certificate has an extension twice.
-	// Readers differ in which one they take.
+	// RepeatedExtension: the certificate has an extension twice. Programs
+	// differ in which one they use.
 	RepeatedExtension
-	// UnfitKey results when the certificate's key is of another kind than the
-	// answer's algorithm, or an RSA key under 2048 or over 8192 bits.
+	// UnfitKey: the algorithm of the answer is not that of the certificate's
+	// key, or the key is too short (see [Verifier.AllowWeakKeys]) or has more
+	// than 8192 bits.
 	UnfitKey
-	// WrongSignature results when the signature is not one by the
-	// certificate's key over the given challenge. An answer to another
-	// challenge, audience, purpose or connection looks like this.
+	// WrongSignature: the certificate's key did not sign the given challenge.
+	// An answer to another challenge, audience, purpose or connection gives
+	// this reason.
 	WrongSignature
-	// Untrusted results when no chain leads to the Roots now: unknown issuer,
-	// expired, a critical extension that nobody understood.
+	// Untrusted: no chain leads to Roots now. The issuer is unknown, a
+	// certificate is expired, a critical extension is not supported, or name
+	// constraints that crypto/x509 applies are violated.
 	Untrusted
-	// IssuerUsage results when every chain has an issuer whose own extended
-	// key usage is not for sign-in.
+	// IssuerUsage: every chain has an issuer whose extended key usage does not
+	// cover sign-in.
 	IssuerUsage
-	// IssuerKey results when every chain has an issuer whose key is too short;
-	// see [Verifier.AllowWeakKeys].
+	// IssuerKey: every chain has an issuer whose key is too short; see
+	// [Verifier.AllowWeakKeys].
 	IssuerKey
-	// NameConstraint results when every chain has an issuer whose name
-	// constraints exclude a name below it, do not permit it, or cannot be
-	// applied to it.
+	// NameConstraint: every chain has an issuer whose name constraints exclude
+	// or do not permit a name below it, or cannot be applied to one.
 	NameConstraint
-	// NotOffered results when a rule of Windows says that the certificate is
-	// none to sign in with.
+	// NotOffered: a rule of Windows says that the certificate is not one to
+	// sign in with.
 	NotOffered
-	// MalformedName results when the subject alternative name cannot be read.
+	// MalformedName: the subject alternative name cannot be read.
 	MalformedName
-	// SeveralNames results when the certificate has several different names.
+	// SeveralNames: the certificate has several different names.
 	SeveralNames
-	// NoName results when SignIn gives no name: the certificate has none and no
-	// hint was given, or the sign-in document rules this sign-in out.
+	// NoName: SignIn returns no name. The certificate has none and there is no
+	// hint, or the sign-in document rules this sign-in out.
 	NoName
-	// UnprovenName results when the name does not come from the certificate
-	// and Accept is not set to say whose it is.
+	// UnprovenName: the name is not in the certificate, and Accept is not set.
 	UnprovenName
-	// NotAccepted results when Accept returned an error.
+	// NotAccepted: Accept returned an error.
 	NotAccepted
-	// Revoked results when Revoked returned an error for every chain.
+	// Revoked: Revoked returned an error for every chain.
 	Revoked
 
 	endOfReasons
@@ -72,7 +71,7 @@ const (
 var reasonText = [endOfReasons]string{
 	NoRoots:              "verifier has no roots",
 	UnfitChallenge:       "no challenge was given",
-	Unbound:              "challenge is not tied to the connection",
+	Unbound:              "challenge is not bound to the connection",
 	TooLate:              "challenge is too old",
 	TooEarly:             "challenge is from the future",
 	MalformedAnswer:      "answer is malformed",
@@ -93,7 +92,7 @@ var reasonText = [endOfReasons]string{
 	Revoked:              "certificate is not cleared of revocation",
 }
 
-// String says the reason in a few words, for a log.
+// String returns the reason in a few words, for a log.
 func (r Reason) String() string {
 	if r <= 0 || r >= endOfReasons {
 		return fmt.Sprintf("reason %d", int(r))
@@ -101,11 +100,11 @@ func (r Reason) String() string {
 	return reasonText[r]
 }
 
-// A Refusal is the error of [Verifier.Verify]. It is for the log of the server.
-// The client is told "no": each detail helps an attacker more than a person.
+// A Refusal is the error of [Verifier.Verify]. It is for the log of the server. The
+// client should get no details, which help an attacker more than a user.
 type Refusal struct {
 	Reason Reason
-	Err    error // what was found; may be nil
+	Err    error // the cause; may be nil
 }
 
 func (r *Refusal) Error() string {

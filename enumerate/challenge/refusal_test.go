@@ -9,6 +9,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"errors"
+	"reflect"
 	"testing"
 	"time"
 
@@ -31,7 +32,57 @@ func TestZeroVerifierRefusesEverything(t *testing.T) {
 	assert.EqualError(t, err, "challenge: refused: verifier has no roots")
 }
 
-// A refusal is one thing that is wrong with an otherwise good sign-in.
+// TestFieldsThatAreNotSet follows the table of the package comment.
+func TestFieldsThatAreNotSet(t *testing.T) {
+	root := newAuthority(t, "Root", nil, testkeys.RSA(2048, 2))
+	issuer := newAuthority(t, "Issuer", root, testkeys.RSA(2048, 1))
+	weak := newAuthority(t, "Root", nil, testkeys.RSA(1024, 0))
+	key := testkeys.RSA(2048, 0)
+	curve, ed25519 := testkeys.ECDSA(elliptic.P256(), 0), testkeys.Ed25519()
+	two := withSAN(false, upnName("alice@example.com"), upnName("root@example.com"))
+	tests := []struct {
+		field  string
+		reason challenge.Reason // 0: accepted
+		key    crypto.Signer
+		cert   []byte
+		roots  *x509.CertPool
+		edit   func(*challenge.Verifier) // another field
+		age    time.Duration
+	}{
+		{field: "Roots", reason: challenge.NoRoots, key: key, cert: root.issue(t, key.Public())},
+		{field: "Intermediates", reason: challenge.Untrusted, key: key, cert: issuer.issue(t, key.Public()), roots: pool(root.cert)},
+		{field: "Policy", reason: challenge.NotOffered, key: curve, cert: root.issue(t, curve.Public()), roots: pool(root.cert)},
+		{field: "Waive", reason: challenge.NotOffered, key: ed25519, cert: root.issue(t, ed25519.Public()), roots: pool(root.cert)},
+		{field: "MaxAge", reason: challenge.TooLate, key: key, cert: root.issue(t, key.Public()), roots: pool(root.cert), age: 6 * time.Minute},
+		{field: "AllowWeakKeys", reason: challenge.IssuerKey, key: key, cert: weak.issue(t, key.Public()), roots: pool(weak.cert)},
+		{field: "Revoked", key: key, cert: root.issue(t, key.Public()), roots: pool(root.cert)},
+		{field: "SignIn", key: key, cert: root.issue(t, key.Public()), roots: pool(root.cert)},
+		{field: "Accept", reason: challenge.UnprovenName, key: key, cert: root.issue(t, key.Public()), roots: pool(root.cert),
+			edit: func(v *challenge.Verifier) { v.SignIn.Hint = "root@example.com" }},
+		{field: "SeveralNames", reason: challenge.SeveralNames, key: key, cert: root.issue(t, key.Public(), two), roots: pool(root.cert)},
+		{field: "Now", key: key, cert: root.issue(t, key.Public()), roots: pool(root.cert)},
+	}
+	assert.Len(t, tests, reflect.TypeFor[challenge.Verifier]().NumField(), "a row for each field")
+	for _, tt := range tests {
+		t.Run(tt.field, func(t *testing.T) {
+			v := challenge.Verifier{Roots: tt.roots}
+			if tt.edit != nil {
+				tt.edit(&v)
+			}
+			c := challenge.New("sign-in", origin)
+			c.Time = c.Time.Add(-tt.age)
+			id, err := v.Verify(t.Context(), c, respond(t, tt.key, tt.cert, c))
+			if tt.reason != 0 {
+				assert.Equal(t, tt.reason.String(), reason(t, err).String())
+				return
+			}
+			require.NoError(t, err)
+			assert.Equal(t, "alice@example.com", id.Name.Value)
+		})
+	}
+}
+
+// A refusal is one fault in an otherwise valid sign-in.
 type refusal struct {
 	name   string
 	reason challenge.Reason
@@ -55,7 +106,7 @@ func refusals(t *testing.T) []refusal {
 		{name: "no roots", reason: challenge.NoRoots, server: func(v *challenge.Verifier) { v.Roots = nil }},
 		{name: "session has no challenge", reason: challenge.UnfitChallenge, given: func(c *challenge.Challenge) { *c = challenge.Challenge{} }},
 		{name: "challenge without nonce", reason: challenge.UnfitChallenge, given: func(c *challenge.Challenge) { clear(c.Nonce[:]) }},
-		{name: "connection asked for and not given", reason: challenge.Unbound, given: func(c *challenge.Challenge) { c.Bound = true }},
+		{name: "exporter required and not set", reason: challenge.Unbound, given: func(c *challenge.Challenge) { c.Bound = true }},
 		{name: "a second after the default age", reason: challenge.TooLate, server: later(4*time.Minute + time.Second)},
 		{name: "a second after MaxAge", reason: challenge.TooLate, server: func(v *challenge.Verifier) { v.MaxAge = 59 * time.Second }},
 		{name: "negative MaxAge", reason: challenge.TooLate, server: func(v *challenge.Verifier) { v.MaxAge = -1 }},
@@ -63,7 +114,7 @@ func refusals(t *testing.T) []refusal {
 
 		{name: "empty answer", reason: challenge.MalformedAnswer, answer: func([]byte) []byte { return nil }},
 		{name: "answer cut short", reason: challenge.MalformedAnswer, answer: func(b []byte) []byte { return b[:len(b)-1] }},
-		{name: "answer goes on", reason: challenge.MalformedAnswer, answer: func(b []byte) []byte { return append(b, 0) }},
+		{name: "data after the answer", reason: challenge.MalformedAnswer, answer: func(b []byte) []byte { return append(b, 0) }},
 		{name: "answer of another version", reason: challenge.MalformedAnswer, answer: func(b []byte) []byte { b[3]++; return b }},
 		{name: "algorithm 0", reason: challenge.MalformedAnswer, answer: func(b []byte) []byte { b[4] = 0; return b }},
 		{name: "algorithm 7", reason: challenge.MalformedAnswer, answer: func(b []byte) []byte { b[4] = 7; return b }},
@@ -75,7 +126,7 @@ func refusals(t *testing.T) []refusal {
 				return bytes.Replace(der, []byte("\x55\x1D\x0F"), []byte("\x55\x1D\x8F"), 1)
 			}},
 		{name: "extension twice", reason: challenge.RepeatedExtension, cert: func(c *x509.Certificate) {
-			// CreateCertificate refuses to write it twice, so one is renamed below.
+			// CreateCertificate refuses to write it twice, so raw renames one.
 			twin := san(false, upnName("root@example.com"))
 			twin.Id = asn1.ObjectIdentifier{2, 5, 29, 127}
 			c.ExtraExtensions = append(c.ExtraExtensions, twin)
@@ -106,7 +157,7 @@ func refusals(t *testing.T) []refusal {
 		{name: "expired, and the policy shows it", reason: challenge.Untrusted, cert: func(c *x509.Certificate) { c.NotAfter = clock.Add(-time.Second) },
 			server: func(v *challenge.Verifier) { v.Policy.AllowTimeInvalidCertificates = true }},
 		{name: "not yet valid", reason: challenge.Untrusted, cert: func(c *x509.Certificate) { c.NotBefore = clock.Add(time.Second) }},
-		{name: "critical extension that nobody knows", reason: challenge.Untrusted, cert: func(c *x509.Certificate) {
+		{name: "unknown critical extension", reason: challenge.Untrusted, cert: func(c *x509.Certificate) {
 			c.ExtraExtensions = append(c.ExtraExtensions, pkix.Extension{Id: asn1.ObjectIdentifier{1, 2, 3}, Critical: true, Value: []byte{5, 0}})
 		}},
 		{name: "critical name that cannot be read whole", reason: challenge.MalformedName, cert: withSAN(true, upnName("a@b@c"))},
@@ -135,7 +186,7 @@ func refusals(t *testing.T) []refusal {
 			server: func(v *challenge.Verifier) { v.Waive, v.Policy = nil, rules.Policy{} }},
 		{name: "unreadable extended key usage, rule waived", reason: challenge.NotOffered,
 			raw: func(der []byte) []byte {
-				// The list ends before its extension does, which crypto/x509 lets pass.
+				// The list ends before the extension, which crypto/x509 accepts.
 				return bytes.Replace(der, []byte("\x30\x16\x06\x08"), []byte("\x30\x0A\x06\x08"), 1)
 			},
 			server: func(v *challenge.Verifier) { v.Waive = []rules.Rule{rules.EKU} }},
@@ -207,7 +258,7 @@ func TestVerifyRefuses(t *testing.T) {
 	}
 }
 
-func TestEveryReasonHasTextAndACase(t *testing.T) {
+func TestEveryReasonHasATextAndARow(t *testing.T) {
 	seen := map[challenge.Reason]bool{}
 	for _, tt := range refusals(t) {
 		seen[tt.reason] = true
@@ -219,7 +270,7 @@ func TestEveryReasonHasTextAndACase(t *testing.T) {
 		assert.NotContains(t, text, "reason ")
 		assert.NotContains(t, texts, text)
 		texts[text] = r
-		assert.True(t, seen[r], "%v has no case", r)
+		assert.True(t, seen[r], "%v has no row", r)
 	}
 	assert.Equal(t, "reason 0", challenge.Reason(0).String())
 	assert.Equal(t, "reason -1", challenge.Reason(-1).String())

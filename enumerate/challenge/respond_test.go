@@ -17,7 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A recorder counts what it is asked to sign, and lets a test spoil the result.
+// A recorder records what it signs. A test may change the signature.
 type recorder struct {
 	crypto.Signer
 	signed [][]byte
@@ -39,7 +39,7 @@ func (r *recorder) Sign(rand io.Reader, digest []byte, opts crypto.SignerOpts) (
 	return sig, err
 }
 
-// A messageRecorder hashes what it signs by itself, as cards with Ed25519 do.
+// A messageRecorder signs messages, as cards with Ed25519 do.
 type messageRecorder struct {
 	recorder
 	messages [][]byte
@@ -50,7 +50,7 @@ func (r *messageRecorder) SignMessage(rand io.Reader, msg []byte, opts crypto.Si
 	return r.Signer.Sign(rand, msg, opts)
 }
 
-func TestRespondAsksTheKeyOnce(t *testing.T) {
+func TestRespondUsesTheKeyOnce(t *testing.T) {
 	ca := newAuthority(t, "Root", nil, testkeys.RSA(2048, 2))
 	for _, kind := range keyKinds() {
 		t.Run(kind.name, func(t *testing.T) {
@@ -63,7 +63,7 @@ func TestRespondAsksTheKeyOnce(t *testing.T) {
 	}
 }
 
-func TestOnlyThePSSWrapperAsksForPSS(t *testing.T) {
+func TestPSS(t *testing.T) {
 	ca := newAuthority(t, "Root", nil, testkeys.RSA(2048, 2))
 	key := &recorder{Signer: testkeys.RSA(2048, 0)}
 	cert := ca.issue(t, key.Public())
@@ -82,7 +82,7 @@ func TestOnlyThePSSWrapperAsksForPSS(t *testing.T) {
 	assert.NoError(t, err, "other keys sign as ever")
 }
 
-func TestEd25519KeySignsTheMessageItself(t *testing.T) {
+func TestEd25519SignsTheMessage(t *testing.T) {
 	ca := newAuthority(t, "Root", nil, testkeys.RSA(2048, 2))
 	cert := ca.issue(t, testkeys.Ed25519().Public())
 	c := challenge.New("sign-in", origin)
@@ -99,8 +99,8 @@ func TestEd25519KeySignsTheMessageItself(t *testing.T) {
 	assert.Equal(t, plain.signed, card.messages)
 }
 
-// No choice of the server's reaches the signed bytes but through a hash.
-func TestServerCannotChooseWhatIsSigned(t *testing.T) {
+// The texts of the server are hashed before they are signed.
+func TestServerCannotChooseTheSignedBytes(t *testing.T) {
 	ca := newAuthority(t, "Root", nil, testkeys.RSA(2048, 2))
 	key := &recorder{Signer: testkeys.Ed25519()}
 	cert := ca.issue(t, key.Public())
@@ -122,7 +122,7 @@ func TestRespondRefuses(t *testing.T) {
 	good := testkeys.RSA(2048, 0)
 	cert := ca.issue(t, good.Public())
 	p224 := p224Key(t)
-	lost := errors.New("card is gone")
+	lost := errors.New("card was removed")
 	flip := func(b []byte) []byte { b[len(b)-1] ^= 1; return b }
 	other := func([]byte) []byte {
 		digest := sha256.Sum256([]byte("something else"))
@@ -138,7 +138,7 @@ func TestRespondRefuses(t *testing.T) {
 		audience string
 		is       error
 		text     string
-		asked    int // how often the key was used
+		uses     int // of the key
 	}{
 		{name: "relayed challenge", audience: "https://evil.example", is: challenge.ErrAudience,
 			text: `challenge: challenge is for another audience: "https://example.com", not "https://evil.example"`},
@@ -148,22 +148,22 @@ func TestRespondRefuses(t *testing.T) {
 			text: `challenge: challenge is for another audience: "https://example.com", not ""`},
 		{name: "zero challenge", edit: func(c *challenge.Challenge) { *c = challenge.Challenge{} }, audience: "",
 			text: "challenge: purpose is empty"},
-		{name: "connection asked for and not given", edit: func(c *challenge.Challenge) { c.Bound = true }, audience: origin,
-			text: "challenge: challenge asks for a TLS connection, and Exporter is not set; take it from the connection that carries the answer"},
+		{name: "exporter required and not set", edit: func(c *challenge.Challenge) { c.Bound = true }, audience: origin,
+			text: "challenge: challenge requires a TLS connection, and Exporter is not set"},
 		{name: "key of another certificate", key: &recorder{Signer: testkeys.RSA(2048, 1)}, audience: origin, is: challenge.ErrMismatch,
 			text: "challenge: key does not match the public key of the certificate"},
 		{name: "key of another kind", key: &recorder{Signer: testkeys.Ed25519()}, audience: origin, is: challenge.ErrMismatch,
 			text: "challenge: key does not match the public key of the certificate"},
-		{name: "card that signs with another key", key: &recorder{Signer: liar{good, testkeys.RSA(2048, 1)}}, audience: origin, is: challenge.ErrMismatch, asked: 1,
+		{name: "card that signs with another key", key: &recorder{Signer: mismatchedKey{good, testkeys.RSA(2048, 1)}}, audience: origin, is: challenge.ErrMismatch, uses: 1,
 			text: "challenge: key does not match the public key of the certificate: it returned a signature of 256 bytes that does not verify"},
-		{name: "card that garbles", key: &recorder{Signer: good, spoil: flip}, audience: origin, is: challenge.ErrMismatch, asked: 1,
+		{name: "card that returns a damaged signature", key: &recorder{Signer: good, spoil: flip}, audience: origin, is: challenge.ErrMismatch, uses: 1,
 			text: "challenge: key does not match the public key of the certificate: it returned a signature of 256 bytes that does not verify"},
-		{name: "card that signs something else", key: &recorder{Signer: good, spoil: other}, audience: origin, is: challenge.ErrMismatch, asked: 1,
+		{name: "card that signs something else", key: &recorder{Signer: good, spoil: other}, audience: origin, is: challenge.ErrMismatch, uses: 1,
 			text: "challenge: key does not match the public key of the certificate: it returned a signature of 256 bytes that does not verify"},
-		{name: "card that returns nothing", key: &recorder{Signer: good, spoil: func([]byte) []byte { return nil }}, audience: origin, is: challenge.ErrMismatch, asked: 1,
+		{name: "card that returns nothing", key: &recorder{Signer: good, spoil: func([]byte) []byte { return nil }}, audience: origin, is: challenge.ErrMismatch, uses: 1,
 			text: "challenge: key does not match the public key of the certificate: it returned a signature of 0 bytes that does not verify"},
-		{name: "card that is gone", key: &recorder{Signer: good, err: lost}, audience: origin, is: lost, asked: 1,
-			text: "challenge: sign: card is gone"},
+		{name: "card that was removed", key: &recorder{Signer: good, err: lost}, audience: origin, is: lost, uses: 1,
+			text: "challenge: sign: card was removed"},
 		{name: "P-224", key: &recorder{Signer: p224}, cert: ca.issue(t, p224.Public()), audience: origin,
 			text: "challenge: key is none of RSA, ECDSA on P-256, P-384 or P-521, and Ed25519"},
 	}
@@ -187,22 +187,22 @@ func TestRespondRefuses(t *testing.T) {
 				assert.ErrorIs(t, err, tt.is)
 			}
 			assert.Nil(t, answer)
-			assert.Len(t, key.signed, tt.asked)
+			assert.Len(t, key.signed, tt.uses)
 		})
 	}
 }
 
-func TestRespondRefusesWhatIsNoCertificate(t *testing.T) {
+func TestRespondRefusesMalformedCertificates(t *testing.T) {
 	ca := newAuthority(t, "Root", nil, testkeys.RSA(2048, 2))
 	key := testkeys.RSA(2048, 0)
 	cert := ca.issue(t, key.Public())
 	inPEM := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert})
 	for name, der := range map[string][]byte{
-		"nothing":        nil,
-		"PEM":            inPEM,
-		"cut short":      cert[:len(cert)-1],
-		"data behind it": append(bytes.Clone(cert), 0),
-		"64 KiB":         make([]byte, 64<<10),
+		"nothing":       nil,
+		"PEM":           inPEM,
+		"cut short":     cert[:len(cert)-1],
+		"data after it": append(bytes.Clone(cert), 0),
+		"64 KiB":        make([]byte, 64<<10),
 	} {
 		t.Run(name, func(t *testing.T) {
 			answer, err := challenge.Respond(key, der, challenge.New("sign-in", origin), origin)
@@ -212,11 +212,11 @@ func TestRespondRefusesWhatIsNoCertificate(t *testing.T) {
 	}
 }
 
-// A liar shows one key and signs with another, as a card does whose key was
-// made again after its certificate was written.
-type liar struct{ shown, used crypto.Signer }
+// A mismatchedKey has one public key and signs with another, as a card does whose key
+// was generated after the certificate was written.
+type mismatchedKey struct{ shown, used crypto.Signer }
 
-func (l liar) Public() crypto.PublicKey { return l.shown.Public() }
-func (l liar) Sign(rand io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
-	return l.used.Sign(rand, digest, opts)
+func (k mismatchedKey) Public() crypto.PublicKey { return k.shown.Public() }
+func (k mismatchedKey) Sign(rand io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
+	return k.used.Sign(rand, digest, opts)
 }

@@ -5,11 +5,11 @@ import (
 	"encoding/binary"
 )
 
-// signedContext begins every signed message. No other protocol's signed data begins
-// so: DER begins with a tag, TLS 1.3 with blanks, SSH with a length.
+// signedContext begins every signed message. The signed data of other protocols
+// begins differently: DER with a tag, TLS 1.3 with spaces, SSH with a length.
 const signedContext = "smartlogon challenge answer"
 
-// statementVersion is the first field of what is signed.
+// statementVersion is the first field of the statement.
 const statementVersion = 1
 
 // message returns the bytes that are signed: signedContext, a zero byte, and the
@@ -20,7 +20,7 @@ func message(a algorithm, cert []byte, c *Challenge) []byte {
 	return append(b, hash[:]...)
 }
 
-// statement returns everything an answer vouches for, field after field.
+// statement returns the fields that an answer signs.
 func statement(a algorithm, cert []byte, c *Challenge) []byte {
 	hash := sha256.Sum256(cert)
 	var seconds [8]byte

@@ -9,16 +9,16 @@ import (
 	"time"
 )
 
-// textPrefix begins every text form and carries its version.
+// textPrefix begins every text. The digit is the version.
 const textPrefix = "slc1."
 
-// maxText is the length of the longest text form.
+// maxText is the length of the longest text.
 var maxText = len(textPrefix) + base64.RawURLEncoding.EncodedLen(nonceSize+8+1+2+maxPurpose+2+maxAudience)
 
-// MarshalText returns the text form of c: at most 919 characters, all of them
-// letters, digits, '.', '-' and '_', so that it fits in a URL, a header or a
-// form as it is. [Challenge.Exporter] is left out; that it is set, or
-// [Challenge.Bound] is, goes along. The package comment has the bytes.
+// MarshalText returns the text of c: at most 919 letters, digits, '.', '-' and '_',
+// which need no escaping in a URL, a header or a form. [Challenge.Exporter] is not
+// in it; the receiver's Bound is set if Exporter or Bound is. The package comment
+// describes the format.
 func (c Challenge) MarshalText() ([]byte, error) {
 	if err := c.check(); err != nil && !errors.Is(err, errUnbound) {
 		return nil, fmt.Errorf("challenge: %w", err)
@@ -32,15 +32,14 @@ func (c Challenge) MarshalText() ([]byte, error) {
 	return base64.RawURLEncoding.AppendEncode([]byte(textPrefix), b), nil
 }
 
-// UnmarshalText reads what [Challenge.MarshalText] wrote. It takes no other
-// spelling: what it accepts is written again as the same characters. After an
-// error c is what it was.
+// UnmarshalText reads the text of [Challenge.MarshalText]. It accepts no other
+// spelling of the same challenge. After an error c is unchanged.
 func (c *Challenge) UnmarshalText(text []byte) error {
-	got, err := parseText(text)
+	parsed, err := parseText(text)
 	if err != nil {
 		return fmt.Errorf("challenge: text: %w", err)
 	}
-	*c = got
+	*c = parsed
 	return nil
 }
 
@@ -52,8 +51,8 @@ func parseText(text []byte) (Challenge, error) {
 	if !ok {
 		return Challenge{}, fmt.Errorf("does not begin with %q", textPrefix)
 	}
-	// The decoder of encoding/base64 skips line ends, so only writing it again
-	// shows that this is the one spelling.
+	// The decoder skips line ends, so only encoding again shows that this is the
+	// one spelling.
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(encoded)
 	if err != nil || base64.RawURLEncoding.EncodeToString(raw) != encoded {
 		return Challenge{}, errors.New("is not base64url without padding")

@@ -21,19 +21,19 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// at is a challenge that is a minute old.
+// at returns a challenge that is a minute old.
 func at(purpose string) challenge.Challenge {
 	c := challenge.New(purpose, origin)
 	c.Time = clock.Add(-time.Minute)
 	return c
 }
 
-// verifier trusts ca and takes every kind of key.
+// verifier trusts ca and accepts every kind of key.
 func verifier(ca *authority) challenge.Verifier {
 	return challenge.Verifier{
 		Roots:  pool(ca.cert),
 		Policy: rules.Policy{EnumerateECCCerts: true},
-		Waive:  []rules.Rule{rules.ECC}, // Windows knows no Ed25519
+		Waive:  []rules.Rule{rules.ECC}, // Windows does not support Ed25519
 		Now:    func() time.Time { return clock },
 	}
 }
@@ -45,7 +45,7 @@ func respond(t testing.TB, key crypto.Signer, cert []byte, c challenge.Challenge
 	return answer
 }
 
-// answerTo returns an answer also with a certificate that Respond refuses.
+// answerTo returns an answer, also for a certificate that Respond refuses.
 func answerTo(t testing.TB, key crypto.Signer, cert []byte, c challenge.Challenge) []byte {
 	t.Helper()
 	answer, err := challenge.Respond(key, cert, c, c.Audience)
@@ -53,7 +53,7 @@ func answerTo(t testing.TB, key crypto.Signer, cert []byte, c challenge.Challeng
 		return answer
 	}
 	g := golden{Certificate: cert}
-	g.byHand(c, algorithmNumbers["rsa-pkcs1"])
+	g.build(c, algorithmNumbers["rsa-pkcs1"])
 	digest := sha256.Sum256(g.Message)
 	signature, err := key.Sign(rand.Reader, digest[:], crypto.SHA256)
 	require.NoError(t, err)
@@ -70,7 +70,7 @@ func reason(t testing.TB, err error) challenge.Reason {
 	return refusal.Reason
 }
 
-func TestVerifyTakesEveryKindOfKey(t *testing.T) {
+func TestVerifyAcceptsEveryKindOfKey(t *testing.T) {
 	ca := newAuthority(t, "Root", nil, testkeys.RSA(2048, 2))
 	v := verifier(ca)
 	for _, kind := range keyKinds() {
@@ -90,7 +90,7 @@ func TestVerifyTakesEveryKindOfKey(t *testing.T) {
 	}
 }
 
-func TestVerifyTakesACriticalNameThatOnlyHasAUPN(t *testing.T) {
+func TestVerifyAcceptsCriticalNameWithOnlyAUPN(t *testing.T) {
 	ca := newAuthority(t, "Root", nil, testkeys.RSA(2048, 2))
 	key := testkeys.RSA(2048, 0)
 	cert := ca.issue(t, key.Public(), withSAN(true, upnName("alice@example.com")))
@@ -105,7 +105,7 @@ func TestVerifyTakesACriticalNameThatOnlyHasAUPN(t *testing.T) {
 	assert.Equal(t, "alice@example.com", id.Name.Value)
 }
 
-func TestVerifyThroughAnIssuerInBetween(t *testing.T) {
+func TestIssuerUsage(t *testing.T) {
 	root := newAuthority(t, "Root", nil, testkeys.RSA(2048, 2))
 	key := testkeys.RSA(2048, 0)
 	tests := []struct {
@@ -141,7 +141,7 @@ func TestVerifyThroughAnIssuerInBetween(t *testing.T) {
 	}
 }
 
-func TestRevocationIsAskedForEachChain(t *testing.T) {
+func TestRevokedIsCalledForEachChain(t *testing.T) {
 	root := newAuthority(t, "Root", nil, testkeys.RSA(2048, 2))
 	good := newAuthority(t, "Issuer", root, testkeys.RSA(2048, 1))
 	old := newAuthority(t, "Issuer", root, testkeys.RSA(2048, 1), func(c *x509.Certificate) { c.SerialNumber.SetInt64(2) })
@@ -150,16 +150,16 @@ func TestRevocationIsAskedForEachChain(t *testing.T) {
 	v.Intermediates = pool(good.cert, old.cert)
 	answer := respond(t, key, good.issue(t, key.Public()), c)
 
-	var asked int
+	var calls int
 	v.Revoked = func(_ context.Context, chain []*x509.Certificate) error {
-		if asked++; asked == 1 {
+		if calls++; calls == 1 {
 			return errTest
 		}
 		return nil
 	}
 	id, err := v.Verify(t.Context(), c, answer)
 	require.NoError(t, err)
-	assert.Equal(t, 2, asked)
+	assert.Equal(t, 2, calls)
 	assert.Len(t, id.Chain, 3)
 
 	v.Revoked = func(_ context.Context, chain []*x509.Certificate) error {
@@ -171,23 +171,23 @@ func TestRevocationIsAskedForEachChain(t *testing.T) {
 	assert.ErrorContains(t, err, "serial 2")
 }
 
-// What costs the server something happens only for who has the key.
-func TestNobodyIsAskedBeforeTheSignatureIsGood(t *testing.T) {
+// A client without the key cannot cause a lookup.
+func TestSignatureIsCheckedBeforeLookups(t *testing.T) {
 	ca := newAuthority(t, "Root", nil, testkeys.RSA(2048, 2))
 	key := testkeys.RSA(2048, 0)
 	v, c := verifier(ca), at("sign-in")
 	answer := respond(t, key, ca.issue(t, key.Public()), c)
 	answer[len(answer)-1] ^= 1
-	v.Revoked = func(context.Context, []*x509.Certificate) error { t.Error("asked for revocation"); return nil }
+	v.Revoked = func(context.Context, []*x509.Certificate) error { t.Error("Revoked was called"); return nil }
 	v.Accept = func(context.Context, upn.Name, []*x509.Certificate) error {
-		t.Error("asked for the account")
+		t.Error("Accept was called")
 		return nil
 	}
 	_, err := v.Verify(t.Context(), c, answer)
 	assert.Equal(t, challenge.WrongSignature, reason(t, err))
 }
 
-func TestAcceptDecidesOnAHint(t *testing.T) {
+func TestAcceptDecidesOnHint(t *testing.T) {
 	ca := newAuthority(t, "Root", nil, testkeys.RSA(2048, 2))
 	key := testkeys.RSA(2048, 0)
 	v, c := verifier(ca), at("sign-in")
@@ -203,7 +203,7 @@ func TestAcceptDecidesOnAHint(t *testing.T) {
 	assert.Equal(t, []string{"bob@example.com", "Alice"}, seen)
 }
 
-func TestAHintThatTheCertificateBearsOutNeedsNobody(t *testing.T) {
+func TestHintThatIsInTheCertificateNeedsNoAccept(t *testing.T) {
 	ca := newAuthority(t, "Root", nil, testkeys.RSA(2048, 2))
 	key := testkeys.RSA(2048, 0)
 	v, c := verifier(ca), at("sign-in")
@@ -213,7 +213,7 @@ func TestAHintThatTheCertificateBearsOutNeedsNobody(t *testing.T) {
 	assert.Equal(t, "ALICE@example.com", id.Name.Value)
 }
 
-func TestSeveralNamesOnRequest(t *testing.T) {
+func TestSeveralNames(t *testing.T) {
 	ca := newAuthority(t, "Root", nil, testkeys.RSA(2048, 2))
 	key := testkeys.RSA(2048, 0)
 	v, c := verifier(ca), at("sign-in")
@@ -225,7 +225,7 @@ func TestSeveralNamesOnRequest(t *testing.T) {
 	assert.True(t, id.Name.Ambiguous)
 }
 
-func TestOneNameInTwoCasesIsOneName(t *testing.T) {
+func TestNamesThatDifferInCaseAreOne(t *testing.T) {
 	ca := newAuthority(t, "Root", nil, testkeys.RSA(2048, 2))
 	key := testkeys.RSA(2048, 0)
 	v, c := verifier(ca), at("sign-in")
@@ -235,7 +235,7 @@ func TestOneNameInTwoCasesIsOneName(t *testing.T) {
 	assert.Equal(t, "alice@example.com", id.Name.Value)
 }
 
-func TestChallengeLivesToTheLastSecond(t *testing.T) {
+func TestMaxAgeIncludesItsLastSecond(t *testing.T) {
 	ca := newAuthority(t, "Root", nil, testkeys.RSA(2048, 2))
 	key := testkeys.RSA(2048, 0)
 	c := at("sign-in")
@@ -248,7 +248,7 @@ func TestChallengeLivesToTheLastSecond(t *testing.T) {
 	}
 }
 
-func TestWithoutNowTheClockIsTheMachines(t *testing.T) {
+func TestNowIsOptional(t *testing.T) {
 	ca := newAuthority(t, "Root", nil, testkeys.RSA(2048, 2))
 	key := testkeys.RSA(2048, 0)
 	c := challenge.New("sign-in", origin)
@@ -258,7 +258,7 @@ func TestWithoutNowTheClockIsTheMachines(t *testing.T) {
 	assert.NoError(t, err)
 }
 
-func TestVerifyStopsWithItsContext(t *testing.T) {
+func TestVerifyWithCanceledContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	id, err := new(challenge.Verifier).Verify(ctx, challenge.Challenge{}, nil)
@@ -266,8 +266,7 @@ func TestVerifyStopsWithItsContext(t *testing.T) {
 	assert.ErrorIs(t, err, context.Canceled)
 }
 
-// Every byte of an answer counts.
-func TestAChangedByteNeverVerifies(t *testing.T) {
+func TestChangedByteNeverVerifies(t *testing.T) {
 	ca := newAuthority(t, "Root", nil, testkeys.ECDSA(elliptic.P256(), 1))
 	key := repeatable{testkeys.ECDSA(elliptic.P256(), 0)}
 	v, c := verifier(ca), at("sign-in")

@@ -16,40 +16,40 @@ import (
 	"github.com/smartlogon/smartlogon/enumerate/rules"
 )
 
-// Credentials reads the certificates of an open YubiKey: those of the four slots
-// of PIV and of the retired ones. The name of its reader is what piv-go opened it
-// by. The YubiKey stays the caller's, who closes it when no key is used any more.
+// Credentials reads the certificates of an open YubiKey: those in the four PIV slots
+// and in the retired slots. reader is the name that the YubiKey was opened with. The
+// caller closes the YubiKey after the last use of a key.
 //
-// An unlocked key of a slot that wants the PIN each time asks for it at each use.
-// A YubiKey is used by one goroutine at a time; keys of one YubiKey wait for each
-// other if they come from one call of Credentials.
+// The key of a slot with the PIN policy "always" calls the PINFunc at each use. Keys
+// from one call of Credentials use the YubiKey one at a time; nothing else may use it
+// at the same time.
 func Credentials(yk *pivgo.YubiKey, reader string) ([]*enumerate.Credential, error) {
 	k := &yubiKey{yk: yk, reader: reader}
 	k.card = card.New(reader, k)
-	var found []*enumerate.Credential
+	var credentials []*enumerate.Credential
 	for _, slot := range slots() {
 		certificate, err := yk.Certificate(slot)
 		switch {
 		case errors.Is(err, pivgo.ErrNotFound):
 			continue
 		case err != nil:
-			return found, fmt.Errorf("pivgo: certificate %X in %q: %w", slot.Key, reader, err)
+			return credentials, fmt.Errorf("pivgo: certificate %X in %q: %w", slot.Key, reader, err)
 		}
 		c := enumerate.New(certificate.Raw, func(ctx context.Context, ask card.PINFunc) (crypto.Signer, error) {
 			return k.open(ctx, slot, certificate.PublicKey, ask)
 		})
 		c.Reader, c.Application, c.Container = reader, enumerate.PIV, fmt.Sprintf("%02X", slot.Key)
-		c.Default = len(found) == 0
+		c.Default = len(credentials) == 0
 		c.KeySpec = rules.KeySpec{Kind: rules.KeyExchange, Assumed: "PIV slot " + c.Container}
 		if slot == pivgo.SlotSignature {
 			c.KeySpec.Kind = rules.Signature
 		}
-		found = append(found, c)
+		credentials = append(credentials, c)
 	}
-	return found, nil
+	return credentials, nil
 }
 
-// slots are all of a YubiKey, the one to sign in with first.
+// slots returns the slots of a YubiKey, the one to sign in with first.
 func slots() []pivgo.Slot {
 	list := []pivgo.Slot{pivgo.SlotAuthentication, pivgo.SlotSignature, pivgo.SlotKeyManagement, pivgo.SlotCardAuthentication}
 	for key := uint32(0x82); key <= 0x95; key++ {
@@ -60,28 +60,29 @@ func slots() []pivgo.Slot {
 	return list
 }
 
-// A yubiKey is one that piv-go holds.
+// A yubiKey is a YubiKey that piv-go has opened.
 type yubiKey struct {
 	yk     *pivgo.YubiKey
 	reader string
-	card   *card.Card // whose PIN guard is used; see Transmit
+	card   *card.Card // for its PIN guard; see Transmit
 
-	mu sync.Mutex // one goroutine at a time
+	mu sync.Mutex // serializes use of yk
 }
 
-// open opens a key, for which piv-go itself never asks for a PIN.
+// open opens a key and verifies the PIN if its policy is "once". piv-go itself never
+// asks for a PIN.
 func (k *yubiKey) open(ctx context.Context, slot pivgo.Slot, public crypto.PublicKey, ask card.PINFunc) (crypto.Signer, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	opened, err := k.yk.PrivateKey(slot, public, pivgo.KeyAuth{PINPolicy: pivgo.PINPolicyNever})
+	private, err := k.yk.PrivateKey(slot, public, pivgo.KeyAuth{PINPolicy: pivgo.PINPolicyNever})
 	if err != nil {
 		return nil, err
 	}
-	signer, ok := opened.(crypto.Signer)
+	signer, ok := private.(crypto.Signer)
 	if !ok {
-		return nil, fmt.Errorf("%w: a %T does not sign", errors.ErrUnsupported, opened)
+		return nil, fmt.Errorf("%w: a %T does not sign", errors.ErrUnsupported, private)
 	}
-	s := key{Signer: signer, in: k}
+	s := key{Signer: signer, yubiKey: k}
 	switch k.policy(slot) {
 	case pivgo.PINPolicyOnce:
 		err = k.verify(ctx, false, ask)
@@ -91,14 +92,14 @@ func (k *yubiKey) open(ctx context.Context, slot pivgo.Slot, public crypto.Publi
 	if err != nil {
 		return nil, err
 	}
-	if d, ok := opened.(crypto.Decrypter); ok {
+	if d, ok := private.(crypto.Decrypter); ok {
 		return decrypter{s, d}, nil
 	}
 	return s, nil
 }
 
-// policy says when a slot wants the PIN: as the YubiKey tells, from firmware 5.3
-// on, else as the standard has it.
+// policy returns the PIN policy of a slot: that of the key, which YubiKeys report from
+// firmware 5.3 on, else that of SP 800-73-4.
 func (k *yubiKey) policy(slot pivgo.Slot) pivgo.PINPolicy {
 	if info, err := k.yk.KeyInfo(slot); err == nil && info.PINPolicy != 0 {
 		return info.PINPolicy
@@ -115,8 +116,8 @@ func (k *yubiKey) policy(slot pivgo.Slot) pivgo.PINPolicy {
 // A key is a private key on the YubiKey.
 type key struct {
 	crypto.Signer
-	in     *yubiKey
-	before func() error // runs before each use, unless it is nil
+	yubiKey *yubiKey
+	before  func() error // called before each use, unless nil
 }
 
 func (k key) Sign(random io.Reader, digest []byte, opts crypto.SignerOpts) (signature []byte, err error) {
@@ -127,9 +128,10 @@ func (k key) Sign(random io.Reader, digest []byte, opts crypto.SignerOpts) (sign
 	return signature, err
 }
 
+// use calls f while no other key uses the YubiKey.
 func (k key) use(f func() error) error {
-	k.in.mu.Lock()
-	defer k.in.mu.Unlock()
+	k.yubiKey.mu.Lock()
+	defer k.yubiKey.mu.Unlock()
 	if k.before != nil {
 		if err := k.before(); err != nil {
 			return err
@@ -138,18 +140,19 @@ func (k key) use(f func() error) error {
 	return f()
 }
 
+// A decrypter is a key that also decrypts.
 type decrypter struct {
 	key
 	crypto.Decrypter
 }
 
-// Public is the signer's; the decrypter says the same.
+// Public resolves the ambiguity between signer and decrypter.
 func (d decrypter) Public() crypto.PublicKey { return d.key.Public() }
 
-func (d decrypter) Decrypt(random io.Reader, sealed []byte, opts crypto.DecrypterOpts) (opened []byte, err error) {
+func (d decrypter) Decrypt(random io.Reader, ciphertext []byte, opts crypto.DecrypterOpts) (plaintext []byte, err error) {
 	err = d.use(func() error {
-		opened, err = d.Decrypter.Decrypt(random, sealed, opts)
+		plaintext, err = d.Decrypter.Decrypt(random, ciphertext, opts)
 		return err
 	})
-	return opened, err
+	return plaintext, err
 }

@@ -1,18 +1,19 @@
-// Package pivgo makes credentials of the keys on a YubiKey that
-// github.com/go-piv/piv-go has opened, for programs that use that library already.
+// Package pivgo makes credentials from a YubiKey that github.com/go-piv/piv-go has
+// opened, for programs that already use that library. New programs use package
+// enumerate, which reads the PIV cards of every vendor.
 //
-//	yk, err := piv.Open(name)
-//	credentials, err := pivgo.Credentials(yk, name)
+//	yk, err := piv.Open(reader) // of github.com/go-piv/piv-go/v2/piv
+//	defer yk.Close()
+//	credentials, err := pivgo.Credentials(yk, reader)
 //	key, err := credentials[0].Unlock(ctx, prompt.Terminal(os.Stdin))
+//	defer key.Close()
 //
-// They are judged and named as all others are, and their PIN passes the gate of
-// package card: it is counted, a refused one is not sent again, and the last try
-// is spent only with consent. What differs from package enumerate's own is what
-// piv-go does: as long as the YubiKey is open no other program can use it, the
-// PIN stays verified until it is closed, and calls cannot be cancelled.
+// Credentials are judged and named as those of package enumerate, and the PIN goes
+// through the PIN guard of package card: the retry counter is read first, a refused
+// PIN is not sent again, and the last try needs consent. Three things are as piv-go
+// has them: while the YubiKey is open no other program can use it, the PIN stays
+// verified until it is closed, and calls cannot be canceled.
 //
-// New programs do not need it: package enumerate reads any vendor's PIV cards.
-//
-// Piv-go needs the PC/SC library of the system. Without cgo (on Windows it needs
-// none), or with the build tag pcsclite_go, the package is empty.
+// piv-go needs the PC/SC library of the system. The package is empty without cgo
+// (except on Windows, where piv-go needs none) and with the build tag pcsclite_go.
 package pivgo

@@ -14,7 +14,8 @@ import (
 	"github.com/smartlogon/smartlogon/enumerate"
 )
 
-// verify runs the PIN guard of package card, with piv-go in place of a transaction.
+// verify verifies the PIN by the PIN guard of package card. The guard's transaction
+// is the one that piv-go holds.
 func (k *yubiKey) verify(ctx context.Context, always bool, ask card.PINFunc) error {
 	return k.card.DoWithPIN(ctx, card.Verification{
 		Application: string(enumerate.PIV),
@@ -34,7 +35,7 @@ func (k *yubiKey) verify(ctx context.Context, always bool, ask card.PINFunc) err
 			switch {
 			case err == nil:
 				return card.PINStatus{Retries: left, Blocked: left == 0}, nil
-			case errors.Unwrap(err) == nil: // piv-go reports 9000, already verified, as an unwrapped error
+			case errors.Unwrap(err) == nil: // piv-go reports 9000 (already verified) as an unwrapped error
 				return card.PINStatus{Verified: true, Retries: -1}, nil
 			}
 			return card.PINStatus{}, err
@@ -42,7 +43,7 @@ func (k *yubiKey) verify(ctx context.Context, always bool, ask card.PINFunc) err
 		Verify: func(digits []byte) card.Command {
 			return card.Command{INS: insVerify, P2: byte(pin), Data: digits}
 		},
-		Logout: func(*card.Tx) error { return nil }, // piv-go logs out on Close
+		Logout: func(*card.Tx) error { return nil }, // piv-go logs out when it closes the YubiKey
 		Always: always,
 		PIN:    ask,
 	}, func(*card.Tx) error { return nil })
@@ -50,22 +51,23 @@ func (k *yubiKey) verify(ctx context.Context, always bool, ask card.PINFunc) err
 
 const (
 	pin       card.Reference = 0x80
-	insVerify                = 0x20
+	insVerify byte           = 0x20
 )
 
-// Transmit verifies the PIN in the one command that the guard sends.
+// Transmit implements the card of the guard. It accepts only VERIFY and passes the PIN
+// to piv-go.
 func (k *yubiKey) Transmit(command []byte) ([]byte, error) {
 	if len(command) < 5 || command[1] != insVerify || len(command) != 5+int(command[4]) {
-		return nil, errors.New("pivgo: only VERIFY is supported")
+		return nil, errors.New("pivgo: command is not VERIFY")
 	}
 	err := k.yk.VerifyPIN(string(bytes.TrimRight(command[5:], "\xFF")))
-	var wrong pivgo.AuthErr
+	var refused pivgo.AuthErr
 	switch {
 	case err == nil:
 		return []byte{0x90, 0x00}, nil
-	case errors.As(err, &wrong) && wrong.Retries > 0:
-		return []byte{0x63, 0xC0 | byte(min(wrong.Retries, 15))}, nil
-	case errors.As(err, &wrong):
+	case errors.As(err, &refused) && refused.Retries > 0:
+		return []byte{0x63, 0xC0 | byte(min(refused.Retries, 15))}, nil
+	case errors.As(err, &refused):
 		return []byte{0x69, 0x83}, nil
 	}
 	return nil, err

@@ -12,7 +12,7 @@
 // through the PIN guard of package card: the retry counter is read first, a refused
 // PIN is not sent again, and the last try needs consent. Three things are as piv-go
 // has them: while the YubiKey is open no other program can use it, the PIN stays
-// verified until it is closed, and calls cannot be canceled.
+// verified until the YubiKey is powered down, and calls cannot be canceled.
 //
 // piv-go needs the PC/SC library of the system. The package is empty without cgo
 // (except on Windows, where piv-go needs none) and with the build tag pcsclite_go.

@@ -43,7 +43,7 @@ func (k *yubiKey) verify(ctx context.Context, always bool, ask card.PINFunc) err
 		Verify: func(digits []byte) card.Command {
 			return card.Command{INS: insVerify, P2: byte(pin), Data: digits}
 		},
-		Logout: func(*card.Tx) error { return nil }, // piv-go logs out when it closes the YubiKey
+		Logout: func(*card.Tx) error { return nil }, // piv-go does not log out
 		Always: always,
 		PIN:    ask,
 	}, func(*card.Tx) error { return nil })

@@ -127,8 +127,11 @@ func TestCheckCertificate(t *testing.T) {
 		challenge.NotOffered:           1,
 	}, counts)
 
+	versionNull := certtest.Logon("alice@example.com")
+	versionNull.Version = ber.Append(nil, 0xA0, ber.Append(nil, ber.Null, nil))
 	for name, der := range map[string][]byte{
 		"nothing": nil,
+		"version": versionNull.DER(),
 		"P-224":   root.issue(t, p224Key(t).Public()),
 	} {
 		assert.Error(t, challenge.CheckCertificate(der), name)

@@ -18,6 +18,7 @@ import (
 type Certificate struct {
 	fields cert.Certificate
 	names  upn.Names
+	faults []cert.Fault
 	err    error // why the certificate cannot be parsed
 }
 
@@ -52,6 +53,7 @@ func (c *Certificate) parse(der []byte) {
 	}
 	c.fields = fields
 	c.names = c.readNames()
+	c.faults = c.fields.Faults()
 }
 
 // readNames returns what [upn.Read] does, without parsing the certificate again.

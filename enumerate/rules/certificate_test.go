@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/smartlogon/smartlogon/enumerate/rules"
+	"github.com/smartlogon/smartlogon/internal/ber"
 	"github.com/smartlogon/smartlogon/internal/cert/certtest"
 	"github.com/smartlogon/smartlogon/upn"
 	"github.com/stretchr/testify/assert"
@@ -81,4 +82,49 @@ func TestRepeatedExtension(t *testing.T) {
 
 	_, err = repeated(certtest.Certificate{Extensions: [][]byte{{5, 0}}})
 	assert.ErrorContains(t, err, "rules: extensions: byte ")
+}
+
+func TestMalformedFieldIsAFinding(t *testing.T) {
+	null, two := ber.Append(nil, ber.Null, nil), ber.Append(nil, ber.Integer, []byte{2})
+	version := func(content ...byte) func(*certtest.Certificate) {
+		return func(c *certtest.Certificate) { c.Version = ber.Append(nil, 0xA0, content) }
+	}
+	garbage := ber.Append(nil, ber.Sequence, []byte("garbage"))
+	tests := []struct {
+		name   string
+		change func(*certtest.Certificate)
+		detail string
+	}{
+		{"version is NULL", version(null...), "version: byte 10: want tag 02, found 05"},
+		{"version is empty", version(), "version: byte 10: want tag 02, found the end"},
+		{"version is two INTEGERs", version(append(two, two...)...), "version: byte 13: data after the last element"},
+		{"version is a SEQUENCE", version(certtest.Sequence(two)...), "version: byte 10: want tag 02, found 30"},
+		{"signature algorithm is empty", func(c *certtest.Certificate) { c.Signature = certtest.Sequence() }, "signature: byte 18: want tag 06, found the end; signatureAlgorithm: byte"},
+		{"signature algorithm is garbage", func(c *certtest.Certificate) { c.Signature = garbage }, "signature: byte 18: value is longer"},
+		{"signature is empty", func(c *certtest.Certificate) { c.SignatureValue = ber.Append(nil, ber.BitString, []byte{0}) }, "signatureValue: byte"},
+		{"serial number is empty", func(c *certtest.Certificate) { c.Serial = ber.Append(nil, ber.Integer, nil) }, "serialNumber: byte 13: integer is empty"},
+		{"issuer is garbage", func(c *certtest.Certificate) { c.Issuer = garbage }, "issuer: byte"},
+		{"subject is garbage", func(c *certtest.Certificate) { c.Subject = garbage }, "subject: byte"},
+	}
+	every := rules.Policy{AllowCertificatesWithNoEKU: true, AllowSignatureOnlyKeys: true, AllowTimeInvalidCertificates: true, EnumerateECCCerts: true, X509HintsNeeded: true}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			for _, p := range []rules.Policy{{}, every} {
+				findings := rules.Check(logon(tt.change).DER(), exchange, p, clock)
+				assert.False(t, findings.Offered())
+				require.Len(t, findings, 7)
+				for _, f := range findings[:6] {
+					assert.Equal(t, rules.Passed, f.Verdict, f.Rule)
+				}
+				f := findings[6]
+				assert.Equal(t, rules.Encoding, f.Rule)
+				assert.Equal(t, rules.Unknown, f.Verdict)
+				assert.Contains(t, f.Detail(), tt.detail)
+				assert.Equal(t, "have the certificate issued anew", f.Remedy())
+				_, ok := findings.PoliciesNeeded()
+				assert.False(t, ok)
+				assert.NoError(t, findings.Err())
+			}
+		})
+	}
 }

@@ -58,7 +58,11 @@ func (j *judgment) judge(c *Certificate, spec KeySpec, p Policy, at time.Time) F
 			f.Verdict = Waived
 		}
 	}
-	return j.findings[:]
+	if len(c.faults) == 0 {
+		return j.findings[:]
+	}
+	malformed := Finding{Rule: Encoding, Verdict: reasons[fieldMalformed].verdict, why: fieldMalformed, from: e}
+	return append(j.findings[:], malformed)
 }
 
 func decideValidity(e *evidence) reason {

@@ -20,6 +20,9 @@
 // (failed, but allowed by a policy) or [Unknown] (the field is malformed; counts
 // as failed). A certificate is offered when every verdict is passed or waived.
 //
+// A seventh finding, [Encoding], is there only for a certificate with a malformed
+// field that no rule reads. It is unknown, so the certificate is not offered.
+//
 // Check is a pure function: the clock and the policy are arguments, nothing is
 // read from the machine, and texts are made on demand. Certificates that
 // crypto/x509 refuses can be checked: a malformed field makes its own rule

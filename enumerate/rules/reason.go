@@ -47,6 +47,8 @@ const (
 	keyCurve
 	keyOther
 	keyUnreadable
+
+	fieldMalformed
 )
 
 // reasons lists for each reason the verdict, the policy that waives a failure, the
@@ -142,6 +144,14 @@ var reasons = [...]struct {
 	keyUnreadable: {Unknown, none, func(e *evidence) string {
 		_, err := e.c.fields.Key()
 		return "public key: " + err.Error()
+	}, "have the certificate issued anew"},
+
+	fieldMalformed: {Unknown, none, func(e *evidence) string {
+		texts := make([]string, len(e.c.faults))
+		for i, f := range e.c.faults {
+			texts[i] = f.Error()
+		}
+		return strings.Join(texts, "; ")
 	}, "have the certificate issued anew"},
 }
 

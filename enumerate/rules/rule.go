@@ -30,6 +30,11 @@ const (
 	// ECC requires an RSA key. EnumerateECCCerts waives it for the curves
 	// P-256, P-384 and P-521.
 	ECC Rule = "ecc"
+
+	// Encoding is not a rule of Windows. It has a finding, which is Unknown,
+	// only for a certificate with a malformed field that no other rule reads:
+	// version, serial number, signature algorithm, issuer, subject, signature.
+	Encoding Rule = "encoding"
 )
 
 // A Verdict is the result of one rule.

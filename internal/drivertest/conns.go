@@ -198,13 +198,13 @@ func replaced(t test) {
 	}
 	s := t.program()
 	t.insert(s, new(Card))
-	known, err := s.Readers(t.ctx)
+	last, err := s.Readers(t.ctx)
 	require.NoError(t, err)
 	idle, holder := t.connect(s), t.connect(s)
 	t.assertCount(idle, 1)
 	require.NoError(t, holder.Begin(t.ctx))
 	ended := t.start(func() error {
-		_, err := s.Wait(t.ctx, known)
+		_, err := s.Wait(t.ctx, last)
 		return err
 	})
 	t.Replace(new(Card))
@@ -219,7 +219,7 @@ func replaced(t test) {
 	assert.Error(t, holder.End(false))
 	now, err := s.Readers(t.ctx)
 	require.NoError(t, err)
-	assert.True(t, driver.SameCards(known, now), "the states are equal: %+v, %+v", known, now)
+	assert.True(t, driver.SameCards(last, now), "the states are equal: %+v, %+v", last, now)
 	t.assertCount(t.connect(s), 1)
 	assert.Empty(t, ended, "Wait sees no change")
 	t.Remove()

@@ -19,10 +19,10 @@ func RandomEvents(t *testing.T, s driver.Service, set *reader.Set, names []strin
 	const changes = 1000
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	known, err := s.Readers(ctx)
+	last, err := s.Readers(ctx)
 	require.NoError(t, err)
 	before := make(map[string]driver.Reader)
-	for _, r := range known {
+	for _, r := range last {
 		before[r.Name] = r
 	}
 	go func() {
@@ -45,26 +45,26 @@ func RandomEvents(t *testing.T, s driver.Service, set *reader.Set, names []strin
 
 	seen, calls := 0, 0
 	for seen < changes {
-		now, err := s.Wait(ctx, known)
+		now, err := s.Wait(ctx, last)
 		require.NoError(t, err, "after %d of %d changes", seen, changes)
 		calls++
 		fresh := 0
 		for i, r := range now {
-			require.GreaterOrEqual(t, r.Events, known[i].Events)
-			fresh += int(r.Events - known[i].Events)
+			require.GreaterOrEqual(t, r.Events, last[i].Events)
+			fresh += int(r.Events - last[i].Events)
 			turns := r.Events - before[r.Name].Events
 			require.Equal(t, turns%2 == 1, r.Present, "a card is present after an odd number of changes")
 			require.Equal(t, r.Present, r.ATR != nil)
 		}
 		require.Positive(t, fresh, "Wait returned without a change")
 		seen += fresh
-		known = now
+		last = now
 	}
 	assert.Equal(t, changes, seen)
 	assert.Greater(t, calls, changes/100)
 
 	short, cancel := context.WithTimeout(ctx, 20*time.Millisecond)
 	defer cancel()
-	_, err = s.Wait(short, known)
+	_, err = s.Wait(short, last)
 	assert.Equal(t, context.DeadlineExceeded, err, "no further change")
 }

@@ -33,12 +33,12 @@ func readers(t test) {
 
 func waitEvents(t test) {
 	s := t.program()
-	known, err := s.Readers(t.ctx)
+	last, err := s.Readers(t.ctx)
 	require.NoError(t, err)
-	before := t.pick(known).Events
+	before := t.pick(last).Events
 	for i := range 2 {
 		ended := t.start(func() (err error) {
-			known, err = s.Wait(t.ctx, known)
+			last, err = s.Wait(t.ctx, last)
 			return err
 		})
 		if i == 0 {
@@ -47,25 +47,25 @@ func waitEvents(t test) {
 			t.Remove()
 		}
 		require.NoError(t, t.result(ended))
-		r := t.pick(known)
+		r := t.pick(last)
 		assert.Equal(t, i == 0, r.Present)
 		assert.Equal(t, before+uint32(i)+1, r.Events)
 		list, err := s.Readers(t.ctx)
 		require.NoError(t, err)
-		assert.Equal(t, known, list)
+		assert.Equal(t, last, list)
 	}
 }
 
 func waitPastEvents(t test) {
 	s := t.program()
-	known, err := s.Readers(t.ctx)
+	last, err := s.Readers(t.ctx)
 	require.NoError(t, err)
 	other := t.program()
 	t.insert(other, new(Card))
 	t.remove(other)
-	now, err := s.Wait(t.ctx, known)
+	now, err := s.Wait(t.ctx, last)
 	require.NoError(t, err)
-	assert.Equal(t, t.pick(known).Events+2, t.pick(now).Events)
+	assert.Equal(t, t.pick(last).Events+2, t.pick(now).Events)
 
 	all, err := s.Wait(t.ctx, nil)
 	require.NoError(t, err)
@@ -75,10 +75,10 @@ func waitPastEvents(t test) {
 func waitIgnoresUse(t test) {
 	s := t.program()
 	t.insert(s, new(Card))
-	known, err := s.Readers(t.ctx)
+	last, err := s.Readers(t.ctx)
 	require.NoError(t, err)
 	ended := t.start(func() error {
-		_, err := s.Wait(t.ctx, known)
+		_, err := s.Wait(t.ctx, last)
 		return err
 	})
 	other := t.program()
@@ -96,12 +96,12 @@ func waitIgnoresUse(t test) {
 
 func waitContext(t test) {
 	s := t.program()
-	known, err := s.Readers(t.ctx)
+	last, err := s.Readers(t.ctx)
 	require.NoError(t, err)
 	for range 3 {
 		ctx, cancel := context.WithCancel(t.ctx)
 		ended := t.start(func() error {
-			_, err := s.Wait(ctx, known)
+			_, err := s.Wait(ctx, last)
 			return err
 		})
 		cancel()
@@ -112,10 +112,10 @@ func waitContext(t test) {
 
 func waitClose(t test) {
 	s := t.Program()
-	known, err := s.Readers(t.ctx)
+	last, err := s.Readers(t.ctx)
 	require.NoError(t, err)
 	ended := t.start(func() error {
-		_, err := s.Wait(t.ctx, known)
+		_, err := s.Wait(t.ctx, last)
 		return err
 	})
 	require.NoError(t, s.Close())
@@ -125,12 +125,12 @@ func waitClose(t test) {
 func callsDuringWaits(t test) {
 	s := t.program()
 	t.insert(s, new(Card))
-	known, err := s.Readers(t.ctx)
+	last, err := s.Readers(t.ctx)
 	require.NoError(t, err)
 	var waits []<-chan error
 	for range 3 {
 		waits = append(waits, t.start(func() error {
-			_, err := s.Wait(t.ctx, known)
+			_, err := s.Wait(t.ctx, last)
 			return err
 		}))
 	}
@@ -140,7 +140,7 @@ func callsDuringWaits(t test) {
 			for range 10 {
 				list, err := s.Readers(t.ctx)
 				assert.NoError(t, err)
-				assert.Len(t, list, len(known))
+				assert.Len(t, list, len(last))
 				k, err := s.Connect(t.ctx, t.Reader)
 				if !assert.NoError(t, err) {
 					return

@@ -61,11 +61,11 @@ func stopAndStart(t test) {
 	s := t.program()
 	t.insert(s, new(Card))
 	k, holder := t.connect(s), t.connect(s)
-	known, err := s.Readers(t.ctx)
+	last, err := s.Readers(t.ctx)
 	require.NoError(t, err)
 	require.NoError(t, holder.Begin(t.ctx))
 	ended := t.start(func() error {
-		_, err := s.Wait(t.ctx, known)
+		_, err := s.Wait(t.ctx, last)
 		return err
 	})
 
@@ -110,12 +110,12 @@ func goroutines(t test) {
 	s := t.Program()
 	k, err := s.Connect(t.ctx, t.Reader)
 	require.NoError(t, err)
-	known, err := s.Readers(t.ctx)
+	last, err := s.Readers(t.ctx)
 	require.NoError(t, err)
 	var waits []<-chan error
 	for range 3 {
 		waits = append(waits, t.start(func() error {
-			_, err := s.Wait(t.ctx, known)
+			_, err := s.Wait(t.ctx, last)
 			return err
 		}))
 	}

@@ -5,15 +5,16 @@ import (
 	"crypto/des"
 )
 
-// Administrator answers challenges of GIDS cards as whoever has that 3DES key does.
+// Administrator returns a function that encrypts the challenge of a GIDS card under
+// the administrator's 3DES key.
 func Administrator(key string) func(context.Context, []byte) ([]byte, error) {
 	return func(_ context.Context, challenge []byte) ([]byte, error) {
 		admin, err := des.NewTripleDESCipher([]byte(key))
 		if err != nil {
 			return nil, err
 		}
-		answer := make([]byte, des.BlockSize)
-		admin.Encrypt(answer, challenge)
-		return answer, nil
+		response := make([]byte, des.BlockSize)
+		admin.Encrypt(response, challenge)
+		return response, nil
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/smartlogon/smartlogon/internal/testkeys"
 )
 
-func TestEveryKeyOfTheListExistsAndIsSound(t *testing.T) {
+func TestAllKeys(t *testing.T) {
 	moduli := map[string]bool{}
 	for bits, count := range map[int]int{1024: 1, 2048: 3, 3072: 1, 4096: 1} {
 		for n := range count {
@@ -35,14 +35,14 @@ func TestEveryKeyOfTheListExistsAndIsSound(t *testing.T) {
 	assert.Len(t, testkeys.X25519().Bytes(), 32)
 }
 
-func TestAKeyIsTheSameEachTimeButNotShared(t *testing.T) {
+func TestKeysAreEqualButNotShared(t *testing.T) {
 	a, b := testkeys.RSA(2048, 1), testkeys.RSA(2048, 1)
 	assert.True(t, a.Equal(b))
 	assert.NotSame(t, a, b)
 }
 
-func TestAKeyThatDoesNotExistPanicsWithItsName(t *testing.T) {
-	assert.PanicsWithValue(t, "testkeys: there is no key rsa-2048-7", func() { testkeys.RSA(2048, 7) })
+func TestMissingKey(t *testing.T) {
+	assert.PanicsWithValue(t, "testkeys: no key rsa-2048-7", func() { testkeys.RSA(2048, 7) })
 }
 
 func BenchmarkRSA4096(b *testing.B) {

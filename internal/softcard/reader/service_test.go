@@ -34,15 +34,15 @@ func TestDriverReaders(t *testing.T) {
 func TestWaitReturnsAtOnceAfterAChange(t *testing.T) {
 	set, card := inserted(t)
 	svc := set.Service()
-	known, err := svc.Wait(t.Context(), nil)
+	last, err := svc.Wait(t.Context(), nil)
 	require.NoError(t, err)
-	require.Len(t, known, 1)
+	require.Len(t, last, 1)
 
 	require.NoError(t, set.Remove(name))
 	require.NoError(t, set.Insert(name, card))
-	now, err := svc.Wait(t.Context(), known)
+	now, err := svc.Wait(t.Context(), last)
 	require.NoError(t, err)
-	assert.Equal(t, known[0].Events+2, now[0].Events, "removed and inserted before the call")
+	assert.Equal(t, last[0].Events+2, now[0].Events, "removed and inserted before the call")
 }
 
 func TestEndOfWait(t *testing.T) {
@@ -70,11 +70,11 @@ func TestEndOfWait(t *testing.T) {
 				var ctx context.Context
 				ctx, f.cancel = context.WithCancel(t.Context())
 				defer f.cancel()
-				known, err := f.svc.Readers(ctx)
+				last, err := f.svc.Readers(ctx)
 				require.NoError(t, err)
 				ended := make(chan error, 1)
 				go func() {
-					_, err := f.svc.Wait(ctx, known)
+					_, err := f.svc.Wait(ctx, last)
 					ended <- err
 				}()
 				synctest.Wait()
@@ -93,22 +93,22 @@ func TestEndOfWait(t *testing.T) {
 func TestEventCounterDuringWait(t *testing.T) {
 	set, card := inserted(t)
 	svc := set.Service()
-	known, err := svc.Readers(t.Context())
+	last, err := svc.Readers(t.Context())
 	require.NoError(t, err)
-	last := known[0].Events + 1000
+	end := last[0].Events + 1000
 	go func() {
 		for range 500 {
 			assert.NoError(t, set.Remove(name))
 			assert.NoError(t, set.Insert(name, card))
 		}
 	}()
-	for known[0].Events != last {
-		now, err := svc.Wait(t.Context(), known)
+	for last[0].Events != end {
+		now, err := svc.Wait(t.Context(), last)
 		require.NoError(t, err)
-		require.Greater(t, now[0].Events, known[0].Events)
-		require.LessOrEqual(t, now[0].Events, last)
+		require.Greater(t, now[0].Events, last[0].Events)
+		require.LessOrEqual(t, now[0].Events, end)
 		require.Equal(t, now[0].Events%2 == 1, now[0].Present, "an odd count is an insertion")
-		known = now
+		last = now
 	}
 }
 

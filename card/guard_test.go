@@ -297,7 +297,7 @@ func TestCardThatWasSwappedWhileThePersonTypedGetsNoPIN(t *testing.T) {
 func TestOtherApplicationThatANeighbourSelectedGetsNoPIN(t *testing.T) {
 	aid := []byte{0xF0, 1, 2, 3, 4, 5}
 	for _, hold := range []bool{false, true} {
-		other := cardtest.NewNeighbour(aid, "654321")
+		other := cardtest.NewNeighbor(aid, "654321")
 		d := newDesk(t, cardtest.PIV(other), nil)
 		if hold {
 			release, err := d.card.Hold(t.Context())

@@ -22,7 +22,7 @@ import (
 // verified.
 func TestManyGoroutinesAndNeighbours(t *testing.T) {
 	aid := []byte{0xF0, 1, 2, 3, 4, 5}
-	other := cardtest.NewNeighbour(aid, "654321")
+	other := cardtest.NewNeighbor(aid, "654321")
 	soft := []*cardtest.Card{cardtest.PIV(other), cardtest.PIV()}
 	readers := cardtest.NewReaders(soft...)
 	readers.PowerDown(time.Hour)

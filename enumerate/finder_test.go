@@ -208,7 +208,7 @@ func TestFiveWaysToHaveNothing(t *testing.T) {
 
 // foreign is a card with an application that nobody knows, and no other.
 func foreign() *cardtest.Card {
-	return cardtest.PIV(cardtest.PIVMissing, cardtest.NewNeighbour([]byte{0xF0, 1, 2, 3, 4, 5}, "999999"))
+	return cardtest.PIV(cardtest.PIVMissing, cardtest.NewNeighbor([]byte{0xF0, 1, 2, 3, 4, 5}, "999999"))
 }
 
 func TestEndedContextEndsTheSearch(t *testing.T) {

@@ -168,7 +168,7 @@ func TestBlockedPINIsSaidPlainly(t *testing.T) {
 }
 
 func TestNeighbourApplicationKeepsItsTries(t *testing.T) {
-	neighbour := cardtest.NewNeighbour([]byte{0xF0, 1, 2, 3, 4, 5}, "999999")
+	neighbour := cardtest.NewNeighbor([]byte{0xF0, 1, 2, 3, 4, 5}, "999999")
 	c := cardtest.Logon("alice@example.com", neighbour)
 	readers := cardtest.NewReaders(c)
 	credential := only(t, finderOf(t, readers, nil))

@@ -246,7 +246,7 @@ func pinIs(t *testing.T, soft *cardtest.Card, pin string) bool {
 
 // The neighbour's PIN is not changed, nor its tries spent.
 func TestNeighbourKeepsItsPIN(t *testing.T) {
-	neighbour := cardtest.NewNeighbour([]byte{0xF0, 1, 2, 3, 4, 5}, "99999999")
+	neighbour := cardtest.NewNeighbor([]byte{0xF0, 1, 2, 3, 4, 5}, "99999999")
 	soft := cardtest.PIV(neighbour)
 	readers := cardtest.NewReaders(soft)
 	other := readers.Service()

@@ -32,7 +32,7 @@ func TestNeighbour(t *testing.T) {
 	} {
 		for _, s := range []piv.Slot{piv.Authentication, piv.Signature, piv.CardAuthentication} {
 			t.Run(test.name+", "+s.String(), func(t *testing.T) {
-				neighbour := cardtest.NewNeighbour([]byte{0xF0, 1, 2, 3, 4, 5}, "99999999")
+				neighbour := cardtest.NewNeighbor([]byte{0xF0, 1, 2, 3, 4, 5}, "99999999")
 				soft := cardtest.PIV(append(test.options, neighbour)...).Put(container(s), private, nil)
 				readers := cardtest.NewReaders(soft)
 				other := readers.Service()
@@ -76,7 +76,7 @@ func TestNeighbour(t *testing.T) {
 
 // The neighbour's PIN status is not taken for ours.
 func TestNeighbourIsNotAskedForItsTries(t *testing.T) {
-	neighbour := cardtest.NewNeighbour([]byte{0xF0, 1, 2, 3, 4, 5}, "99999999")
+	neighbour := cardtest.NewNeighbor([]byte{0xF0, 1, 2, 3, 4, 5}, "99999999")
 	soft := cardtest.PIV(neighbour, cardtest.MaxRetries(7))
 	readers := cardtest.NewReaders(soft)
 	p := openIn(t, readers)

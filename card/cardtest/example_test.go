@@ -111,7 +111,7 @@ func ExampleCA_Issue() {
 }
 
 func ExampleReaders_Trace() {
-	neighbour := cardtest.NewNeighbour([]byte{0xF0, 1, 2, 3, 4, 5}, "9999")
+	neighbour := cardtest.NewNeighbor([]byte{0xF0, 1, 2, 3, 4, 5}, "9999")
 	readers := cardtest.NewReaders(cardtest.PIV(neighbour))
 	defer readers.Close()
 	readers.Trace(os.Stdout)

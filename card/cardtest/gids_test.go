@@ -93,8 +93,8 @@ func TestLockout(t *testing.T) {
 }
 
 func TestCardsOfAnotherKind(t *testing.T) {
-	assert.PanicsWithValue(t, "cardtest: this is no PIV card", func() { cardtest.GIDS().PutObject(0x5FC102, nil) })
-	assert.PanicsWithValue(t, "cardtest: this is no GIDS card", func() { cardtest.PIV().PutFile("cardid", nil) })
+	assert.PanicsWithValue(t, "cardtest: PutObject is for PIV cards, not for GIDS cards", func() { cardtest.GIDS().PutObject(0x5FC102, nil) })
+	assert.PanicsWithValue(t, "cardtest: PutFile is for GIDS cards, not for PIV cards", func() { cardtest.PIV().PutFile("cardid", nil) })
 	assert.Panics(t, func() { cardtest.GIDS().Put("9A", nil, nil) })
 	assert.Panics(t, func() { cardtest.GIDS().SetDefault("kxc05") })
 }

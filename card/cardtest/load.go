@@ -132,7 +132,7 @@ func (c *Card) loadCertificate(root *os.Root, o loadedObject, certificate []byte
 			return fmt.Errorf("%s: %w", o.P12, err)
 		}
 	}
-	return c.piv().putReference(byte(ref), key, certificate)
+	return c.piv("Load").putReference(byte(ref), key, certificate)
 }
 
 func readFile(root *os.Root, name string) ([]byte, error) {

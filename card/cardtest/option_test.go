@@ -109,7 +109,7 @@ func TestWritesAreCountedWhetherAllowedOrNot(t *testing.T) {
 }
 
 func TestANeighbourHasItsOwnPIN(t *testing.T) {
-	n := cardtest.NewNeighbour([]byte{0xF0, 1, 2, 3, 4}, "9999")
+	n := cardtest.NewNeighbor([]byte{0xF0, 1, 2, 3, 4}, "9999")
 	c := cardtest.PIV(n)
 	selectIt := append([]byte{0x00, 0xA4, 0x04, 0x00, 5}, n.AID()...)
 	assert.Equal(t, uint16(0x9000), send(t, c, selectIt))

@@ -7,11 +7,36 @@ import (
 	"github.com/smartlogon/smartlogon/internal/softcard/piv"
 )
 
-// pinReference is the number of the PIV application PIN (SP 800-73-4 part 1,
+// pinReference is the key reference of the PIV application PIN (SP 800-73-4 part 1,
 // table 4).
 const pinReference = 0x80
 
-// A pivApplication is the PIV application on a card.
+// PIV returns a PIV card (NIST SP 800-73-4) without keys and certificates.
+func PIV(options ...Option) *Card {
+	return newPIV(config{kind: pivCard}, options)
+}
+
+// Logon returns a PIV card for signing in under a user principal name: it has an
+// RSA key in 9A with a certificate of [TestCA], valid from an hour ago for a year.
+func Logon(upn string, options ...Option) *Card {
+	key, certificate := TestCA().Issue(Leaf{UPNs: []string{upn}})
+	return PIV(options...).Put("9A", key, certificate)
+}
+
+func newPIV(c config, options []Option) *Card {
+	c.piv.PIN, c.piv.PUK = PIN, PUK
+	for _, o := range options {
+		o.apply(&c)
+	}
+	c.checkRetries()
+	app := &pivApplication{piv.New(c.piv), c.encoding}
+	if c.retriesLeft != nil {
+		app.SetTriesLeft(pinReference, *c.retriesLeft)
+	}
+	return newCard(c, app, !c.noPIV)
+}
+
+// A pivApplication is the PIV application of a card.
 type pivApplication struct {
 	*piv.Application
 	encoding piv.Encoding
@@ -32,28 +57,29 @@ func (a *pivApplication) putReference(ref byte, key crypto.PrivateKey, certifica
 	return a.PutCertificate(ref, certificate, a.encoding)
 }
 
-func (a *pivApplication) tries() (left, spent int, verified bool) {
+func (a *pivApplication) pinState() (left, spent int, verified bool) {
 	t := a.Tries(pinReference)
 	return t.Left, t.Spent, t.Verified
 }
 
-// piv is the PIV application of a card. It panics where the card is of another
-// kind.
-func (c *Card) piv() *pivApplication {
+// piv returns the PIV application of the card for a method that needs it.
+func (c *Card) piv(method string) *pivApplication {
 	a, ok := c.app.(*pivApplication)
 	if !ok {
-		panic("cardtest: this is no PIV card")
+		panic("cardtest: " + method + " is for PIV cards, not for GIDS cards")
 	}
 	return a
 }
 
-// PutObject stores a data object on a PIV card, and returns the card. The value is
-// what stands inside the outermost tag of the object; an empty one removes it. The
-// tag is PIV's, such as 5FC102; any tag and any value are taken.
+// PutObject stores a data object on a PIV card and returns the card. The value is
+// the content of the object's outermost tag; an empty value deletes the object. Any
+// tag, such as 5FC102, and any value are accepted. PutObject panics if the card is
+// not a PIV card.
 func (c *Card) PutObject(tag uint32, value []byte) *Card {
-	c.piv().PutObject(tag, value)
+	c.piv("PutObject").PutObject(tag, value)
 	return c
 }
 
-// Object is the value of a data object of a PIV card, nil where there is none.
-func (c *Card) Object(tag uint32) []byte { return c.piv().Object(tag) }
+// Object returns the value of a data object of a PIV card, nil if there is none. It
+// panics if the card is not a PIV card.
+func (c *Card) Object(tag uint32) []byte { return c.piv("Object").Object(tag) }

@@ -123,7 +123,7 @@ func TestCardThatNobodyHasSetUp(t *testing.T) {
 func TestCardOfAnotherKind(t *testing.T) {
 	for name, soft := range map[string]*cardtest.Card{
 		"PIV": cardtest.Logon("alice@example.com"),
-		"an application that gives another name for itself": cardtest.PIV(cardtest.PIVMissing, cardtest.NewNeighbour([]byte("\xA0\x00\x00\x03\x97other"), "1234")),
+		"an application that gives another name for itself": cardtest.PIV(cardtest.PIVMissing, cardtest.NewNeighbor([]byte("\xA0\x00\x00\x03\x97other"), "1234")),
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := open(t, soft)

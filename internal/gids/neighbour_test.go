@@ -25,7 +25,7 @@ func TestNeighbour(t *testing.T) {
 		"one that is GIDS after a reset": {cardtest.Implicit}, "one that cannot log out": {cardtest.NoLogout},
 	} {
 		t.Run(name, func(t *testing.T) {
-			neighbour := cardtest.NewNeighbour([]byte{0xF0, 1, 2, 3, 4, 5}, "999999")
+			neighbour := cardtest.NewNeighbor([]byte{0xF0, 1, 2, 3, 4, 5}, "999999")
 			soft := withKey(cardtest.GIDS(append(options, neighbour)...))
 			readers := cardtest.NewReaders(soft)
 			service, other := readers.Service(), readers.Service()

@@ -175,9 +175,9 @@ func long(on, off time.Duration) time.Duration {
 }
 
 // shared is a card on a socket that other processes use as well.
-func shared(t *testing.T) (soft *cardtest.Card, other *cardtest.Neighbour, socket string) {
+func shared(t *testing.T) (soft *cardtest.Card, other *cardtest.Neighbor, socket string) {
 	t.Helper()
-	other = cardtest.NewNeighbour(neighbourAID, "999999")
+	other = cardtest.NewNeighbor(neighbourAID, "999999")
 	key, der := cardtest.TestCA().Issue(cardtest.Leaf{Key: cardtest.Key(cardtest.P256, 0), UPNs: []string{who}})
 	soft = cardtest.PIV(other).Put("9A", key, der).Put("9D", key, der)
 	return soft, other, served(t, soft)

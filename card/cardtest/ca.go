@@ -20,9 +20,9 @@ type CA struct {
 	root *x509.Certificate
 }
 
-// TestCA is a certification authority with a fixed key that everybody has.
-// Every call makes the same one: what one of them issues, all of them vouch
-// for. Its certificate is valid for ten years before and after the current one.
+// TestCA returns a certification authority with a fixed, public key. Certificates
+// that one CA issued verify under the root of every other. The root is valid for ten
+// years before and after the current year.
 func TestCA() *CA {
 	key := testkeys.RSA(2048, 2)
 	year := time.Now().UTC().Year()
@@ -50,19 +50,18 @@ func sign(template, parent *x509.Certificate, public crypto.PublicKey, key crypt
 	return der
 }
 
-// Certificate is the CA's own certificate, DER.
+// Certificate returns the root certificate in DER.
 func (ca *CA) Certificate() []byte { return ca.root.Raw }
 
-// Pool holds the CA's certificate, to verify what it issues.
+// Pool returns a pool with the root certificate.
 func (ca *CA) Pool() *x509.CertPool {
 	pool := x509.NewCertPool()
 	pool.AddCert(ca.root)
 	return pool
 }
 
-// Issue makes the certificate that l describes, and returns it, DER, with its
-// key. Times that l leaves open count from now. It panics over a Leaf that
-// nobody can make a certificate of.
+// Issue issues the certificate that l describes and returns its key and the
+// certificate in DER. It panics if crypto/x509 cannot encode l.
 func (ca *CA) Issue(l Leaf) (crypto.Signer, []byte) {
 	if l.Key == nil {
 		l.Key = Key(RSA2048, 0)
@@ -83,8 +82,8 @@ func (ca *CA) Issue(l Leaf) (crypto.Signer, []byte) {
 	return l.Key, sign(template, ca.root, l.Key.Public(), ca.key)
 }
 
-// serial is a number of 63 bits made of what l says, so without the time of
-// issue.
+// serial returns a number of 63 bits derived from the fields of l, so not from the
+// time of issue.
 func (l Leaf) serial() *big.Int {
 	public, err := x509.MarshalPKIXPublicKey(l.Key.Public())
 	if err != nil {

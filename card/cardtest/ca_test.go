@@ -22,7 +22,7 @@ func issue(t *testing.T, l cardtest.Leaf) *x509.Certificate {
 	return c
 }
 
-// extension is the value of an extension in hexadecimal, "" where there is none.
+// extension returns the value of an extension in hexadecimal, "" if there is none.
 func extension(c *x509.Certificate, id string) string {
 	for _, e := range c.Extensions {
 		if e.Id.String() == id {
@@ -32,13 +32,13 @@ func extension(c *x509.Certificate, id string) string {
 	return ""
 }
 
-func TestAPlainLeafIsGoodToSignInWith(t *testing.T) {
+func TestPlainLeafIsValidForSigningIn(t *testing.T) {
 	c := issue(t, cardtest.Leaf{UPNs: []string{"alice@example.com"}})
 	_, err := c.Verify(x509.VerifyOptions{
 		Roots:     cardtest.TestCA().Pool(),
 		KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
 	})
-	assert.NoError(t, err, "valid now, under a root that another call made")
+	assert.NoError(t, err, "valid now, under the root of another CA value")
 	assert.Equal(t, "CN=alice", c.Subject.String())
 	assert.Equal(t, x509.KeyUsageDigitalSignature, c.KeyUsage)
 	assert.Equal(t, []asn1.ObjectIdentifier{{1, 3, 6, 1, 4, 1, 311, 20, 2, 2}}, c.UnknownExtKeyUsage)
@@ -46,8 +46,8 @@ func TestAPlainLeafIsGoodToSignInWith(t *testing.T) {
 	assert.Equal(t, c.NotBefore.AddDate(1, 0, 0), c.NotAfter)
 }
 
-// Bytes that others made too, with other tools.
-func TestNamesAndMicrosoftsExtensionsAreEncodedAsOthersDo(t *testing.T) {
+// The expected bytes are those that other tools encode.
+func TestEncodingOfExtensions(t *testing.T) {
 	c := issue(t, cardtest.Leaf{
 		UPNs:     []string{"alice@example.com", "böb@example.com"},
 		Emails:   []string{"alice@mail.example"},

@@ -13,26 +13,26 @@ import (
 
 const first = "Software Reader 00"
 
-// Commands that tests send by hand.
+// Commands of the tests.
 var (
 	selectPIV   = []byte{0x00, 0xA4, 0x04, 0x00, 0x05, 0xA0, 0x00, 0x00, 0x03, 0x08, 0x00}
-	askTries    = []byte{0x00, 0x20, 0x00, 0x80}
+	askRetries  = []byte{0x00, 0x20, 0x00, 0x80}
 	rightPIN    = []byte("\x00\x20\x00\x80\x08123456\xFF\xFF")
 	wrongPIN    = []byte("\x00\x20\x00\x80\x08654321\xFF\xFF")
 	certificate = []byte{0x00, 0xCB, 0x3F, 0xFF, 0x05, 0x5C, 0x03, 0x5F, 0xC1, 0x05, 0x00}
 	generate    = []byte{0x00, 0x47, 0x00, 0x9A, 0x05, 0xAC, 0x03, 0x80, 0x01, 0x11, 0x00}
 )
 
-// send returns the status word of the answer.
+// send sends a command and returns the status word of the response.
 func send(t *testing.T, c card.Transmitter, command []byte) uint16 {
 	t.Helper()
-	answer, err := c.Transmit(command)
+	response, err := c.Transmit(command)
 	require.NoError(t, err)
-	require.GreaterOrEqual(t, len(answer), 2)
-	return uint16(answer[len(answer)-2])<<8 | uint16(answer[len(answer)-1])
+	require.GreaterOrEqual(t, len(response), 2)
+	return uint16(response[len(response)-2])<<8 | uint16(response[len(response)-1])
 }
 
-func TestACardCountsWhatIsDoneToIt(t *testing.T) {
+func TestCountersOfCard(t *testing.T) {
 	c := cardtest.PIV()
 	before := c.Exchanges()
 	assert.Equal(t, uint16(0x9000), send(t, c, selectPIV))
@@ -55,27 +55,27 @@ func TestACardCountsWhatIsDoneToIt(t *testing.T) {
 	assert.False(t, c.Verified())
 }
 
-func TestPutPanicsOverWhatNoCardTakes(t *testing.T) {
-	for what, put := range map[string]func(){
-		"no such container":  func() { cardtest.PIV().Put("99", nil, []byte{1}) },
-		"not a number":       func() { cardtest.PIV().Put("nine", nil, nil) },
-		"not a key":          func() { cardtest.PIV().Put("9A", "key", nil) },
-		"no such key":        func() { cardtest.Key(cardtest.P256, 3) },
-		"no such kind":       func() { cardtest.Key("DSA", 0) },
-		"second Ed25519 key": func() { cardtest.Key(cardtest.Ed25519, 1) },
-		"no such firmware":   func() { cardtest.YubiKey("new") },
+func TestPanics(t *testing.T) {
+	for name, f := range map[string]func(){
+		"missing container":   func() { cardtest.PIV().Put("99", nil, []byte{1}) },
+		"malformed container": func() { cardtest.PIV().Put("nine", nil, nil) },
+		"not a key":           func() { cardtest.PIV().Put("9A", "key", nil) },
+		"missing key":         func() { cardtest.Key(cardtest.P256, 3) },
+		"unknown kind of key": func() { cardtest.Key("DSA", 0) },
+		"second Ed25519 key":  func() { cardtest.Key(cardtest.Ed25519, 1) },
+		"malformed version":   func() { cardtest.YubiKey("new") },
 	} {
-		assert.Panics(t, put, what)
+		assert.Panics(t, f, name)
 	}
 }
 
-func TestObjectsAreStoredAsTheyAre(t *testing.T) {
+func TestObjectsAreStoredUnchanged(t *testing.T) {
 	c := cardtest.PIV().PutObject(0x5FC109, []byte("anything"))
 	assert.Equal(t, []byte("anything"), c.Object(0x5FC109))
 	assert.Nil(t, c.PutObject(0x5FC109, nil).Object(0x5FC109))
 }
 
-func TestEveryKindOfKeySigns(t *testing.T) {
+func TestKeysSign(t *testing.T) {
 	for _, kind := range []cardtest.KeyKind{cardtest.RSA1024, cardtest.RSA2048, cardtest.RSA3072, cardtest.RSA4096,
 		cardtest.P256, cardtest.P384, cardtest.P521, cardtest.Ed25519} {
 		key, hash := cardtest.Key(kind, 0), crypto.SHA256
@@ -88,10 +88,22 @@ func TestEveryKindOfKeySigns(t *testing.T) {
 	}
 }
 
-func TestAYubiKeyKnowsItsVersion(t *testing.T) {
+func TestVersionOfYubiKey(t *testing.T) {
 	c := cardtest.YubiKey("5.4.3")
 	assert.Equal(t, uint16(0x9000), send(t, c, selectPIV))
-	answer, err := c.Transmit([]byte{0x00, 0xFD, 0x00, 0x00, 0x00})
+	response, err := c.Transmit([]byte{0x00, 0xFD, 0x00, 0x00, 0x00})
 	require.NoError(t, err)
-	assert.Equal(t, []byte{5, 4, 3, 0x90, 0x00}, answer)
+	assert.Equal(t, []byte{5, 4, 3, 0x90, 0x00}, response)
+}
+
+func TestCombine(t *testing.T) {
+	second := cardtest.GIDS()
+	both := cardtest.Combine(cardtest.PIV(cardtest.PIVNoDiscovery), second)
+	for _, command := range [][]byte{selectPIV, wrongPIN, selectGIDS, wrongGIDS, wrongGIDS, {0x00, 0xDB, 0xA0, 0x10, 3, 0xDF, 0x50, 0}} {
+		_, err := both.Transmit(command)
+		require.NoError(t, err)
+	}
+	assert.Equal(t, []int{2, 1, 0}, []int{both.RetriesLeft(), both.Spent(), both.Writes()})
+	assert.Equal(t, []int{1, 2, 1}, []int{second.RetriesLeft(), second.Spent(), second.Writes()})
+	assert.Equal(t, 6, both.Exchanges().Commands)
 }

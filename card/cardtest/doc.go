@@ -1,39 +1,48 @@
-// Package cardtest has smart cards and readers made of software, for tests of
-// programs that use cards, as net/http/httptest has servers for programs that
-// use HTTP. Nothing has to be installed or plugged in.
+// Package cardtest provides software smart cards and readers for tests of programs
+// that use cards, as net/http/httptest provides servers for tests of HTTP clients.
+// It needs no hardware and no PC/SC service.
 //
-// The three things most people do:
+// A test makes a card, puts it into a reader, and passes the reader's service to the
+// program:
 //
-//	svc := cardtest.NewService(cardtest.Logon("alice@example.com")) // a card to sign in with
-//	card := cardtest.PIV().Put("9A", key, certificate)              // a card with one's own
-//	card, err := cardtest.Load("testdata/card")                     // a card from files
+//	alice := cardtest.Logon("alice@example.com") // a card to sign in with; its PIN is cardtest.PIN
+//	service := cardtest.NewService(alice)        // a *card.Service with one reader
+//	defer service.Close()
 //
-// The PIN of every card is [PIN].
+//	// run the program with service, then ask the card what happened to it
+//	alice.Spent()  // wrong PINs received
+//	alice.Writes() // commands that change the card
 //
 // # Cards
 //
-// [PIV], [YubiKey], [Logon] and [Load] make PIV cards, [GIDS] and [TPM] cards with
-// the application of virtual smart cards; [Combine] makes one card of several. They
-// are written from the standards and not from the client of this module, so that a
-// mistake in one is not hidden by the same mistake in the other. Options make a card
-// do what real ones do: see [Quirk]. [Card.RetriesLeft], [Card.Exchanges] and [Card.Writes]
-// say what a program did to a card.
+// [PIV], [YubiKey], [Logon] and [Load] return PIV cards. [GIDS] and [TPM] return
+// cards with the application of Windows' virtual smart cards. [Combine] joins the
+// applications of several cards on one. [Card.Put] stores keys and certificates:
+//
+//	key, certificate := cardtest.TestCA().Issue(cardtest.Leaf{UPNs: []string{"bob@example.com"}})
+//	bob := cardtest.PIV(cardtest.T0, cardtest.MaxRetries(5)).Put("9A", key, certificate)
+//
+// An [Option] changes a card in one respect. Most are a [Quirk], something that some
+// real cards do. The cards are written from the standards and share no code with the
+// packages of this module that use cards, so a mistake in one is not hidden by the
+// same mistake in the other.
 //
 // # Readers
 //
-// [NewReaders] has readers in which cards come and go, that fail when told to
-// ([Readers.Fault]), that write down what passes ([Readers.Trace]), and that
-// other programs can use: as pcscd's ([Readers.Serve]). [Card.ServeVPCD] plugs a
-// card into a real PC/SC service.
+// [NewReaders] returns readers whose cards can be inserted, removed, reset and
+// replaced during a test. [Readers.Fault] makes a command fail, [Readers.Trace]
+// writes down the commands, and [Readers.Serve] lets other programs use the readers
+// in the place of pcscd. [Card.ServeVPCD] inserts a card into a reader of a real
+// PC/SC service.
 //
 // # Certificates
 //
-// [TestCA] issues the certificates of a [Leaf], good and bad ones. All keys are
-// fixed, public and worthless; see [Key].
+// [TestCA] issues the certificate that a [Leaf] describes, valid or not. [Key]
+// returns fixed, public keys.
 //
-// # What it is not
+// # Security
 //
-// The cards guard nothing, not even their keys, and are no authenticators to
-// use outside of tests. The package does not import testing, so that programs
-// can have a demonstration mode.
+// The cards protect nothing: their keys and PINs are public. Do not use them outside
+// of tests and demonstrations. The package does not import testing, so that a
+// program can have a demonstration mode.
 package cardtest

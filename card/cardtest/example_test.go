@@ -15,8 +15,8 @@ import (
 	"github.com/smartlogon/smartlogon/piv"
 )
 
-// Login is the program under test: it signs with the first card that it finds,
-// and says whose certificate is on it.
+// Login is the program under test. It signs with the card in the first reader and
+// returns the common name of the certificate.
 func Login(ctx context.Context, svc *card.Service, pin card.PINFunc) (string, error) {
 	readers, err := svc.Readers(ctx)
 	if err != nil || len(readers) == 0 {
@@ -26,11 +26,11 @@ func Login(ctx context.Context, svc *card.Service, pin card.PINFunc) (string, er
 	if err != nil {
 		return "", err
 	}
-	found, err := piv.New(c).Certificate(ctx, piv.Authentication)
+	entry, err := piv.New(c).Certificate(ctx, piv.Authentication)
 	if err != nil {
 		return "", err
 	}
-	certificate, err := x509.ParseCertificate(found.Raw)
+	certificate, err := x509.ParseCertificate(entry.Raw)
 	if err != nil {
 		return "", err
 	}
@@ -48,8 +48,8 @@ func Login(ctx context.Context, svc *card.Service, pin card.PINFunc) (string, er
 	return certificate.Subject.CommonName, err
 }
 
-// The test of a program that signs in with a card, whole: in a test function
-// the context is t.Context(), and what is printed here is compared.
+// A test of a program that signs in with a card. In a test function, use t.Context()
+// and compare what is printed here.
 func Example() {
 	svc := cardtest.NewService(cardtest.Logon("alice@example.com"))
 	defer svc.Close()
@@ -58,23 +58,22 @@ func Example() {
 	// Output: alice <nil>
 }
 
-// What a program did to the card: here it was given a wrong PIN, and the test
-// wants no more than one try to be spent on it.
+// The program is given a wrong PIN. It must spend only one try.
 func ExampleCard_RetriesLeft() {
 	alice := cardtest.Logon("alice@example.com")
 	svc := cardtest.NewService(alice)
 	defer svc.Close()
 	_, err := Login(context.Background(), svc, card.FixedPIN("654321"))
 	fmt.Println("refused:", errors.Is(err, card.ErrWrongPIN))
-	fmt.Println("tries left:", alice.RetriesLeft())
+	fmt.Println("retries left:", alice.RetriesLeft())
 	fmt.Println("writes:", alice.Writes())
 	// Output:
 	// refused: true
-	// tries left: 2
+	// retries left: 2
 	// writes: 0
 }
 
-// The card is pulled out at the third command.
+// The card is removed at the third command.
 func ExampleReaders_Fault() {
 	readers := cardtest.NewReaders(cardtest.Logon("alice@example.com"))
 	defer readers.Close()
@@ -90,8 +89,8 @@ func ExampleReaders_Fault() {
 	// true
 }
 
-// A certificate that Windows does not take, and the key that belongs to it, on
-// a card that does as little as many do.
+// A certificate that Windows does not accept for signing in, on a card with few
+// features.
 func ExampleCA_Issue() {
 	key, certificate := cardtest.TestCA().Issue(cardtest.Leaf{
 		Key:    cardtest.Key(cardtest.P256, 0),
@@ -104,15 +103,15 @@ func ExampleCA_Issue() {
 
 	parsed, err := x509.ParseCertificate(certificate)
 	fmt.Println(parsed.Subject, parsed.EmailAddresses, parsed.PublicKeyAlgorithm, err)
-	fmt.Println("tries:", bob.RetriesLeft())
+	fmt.Println("retries:", bob.RetriesLeft())
 	// Output:
 	// CN=bob [bob@mail.example] ECDSA <nil>
-	// tries: 5
+	// retries: 5
 }
 
 func ExampleReaders_Trace() {
-	neighbour := cardtest.NewNeighbor([]byte{0xF0, 1, 2, 3, 4, 5}, "9999")
-	readers := cardtest.NewReaders(cardtest.PIV(neighbour))
+	neighbor := cardtest.NewNeighbor([]byte{0xF0, 1, 2, 3, 4, 5}, "9999")
+	readers := cardtest.NewReaders(cardtest.PIV(neighbor))
 	defer readers.Close()
 	readers.Trace(os.Stdout)
 
@@ -125,22 +124,22 @@ func ExampleReaders_Trace() {
 		return
 	}
 	err = c.Do(ctx, func(tx *card.Tx) error {
-		if _, err := tx.Select(neighbour.AID()); err != nil {
+		if _, err := tx.Select(neighbor.AID()); err != nil {
 			return err
 		}
 		_, err := tx.Command(card.Command{INS: 0x20, P2: 0x80, Data: []byte("1234\xFF\xFF\xFF\xFF")})
 		return err
 	})
-	fmt.Println(err != nil, neighbour.RetriesLeft())
+	fmt.Println(err != nil, neighbor.RetriesLeft())
 	// Output:
 	// > 00A4040006F0010203040500  SELECT F00102030405
-	// < 6F088406F001020304059000  10 bytes, done
+	// < 6F088406F001020304059000  10 bytes, OK
 	// > 0020008008****************  VERIFY 80: PIN
-	// < 63C2  2 tries left
+	// < 63C2  2 retries left
 	// true 2
 }
 
-// A virtual smart card with two certificates, of which the second one signs only.
+// A virtual smart card with a key exchange key and a signature key.
 func ExampleTPM() {
 	ca := cardtest.TestCA()
 	key, certificate := ca.Issue(cardtest.Leaf{UPNs: []string{"alice@example.com"}})
@@ -154,7 +153,7 @@ func ExampleTPM() {
 	// 3 172 true
 }
 
-// One card with two applications, each with a PIN of its own.
+// A card with two applications, each with a PIN of its own.
 func ExampleCombine() {
 	virtual := cardtest.GIDS(cardtest.RetriesLeft(1))
 	both := cardtest.Combine(cardtest.Logon("alice@example.com"), virtual)

@@ -7,66 +7,66 @@ import (
 	"github.com/smartlogon/smartlogon/card/driver"
 )
 
-// A Fault is something that goes wrong at one command. The zero value is no
-// fault.
+// A Fault is what goes wrong at a command. The zero value is no fault.
 type Fault struct {
 	When When
 	What Mishap
 
-	// Status is the status word of WrongStatus, 0 for 6F00.
+	// Status is the status word of WrongStatus. 0 is 6F00.
 	Status uint16
 
-	// Card is the one that Replacement puts in place of the other.
+	// Card takes the place of the current card in a Replacement.
 	Card *Card
 
-	// Delay passes before anything else happens.
+	// Delay is waited for before anything else.
 	Delay time.Duration
 
-	// Times is for how many commands in a row it goes wrong: 0 for one, less
-	// for all.
+	// Times is the number of consecutive commands with the fault. 0 is one, a
+	// negative number is all.
 	Times int
 }
 
-// When says when something goes wrong.
+// When is the moment of a Fault.
 type When int
 
 const (
-	// Instead: the card does not see the command.
+	// Instead keeps the command from the card.
 	Instead When = iota
-	// Before: it goes wrong, and the command is sent all the same.
+	// Before happens before the command is sent.
 	Before
-	// After: the card has done what the command says.
+	// After happens after the card has performed the command.
 	After
 )
 
-// A Mishap is what goes wrong.
+// A Mishap is a kind of [Fault].
 type Mishap int
 
-// What can happen to the card and to the service. The error is the one that
-// PC/SC has for it.
+// Mishaps of the reader and the service. The program gets the error that PC/SC has
+// for it.
 const (
-	Removal     Mishap = iota + 1 // somebody takes the card out
-	OtherReset                    // another program resets it
-	ServiceStop                   // the service ends; Readers.Start brings it back
-	Replacement                   // a token is exchanged for one of the same model; see Readers.Replace
+	Removal     Mishap = iota + 1 // the card is removed
+	OtherReset                    // another program resets the card
+	ServiceStop                   // the service stops; Readers.Start starts it again
+	Replacement                   // a token is exchanged for Fault.Card; see Readers.Replace
 )
 
-// What can happen to the answer. It happens instead of the command or after it;
-// before is the same as instead.
+// Mishaps of the response. They happen instead of the command or after it; Before is
+// the same as Instead.
 const (
-	WrongStatus Mishap = iota + 100 // the card refuses the command, with Fault.Status
-	Empty                           // the answer has no byte, as when a card is pulled under vpcd
-	Truncated                       // half of the answer is missing; the card did the command
-	Garbage                         // random data, and 9000
-	MoreData                        // 16 random bytes and 6110: there is more to fetch
-	WrongLe                         // 6CXX: repeat with another Le, which is another each time
-	NoResponse                      // PC/SC's error for a card that did not answer
+	WrongStatus Mishap = iota + 100 // the status word is Fault.Status
+	Empty                           // the response has no byte, as after a removal under vpcd
+	Truncated                       // half of the response is missing; the command is always performed
+	Garbage                         // random data and 9000
+	MoreData                        // 16 random bytes and 6110: more data to fetch
+	WrongLe                         // 6CXX: repeat with another Le, which is never that of the command
+	NoResponse                      // PC/SC's error for a card that does not respond
 	Busy                            // PC/SC's error for a card that another program holds
 )
 
-// Fault makes something go wrong in a reader: at the n-th command from now on, 1
-// being the next. Faults add up; at one command the first one that was asked
-// for happens. The zero Fault calls off all that have not happened yet.
+// Fault makes the n-th command from now on go wrong in a reader; 1 is the next one.
+// Faults add up; of several at one command the first that was set happens. A zero
+// Fault cancels those that have not happened yet. Fault panics if f is a Replacement
+// without a Card, or has a Card and is not a Replacement.
 func (r *Readers) Fault(reader string, n int, f Fault) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -77,81 +77,82 @@ func (r *Readers) Fault(reader string, n int, f Fault) {
 	if (f.What == Replacement) != (f.Card != nil) {
 		panic("cardtest: a fault has a Card if it is a Replacement, and only then")
 	}
-	r.faults[reader] = append(r.faults[reader], &pendingFault{Fault: f, in: n, left: max(f.Times, 1), forever: f.Times < 0})
+	r.faults[reader] = append(r.faults[reader], &pendingFault{Fault: f, in: n, left: max(f.Times, 1), always: f.Times < 0})
 }
 
-// A pendingFault counts the commands down.
+// A pendingFault counts commands.
 type pendingFault struct {
 	Fault
-	in      int // commands until it happens, it included
-	left    int // commands that it happens to
-	forever bool
+	in     int // commands until the first with the fault, that one included
+	left   int // commands with the fault
+	always bool
 }
 
-// due counts one command and reports whether it goes wrong.
+// due counts one command and reports whether it has the fault.
 func (f *pendingFault) due() bool {
 	if f.in > 1 {
 		f.in--
 		return false
 	}
-	if f.forever {
+	if f.always {
 		return true
 	}
 	f.left--
 	return f.left >= 0
 }
 
-// nextFault is called under the mutex.
-func (r *Readers) nextFault(reader string) (Fault, bool) {
-	var f Fault
-	found := false
+// nextFault counts one command of a reader and returns its fault. The caller holds
+// the mutex.
+func (r *Readers) nextFault(reader string) (fault Fault, ok bool) {
 	for _, p := range r.faults[reader] {
-		if p.due() && !found {
-			f, found = p.Fault, true
+		if p.due() && !ok {
+			fault, ok = p.Fault, true
 		}
 	}
-	return f, found
+	return fault, ok
 }
 
-// fail does one command as f says.
+// fail performs one exchange with a fault.
 func (r *Readers) fail(f Fault, reader string, command []byte, send func([]byte) ([]byte, error)) ([]byte, error) {
 	if f.Delay > 0 {
-		late := time.NewTimer(f.Delay)
+		timer := time.NewTimer(f.Delay)
 		select {
-		case <-late.C:
+		case <-timer.C:
 		case <-r.closed:
-			late.Stop()
+			timer.Stop()
 		}
 	}
 	if f.What == 0 {
 		return send(command)
 	}
 	if f.What >= WrongStatus {
-		return f.answer(command, send)
+		return f.response(command, send)
 	}
-	var answer []byte
+	var response []byte
 	var err error
 	if f.When == After {
-		answer, err = send(command)
+		response, err = send(command)
 	}
+	// An earlier fault or the test may have removed the card or the reader; then
+	// these fail, and the exchange fails anyway.
 	switch f.What {
 	case Removal:
-		_ = r.set.Remove(reader) // a reader that is gone has no card either
+		_ = r.set.Remove(reader)
 	case OtherReset:
-		_ = r.set.Reset(reader) // nor one to reset
+		_ = r.set.Reset(reader)
 	case ServiceStop:
 		r.set.Stop()
 	case Replacement:
-		_ = r.set.Replace(reader, f.Card.chip) // nor one to replace
+		_ = r.set.Replace(reader, f.Card.chip)
 	}
 	if f.When == Before {
-		answer, err = send(command)
+		response, err = send(command)
 	}
-	return answer, err
+	return response, err
 }
 
-// answer makes the answer that the program gets.
-func (f Fault) answer(command []byte, send func([]byte) ([]byte, error)) ([]byte, error) {
+// response returns the response of a mishap of the response.
+func (f Fault) response(command []byte, send func([]byte) ([]byte, error)) ([]byte, error) {
 	var real []byte
 	if f.When == After || f.What == Truncated {
 		var err error
@@ -174,9 +175,7 @@ func (f Fault) answer(command []byte, send func([]byte) ([]byte, error)) ([]byte
 	case MoreData:
 		return append(random[:16:16], 0x61, 0x10), nil
 	case WrongLe:
-		// Never the Le of the command, so that whoever obeys does it for ever.
-		le := command[len(command)-1] + 1
-		return []byte{0x6C, le}, nil
+		return []byte{0x6C, command[len(command)-1] + 1}, nil
 	case NoResponse:
 		return nil, driver.NotTransacted
 	case Busy:

@@ -25,16 +25,16 @@ func connect(t *testing.T, r *cardtest.Readers) driver.Card {
 	return k
 }
 
-// What a program sees of each fault at its second command, and whether the card
-// got the command.
+// Each fault happens at the second command. The card counts whether it received that
+// command.
 func TestFaults(t *testing.T) {
-	right := []byte{0x63, 0xC2} // what the card says of a wrong PIN
+	right := []byte{0x63, 0xC2} // the card's response to a wrong PIN
 	for _, test := range []struct {
-		name   string
-		fault  cardtest.Fault
-		answer []byte
-		err    error
-		spent  int
+		name     string
+		fault    cardtest.Fault
+		response []byte
+		err      error
+		spent    int
 	}{
 		{"none", cardtest.Fault{}, right, nil, 1},
 		{"delay", cardtest.Fault{Delay: time.Millisecond}, right, nil, 1},
@@ -44,7 +44,7 @@ func TestFaults(t *testing.T) {
 		{"reset instead", cardtest.Fault{What: cardtest.OtherReset}, nil, nil, 0},
 		{"reset before", cardtest.Fault{What: cardtest.OtherReset, When: cardtest.Before}, nil, driver.ResetCard, 0},
 		{"reset after", cardtest.Fault{What: cardtest.OtherReset, When: cardtest.After}, nil, driver.ResetCard, 1},
-		{"service gone before", cardtest.Fault{What: cardtest.ServiceStop, When: cardtest.Before}, nil, driver.ServiceStopped, 0},
+		{"service stop before", cardtest.Fault{What: cardtest.ServiceStop, When: cardtest.Before}, nil, driver.ServiceStopped, 0},
 		{"replacement instead", cardtest.Fault{What: cardtest.Replacement, Card: cardtest.PIV()}, nil, driver.ReaderUnavailable, 0},
 		{"replacement before", cardtest.Fault{What: cardtest.Replacement, When: cardtest.Before, Card: cardtest.PIV()}, nil, driver.ReaderUnavailable, 0},
 		{"replacement after", cardtest.Fault{What: cardtest.Replacement, When: cardtest.After, Card: cardtest.PIV()}, nil, driver.ReaderUnavailable, 1},
@@ -53,8 +53,8 @@ func TestFaults(t *testing.T) {
 		{"empty", cardtest.Fault{What: cardtest.Empty}, nil, nil, 0},
 		{"truncated", cardtest.Fault{What: cardtest.Truncated}, right[:1], nil, 1},
 		{"wrong Le", cardtest.Fault{What: cardtest.WrongLe}, []byte{0x6C, 0x00}, nil, 0},
-		{"no answer", cardtest.Fault{What: cardtest.NoResponse}, nil, driver.NotTransacted, 0},
-		{"no answer after", cardtest.Fault{What: cardtest.NoResponse, When: cardtest.After}, nil, driver.NotTransacted, 1},
+		{"no response", cardtest.Fault{What: cardtest.NoResponse}, nil, driver.NotTransacted, 0},
+		{"no response after", cardtest.Fault{What: cardtest.NoResponse, When: cardtest.After}, nil, driver.NotTransacted, 1},
 		{"busy", cardtest.Fault{What: cardtest.Busy}, nil, driver.SharingViolation, 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -62,58 +62,58 @@ func TestFaults(t *testing.T) {
 			r := cardtest.NewReaders(c)
 			k := connect(t, r)
 			r.Fault(first, 2, test.fault)
-			answer, err := k.Transmit(selectPIV)
+			response, err := k.Transmit(selectPIV)
 			require.NoError(t, err)
-			assert.Equal(t, []byte{0x90, 0x00}, answer[len(answer)-2:], "the first command is not hit")
+			assert.Equal(t, []byte{0x90, 0x00}, response[len(response)-2:], "no fault at the first command")
 
-			answer, err = k.Transmit(wrongPIN)
-			if test.err == nil && test.answer == nil {
-				assert.True(t, err != nil || len(answer) == 0, "%X", answer)
+			response, err = k.Transmit(wrongPIN)
+			if test.err == nil && test.response == nil {
+				assert.True(t, err != nil || len(response) == 0, "%X", response)
 			} else {
 				assert.ErrorIs(t, err, test.err)
-				assert.Equal(t, string(test.answer), string(answer))
+				assert.Equal(t, string(test.response), string(response))
 			}
 			assert.Equal(t, test.spent, c.Spent())
 		})
 	}
 }
 
-func TestStormsGoOnAndEnd(t *testing.T) {
+func TestTimes(t *testing.T) {
 	c := cardtest.PIV()
 	r := cardtest.NewReaders(c)
 	k := connect(t, r)
 	r.Fault(first, 1, cardtest.Fault{What: cardtest.MoreData, Times: 3})
 	for range 3 {
-		answer, err := k.Transmit(selectPIV)
+		response, err := k.Transmit(selectPIV)
 		require.NoError(t, err)
-		assert.Len(t, answer, 18)
-		assert.Equal(t, []byte{0x61, 0x10}, answer[16:])
+		assert.Len(t, response, 18)
+		assert.Equal(t, []byte{0x61, 0x10}, response[16:])
 	}
-	answer, err := k.Transmit(selectPIV)
+	response, err := k.Transmit(selectPIV)
 	require.NoError(t, err)
-	assert.Equal(t, []byte{0x90, 0x00}, answer[len(answer)-2:])
+	assert.Equal(t, []byte{0x90, 0x00}, response[len(response)-2:])
 
 	r.Fault(first, 1, cardtest.Fault{What: cardtest.WrongLe, Times: -1})
 	for range 100 {
-		answer, err := k.Transmit(selectPIV)
+		response, err := k.Transmit(selectPIV)
 		require.NoError(t, err)
-		assert.Equal(t, []byte{0x6C, 0x01}, answer)
+		assert.Equal(t, []byte{0x6C, 0x01}, response)
 	}
 }
 
-func TestGarbageIsNotTheAnswer(t *testing.T) {
+func TestGarbage(t *testing.T) {
 	r := cardtest.NewReaders(cardtest.PIV())
 	k := connect(t, r)
 	r.Fault(first, 1, cardtest.Fault{What: cardtest.Garbage})
 	garbage, err := k.Transmit(selectPIV)
 	require.NoError(t, err)
-	answer, err := k.Transmit(selectPIV)
+	response, err := k.Transmit(selectPIV)
 	require.NoError(t, err)
-	assert.NotEqual(t, garbage, answer)
+	assert.NotEqual(t, garbage, response)
 	assert.Equal(t, []byte{0x90, 0x00}, garbage[len(garbage)-2:])
 }
 
-func TestDelayEndsWithTheReaders(t *testing.T) {
+func TestCloseEndsDelay(t *testing.T) {
 	r := cardtest.NewReaders(cardtest.PIV())
 	k := connect(t, r)
 	r.Fault(first, 1, cardtest.Fault{Delay: time.Hour})
@@ -124,22 +124,22 @@ func TestDelayEndsWithTheReaders(t *testing.T) {
 	}()
 	require.NoError(t, r.Close())
 	<-done
-	assert.NoError(t, r.Close(), "again")
+	assert.NoError(t, r.Close(), "second Close")
 }
 
-func TestFaultsAreCalledOff(t *testing.T) {
+func TestZeroFaultCancelsFaults(t *testing.T) {
 	r := cardtest.NewReaders(cardtest.PIV())
 	k := connect(t, r)
 	r.Fault(first, 2, cardtest.Fault{What: cardtest.Removal})
 	r.Fault(first, 1, cardtest.Fault{What: cardtest.WrongStatus, Status: 0x6A82})
 	require.NoError(t, k.Begin(t.Context()))
-	answer, err := k.Transmit(selectPIV)
+	response, err := k.Transmit(selectPIV)
 	require.NoError(t, err)
-	assert.Equal(t, []byte{0x6A, 0x82}, answer)
+	assert.Equal(t, []byte{0x6A, 0x82}, response)
 	r.Fault(first, 0, cardtest.Fault{})
-	answer, err = k.Transmit(selectPIV)
+	response, err = k.Transmit(selectPIV)
 	require.NoError(t, err)
-	assert.Equal(t, []byte{0x90, 0x00}, answer[len(answer)-2:])
+	assert.Equal(t, []byte{0x90, 0x00}, response[len(response)-2:])
 	require.NoError(t, k.End(false))
 }
 

@@ -8,10 +8,10 @@ import (
 	"github.com/smartlogon/smartlogon/internal/testkeys"
 )
 
-// A KeyKind is a kind of key.
+// A KeyKind is an algorithm and key length.
 type KeyKind string
 
-// Kinds of keys that sign.
+// Kinds of keys for signatures.
 const (
 	RSA1024 KeyKind = "RSA 1024"
 	RSA2048 KeyKind = "RSA 2048"
@@ -19,14 +19,13 @@ const (
 	RSA4096 KeyKind = "RSA 4096"
 	P256    KeyKind = "P-256"
 	P384    KeyKind = "P-384"
-	P521    KeyKind = "P-521" // no PIV card has one
+	P521    KeyKind = "P-521" // not for PIV cards
 	Ed25519 KeyKind = "Ed25519"
 )
 
-// Key is the n-th key of a kind. The keys are the same each time, so that no
-// test waits for one to be made, and everybody has them. There are three of
-// RSA 2048 and of P-256 (n = 0, 1, 2), two of P-384, one of each other kind;
-// Key panics where there is none.
+// Key returns the n-th key of a kind. The keys are fixed and public, so that tests
+// need not generate any. There are three of RSA 2048 and of P-256 (n = 0, 1, 2), two
+// of P-384 and one of each other kind. Key panics if there is no such key.
 func Key(kind KeyKind, n int) crypto.Signer {
 	var bits int
 	if _, err := fmt.Sscanf(string(kind), "RSA %d", &bits); err == nil {
@@ -44,5 +43,5 @@ func Key(kind KeyKind, n int) crypto.Signer {
 			return testkeys.Ed25519()
 		}
 	}
-	panic(fmt.Sprintf("cardtest: there is no key %d of kind %q", n, kind))
+	panic(fmt.Sprintf("cardtest: no key %d of kind %q", n, kind))
 }

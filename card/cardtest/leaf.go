@@ -13,64 +13,64 @@ import (
 	"github.com/smartlogon/smartlogon/internal/ber"
 )
 
-// Purposes for [Leaf.EKUs].
+// Extended key usages for [Leaf.EKUs].
 const (
 	SmartCardLogon = "1.3.6.1.4.1.311.20.2.2"
 	ClientAuth     = "1.3.6.1.5.5.7.3.2"
 	AnyPurpose     = "2.5.29.37.0"
 )
 
-// A Leaf says what certificate [CA.Issue] makes. The zero value is a good
-// certificate to sign in with on Windows, but that it names nobody.
+// A Leaf describes a certificate for [CA.Issue]. The zero value is a certificate that
+// Windows accepts for signing in, except that it has no user name.
 type Leaf struct {
-	// Key is the key that is certified, nil for Key(RSA2048, 0).
+	// Key is the certified key. Nil is Key(RSA2048, 0).
 	Key crypto.Signer
 
-	// Subject is the subject. Nil is a common name made of the first UPN,
-	// e-mail address or "Test"; a name without parts is an empty subject.
+	// Subject is the subject. Nil is a common name from the first UPN or e-mail
+	// address, or "Test". An empty Name is an empty subject.
 	Subject *pkix.Name
 
-	// UPNs, Emails and URIs go into the subject alternative name, in this
-	// order: as otherNames with the user principal name, as rfc822Names and as
-	// uniformResourceIdentifiers. Nothing checks them.
+	// UPNs, Emails and URIs are the names in the subject alternative name, in
+	// this order: otherNames with a user principal name, rfc822Names and
+	// uniformResourceIdentifiers. They are not checked.
 	UPNs, Emails, URIs []string
 
 	// CriticalSAN marks the subject alternative name as critical.
 	CriticalSAN bool
 
-	// EKUs are the purposes, dotted decimal. Nil is smart card logon and
-	// client authentication; NoEKU leaves the extension out.
+	// EKUs are the extended key usages in dotted decimal. Nil is smart card logon
+	// and client authentication. NoEKU omits the extension.
 	EKUs  []string
 	NoEKU bool
 
-	// KeyUsage is the key usage. Zero is digital signature; NoKeyUsage leaves
-	// the extension out.
+	// KeyUsage is the key usage. Zero is digital signature. NoKeyUsage omits the
+	// extension.
 	KeyUsage   x509.KeyUsage
 	NoKeyUsage bool
 
-	// NotBefore and NotAfter are the validity, to the second. Zero is an hour
-	// ago and a year after NotBefore.
+	// NotBefore and NotAfter are the validity, to the second. Zero values are an
+	// hour before Issue is called and a year after NotBefore.
 	NotBefore, NotAfter time.Time
 
-	// Template is the certificate template: a name (of a version 1 template)
-	// or an object identifier, dotted decimal (version 2, template version
-	// 100.4). Empty leaves it out.
+	// Template is the certificate template: the name of a version 1 template, or
+	// an object identifier in dotted decimal (version 2, template version 100.4).
+	// Empty omits the extension.
 	Template string
 
 	// SID is the security identifier of the account, such as
-	// S-1-5-21-1111111111-2222222222-3333333333-1105. Empty leaves it out.
+	// S-1-5-21-1111111111-2222222222-3333333333-1105. Empty omits the extension.
 	SID string
 
-	// Serial is the serial number. Nil is one made of the other fields, so that
-	// the same Leaf has the same number each time.
+	// Serial is the serial number. Nil is one derived from the other fields, so
+	// equal Leafs have equal numbers.
 	Serial *big.Int
 
-	// Extensions are added as they are. One that the other fields would make
-	// too takes its place.
+	// Extensions are added unchanged. One replaces the extension with the same
+	// identifier that the other fields produce.
 	Extensions []pkix.Extension
 }
 
-// Object identifiers of extensions and of what they hold.
+// Object identifiers of extensions and of their contents.
 const (
 	oidSAN        = "2.5.29.17"
 	oidEKU        = "2.5.29.37"
@@ -114,16 +114,16 @@ func (l Leaf) validity(now time.Time) (notBefore, notAfter time.Time) {
 	return notBefore, notAfter
 }
 
-// extensions are those that crypto/x509 does not make.
+// extensions returns the extensions that crypto/x509 does not encode as needed.
 func (l Leaf) extensions() []pkix.Extension {
-	out := l.Extensions
+	list := l.Extensions
 	add := func(id string, critical bool, value []byte) {
 		for _, e := range l.Extensions {
 			if e.Id.String() == id {
 				return
 			}
 		}
-		out = append(out[:len(out):len(out)], pkix.Extension{Id: parseOID(id), Critical: critical, Value: value})
+		list = append(list[:len(list):len(list)], pkix.Extension{Id: parseOID(id), Critical: critical, Value: value})
 	}
 	if san := l.san(); len(san) > 0 {
 		add(oidSAN, l.CriticalSAN, ber.Append(nil, ber.Sequence, san))
@@ -133,11 +133,11 @@ func (l Leaf) extensions() []pkix.Extension {
 		if ekus == nil {
 			ekus = []string{ClientAuth, SmartCardLogon}
 		}
-		var list []byte
+		var usages []byte
 		for _, id := range ekus {
-			list = ber.Append(list, ber.OID, encodeOID(id))
+			usages = ber.Append(usages, ber.OID, encodeOID(id))
 		}
-		add(oidEKU, false, ber.Append(nil, ber.Sequence, list))
+		add(oidEKU, false, ber.Append(nil, ber.Sequence, usages))
 	}
 	if l.Template != "" {
 		add(l.template())
@@ -146,10 +146,10 @@ func (l Leaf) extensions() []pkix.Extension {
 		sid := otherName(oidNTDSSID, ber.Append(nil, ber.OctetString, []byte(l.SID)))
 		add(oidSID, false, ber.Append(nil, ber.Sequence, sid))
 	}
-	return out
+	return list
 }
 
-// san is the content of the subject alternative name.
+// san returns the content of the subject alternative name.
 func (l Leaf) san() []byte {
 	var names []byte
 	for _, upn := range l.UPNs {
@@ -164,7 +164,7 @@ func (l Leaf) san() []byte {
 	return names
 }
 
-// otherName is a GeneralName of a kind that an object identifier tells.
+// otherName returns a GeneralName of the type otherName.
 func otherName(id string, value []byte) []byte {
 	content := ber.Append(nil, ber.OID, encodeOID(id))
 	content = ber.Append(content, tagExplicit0, value)
@@ -185,7 +185,7 @@ func (l Leaf) template() (id string, critical bool, value []byte) {
 	return oidTemplateV1, false, ber.Append(nil, ber.BMPString, name)
 }
 
-// encodeOID is the content of the DER encoding.
+// encodeOID returns the content of an OBJECT IDENTIFIER in DER.
 func encodeOID(dotted string) []byte {
 	id, err := x509.ParseOID(dotted)
 	if err != nil {
@@ -198,7 +198,7 @@ func encodeOID(dotted string) []byte {
 	return content
 }
 
-// parseOID is for our own constants.
+// parseOID parses a constant of this package for crypto/x509/pkix.
 func parseOID(dotted string) []int {
 	var id []int
 	for arc := range strings.SplitSeq(dotted, ".") {

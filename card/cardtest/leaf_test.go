@@ -12,7 +12,7 @@ import (
 	"github.com/smartlogon/smartlogon/card/cardtest"
 )
 
-func TestEveryFieldOfALeafShows(t *testing.T) {
+func TestFieldsOfLeaf(t *testing.T) {
 	from := time.Date(2020, 1, 2, 3, 4, 5, 0, time.UTC)
 	c := issue(t, cardtest.Leaf{
 		Key:         cardtest.Key(cardtest.P384, 1),
@@ -40,24 +40,24 @@ func TestEveryFieldOfALeafShows(t *testing.T) {
 		}
 	}
 
-	bare := issue(t, cardtest.Leaf{Subject: &pkix.Name{}, NoEKU: true, NoKeyUsage: true})
-	assert.Empty(t, bare.Subject.String())
-	assert.Empty(t, extension(bare, "2.5.29.15"))
-	assert.Empty(t, extension(bare, "2.5.29.37"))
-	assert.Empty(t, extension(bare, "2.5.29.17"))
+	empty := issue(t, cardtest.Leaf{Subject: &pkix.Name{}, NoEKU: true, NoKeyUsage: true})
+	assert.Empty(t, empty.Subject.String())
+	assert.Empty(t, extension(empty, "2.5.29.15"))
+	assert.Empty(t, extension(empty, "2.5.29.37"))
+	assert.Empty(t, extension(empty, "2.5.29.17"))
 }
 
-func TestTheSameLeafHasTheSameSerialNumber(t *testing.T) {
+func TestEqualLeafsHaveEqualSerialNumbers(t *testing.T) {
 	a, b := cardtest.Leaf{UPNs: []string{"a@example.com"}}, cardtest.Leaf{UPNs: []string{"b@example.com"}}
 	assert.Equal(t, issue(t, a).SerialNumber, issue(t, a).SerialNumber)
 	assert.NotEqual(t, issue(t, a).SerialNumber, issue(t, b).SerialNumber)
 }
 
-func TestNobodyCanIssueSuchALeaf(t *testing.T) {
-	for what, l := range map[string]cardtest.Leaf{
-		"purpose that is no OID":  {EKUs: []string{"logon"}},
-		"serial that is negative": {Serial: big.NewInt(-5)},
+func TestIssuePanics(t *testing.T) {
+	for name, l := range map[string]cardtest.Leaf{
+		"malformed EKU":          {EKUs: []string{"logon"}},
+		"negative serial number": {Serial: big.NewInt(-5)},
 	} {
-		assert.Panics(t, func() { cardtest.TestCA().Issue(l) }, what)
+		assert.Panics(t, func() { cardtest.TestCA().Issue(l) }, name)
 	}
 }

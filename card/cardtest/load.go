@@ -16,7 +16,7 @@ import (
 	"github.com/smartlogon/smartlogon/internal/ber"
 )
 
-// maxFile bounds a file of a card folder.
+// maxFile limits the length of a file of a card folder.
 const maxFile = 1 << 20
 
 // Tags around a data object (SP 800-73-4 part 2, 3.1.2).
@@ -28,25 +28,32 @@ const (
 
 // A loadedObject is one entry of card.json.
 type loadedObject struct {
-	Tag          string `json:"tag"`           // hexadecimal, what GET DATA asks for
+	Tag          string `json:"tag"`           // of GET DATA, hexadecimal
 	File         string `json:"file"`          // in the folder
 	Certificate  bool   `json:"certificate"`   // the file is a certificate, PEM or DER
-	Wrapped      bool   `json:"wrapped"`       // the file has the object's outermost tag
-	KeyReference string `json:"key_reference"` // hexadecimal, of a certificate
-	P12          string `json:"p12"`           // its private key: a PKCS #12 file in the folder
+	Wrapped      bool   `json:"wrapped"`       // the file includes the object's outermost tag
+	KeyReference string `json:"key_reference"` // of a certificate, hexadecimal
+	P12          string `json:"p12"`           // PKCS #12 file in the folder with the private key
 	P12Password  string `json:"p12_password"`
 }
 
-// Load makes a PIV card of a folder. Its file card.json has a list "objects",
-// each with
+// Load returns a PIV card with the contents of a folder. The folder's file card.json
+// has a list "objects", for example:
 //
-//   - "tag", of the data object, hexadecimal, and "file", which holds it: the
-//     value, or with "wrapped" the value in its outermost tag;
-//   - or, with "certificate", a certificate (PEM or DER) for "key_reference",
-//     and its private key where there is one: "p12", a PKCS #12 file, and
-//     "p12_password".
+//	{"objects": [
+//	  {"tag": "5FC102", "file": "chuid.bin"},
+//	  {"key_reference": "9A", "certificate": true, "file": "auth.pem", "p12": "auth.p12", "p12_password": "secret"}
+//	]}
 //
-// Anything else in card.json is ignored. Files are read from the folder only.
+// An object is either a data object or a certificate:
+//
+//   - A data object has the hexadecimal "tag" of GET DATA and a "file" with its
+//     value. With "wrapped", the file includes the outermost tag.
+//   - A certificate has "certificate", not "wrapped", a hexadecimal "key_reference"
+//     and a "file" in PEM or DER. Its private key is in "p12", a PKCS #12 file with
+//     "p12_password". Without "p12" the card has no key.
+//
+// Other fields of card.json are ignored. Files are read from the folder only.
 func Load(dir string, options ...Option) (*Card, error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
@@ -96,8 +103,7 @@ func (c *Card) load(root *os.Root, o loadedObject) error {
 	return nil
 }
 
-// unwrap takes off the outermost tag. An object that ends after its length is
-// empty.
+// unwrap returns the value of the outermost element.
 func unwrap(tag ber.Tag, object []byte) ([]byte, error) {
 	if tag != tagDiscovery && tag != tagBiometric {
 		tag = tagObject
@@ -108,7 +114,7 @@ func unwrap(tag ber.Tag, object []byte) ([]byte, error) {
 	case !ok && r.Err() != nil:
 		return nil, r.Err()
 	case !ok || e.Tag != tag || r.More():
-		return nil, fmt.Errorf("is not one object with tag %v", tag)
+		return nil, fmt.Errorf("not a single object with tag %v", tag)
 	}
 	return e.Value, nil
 }

@@ -5,10 +5,10 @@ import (
 	"fmt"
 )
 
-// chained is the bit of CLA of every part of a chain but the last.
+// chained is the bit of CLA in every part of a chain but the last.
 const chained = 0x10
 
-// Instructions that a trace names.
+// Instructions, key references and parameters with a meaning in a trace.
 const (
 	insVerify         = 0x20
 	insManageSecurity = 0x22
@@ -29,36 +29,38 @@ const (
 	firstRetired      = 0x82
 	lastRetired       = 0x95
 	decipher          = 0x86 // P2 of PERFORM SECURITY OPERATION
-	forget            = 0x82 // P2 of VERIFY: log out of GIDS
-	importedKey       = 0x70 // what a key to import begins with
+	logOutGIDS        = 0x82 // P2 of VERIFY
+	importedKey       = 0x70 // first tag of a GIDS key to import
 	printedInfoObject = "\x5C\x03\x5F\xC1\x09"
 )
 
-// mark finds out whether a command is secret, and notes whether the answer is.
+// mark reports whether the data of a command is secret, and remembers whether the
+// response is.
 func (t *trace) mark(c []byte) (secret bool) {
 	ins, p2 := c[1], c[3]
 	if ins == insGetResponse {
-		return false // and the answer is as that before
+		return false // the response is as secret as the one before
 	}
 	if t.chain == ins {
 		secret = true
 	} else {
-		t.masksAnswer = false
+		t.maskResponse = false
 		switch {
 		case ins == insVerify || ins == insChange || ins == insUnblock || ins == insImport || ins == insSetManagement:
 			secret = true
 		case ins == insAuthenticate && (p2 == 0 || p2 == managementKey || p2 == keyManagement || firstRetired <= p2 && p2 <= lastRetired):
-			// What a decryption or an agreement gives is a key; so, nearly, is
-			// what the administrator's key makes of a challenge.
-			secret, t.masksAnswer = true, true
+			// Decryption and key agreement return key material, and the
+			// response to a challenge allows an offline search for the
+			// administrator's key.
+			secret, t.maskResponse = true, true
 		case ins == insPerform && p2 == decipher:
-			secret, t.masksAnswer = true, true
+			secret, t.maskResponse = true, true
 		case ins == insPutData && bytes.Contains(c, []byte(printedInfoObject)):
-			secret = true // some keep the administrator's key there
+			secret = true // tools store the administrator's key there
 		case ins == insPutData && bytes.HasPrefix(c[dataOf(c).from:dataOf(c).to], []byte{importedKey}):
-			secret = true // of GIDS
+			secret = true
 		case ins == insGetData && bytes.Contains(c, []byte(printedInfoObject)):
-			t.masksAnswer = true
+			t.maskResponse = true
 		}
 	}
 	t.chain = 0
@@ -95,7 +97,7 @@ var instructions = map[byte]string{
 	insSetManagement:  "SET MANAGEMENT KEY",
 }
 
-// meaning is what a command asks for.
+// meaning describes a command.
 func meaning(c []byte) string {
 	name, ok := instructions[c[1]]
 	if !ok {
@@ -118,10 +120,10 @@ func meaning(c []byte) string {
 		name += fmt.Sprintf(" key %02X, algorithm %02X", c[3], c[2])
 	case insVerify:
 		switch {
-		case c[2] == 0xFF, c[3] == forget:
+		case c[2] == 0xFF, c[3] == logOutGIDS:
 			name += fmt.Sprintf(" %02X: log out", c[3])
 		case data.from == data.to:
-			name += fmt.Sprintf(" %02X: tries left?", c[3])
+			name += fmt.Sprintf(" %02X: retries left?", c[3])
 		default:
 			name += fmt.Sprintf(" %02X: PIN", c[3])
 		}
@@ -129,47 +131,47 @@ func meaning(c []byte) string {
 		name += fmt.Sprintf(" %02X", c[3])
 	}
 	if c[0]&chained != 0 {
-		name += ", to be continued"
+		name += ", more parts follow"
 	}
 	return name
 }
 
 var statusWords = map[uint16]string{
-	0x9000: "done",
-	0x6285: "terminated",
+	0x9000: "OK",
+	0x6285: "file terminated",
 	0x6700: "wrong length",
-	0x6881: "no logical channels",
-	0x6882: "no secure messaging",
-	0x6884: "no command chaining",
-	0x6981: "wrong kind of file",
+	0x6881: "logical channel not supported",
+	0x6882: "secure messaging not supported",
+	0x6884: "command chaining not supported",
+	0x6981: "incompatible file structure",
 	0x6982: "security status not satisfied",
-	0x6983: "blocked",
-	0x6984: "data cannot be used",
+	0x6983: "authentication method blocked",
+	0x6984: "reference data not usable",
 	0x6985: "conditions of use not satisfied",
-	0x6A80: "wrong data",
+	0x6A80: "incorrect data",
 	0x6A81: "function not supported",
 	0x6A82: "not found",
 	0x6A84: "not enough memory",
-	0x6A86: "wrong P1 or P2",
+	0x6A86: "incorrect P1 or P2",
 	0x6986: "command not allowed",
-	0x6A88: "key or reference not found",
-	0x6A89: "already there",
-	0x6D00: "instruction not known",
-	0x6E00: "class not known",
-	0x6F00: "no diagnosis",
+	0x6A88: "reference data not found",
+	0x6A89: "file exists already",
+	0x6D00: "instruction not supported",
+	0x6E00: "class not supported",
+	0x6F00: "no precise diagnosis",
 }
 
-// statusMeaning is what a status word after that many bytes of data says.
+// statusMeaning describes a status word after a number of bytes of data.
 func statusMeaning(sw uint16, data int) string {
 	text, ok := statusWords[sw]
 	switch {
 	case ok:
 	case sw&0xFF00 == 0x6100:
-		text = "more to fetch"
+		text = "more data available"
 	case sw&0xFF00 == 0x6C00:
-		text = fmt.Sprintf("wrong Le, %d bytes are there", sw&0xFF)
+		text = fmt.Sprintf("wrong Le, %d bytes available", sw&0xFF)
 	case sw&0xFFF0 == 0x63C0:
-		text = fmt.Sprintf("%d tries left", sw&0xF)
+		text = fmt.Sprintf("%d retries left", sw&0xF)
 	default:
 		text = fmt.Sprintf("status %04X", sw)
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -13,17 +14,18 @@ import (
 	"github.com/smartlogon/smartlogon/internal/softcard/reader"
 )
 
-// NewService makes a service with one reader a card, in this process. The
+// NewService returns a service with one reader for each card, in this process. The
 // readers are named as those of [NewReaders].
 func NewService(cards ...*Card) *card.Service { return NewReaders(cards...).Service() }
 
-// Readers are software readers with the service that watches them. They behave
-// as PC/SC's: cards are shared, held in transactions and reset; a card loses its
-// power, and so forgets that its PIN was verified, when the last program lets go
-// of it. Readers are safe for concurrent use.
+// Readers are software readers and the service that watches them. They behave as a
+// PC/SC service: programs share cards, hold them in transactions and reset them. A
+// card loses its power, and so the verified PIN, when the last program disconnects
+// from it. Readers are safe for concurrent use.
 //
-// Methods that name a reader panic where there is none with that name, as do
-// [Readers.Insert] and [Readers.Plug] where the place is taken.
+// Methods with the name of a reader panic if there is no such reader. [Readers.Insert]
+// panics if the reader holds a card, [Readers.Plug] if the name is taken,
+// [Readers.Reset] and [Readers.Replace] if the reader is empty.
 type Readers struct {
 	set    *reader.Set
 	server *server.Server
@@ -33,15 +35,15 @@ type Readers struct {
 	mu     sync.Mutex // guards what follows
 	names  []string
 	faults map[string][]*pendingFault
-	trace  map[string]*trace // nil while nothing is traced
-	out    io.Writer
+	trace  map[string]*trace // by reader; nil without a trace
+	out    io.Writer         // of the trace
 
 	tracing sync.Mutex // see trace
 }
 
-// NewReaders makes one reader a card, and puts the cards in. A nil card is an
-// empty reader. The readers are called "Software Reader 00", "Software Reader
-// 01" and so on.
+// NewReaders returns one reader for each card, with the card in it. A nil card is an
+// empty reader. The readers are named "Software Reader 00", "Software Reader 01" and
+// so on.
 func NewReaders(cards ...*Card) *Readers {
 	set := new(reader.Set)
 	r := &Readers{
@@ -61,101 +63,95 @@ func NewReaders(cards ...*Card) *Readers {
 	return r
 }
 
-// Names are the names of the readers.
+// Names returns the names of the readers.
 func (r *Readers) Names() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return append([]string(nil), r.names...)
+	return slices.Clone(r.names)
 }
 
-// Service is a service with the readers, in this process. Each call makes one;
-// they share the readers as programs do. Closing one leaves the readers as they
-// are.
+// Service returns a service with the readers, in this process. Each call returns
+// another one; they share the readers as different programs do. Closing one does not
+// change the readers.
 func (r *Readers) Service() *card.Service { return card.NewService(r.Driver(), nil) }
 
-// Driver is what [Readers.Service] stands on, for [card.NewService] with
+// Driver returns the driver of a service with the readers, for [card.NewService] with
 // options.
 func (r *Readers) Driver() driver.Service { return r.set.Service() }
 
-// Serve offers the readers on a unix socket in the protocol of pcscd, until l
-// or the Readers are closed. Programs find them there, whatever language they
-// are written in, when the environment variable PCSCLITE_CSOCK_NAME has the path
-// of the socket as they start. Whoever can open the socket can use the cards.
+// Serve offers the readers on a Unix socket in the protocol of pcscd, until l or the
+// Readers are closed. Other programs, in any language, use them if the environment
+// variable PCSCLITE_CSOCK_NAME holds the path of the socket when they start. Every
+// user who can open the socket can use the cards.
 func (r *Readers) Serve(l net.Listener) error { return r.server.Serve(l) }
 
-// Close ends the service, and with it every connection, wait and Serve.
+// Close stops the service, and with it every connection, wait and Serve.
 func (r *Readers) Close() error {
 	r.close.Do(func() { close(r.closed) })
 	r.set.Stop()
 	return r.server.Close()
 }
 
-// Plug plugs in a reader with a card in it; nil is an empty reader. As pcscd does,
-// it does not count the card that is in a reader from the start as an event, so a
-// one-piece token (a YubiKey) always has the event count 0.
+// Plug plugs in a reader with a card in it, or an empty one if c is nil. As in
+// pcscd, a card that is in the reader from the start is not counted as an event, so
+// the event count of a one-piece token such as a YubiKey stays 0.
 func (r *Readers) Plug(name string, c *Card) {
-	must(name, r.set.Plug(name, chipOf(c)))
+	must(name, r.set.Plug(name, chip(c)))
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.names = append(r.names, name)
 }
 
-// chipOf is what a reader holds: nothing for a nil card.
-func chipOf(c *Card) reader.Card {
+// chip returns a nil interface for a nil card.
+func chip(c *Card) reader.Card {
 	if c == nil {
 		return nil
 	}
 	return c.chip
 }
 
-// Replace exchanges a reader and its card for another of the same name with c in
-// it, as when a one-piece token is exchanged for one of the same model: the
-// connections end, and the event count is what it was. The service shows nothing of
-// the moment between the two; [Readers.Unplug] and [Readers.Plug] show it.
-func (r *Readers) Replace(name string, c *Card) { must(name, r.set.Replace(name, c.chip)) }
-
-// Unplug takes a reader away, and the card in it.
+// Unplug unplugs a reader together with the card in it.
 func (r *Readers) Unplug(name string) {
 	must(name, r.set.Detach(name))
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for i, n := range r.names {
-		if n == name {
-			r.names = append(r.names[:i:i], r.names[i+1:]...)
-			break
-		}
-	}
+	r.names = slices.DeleteFunc(r.names, func(n string) bool { return n == name })
 }
 
-// Insert puts a card into an empty reader.
+// Replace exchanges a reader and the card in it for another reader of the same name
+// with c in it, as when a one-piece token is exchanged for one of the same model:
+// connections end, and the event count stays the same. Programs never see the reader
+// missing; for that, use [Readers.Unplug] and [Readers.Plug].
+func (r *Readers) Replace(name string, c *Card) { must(name, r.set.Replace(name, c.chip)) }
+
+// Insert inserts a card into an empty reader.
 func (r *Readers) Insert(name string, c *Card) { must(name, r.set.Insert(name, c.chip)) }
 
-// Remove takes the card out of a reader; an empty one it leaves as it is. When
-// it returns, the card has lost its power.
+// Remove removes the card from a reader, if there is one. When it returns, the card
+// has lost its power.
 func (r *Readers) Remove(name string) { must(name, r.set.Remove(name)) }
 
-// Reset resets the card in a reader as another program would: every connection
-// has to take note, and transactions are over.
+// Reset resets the card in a reader as another program would: transactions end, and
+// programs have to reconnect.
 func (r *Readers) Reset(name string) { must(name, r.set.Reset(name)) }
 
-// Pad gives a reader keys to type a PIN on (PC/SC part 10). Typed is called when
-// the reader asks for one: it returns what people type, the PIN, or the old PIN and
-// the new one where that is asked for; nothing if they press cancel. Nil takes the
-// keys away.
+// Pad gives a reader a PIN pad (PC/SC part 10). The reader calls typed for each PIN
+// entry. It returns what the user types: the PIN, or the old PIN and the new one, or
+// nil to cancel. A nil typed removes the pad.
 func (r *Readers) Pad(name string, typed func() []string) { must(name, r.set.SetPad(name, typed)) }
 
-// Stop ends the service as if its process had died. Cards can still be inserted
-// and removed.
+// Stop stops the service as if its process had died. Cards can still be inserted and
+// removed.
 func (r *Readers) Stop() { r.set.Stop() }
 
-// Start lets a stopped service run again.
+// Start starts the service again.
 func (r *Readers) Start() { r.set.Start() }
 
-// PowerDown makes cards keep their power for a while after the last program let
-// go of them, as real services do, for between 0.4 and 5 seconds. Without it
-// they lose it at once, so that a test shows whoever relies on that. It has to
-// be called before the readers are used.
-func (r *Readers) PowerDown(after time.Duration) { r.set.PowerDown = after }
+// PowerDown sets how long a card keeps its power after the last program disconnects
+// from it. The default is 0, which makes a program fail that relies on a delay; real
+// services take between 0.4 and 5 seconds. Call PowerDown before the readers are
+// used.
+func (r *Readers) PowerDown(delay time.Duration) { r.set.PowerDown = delay }
 
 func must(reader string, err error) {
 	if err != nil {
@@ -163,21 +159,21 @@ func must(reader string, err error) {
 	}
 }
 
-// exchange is what every command goes through.
+// exchange performs every exchange of the readers, with faults and trace.
 func (r *Readers) exchange(name string, command []byte, send func([]byte) ([]byte, error)) ([]byte, error) {
 	r.mu.Lock()
 	t := r.tracer(name)
-	f, found := r.nextFault(name)
+	fault, ok := r.nextFault(name)
 	r.mu.Unlock()
 
 	t.command(command)
-	var answer []byte
+	var response []byte
 	var err error
-	if found {
-		answer, err = r.fail(f, name, command, send)
+	if ok {
+		response, err = r.fail(fault, name, command, send)
 	} else {
-		answer, err = send(command)
+		response, err = send(command)
 	}
-	t.answer(answer, err)
-	return answer, err
+	t.response(response, err)
+	return response, err
 }

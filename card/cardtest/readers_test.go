@@ -20,52 +20,52 @@ import (
 	"github.com/smartlogon/smartlogon/piv"
 )
 
-func TestReadersComeAndGo(t *testing.T) {
+func TestReaders(t *testing.T) {
 	a, b := cardtest.PIV(), cardtest.PIV()
 	r := cardtest.NewReaders(a, nil)
 	defer r.Close()
 	s := r.Service()
 	defer s.Close()
-	seen := func() (list []string) {
+	states := func() (list []string) {
 		readers, err := s.Readers(t.Context())
 		require.NoError(t, err)
-		for _, it := range readers {
+		for _, r := range readers {
 			state := " empty"
-			if it.Present {
+			if r.Present {
 				state = " card"
 			}
-			list = append(list, strings.TrimPrefix(it.Name, "Software ")+state)
+			list = append(list, strings.TrimPrefix(r.Name, "Software ")+state)
 		}
 		return list
 	}
 	assert.Equal(t, []string{first, "Software Reader 01"}, r.Names())
-	assert.Equal(t, []string{"Reader 00 card", "Reader 01 empty"}, seen())
+	assert.Equal(t, []string{"Reader 00 card", "Reader 01 empty"}, states())
 	r.Insert("Software Reader 01", b)
 	r.Remove(first)
 	r.Remove(first)
-	assert.Equal(t, []string{"Reader 00 empty", "Reader 01 card"}, seen())
+	assert.Equal(t, []string{"Reader 00 empty", "Reader 01 card"}, states())
 	r.Plug("Software Another", nil)
 	r.Unplug(first)
-	assert.ElementsMatch(t, []string{"Reader 01 card", "Another empty"}, seen())
+	assert.ElementsMatch(t, []string{"Reader 01 card", "Another empty"}, states())
 	assert.Equal(t, []string{"Software Reader 01", "Software Another"}, r.Names())
 
-	for what, misuse := range map[string]func(){
-		"no such reader":     func() { r.Insert(first, a) },
-		"reader has a card":  func() { r.Insert("Software Reader 01", a) },
-		"name is taken":      func() { r.Plug("Software Another", nil) },
+	for name, f := range map[string]func(){
+		"missing reader":     func() { r.Insert(first, a) },
+		"reader with a card": func() { r.Insert("Software Reader 01", a) },
+		"name in use":        func() { r.Plug("Software Another", nil) },
 		"nothing to reset":   func() { r.Reset(first) },
 		"nothing to replace": func() { r.Replace("Software Another", a) },
 	} {
-		assert.Panics(t, misuse, what)
+		assert.Panics(t, f, name)
 	}
 	r.Stop()
 	_, err := s.Readers(t.Context())
 	assert.ErrorIs(t, err, card.ErrNoService)
 	r.Start()
-	assert.Len(t, seen(), 2)
+	assert.Len(t, states(), 2)
 }
 
-func TestCardForgetsItsPINWhenNobodyUsesIt(t *testing.T) {
+func TestPowerDown(t *testing.T) {
 	for _, keeps := range []bool{false, true} {
 		c := cardtest.PIV()
 		r := cardtest.NewReaders(c)
@@ -87,7 +87,7 @@ func TestCardForgetsItsPINWhenNobodyUsesIt(t *testing.T) {
 	}
 }
 
-// socket serves readers and returns where.
+// socket serves the readers and returns the path of the socket.
 func socket(t *testing.T, r *cardtest.Readers) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "cardtest") // t.TempDir() is too long for a socket on some systems
@@ -105,7 +105,7 @@ func socket(t *testing.T, r *cardtest.Readers) string {
 	return path
 }
 
-func TestServedReadersAreTheSameReaders(t *testing.T) {
+func TestServe(t *testing.T) {
 	c := cardtest.Logon("alice@example.com")
 	r := cardtest.NewReaders(c)
 	s := pcsc.Socket(socket(t, r), nil)
@@ -118,7 +118,7 @@ func TestServedReadersAreTheSameReaders(t *testing.T) {
 	assert.NotZero(t, c.Exchanges().Commands)
 }
 
-func TestTwentyReadersAreListed(t *testing.T) {
+func TestServeTwentyReaders(t *testing.T) {
 	cards := make([]*cardtest.Card, 20)
 	for i := range cards {
 		cards[i] = cardtest.PIV()
@@ -128,16 +128,16 @@ func TestTwentyReadersAreListed(t *testing.T) {
 	readers, err := s.Readers(t.Context())
 	require.NoError(t, err)
 	require.Len(t, readers, 20)
-	for _, it := range readers {
-		assert.True(t, it.Present, it.Name)
-		_, err := s.Card(t.Context(), it.Name)
+	for _, r := range readers {
+		assert.True(t, r.Present, r.Name)
+		_, err := s.Card(t.Context(), r.Name)
 		assert.NoError(t, err)
 	}
 }
 
-// A token exchanged for one of the same model looks the same to every program,
-// whether it uses the readers in this process or over a socket.
-func TestTokensOfTheSameModelLookTheSame(t *testing.T) {
+// After the exchange of a token for one of the same model, name, ATR and event count
+// are equal, in this process and over a socket.
+func TestExchangeOfTokens(t *testing.T) {
 	const name = "Yubico YubiKey OTP+FIDO+CCID 00 00"
 	exchanges := map[string]func(*cardtest.Readers, *cardtest.Card){
 		"unplugged and plugged in": func(r *cardtest.Readers, c *cardtest.Card) {
@@ -189,40 +189,4 @@ func TestTokensOfTheSameModelLookTheSame(t *testing.T) {
 			})
 		}
 	}
-}
-
-func TestTraceMasksPINs(t *testing.T) {
-	var out strings.Builder
-	r := cardtest.NewReaders(cardtest.PIV(), cardtest.PIV())
-	k := connect(t, r)
-	r.Trace(&out)
-	for _, command := range [][]byte{selectPIV, rightPIN, {0x00, 0x20}, {0x10, 0x24, 0x00, 0x80, 0x03, '1', '2', '3'}, {0x00, 0x24, 0x00, 0x80, 0x03, '4', '5', '6'}} {
-		_, _ = k.Transmit(command) // half a command has no answer
-	}
-	r.Trace(nil)
-	_, err := k.Transmit(selectPIV)
-	require.NoError(t, err)
-	text := out.String()
-	assert.Equal(t, 1, strings.Count(text, "SELECT"))
-	assert.Contains(t, text, "> 0020008008****************  VERIFY 80: PIN  ["+first+"]\n")
-	for _, secret := range []string{"313233", "343536"} {
-		assert.NotContains(t, text, secret)
-	}
-	for _, line := range strings.Split(strings.TrimSpace(text), "\n") {
-		assert.Regexp(t, `^[<>] `, line)
-	}
-}
-
-func TestEmptyAnswersAreTraced(t *testing.T) {
-	var out strings.Builder
-	r := cardtest.NewReaders(cardtest.PIV())
-	k := connect(t, r)
-	r.Trace(&out)
-	r.Fault(first, 1, cardtest.Fault{What: cardtest.Empty})
-	r.Fault(first, 2, cardtest.Fault{What: cardtest.NoResponse})
-	_, _ = k.Transmit(selectPIV)
-	_, err := k.Transmit(selectPIV)
-	assert.ErrorIs(t, err, driver.NotTransacted)
-	assert.Contains(t, out.String(), "<  no status word\n")
-	assert.Contains(t, out.String(), "<  "+err.Error()+"\n")
 }

@@ -7,84 +7,84 @@ import (
 	"sync"
 )
 
-// Trace writes what passes between programs and cards to w from now on: a line
-// for each command, beginning with "> " and its bytes, and one for each answer,
-// beginning with "< ". What they mean follows after two spaces. PINs and key
-// material are written as **. Where there are several readers, the name of the
-// reader ends the line. Nil ends the trace.
+// Trace writes the exchanges between programs and cards to w from now on: for each
+// command a line that begins with "> ", for each response one that begins with "< ".
+// After the bytes and two spaces follows the meaning. PINs and key material are
+// written as **. If there are several readers, the line ends with the name of the
+// reader. A nil w ends the trace.
 //
-// Lines are written one at a time, and never while Trace is called.
+// Lines are written one at a time. An exchange that began before the call still
+// writes its response to the previous writer.
 func (r *Readers) Trace(w io.Writer) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.out, r.trace = w, map[string]*trace{}
 }
 
-// tracer is called under the mutex. Nil traces nothing.
+// tracer returns the trace of a reader, nil without one. The caller holds the mutex.
 func (r *Readers) tracer(reader string) *trace {
 	if r.out == nil {
 		return nil
 	}
 	t := r.trace[reader]
 	if t == nil {
-		t = &trace{turn: &r.tracing, out: r.out}
+		t = &trace{mu: &r.tracing, out: r.out}
 		r.trace[reader] = t
 	}
 	if len(r.names) > 1 {
-		t.reader = "  [" + reader + "]"
+		t.suffix = "  [" + reader + "]"
 	}
 	return t
 }
 
-// A trace is that of one reader.
+// A trace is the trace of one reader. A nil trace writes nothing.
 type trace struct {
 	out    io.Writer
-	reader string // the end of a line
+	suffix string // of each line
 
-	turn        *sync.Mutex // one for all readers; guards what follows
-	chain       byte        // instruction of the secret chain under way, else 0
-	masksAnswer bool        // as long as GET RESPONSE fetches it
+	mu           *sync.Mutex // shared by all readers; guards what follows
+	chain        byte        // instruction of the secret chain under way, or 0
+	maskResponse bool        // also for the GET RESPONSE that follow
 }
 
 func (t *trace) command(c []byte) {
 	if t == nil {
 		return
 	}
-	t.turn.Lock()
-	defer t.turn.Unlock()
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	secret := t.mark(c)
 	t.line(">", mask(c, secret, dataOf(c)), meaning(c))
 }
 
-func (t *trace) answer(a []byte, err error) {
+func (t *trace) response(b []byte, err error) {
 	if t == nil {
 		return
 	}
-	t.turn.Lock()
-	defer t.turn.Unlock()
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	if err != nil {
 		t.line("<", "", err.Error())
 		return
 	}
-	data := span{0, max(len(a)-2, 0)}
-	if len(a) < 2 {
-		t.line("<", mask(a, t.masksAnswer, span{0, len(a)}), "no status word")
+	if len(b) < 2 {
+		t.line("<", mask(b, t.maskResponse, span{0, len(b)}), "no status word")
 		return
 	}
-	sw := uint16(a[len(a)-2])<<8 | uint16(a[len(a)-1])
-	t.line("<", mask(a, t.masksAnswer, data), statusMeaning(sw, data.to))
+	data := span{0, len(b) - 2}
+	sw := uint16(b[len(b)-2])<<8 | uint16(b[len(b)-1])
+	t.line("<", mask(b, t.maskResponse, data), statusMeaning(sw, data.to))
 }
 
-// line writes a line. Whether anybody can read the trace is not the card's
-// affair.
+// line writes a line. A failed write must not fail the exchange.
 func (t *trace) line(direction, bytes, meaning string) {
-	_, _ = io.WriteString(t.out, strings.TrimRight(direction+" "+bytes, " ")+"  "+meaning+t.reader+"\n")
+	_, _ = io.WriteString(t.out, strings.TrimRight(direction+" "+bytes, " ")+"  "+meaning+t.suffix+"\n")
 }
 
-// A span is a part of a command or answer.
+// A span is a part of a command or response.
 type span struct{ from, to int }
 
-// mask is b in hexadecimal, the span as stars where it is secret.
+// mask returns b in hexadecimal, with asterisks for the span if it is secret.
 func mask(b []byte, secret bool, s span) string {
 	if !secret {
 		return fmt.Sprintf("%X", b)
@@ -92,8 +92,8 @@ func mask(b []byte, secret bool, s span) string {
 	return fmt.Sprintf("%X", b[:s.from]) + strings.Repeat("**", s.to-s.from) + fmt.Sprintf("%X", b[s.to:])
 }
 
-// dataOf is where the data of a command is (ISO/IEC 7816-4, 5.1). Where the
-// lengths do not add up, that is everything behind the header.
+// dataOf returns the span of a command's data (ISO/IEC 7816-4, 5.1). If the lengths
+// are inconsistent, it is everything after the header.
 func dataOf(c []byte) span {
 	body := c[4:]
 	none, all := span{len(c), len(c)}, span{4, len(c)}
@@ -110,7 +110,7 @@ func dataOf(c []byte) span {
 	return all
 }
 
-// fit is s where it ends with the command or with an Le of that many bytes.
+// fit returns s if the command ends after it or after an Le of le bytes.
 func fit(s span, le, length int, otherwise span) span {
 	if s.to == length || s.to+le == length {
 		return s

@@ -12,29 +12,29 @@ import (
 	"github.com/smartlogon/smartlogon/card/cardtest"
 )
 
-func TestEverySoftwareCardPassesTheSuite(t *testing.T) {
+func TestSoftwareCardsPassTestTransmitter(t *testing.T) {
 	for name, options := range map[string][]cardtest.Option{
-		"plain":         nil,
-		"T=0":           {cardtest.T0},
-		"short":         {cardtest.ShortLengths, cardtest.ExactLe},
-		"small answers": {cardtest.MaxResponse(16)},
-		"empty objects": {cardtest.PIVEmptyObjects, cardtest.PIVLongLengths, cardtest.PIVShortAID},
+		"plain":           nil,
+		"T=0":             {cardtest.T0},
+		"short":           {cardtest.ShortLengths, cardtest.ExactLe},
+		"small responses": {cardtest.MaxResponse(16)},
+		"empty objects":   {cardtest.PIVEmptyObjects, cardtest.PIVLongLengths, cardtest.PIVShortAID},
 	} {
 		err := cardtest.TestTransmitter(func() (card.Transmitter, error) { return cardtest.PIV(options...), nil })
 		assert.NoError(t, err, name)
 	}
 }
 
-// broken is a card that does one thing wrong.
+// broken is a card with one fault.
 type broken struct {
 	*cardtest.Card
-	change func(command, answer []byte) []byte
+	change func(command, response []byte) []byte
 	closed *int
 }
 
 func (b broken) Transmit(command []byte) ([]byte, error) {
-	answer, err := b.Card.Transmit(command)
-	if changed := b.change(command, answer); changed != nil {
+	response, err := b.Card.Transmit(command)
+	if changed := b.change(command, response); changed != nil {
 		return changed, err
 	}
 	return nil, errors.New("broken")
@@ -45,44 +45,44 @@ func (b broken) Close() error {
 	return nil
 }
 
-func TestTheSuiteSaysWhatIsWrong(t *testing.T) {
+func TestErrorsOfTestTransmitter(t *testing.T) {
 	var last []byte
 	for _, test := range []struct {
 		want   string
-		change func(command, answer []byte) []byte
+		change func(command, response []byte) []byte
 	}{
 		{"select PIV: broken", func(_, _ []byte) []byte { return nil }},
-		{"select PIV: answer of 1 bytes", func(_, a []byte) []byte { return a[:1] }},
+		{"select PIV: response of 1 bytes", func(_, a []byte) []byte { return a[:1] }},
 		{"select PIV: status 6A82", func(_, a []byte) []byte { return []byte{0x6A, 0x82} }},
-		{"is no application template", func(c, a []byte) []byte { return []byte{0x90, 0x00} }},
+		{"is not an application template", func(c, a []byte) []byte { return []byte{0x90, 0x00} }},
 		{"does not end", func(c, a []byte) []byte { return []byte{0x6C, 0x10} }},
-		{"select an application that is not there: status 9000", func(c, a []byte) []byte {
-			if bytes.Contains(c, []byte("nobody")) {
+		{"select a missing application: status 9000", func(c, a []byte) []byte {
+			if bytes.Contains(c, []byte("missing")) {
 				return []byte{0x90, 0x00}
 			}
 			return a
 		}},
-		{"an instruction that nobody knows", func(c, a []byte) []byte {
+		{"unknown instruction: response 9000", func(c, a []byte) []byte {
 			if c[1] == 0x02 {
 				return []byte{0x90, 0x00}
 			}
 			return a
 		}},
-		{"read an object that is not there: status 9000", func(c, a []byte) []byte {
+		{"read a missing object: status 9000", func(c, a []byte) []byte {
 			if bytes.Contains(c, []byte{0x5F, 0xC1, 0x7F}) {
 				return []byte{0x53, 0x01, 0x00, 0x90, 0x00}
 			}
 			return a
 		}},
-		{"the command was changed", func(c, a []byte) []byte { c[0] ^= 1; return a }},
-		{"an answer was changed", func(c, a []byte) []byte {
+		{"Transmit changed the command", func(c, a []byte) []byte { c[0] ^= 1; return a }},
+		{"a later command changed a response", func(c, a []byte) []byte {
 			for i := range last {
 				last[i] = 0
 			}
 			last = a
 			return a
 		}},
-		{"CHUID is another one", func() func(c, a []byte) []byte {
+		{"second read returns another CHUID", func() func(c, a []byte) []byte {
 			n := byte(0)
 			return func(c, a []byte) []byte {
 				if c[1] == 0xCB {

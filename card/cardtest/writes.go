@@ -6,8 +6,8 @@ import (
 	"github.com/smartlogon/smartlogon/internal/softcard/iso"
 )
 
-// A writeCounter counts the commands that would change an application, and
-// refuses them where it is told to.
+// A writeCounter counts the commands that change an application, and refuses them
+// for a read-only card.
 type writeCounter struct {
 	iso.Application
 	refuse bool
@@ -26,8 +26,8 @@ func (w *writeCounter) Process(c iso.Command) iso.Answer {
 	return w.Application.Process(c)
 }
 
-// writes reports whether an instruction changes the card for longer than until
-// the next reset; trying a PIN does not count.
+// writes reports whether an instruction changes the card beyond the next reset.
+// VERIFY, which changes the retry counter, does not count.
 func writes(ins byte) bool {
 	switch ins {
 	case 0x24, // CHANGE REFERENCE DATA

@@ -23,9 +23,9 @@
 //	bob := cardtest.PIV(cardtest.T0, cardtest.MaxRetries(5)).Put("9A", key, certificate)
 //
 // An [Option] changes a card in one respect. Most are a [Quirk], something that some
-// real cards do. The cards are written from the standards and share no code with the
-// packages of this module that use cards, so a mistake in one is not hidden by the
-// same mistake in the other.
+// real cards do. The cards are written from the standards. Apart from BER encoding
+// they share no code with the packages of this module that use cards, so a mistake in
+// one is not hidden by the same mistake in the other.
 //
 // # Readers
 //

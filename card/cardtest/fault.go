@@ -2,6 +2,7 @@ package cardtest
 
 import (
 	"crypto/sha256"
+	"slices"
 	"time"
 
 	"github.com/smartlogon/smartlogon/card/driver"
@@ -65,14 +66,18 @@ const (
 
 // Fault makes the n-th command from now on go wrong in a reader; 1 is the next one.
 // Faults add up; of several at one command the first that was set happens. A zero
-// Fault cancels those that have not happened yet. Fault panics if f is a Replacement
-// without a Card, or has a Card and is not a Replacement.
+// Fault cancels those that have not happened yet. Fault panics if there is no such
+// reader, if f is a Replacement without a Card, and if it has a Card and is not a
+// Replacement.
 func (r *Readers) Fault(reader string, n int, f Fault) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if f == (Fault{}) {
 		delete(r.faults, reader)
 		return
+	}
+	if !slices.Contains(r.names, reader) {
+		must(reader, driver.UnknownReader)
 	}
 	if (f.What == Replacement) != (f.Card != nil) {
 		panic("cardtest: a fault has a Card if it is a Replacement, and only then")

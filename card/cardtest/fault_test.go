@@ -143,9 +143,10 @@ func TestZeroFaultCancelsFaults(t *testing.T) {
 	require.NoError(t, k.End(false))
 }
 
-func TestReplacementNeedsACard(t *testing.T) {
+func TestPanicsOfFault(t *testing.T) {
 	r := cardtest.NewReaders(cardtest.PIV())
 	defer r.Close()
+	assert.Panics(t, func() { r.Fault("missing", 1, cardtest.Fault{What: cardtest.Removal}) })
 	const want = "cardtest: a fault has a Card if it is a Replacement, and only then"
 	assert.PanicsWithValue(t, want, func() { r.Fault(first, 1, cardtest.Fault{What: cardtest.Replacement}) })
 	assert.PanicsWithValue(t, want, func() { r.Fault(first, 1, cardtest.Fault{What: cardtest.Removal, Card: cardtest.PIV()}) })

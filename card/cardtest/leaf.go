@@ -17,7 +17,6 @@ import (
 const (
 	SmartCardLogon = "1.3.6.1.4.1.311.20.2.2"
 	ClientAuth     = "1.3.6.1.5.5.7.3.2"
-	AnyPurpose     = "2.5.29.37.0"
 )
 
 // A Leaf describes a certificate for [CA.Issue]. The zero value is a certificate that

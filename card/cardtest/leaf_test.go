@@ -19,7 +19,7 @@ func TestFieldsOfLeaf(t *testing.T) {
 		Subject:     &pkix.Name{CommonName: "Alice", Organization: []string{"Example"}},
 		CriticalSAN: true,
 		Emails:      []string{"alice@example.com"},
-		EKUs:        []string{cardtest.AnyPurpose},
+		EKUs:        []string{"2.5.29.37.0"}, // anyExtendedKeyUsage
 		KeyUsage:    x509.KeyUsageKeyEncipherment,
 		NotBefore:   from,
 		NotAfter:    from.AddDate(0, 0, 1),

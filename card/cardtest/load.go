@@ -2,6 +2,7 @@ package cardtest
 
 import (
 	"bytes"
+	"cmp"
 	"crypto"
 	"encoding/json"
 	"encoding/pem"
@@ -76,7 +77,7 @@ func Load(dir string, options ...Option) (*Card, error) {
 	c := PIV(options...)
 	for _, o := range list.Objects {
 		if err := c.load(root, o); err != nil {
-			return nil, fmt.Errorf("cardtest: card folder %s: object %.12q: %w", dir, o.Tag, err)
+			return nil, fmt.Errorf("cardtest: card folder %s: object %.12q: %w", dir, cmp.Or(o.Tag, o.KeyReference), err)
 		}
 	}
 	return c, nil

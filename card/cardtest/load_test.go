@@ -55,6 +55,7 @@ func TestErrorsOfLoad(t *testing.T) {
 		`object "none"`:        one(`{"tag": "none", "file": "f"}`),
 		`object "5FC109"`:      one(`{"tag": "5FC109", "file": "f", "wrapped": true}`),
 		`object "5FC105"`:      one(`{"tag": "5FC105", "file": "f", "certificate": true, "key_reference": "99"}`),
+		`object "9C": open`:    one(`{"file": "missing", "certificate": true, "key_reference": "9C"}`),
 		`object "5FC101": f: `: one(`{"tag": "5FC101", "file": "f", "certificate": true, "key_reference": "9E", "p12": "f"}`),
 	} {
 		_, err := cardtest.Load(folder(t, files))

@@ -32,11 +32,11 @@ type Readers struct {
 	closed chan struct{}
 	close  sync.Once
 
-	mu     sync.Mutex // guards what follows
-	names  []string
-	faults map[string][]*pendingFault
-	trace  map[string]*trace // by reader; nil without a trace
-	out    io.Writer         // of the trace
+	mu      sync.Mutex // guards what follows
+	names   []string
+	faults  map[string][]*pendingFault
+	trace   map[string]*trace // by reader; nil without a trace
+	traceTo io.Writer
 
 	tracing sync.Mutex // see trace
 }
@@ -140,8 +140,8 @@ func (r *Readers) Reset(name string) { must(name, r.set.Reset(name)) }
 // nil to cancel. A nil typed removes the pad.
 func (r *Readers) Pad(name string, typed func() []string) { must(name, r.set.SetPad(name, typed)) }
 
-// Stop stops the service as if its process had died. Cards can still be inserted and
-// removed.
+// Stop stops the service as if its process had been killed. Cards can still be
+// inserted and removed.
 func (r *Readers) Stop() { r.set.Stop() }
 
 // Start starts the service again.

@@ -18,17 +18,17 @@ import (
 func (r *Readers) Trace(w io.Writer) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.out, r.trace = w, map[string]*trace{}
+	r.traceTo, r.trace = w, map[string]*trace{}
 }
 
 // tracer returns the trace of a reader, nil without one. The caller holds the mutex.
 func (r *Readers) tracer(reader string) *trace {
-	if r.out == nil {
+	if r.traceTo == nil {
 		return nil
 	}
 	t := r.trace[reader]
 	if t == nil {
-		t = &trace{mu: &r.tracing, out: r.out}
+		t = &trace{mu: &r.tracing, w: r.traceTo}
 		r.trace[reader] = t
 	}
 	if len(r.names) > 1 {
@@ -39,7 +39,7 @@ func (r *Readers) tracer(reader string) *trace {
 
 // A trace is the trace of one reader. A nil trace writes nothing.
 type trace struct {
-	out    io.Writer
+	w      io.Writer
 	suffix string // of each line
 
 	mu           *sync.Mutex // shared by all readers; guards what follows
@@ -78,7 +78,7 @@ func (t *trace) response(b []byte, err error) {
 
 // line writes a line. A failed write must not fail the exchange.
 func (t *trace) line(direction, bytes, meaning string) {
-	_, _ = io.WriteString(t.out, strings.TrimRight(direction+" "+bytes, " ")+"  "+meaning+t.suffix+"\n")
+	_, _ = io.WriteString(t.w, strings.TrimRight(direction+" "+bytes, " ")+"  "+meaning+t.suffix+"\n")
 }
 
 // A span is a part of a command or response.

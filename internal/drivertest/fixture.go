@@ -31,7 +31,7 @@ type Fixture struct {
 	// if the service cannot do that.
 	Exclusive func() (release func())
 
-	// Stop stops the service as if its process had died, Start starts it again.
+	// Stop stops the service as if its process had been killed, Start starts it again.
 	// Nil if the service cannot do that.
 	Stop, Start func()
 }

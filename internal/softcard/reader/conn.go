@@ -369,7 +369,7 @@ func (c *Conn) Close(d Disposition) error {
 	return nil
 }
 
-// Drop ends the connection of a program that died, without waiting: a card that it
+// Drop ends the connection of a killed program, without waiting: a card that it
 // held in a transaction is reset.
 func (c *Conn) Drop() {
 	s := c.set

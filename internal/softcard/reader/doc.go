@@ -18,9 +18,9 @@
 //     the same card is inserted again.
 //   - Connections get transactions in the order in which they asked for them. A
 //     command of another connection waits for the end of a transaction, too.
-//   - A card loses its state by reset, by removal, when a client that held it in a
-//     transaction dies, when the service stops, and when the last connection to it
-//     is closed (see [Set.PowerDown]).
+//   - A card loses its state by reset, by removal, when a client that holds it in a
+//     transaction is killed, when the service stops, and when the last connection
+//     to it is closed (see [Set.PowerDown]).
 //   - Event counters count insertions and removals, modulo 65536. They do not count
 //     a card that is in a reader from the start (see [Set.Plug]).
 //

@@ -372,7 +372,7 @@ func (sl *slot) keepPower() {
 	}
 }
 
-// Stop stops the service as if its process had died: connections and waits fail
+// Stop stops the service as if its process had been killed: connections and waits fail
 // with ServiceStopped, new calls with NoService, and cards lose their power. Cards
 // and readers can still be plugged in and out. A second Stop does nothing.
 func (s *Set) Stop() {

@@ -37,6 +37,18 @@ func ParseVersion(s string) (Version, error) {
 
 func (v Version) String() string { return fmt.Sprintf("%d.%d.%d", v[0], v[1], v[2]) }
 
+// ATR returns the ATR of a YubiKey with this firmware, as recorded of a NEO, a
+// YubiKey 4 and a YubiKey 5. The historical bytes end in its name.
+func (v Version) ATR() []byte {
+	switch {
+	case v[0] < 4:
+		return []byte("\x3B\xFC\x13\x00\x00\x81\x31\xFE\x15YubikeyNEOr3\xE1")
+	case v[0] == 4:
+		return []byte("\x3B\xF8\x13\x00\x00\x81\x31\xFE\x15Yubikey4\xD4")
+	}
+	return []byte("\x3B\xFD\x13\x00\x00\x81\x31\xFE\x15\x80\x73\xC0\x21\xC0\x57YubiKey\x40")
+}
+
 // isYubiKey reports whether the card is a YubiKey.
 func (a *Application) isYubiKey() bool { return a.config.Firmware != Version{} }
 

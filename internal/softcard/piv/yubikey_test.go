@@ -4,6 +4,7 @@ import (
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
+	"encoding/hex"
 	"fmt"
 	"strings"
 	"testing"
@@ -74,6 +75,21 @@ func TestParseVersion(t *testing.T) {
 	for _, s := range []string{"", "5", "5.7", "5.7.4.1", "5.7.400", "a.b.c", "5.7.4x"} {
 		_, err := piv.ParseVersion(s)
 		assert.EqualError(t, err, fmt.Sprintf("piv: firmware version %q: malformed", s))
+	}
+}
+
+// TestATR compares with the ATRs of real YubiKeys: a NEO 3.3.7 and a YubiKey 4.3.7
+// (OpenSC/OpenSC issues 570 and 576), and a YubiKey 5.4.3 (OpenSC's fuzzing
+// corpus). OpenSC recognizes the models by them.
+func TestATR(t *testing.T) {
+	for version, want := range map[piv.Version]string{
+		{1, 0, 4}: "3bfc1300008131fe15597562696b65794e454f7233e1",
+		{3, 3, 7}: "3bfc1300008131fe15597562696b65794e454f7233e1",
+		{4, 3, 7}: "3bf81300008131fe15597562696b657934d4",
+		{5, 4, 3}: "3bfd1300008131fe158073c021c057597562694b657940",
+		{5, 7, 4}: "3bfd1300008131fe158073c021c057597562694b657940",
+	} {
+		assert.Equal(t, want, hex.EncodeToString(version.ATR()), version)
 	}
 }
 

@@ -48,7 +48,8 @@ type carryOver struct {
 }
 
 // New returns an application with a CHUID, a card capability container, a
-// discovery object, and no keys.
+// discovery object, and no keys. A YubiKey without a GUID is as new: it has only
+// the discovery object, and its attestation key.
 func New(config Config) *Application {
 	if config.Firmware != (Version{}) {
 		config = config.yubikeyConfig()
@@ -68,21 +69,23 @@ func (a *Application) personalize() {
 	}
 	a.admin = newAdmin(a.config.AdminKey)
 	a.resetContent()
+	if !a.isYubiKey() || a.config.GUID != [16]byte{} {
+		guid := cardUUID(a.config.GUID)
+		a.objects[tagCHUID] = chuid(guid)
+		a.objects[tagCCC] = capabilities(guid)
+	}
 	if a.atLeast(firmwareAttest) {
 		a.putAttestationKey()
 	}
 }
 
-// resetContent removes all keys, and all objects but those of a new card.
+// resetContent removes all keys, and all objects but the discovery object.
 func (a *Application) resetContent() {
 	a.slots = map[byte]*slot{}
 	a.countsRetired = !a.isYubiKey() // a YubiKey has only a key history that was written
 	a.objects = map[ber.Tag][]byte{
 		tagDiscovery: a.discovery(),
 	}
-	guid := cardUUID(a.config.GUID)
-	a.objects[tagCHUID] = chuid(guid)
-	a.objects[tagCCC] = capabilities(guid)
 }
 
 // AID implements [iso.Application].

@@ -32,7 +32,8 @@ type Config struct {
 	// does not fit its algorithm.
 	AdminKey AdminKey
 
-	// GUID is the card UUID in the CHUID; zero means a random one.
+	// GUID is the card UUID in the CHUID; zero means a random one, and on a
+	// YubiKey neither a CHUID nor a card capability container.
 	GUID [16]byte
 
 	// Label is the application label in the response to SELECT, if any.

@@ -27,7 +27,7 @@ func (a *Application) setRetries(c iso.Command) iso.Status {
 
 // factoryReset processes RESET, which requires PIN and PUK to be blocked. It
 // resets them, the administrator's key, keys and objects to those of a new
-// YubiKey. The attestation key stays.
+// YubiKey, which has only the discovery object. The attestation key stays.
 func (a *Application) factoryReset() iso.Status {
 	if a.pin.Left > 0 || a.puk.Left > 0 {
 		return iso.ConditionsNotSatisfied

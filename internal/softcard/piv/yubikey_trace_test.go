@@ -69,7 +69,7 @@ func TestYubicoManual(t *testing.T) {
 			if firmware == "" {
 				firmware = "5.4.3"
 			}
-			c := newYubiKey(t, firmware, piv.Config{PINTries: 5, PUKTries: 5})
+			c := newYubiKey(t, firmware, piv.Config{PINTries: 5, PUKTries: 5, GUID: [16]byte{1}})
 			for slot, key := range map[byte]crypto.PrivateKey{0x9D: testkeys.RSA(1024, 0), 0x90: p256, 0x9C: testkeys.RSA(2048, 1)} {
 				require.NoError(t, c.app.Put(slot, key, nil))
 			}

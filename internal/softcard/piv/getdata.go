@@ -14,8 +14,8 @@ const tagList ber.Tag = 0x5C
 const currentFile = 0x3FFF
 
 // getData processes GET DATA, which reads a whole object (SP 800-73-4 part 2,
-// 3.1.2). The access rule is checked before the existence of the object. An
-// object without an access rule is readable without a PIN.
+// 3.1.2). The access rule is checked before the existence of the object, but not
+// on a YubiKey. An object without an access rule is readable without a PIN.
 func (a *Application) getData(c iso.Command) iso.Answer {
 	if c.P1P2() != currentFile {
 		return iso.BadParameters.Answer()
@@ -25,11 +25,14 @@ func (a *Application) getData(c iso.Command) iso.Answer {
 		return iso.BadData.Answer()
 	}
 	r, defined := a.rule(tag)
-	if !a.readable(r) {
-		return iso.SecurityNotSatisfied.Answer()
-	}
 	value := a.object(tag)
-	if len(value) == 0 && !(defined && a.config.Quirks.EmptyObjects) {
+	missing := len(value) == 0 && !(defined && a.config.Quirks.EmptyObjects)
+	switch {
+	case missing && a.isYubiKey():
+		return iso.NotFound.Answer()
+	case !a.readable(r):
+		return iso.SecurityNotSatisfied.Answer()
+	case missing:
 		return iso.NotFound.Answer()
 	}
 	return iso.Data(a.appendTLV(nil, wrapperTag(tag), a.withLongLengths(value)))

@@ -176,6 +176,21 @@ func TestYubiKeyDeviations(t *testing.T) {
 	assert.EqualError(t, plain.app.Put(0xF9, p256, nil), "piv: no slot F9")
 }
 
+// TestMissingProtectedObject compares with a YubiKey 4.2.6 (OpenSC/OpenSC pull
+// request 624): without the PIN, a missing object is not found and an existing one
+// is refused.
+func TestMissingProtectedObject(t *testing.T) {
+	c := newYubiKey(t, "4.2.6", piv.Config{})
+	c.app.PutObject(0x5FC109, []byte{0xFE, 0x00})
+	assert.Equal(t, "6a82", c.send(getDataCommand(0x5FC103)))
+	assert.Equal(t, "6982", c.send(getDataCommand(0x5FC109)))
+	c.app.PutObject(0x5FC109, nil)
+	assert.Equal(t, "6a82", c.send(getDataCommand(0x5FC109)))
+
+	standard := newCard(t, piv.Config{})
+	assert.Equal(t, "6982", standard.send(getDataCommand(0x5FC103)))
+}
+
 func TestYubiKeyAlgorithms(t *testing.T) {
 	c := newCard(t, piv.Config{Firmware: piv.Version{5, 7, 4}})
 	authenticateFirmwareKey(c, "5.7.4")

@@ -15,6 +15,9 @@ func (a *Application) verify(c iso.Command) iso.Status {
 		return iso.BadParameters
 	}
 	r := a.verifiable(c.P2)
+	if r == nil && a.isYubiKey() && c.P1 == p1Compare && c.P2 == yubikeyQuery && len(c.Data) == 0 {
+		r = &a.pin
+	}
 	switch {
 	case r == nil:
 		return iso.ReferenceNotFound

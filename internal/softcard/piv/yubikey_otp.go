@@ -2,6 +2,18 @@ package piv
 
 import "github.com/smartlogon/smartlogon/internal/softcard/iso"
 
+// Instructions of the OTP application.
+const (
+	insOTPRequest = 0x01
+	insOTPStatus  = 0x03
+)
+
+// otpSerial is P1 of a request for the serial number.
+const otpSerial = 0x10
+
+// otpWrongSlot refuses another P1 of a request.
+const otpWrongSlot iso.Status = 0x6B00
+
 // An OTP is the part of a YubiKey's OTP application that PIV clients use: it
 // returns the serial number, which the PIV application does only from firmware
 // 5.0.3 on.
@@ -13,19 +25,31 @@ type OTP struct {
 // AID implements [iso.Application].
 func (OTP) AID() []byte { return []byte("\xA0\x00\x00\x05\x27\x20\x01\x01") }
 
-// Select implements [iso.Application]. It returns version, programming sequence
-// and touch level.
-func (o OTP) Select(iso.Command) iso.Answer {
-	return iso.Data(append(o.Firmware[:], 0x00, 0x00, 0x00))
+// Select implements [iso.Application]. It returns the status.
+func (o OTP) Select(iso.Command) iso.Answer { return iso.Data(o.status()) }
+
+// status returns firmware, programming sequence and touch level, as recorded of a
+// NEO, a YubiKey 4 and a YubiKey 5. The two older ones return four bytes more.
+func (o OTP) status() []byte {
+	rest := "\x01\x05\x00"
+	switch {
+	case o.Firmware[0] < 4:
+		rest = "\x01\x85\x07\x06\x00\x00\x00"
+	case o.Firmware[0] == 4:
+		rest = "\x01\x05\x00\x06\x0F\x00\x00"
+	}
+	return append(o.Firmware[:], rest...)
 }
 
 // Process implements [iso.Application].
 func (o OTP) Process(c iso.Command) iso.Answer {
-	if c.INS != 0x01 {
+	switch {
+	case c.INS == insOTPStatus:
+		return iso.Data(o.status())
+	case c.INS != insOTPRequest:
 		return iso.UnknownInstruction.Answer()
-	}
-	if c.P1 != 0x10 {
-		return iso.BadParameters.Answer()
+	case c.P1 != otpSerial:
+		return otpWrongSlot.Answer()
 	}
 	return iso.Data(serialBytes(o.Serial))
 }

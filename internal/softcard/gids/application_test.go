@@ -49,7 +49,8 @@ func TestNewCard(t *testing.T) {
 	f.expect("00 CB 3F FF 04 5C 02 7F 71 00", "7F 71 06 97 01 03 93 01 03 9000")
 	f.expect("00 CB 3F FF 04 5C 02 7F 72 00", "7F 72 06 97 01 03 93 01 03 9000")
 	f.expect("00 CB 3F FF 04 5C 02 7F 73 00", "6A88")
-	f.expect("00 CB 2F 01 02 5C 00 00", fmt.Sprintf("43 01 F4 47 03 08 01 80 46 0A %X 9000", "smartlogon"))
+	// EF.ATR as VirtualCable/uds-client has it from a GidsApplet under Windows.
+	f.expect("00 CB 2F 01 02 5C 00 00", fmt.Sprintf("43 01 F4 47 03 08 01 80 46 0C %X 9000", "MySmartLogon"))
 	f.expect("00 CB A0 10 02 5C 00 00", "DF 21 08 6D 73 63 70 00 00 00 00 DF 22 06 00 00 00 00 00 00 DF 23 00 9000")
 }
 

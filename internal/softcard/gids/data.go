@@ -12,7 +12,7 @@ const tagList ber.Tag = 0x5C
 
 // efATR is the content of EF.ATR: card service data, card capabilities, and
 // pre-issuing data with the name of the card (ISO/IEC 7816-4, 8.1.1.2).
-var efATR = []byte("\x43\x01\xF4\x47\x03\x08\x01\x80\x46\x0Asmartlogon")
+var efATR = []byte("\x43\x01\xF4\x47\x03\x08\x01\x80\x46\x0CMySmartLogon")
 
 // maxStored bounds the bytes of all data objects that commands store. It is far
 // more than a card has.

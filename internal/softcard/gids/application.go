@@ -18,6 +18,7 @@ const (
 	insGenerate        = 0x47
 	insAuthenticate    = 0x87
 	insSelect          = 0xA4
+	insGetDataSimple   = 0xCA // names an object in P1 and P2
 	insGetData         = 0xCB
 	insPutData         = 0xDB
 	insCreate          = 0xE0
@@ -166,6 +167,8 @@ func (a *Application) Process(c iso.Command) iso.Answer {
 	switch c.INS {
 	case insSelect:
 		return a.selectFile(c)
+	case insGetDataSimple:
+		return iso.ReferenceNotFound.Answer() // no object has such a name
 	case insGetData:
 		return a.getData(c)
 	case insPutData:

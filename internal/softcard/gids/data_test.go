@@ -40,6 +40,12 @@ func TestGetData(t *testing.T) {
 	assert.Len(t, f.send("00 CB 00 00 04 5C 02 DF 20 00"), 3+16+2, "current file")
 }
 
+// TestGetDataByParameters compares with a GidsApplet on JCOP31 (vletoux/GidsApplet
+// issue 10). Windows sends this command to find out what kind of card it is.
+func TestGetDataByParameters(t *testing.T) {
+	newSelected(t, gids.Config{}).expect("00 CA 7F 68 00", "6A88")
+}
+
 func TestPutData(t *testing.T) {
 	f := newSelected(t, gids.Config{MaxObjects: 5})
 	f.verifyPIN()

@@ -72,10 +72,10 @@ func TestQuirks(t *testing.T) {
 	key := testkeys.RSA(1024, 0)
 	require.NoError(t, f.app.Put("kxc00", key, nil))
 	f.verifyPIN()
-	sealed, err := rsa.EncryptPKCS1v15(rand.Reader, &key.PublicKey, []byte("secret"))
+	ciphertext, err := rsa.EncryptPKCS1v15(rand.Reader, &key.PublicKey, []byte("secret"))
 	require.NoError(t, err)
 	f.expect("00 22 41 B8 06 80 01 46 84 01 81", "9000")
-	f.expect(fmt.Sprintf("00 2A 86 80 80 %X 00", sealed), fmt.Sprintf("%X 9000", "secret"))
+	f.expect(fmt.Sprintf("00 2A 86 80 80 %X 00", ciphertext), fmt.Sprintf("%X 9000", "secret"))
 	f.expect("00 24 01 80 03 313233", "6700")
 
 	f = newSelected(t, gids.Config{Quirks: gids.Quirks{RawOnly: true}})

@@ -36,7 +36,7 @@ func TestImport(t *testing.T) {
 	importKey(x509.MarshalPKCS1PrivateKey(testkeys.RSA(1024, 0)), "6984") // another length
 	importKey(x509.MarshalPKCS1PrivateKey(key), "9000")
 	importKey(unsignedKey(t, key), "9000")
-	for what, numbers := range map[string][]*big.Int{
+	for name, numbers := range map[string][]*big.Int{
 		"version 1":       {big.NewInt(1), key.N, big.NewInt(65537), key.D, key.Primes[0], key.Primes[1]},
 		"no primes":       {big.NewInt(0), key.N, big.NewInt(65537), key.D},
 		"primes of 0":     {big.NewInt(0), key.N, big.NewInt(65537), key.D, new(big.Int), new(big.Int)},
@@ -46,7 +46,7 @@ func TestImport(t *testing.T) {
 		"even":            {big.NewInt(0), new(big.Int).Lsh(key.N, 1), big.NewInt(65537), key.D, big.NewInt(2), key.N},
 		"all 0":           {new(big.Int), new(big.Int), new(big.Int), new(big.Int), new(big.Int), new(big.Int)},
 	} {
-		t.Log(what)
+		t.Log(name)
 		importKey(encodeNumbers(numbers...), "6984")
 	}
 	f.expect("00 22 41 B6 06 80 01 57 84 01 81", "9000")

@@ -51,16 +51,16 @@ func TestRSA(t *testing.T) {
 	f.expect("00 2A 9E 9B 01 00 00", "6A86")
 	f.expect("00 2A 80 86 01 00 00", "6985") // selected for signatures
 
-	sealed, err := rsa.EncryptPKCS1v15(rand.Reader, &key.PublicKey, []byte("secret"))
+	ciphertext, err := rsa.EncryptPKCS1v15(rand.Reader, &key.PublicKey, []byte("secret"))
 	require.NoError(t, err)
-	decipher := func(alg, want string, sealed []byte) {
+	decipher := func(alg, want string, ciphertext []byte) {
 		t.Helper()
 		f.expect("00 22 41 B8 06 80 01 "+alg+" 84 01 81", "9000")
-		f.expect(fmt.Sprintf("10 2A 80 86 F0 %X", sealed[:240]), "9000")
-		f.expect(fmt.Sprintf("00 2A 80 86 10 %X 00", sealed[240:]), want)
+		f.expect(fmt.Sprintf("10 2A 80 86 F0 %X", ciphertext[:240]), "9000")
+		f.expect(fmt.Sprintf("00 2A 80 86 10 %X 00", ciphertext[240:]), want)
 	}
-	decipher("47", fmt.Sprintf("%X 9000", "secret"), sealed)
-	decipher("87", "6A80", sealed)
+	decipher("47", fmt.Sprintf("%X 9000", "secret"), ciphertext)
+	decipher("87", "6A80", ciphertext)
 	oaep, err := rsa.EncryptOAEP(sha1.New(), rand.Reader, &key.PublicKey, []byte("secret"), nil)
 	require.NoError(t, err)
 	decipher("87", fmt.Sprintf("%X 9000", "secret"), oaep)

@@ -1,15 +1,9 @@
 package cardtest
 
 import (
-	"slices"
+	"crypto/rand"
 
 	"github.com/smartlogon/smartlogon/internal/softcard/piv"
-)
-
-// Answers to reset of YubiKeys. The historical bytes end with the product name.
-var (
-	atrYubiKey4 = []byte("\x3B\xF8\x13\x00\x00\x81\x31\xFE\x15YubiKey4\xD4")
-	atrYubiKey5 = []byte("\x3B\xFD\x13\x00\x00\x81\x31\xFE\x15\x80\x73\xC0\x21\xC0\x57YubiKey\x40")
 )
 
 // YubiKey returns a YubiKey of a firmware version such as 5.7.1: a PIV card without
@@ -26,11 +20,12 @@ func YubiKey(version string, options ...Option) *Card {
 		Serial:   serial,
 		Quirks:   piv.Quirks{SelectWithPIX: true},
 	}}
-	c.iso.ATR = slices.Clone(atrYubiKey5)
-	if version[0] < '5' {
-		c.iso.ATR = slices.Clone(atrYubiKey4)
-	}
+	rand.Read(c.piv.GUID[:]) // CHUID and CCC, which management tools write
+	c.iso.ATR = firmware.ATR()
 	c.neighbors = append(c.neighbors, piv.OTP{Firmware: firmware, Serial: serial})
+	if firmware[0] >= 4 { // a NEO's text is not known
+		c.neighbors = append(c.neighbors, piv.Management{Firmware: firmware})
+	}
 	return newPIV(c, options)
 }
 

@@ -10,17 +10,18 @@ import (
 	"github.com/smartlogon/smartlogon/internal/pcsclite"
 )
 
-// card is a connection to a card, on a connection to the service that nothing
-// else uses.
+// card implements driver.Card on a connection to the service that nothing else
+// uses.
 type card struct {
-	conn     *conn
-	handle   uint32
-	reader   string
-	events   uint32 // of the reader when the connection was made
-	protocol uint32
+	conn         *conn
+	handle       uint32
+	reader       string
+	events       uint32 // event count of the reader at Connect
+	protocol     uint32
+	closeTimeout time.Duration
 
-	calls   sync.Mutex // held by the call under way
-	restart bool       // we reset the card: the service wants to hear that we know
+	calls    sync.Mutex // held by the call under way
+	ownReset bool       // this connection reset the card; the service reports that to it, too
 
 	once   sync.Once
 	closed context.Context // ends when Close is called
@@ -40,7 +41,7 @@ func (s *service) Connect(ctx context.Context, reader string) (driver.Card, erro
 	if err != nil {
 		return nil, err
 	}
-	k := &card{conn: conn, reader: reader}
+	k := &card{conn: conn, reader: reader, closeTimeout: s.closeTimeout}
 	if err := k.connect(ctx); err != nil {
 		conn.close()
 		return nil, err
@@ -49,10 +50,10 @@ func (s *service) Connect(ctx context.Context, reader string) (driver.Card, erro
 	return k, nil
 }
 
-func (k *card) connect(ctx context.Context) error {
-	// The count is asked for before: a card that is changed in between is
-	// taken for removed, never for the same.
-	if err := k.find(ctx, func(events uint32) { k.events = events }); err != nil {
+func (k *card) connect(ctx context.Context) (err error) {
+	// The event count is read before connecting: a card that is exchanged in
+	// between is reported as removed later, not taken for the same.
+	if k.events, err = k.readEvents(ctx); err != nil {
 		return err
 	}
 	m := pcsclite.Connect{
@@ -61,35 +62,42 @@ func (k *card) connect(ctx context.Context) error {
 		Share:     pcsclite.ShareShared,
 		Protocols: pcsclite.ProtocolT0 | pcsclite.ProtocolT1,
 	}
-	// No patience: pcscd waits here for the transactions of others.
+	// No grace: pcscd lets this wait for the transactions of other programs.
 	if err := k.conn.call(ctx, 0, pcsclite.CmdConnect, &m); err != nil {
 		return err
 	}
-	err := pcsclite.Errno(m.Result)
+	err = pcsclite.Errno(m.Result)
 	if err == driver.UnpoweredCard {
-		// What pcscd says of a card that did not answer when it was powered.
+		// pcscd returns this for a card that does not answer to reset.
 		return driver.UnresponsiveCard
 	}
-	k.handle, k.protocol = m.Card, m.Protocol
-	if err == nil && k.protocol != pcsclite.ProtocolT0 && k.protocol != pcsclite.ProtocolT1 {
-		return fmt.Errorf("%w: protocol %#x", driver.ProtoMismatch, k.protocol)
-	}
-	return err
-}
-
-// find looks for the reader in the table.
-func (k *card) find(ctx context.Context, found func(events uint32)) error {
-	table, err := k.conn.table(ctx)
 	if err != nil {
 		return err
 	}
+	k.handle = m.Card
+	return k.setProtocol(m.Protocol)
+}
+
+func (k *card) setProtocol(protocol uint32) error {
+	if protocol != pcsclite.ProtocolT0 && protocol != pcsclite.ProtocolT1 {
+		return fmt.Errorf("%w: protocol %#x", driver.ProtoMismatch, protocol)
+	}
+	k.protocol = protocol
+	return nil
+}
+
+// readEvents reads the event count of the reader.
+func (k *card) readEvents(ctx context.Context) (uint32, error) {
+	table, err := k.conn.table(ctx)
+	if err != nil {
+		return 0, err
+	}
 	for i := range table {
 		if table[i].Name == k.reader {
-			found(table[i].Events)
-			return nil
+			return table[i].Events, nil
 		}
 	}
-	return driver.UnknownReader
+	return 0, driver.UnknownReader
 }
 
 func (k *card) Protocol() driver.Protocol {
@@ -99,7 +107,7 @@ func (k *card) Protocol() driver.Protocol {
 	return driver.T1
 }
 
-// enter begins a call, whose context also ends when the card is closed.
+// enter begins a call. The returned context also ends when the card is closed.
 func (k *card) enter(ctx context.Context) (context.Context, func(), error) {
 	if err := ctx.Err(); err != nil {
 		return nil, nil, err
@@ -118,8 +126,7 @@ func (k *card) enter(ctx context.Context) (context.Context, func(), error) {
 	}, nil
 }
 
-// pciLength is the length of SCARD_IO_REQUEST in C on 64 bits. Services ignore
-// it.
+// pciLength is sizeof(SCARD_IO_REQUEST) on 64-bit systems. Services ignore it.
 const pciLength = 16
 
 func (k *card) Transmit(command []byte) ([]byte, error) {
@@ -135,22 +142,22 @@ func (k *card) Transmit(command []byte) ([]byte, error) {
 	}
 	defer leave()
 
-	var answer []byte
-	err = k.patiently(ctx, func() error {
-		answer, err = k.exchange(ctx, command)
+	var response []byte
+	err = k.retryBusy(ctx, func() error {
+		response, err = k.transmit(ctx, command)
 		return err
 	})
 	switch {
 	case err != nil:
 		return nil, err
-	case len(answer) < 2:
-		// pcscd's word for a card that was pulled out in the middle.
-		return nil, fmt.Errorf("%w: answer of %d bytes", driver.NotTransacted, len(answer))
+	case len(response) < 2:
+		// pcscd returns success if the card is removed during the command.
+		return nil, fmt.Errorf("%w: response of %d bytes", driver.NotTransacted, len(response))
 	}
-	return answer, nil
+	return response, nil
 }
 
-func (k *card) exchange(ctx context.Context, command []byte) (answer []byte, err error) {
+func (k *card) transmit(ctx context.Context, command []byte) (response []byte, err error) {
 	m := pcsclite.Transmit{
 		Card:           k.handle,
 		SendProtocol:   k.protocol,
@@ -160,7 +167,7 @@ func (k *card) exchange(ctx context.Context, command []byte) (answer []byte, err
 		ReceivePCI:     pciLength,
 		ReceiveLength:  pcsclite.MaxData,
 	}
-	err = k.conn.do(ctx, grace, func() error {
+	err = k.conn.exchange(ctx, responseGrace, func() error {
 		r := pcsclite.Request{Command: pcsclite.CmdTransmit, Body: &m, Data: command}
 		if err := k.conn.send(r); err != nil {
 			return err
@@ -168,17 +175,16 @@ func (k *card) exchange(ctx context.Context, command []byte) (answer []byte, err
 		if err := pcsclite.ReadResponse(k.conn.net, &m); err != nil || m.Result != 0 {
 			return err
 		}
-		answer, err = pcsclite.ReadData(k.conn.net, int(min(m.ReceiveLength, pcsclite.MaxData+1)))
+		response, err = pcsclite.ReadData(k.conn.net, int(min(m.ReceiveLength, pcsclite.MaxData+1)))
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	return answer, pcsclite.Errno(m.Result)
+	return response, pcsclite.Errno(m.Result)
 }
 
-// Control gives an order to the reader. The one code that has a number of its own
-// in pcsc-lite is translated.
+// Control translates FeatureRequest, whose value is that of Windows.
 func (k *card) Control(code uint32, in []byte) ([]byte, error) {
 	if code == driver.FeatureRequest {
 		code = pcsclite.ControlCode(3400)
@@ -188,20 +194,20 @@ func (k *card) Control(code uint32, in []byte) ([]byte, error) {
 		return nil, err
 	}
 	defer leave()
-	var answer []byte
-	err = k.patiently(ctx, func() error {
-		answer, err = k.order(ctx, code, in)
+	var response []byte
+	err = k.retryBusy(ctx, func() error {
+		response, err = k.control(ctx, code, in)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	return answer, nil
+	return response, nil
 }
 
-func (k *card) order(ctx context.Context, code uint32, in []byte) (answer []byte, err error) {
-	m := pcsclite.Control{Card: k.handle, Code: code, SendLength: uint32(len(in)), ReceiveLength: maxOrder}
-	err = k.conn.do(ctx, orderTime, func() error {
+func (k *card) control(ctx context.Context, code uint32, in []byte) (response []byte, err error) {
+	m := pcsclite.Control{Card: k.handle, Code: code, SendLength: uint32(len(in)), ReceiveLength: maxControlResponse}
+	err = k.conn.exchange(ctx, responseGrace, func() error {
 		r := pcsclite.Request{Command: pcsclite.CmdControl, Body: &m, Data: in}
 		if err := k.conn.send(r); err != nil {
 			return err
@@ -209,19 +215,17 @@ func (k *card) order(ctx context.Context, code uint32, in []byte) (answer []byte
 		if err := pcsclite.ReadResponse(k.conn.net, &m); err != nil || m.Result != 0 {
 			return err
 		}
-		answer, err = pcsclite.ReadData(k.conn.net, int(min(m.Returned, maxOrder+1)))
+		response, err = pcsclite.ReadData(k.conn.net, int(min(m.Returned, maxControlResponse+1)))
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	return answer, pcsclite.Errno(m.Result)
+	return response, pcsclite.Errno(m.Result)
 }
 
-const (
-	maxOrder  = 512             // bytes of answer to an order
-	orderTime = 3 * time.Minute // somebody may be typing
-)
+// maxControlResponse is the maximum length of a response of a reader in bytes.
+const maxControlResponse = 512
 
 func (k *card) Begin(ctx context.Context) error {
 	ctx, leave, err := k.enter(ctx)
@@ -229,22 +233,23 @@ func (k *card) Begin(ctx context.Context) error {
 		return err
 	}
 	defer leave()
-	return k.patiently(ctx, func() error {
+	return k.retryBusy(ctx, func() error {
 		m := pcsclite.Begin{Card: k.handle}
-		if err := k.conn.call(ctx, grace, pcsclite.CmdBegin, &m); err != nil {
+		if err := k.conn.call(ctx, responseGrace, pcsclite.CmdBegin, &m); err != nil {
 			return err
 		}
 		return pcsclite.Errno(m.Result)
 	})
 }
 
-// patiently tries until no other connection holds the card. It also takes note
-// of the reset that we ourselves asked for, which pcscd tells us about too.
-func (k *card) patiently(ctx context.Context, try func() error) error {
+// retryBusy repeats f while another connection has a transaction. It also
+// acknowledges a reset that this connection asked for: pcscd reports it to this
+// connection, too.
+func (k *card) retryBusy(ctx context.Context, f func() error) error {
 	pause := time.Millisecond
 	for {
-		err := try()
-		if err == driver.ResetCard && k.restart {
+		err := f()
+		if err == driver.ResetCard && k.ownReset {
 			err = k.reconnect(ctx)
 			if err == nil {
 				continue
@@ -253,8 +258,8 @@ func (k *card) patiently(ctx context.Context, try func() error) error {
 		if err != driver.SharingViolation {
 			return err
 		}
-		// pcscd lets a Begin that fails take 100 ms. Status fails at once, and
-		// says the same.
+		// A Begin that fails takes 100 ms in pcscd. Status fails at once with
+		// the same error.
 		for err == driver.SharingViolation {
 			if ended := sleep(ctx, pause); ended != nil {
 				return fmt.Errorf("%w: %w", err, ended)
@@ -267,7 +272,7 @@ func (k *card) patiently(ctx context.Context, try func() error) error {
 
 func (k *card) status(ctx context.Context) error {
 	m := pcsclite.Status{Card: k.handle}
-	if err := k.conn.call(ctx, grace, pcsclite.CmdStatus, &m); err != nil {
+	if err := k.conn.call(ctx, responseGrace, pcsclite.CmdStatus, &m); err != nil {
 		return err
 	}
 	return pcsclite.Errno(m.Result)
@@ -280,11 +285,11 @@ func (k *card) End(reset bool) error {
 	}
 	defer leave()
 	m := pcsclite.End{Card: k.handle, Disposition: disposition(reset)}
-	if err := k.conn.call(ctx, grace, pcsclite.CmdEnd, &m); err != nil {
+	if err := k.conn.call(ctx, responseGrace, pcsclite.CmdEnd, &m); err != nil {
 		return err
 	}
 	if m.Result == 0 && reset {
-		k.restart = true
+		k.ownReset = true
 	}
 	return pcsclite.Errno(m.Result)
 }
@@ -306,8 +311,8 @@ func (k *card) Reconnect(ctx context.Context) error {
 	}
 }
 
-// reconnect takes note of a reset, unless another card is in the reader: to
-// pcscd that is the same.
+// reconnect acknowledges a reset. It compares the event count afterwards: pcscd
+// reconnects even if another card is in the reader.
 func (k *card) reconnect(ctx context.Context) error {
 	if err := k.status(ctx); err != nil && err != driver.ResetCard {
 		return err
@@ -317,15 +322,15 @@ func (k *card) reconnect(ctx context.Context) error {
 		Share:     pcsclite.ShareShared,
 		Protocols: pcsclite.ProtocolT0 | pcsclite.ProtocolT1,
 	}
-	if err := k.conn.call(ctx, grace, pcsclite.CmdReconnect, &m); err != nil {
+	if err := k.conn.call(ctx, responseGrace, pcsclite.CmdReconnect, &m); err != nil {
 		return err
 	}
 	if m.Result != 0 {
 		return pcsclite.Errno(m.Result)
 	}
-	k.restart = false
-	var events uint32
-	if err := k.find(ctx, func(n uint32) { events = n }); err != nil {
+	k.ownReset = false
+	events, err := k.readEvents(ctx)
+	if err != nil {
 		return err
 	}
 	if events != k.events {
@@ -333,29 +338,22 @@ func (k *card) reconnect(ctx context.Context) error {
 		k.conn.net.Close()
 		return driver.RemovedCard
 	}
-	if m.Protocol != pcsclite.ProtocolT0 && m.Protocol != pcsclite.ProtocolT1 {
-		return fmt.Errorf("%w: protocol %#x", driver.ProtoMismatch, m.Protocol)
-	}
-	k.protocol = m.Protocol
-	return nil
+	return k.setProtocol(m.Protocol)
 }
 
-// goodbye is how long Close waits for the service. A reset that the service was
-// asked for is done in any case.
-const goodbye = time.Second
-
+// Close waits at most responseGrace for the call under way and closeTimeout for
+// the service. If the connection is lost, the service itself resets a card that
+// was in a transaction.
 func (k *card) Close(reset bool) error {
 	k.once.Do(func() {
 		k.close(driver.InvalidHandle)
-		// Ends what waits; a command that the card is busy with is left alone
-		// after a moment, see grace.
 		k.calls.Lock()
 		defer k.calls.Unlock()
 		defer k.conn.close()
 		if k.conn.lost != nil {
 			return
 		}
-		ctx, cancel := context.WithTimeout(context.Background(), goodbye)
+		ctx, cancel := context.WithTimeout(context.Background(), k.closeTimeout)
 		defer cancel()
 		m := pcsclite.Disconnect{Card: k.handle, Disposition: disposition(reset)}
 		if k.conn.call(ctx, 0, pcsclite.CmdDisconnect, &m) == nil {

@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// connect serves the readers and connects to the card in R.
+// connect serves the readers and connects to the card in reader R.
 func connect(t *testing.T, set *reader.Set) driver.Card {
 	t.Helper()
 	k, err := open(t, &server.Server{Readers: set}).Connect(t.Context(), "R")
@@ -23,17 +23,17 @@ func connect(t *testing.T, set *reader.Set) driver.Card {
 	return k
 }
 
-// count sends a command and returns which one it was since the last reset.
+// count sends a command and returns the number of commands since the last reset.
 func count(k driver.Card) (int, error) {
-	answer, err := k.Transmit([]byte{0, 1, 0, 0})
+	response, err := k.Transmit([]byte{0, 1, 0, 0})
 	if err != nil {
 		return 0, err
 	}
-	return int(answer[0]), nil
+	return int(response[0]), nil
 }
 
-// another is a second program, in the books of the set.
-func another(t *testing.T, set *reader.Set) *reader.Conn {
+// connectOther connects another program to the card in reader R.
+func connectOther(t *testing.T, set *reader.Set) *reader.Conn {
 	t.Helper()
 	c, err := set.Connect("R", reader.Mode{})
 	require.NoError(t, err)
@@ -41,17 +41,17 @@ func another(t *testing.T, set *reader.Set) *reader.Conn {
 	return c
 }
 
-func TestConnectTellsWhyNot(t *testing.T) {
-	set := reader.New("R", "empty", "mute", "taken")
-	require.NoError(t, set.Insert("mute", mute{}))
-	require.NoError(t, set.Insert("taken", new(counter)))
-	_, err := set.Connect("taken", reader.Mode{Exclusive: true})
+func TestConnectErrors(t *testing.T) {
+	set := reader.New("R", "empty", "mute", "exclusive")
+	require.NoError(t, set.Insert("mute", muteCard{}))
+	require.NoError(t, set.Insert("exclusive", new(counter)))
+	_, err := set.Connect("exclusive", reader.Mode{Exclusive: true})
 	require.NoError(t, err)
 	s := open(t, &server.Server{Readers: set})
 	for name, want := range map[string]error{
 		"empty":                  driver.NoSmartcard,
 		"mute":                   driver.UnresponsiveCard,
-		"taken":                  driver.SharingViolation,
+		"exclusive":              driver.SharingViolation,
 		"unknown":                driver.UnknownReader,
 		"":                       driver.UnknownReader,
 		strings.Repeat("n", 128): driver.UnknownReader,
@@ -61,24 +61,24 @@ func TestConnectTellsWhyNot(t *testing.T) {
 	}
 }
 
-// mute is a card that does not answer to reset.
-type mute struct{}
+// muteCard does not answer to reset.
+type muteCard struct{}
 
-func (mute) ATR() []byte              { return nil }
-func (mute) Reset()                   {}
-func (mute) Transmit(_ []byte) []byte { return nil }
+func (muteCard) ATR() []byte              { return nil }
+func (muteCard) Reset()                   {}
+func (muteCard) Transmit(_ []byte) []byte { return nil }
 
-// onlyT0 is a card that offers T=0 alone.
-type onlyT0 struct{ counter }
+// cardT0 is a card that supports T=0 only.
+type cardT0 struct{ counter }
 
-func (*onlyT0) ATR() []byte { return []byte{0x3B, 0x00} }
+func (*cardT0) ATR() []byte { return []byte{0x3B, 0x00} }
 
-func TestProtocolIsTheCards(t *testing.T) {
-	set, _ := one(t)
+func TestProtocol(t *testing.T) {
+	set, _ := newSet(t)
 	assert.Equal(t, driver.T1, connect(t, set).Protocol())
 
 	require.NoError(t, set.Remove("R"))
-	require.NoError(t, set.Insert("R", new(onlyT0)))
+	require.NoError(t, set.Insert("R", new(cardT0)))
 	k := connect(t, set)
 	assert.Equal(t, driver.T0, k.Protocol())
 	n, err := count(k)
@@ -86,22 +86,22 @@ func TestProtocolIsTheCards(t *testing.T) {
 	assert.Equal(t, 1, n)
 }
 
-func TestCommandsAndAnswersOfEverySize(t *testing.T) {
-	set, card := one(t)
+func TestTransmitSizes(t *testing.T) {
+	set, card := newSet(t)
 	k := connect(t, set)
-	answer, err := k.Transmit(append([]byte{0, 1, 0, 0, 0, 0xFF, 0xFF}, make([]byte, 65535+2)...))
+	response, err := k.Transmit(append([]byte{0, 1, 0, 0, 0, 0xFF, 0xFF}, make([]byte, 65535+2)...))
 	assert.NoError(t, err)
-	assert.Equal(t, []byte{1, 0x90, 0}, answer)
+	assert.Equal(t, []byte{1, 0x90, 0}, response)
 
-	card.answer = append(bytes.Repeat([]byte{0xA5}, 65536), 0x90, 0)
-	answer, err = k.Transmit([]byte{0, 0xCB, 0, 0})
+	card.response = append(bytes.Repeat([]byte{0xA5}, 65536), 0x90, 0)
+	response, err = k.Transmit([]byte{0, 0xCB, 0, 0})
 	assert.NoError(t, err)
-	assert.Equal(t, card.answer, answer)
+	assert.Equal(t, card.response, response)
 
-	card.answer = []byte{0x90}
+	card.response = []byte{0x90}
 	_, err = k.Transmit([]byte{0, 0xCB, 0, 0})
 	assert.ErrorIs(t, err, driver.NotTransacted)
-	card.answer = nil
+	card.response = nil
 	_, err = k.Transmit([]byte{0, 0xCB, 0, 0})
 	assert.ErrorIs(t, err, driver.NotTransacted)
 
@@ -111,46 +111,46 @@ func TestCommandsAndAnswersOfEverySize(t *testing.T) {
 	assert.Equal(t, driver.InsufficientBuffer, err)
 }
 
-func TestBeginWaitsForOthers(t *testing.T) {
-	set, _ := one(t)
-	k, other := connect(t, set), another(t, set)
+func TestBeginWaitsForTransaction(t *testing.T) {
+	set, _ := newSet(t)
+	k, other := connect(t, set), connectOther(t, set)
 	require.NoError(t, other.Begin(t.Context()))
-	begun := make(chan error)
-	go func() { begun <- k.Begin(t.Context()) }()
+	returned := make(chan error)
+	go func() { returned <- k.Begin(t.Context()) }()
 
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	select {
-	case err := <-begun:
-		assert.Fail(t, "begun", "%v", err)
+	case err := <-returned:
+		assert.Fail(t, "Begin does not wait", "%v", err)
 	case <-ctx.Done():
 	}
 	require.NoError(t, other.End(reader.Leave))
-	assert.NoError(t, <-begun)
+	assert.NoError(t, <-returned)
 
 	ctx, cancel = context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
-	assert.Equal(t, context.DeadlineExceeded, other.Begin(ctx), "the card is held")
+	assert.Equal(t, context.DeadlineExceeded, other.Begin(ctx), "no transaction")
 	assert.NoError(t, k.End(false))
 	assert.NoError(t, other.Begin(t.Context()))
 }
 
-func TestBeginEndsWithItsContext(t *testing.T) {
-	set, _ := one(t)
-	k, other := connect(t, set), another(t, set)
+func TestBeginEndsWithContext(t *testing.T) {
+	set, _ := newSet(t)
+	k, other := connect(t, set), connectOther(t, set)
 	require.NoError(t, other.Begin(t.Context()))
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
 	assert.Equal(t, context.DeadlineExceeded, k.Begin(ctx))
 	require.NoError(t, other.End(reader.Leave))
-	assert.NoError(t, k.Begin(t.Context()), "the connection is as good as before")
+	assert.NoError(t, k.Begin(t.Context()), "the connection is lost")
 	assert.NoError(t, k.End(false))
 	assert.Equal(t, driver.NotTransacted, k.End(false))
 }
 
-func TestCommandsAndReconnectWaitForOthersToo(t *testing.T) {
-	set, _ := one(t)
-	k, other := connect(t, set), another(t, set)
+func TestCallsWaitForTransaction(t *testing.T) {
+	set, _ := newSet(t)
+	k, other := connect(t, set), connectOther(t, set)
 	for name, call := range map[string]func() error{
 		"transmit":  func() error { _, err := count(k); return err },
 		"reconnect": func() error { return k.Reconnect(t.Context()) },
@@ -163,7 +163,7 @@ func TestCommandsAndReconnectWaitForOthersToo(t *testing.T) {
 			defer cancel()
 			select {
 			case err := <-done:
-				assert.Fail(t, "done", "%v", err)
+				assert.Fail(t, "call does not wait", "%v", err)
 			case <-ctx.Done():
 			}
 			require.NoError(t, other.End(reader.Leave))
@@ -172,9 +172,9 @@ func TestCommandsAndReconnectWaitForOthersToo(t *testing.T) {
 	}
 }
 
-func TestResetByAnotherIsToldUntilReconnect(t *testing.T) {
-	set, _ := one(t)
-	k, other := connect(t, set), another(t, set)
+func TestResetCardUntilReconnect(t *testing.T) {
+	set, _ := newSet(t)
+	k, other := connect(t, set), connectOther(t, set)
 	n, err := count(k)
 	require.NoError(t, err)
 	require.Equal(t, 1, n)
@@ -195,16 +195,16 @@ func TestResetByAnotherIsToldUntilReconnect(t *testing.T) {
 }
 
 func TestReconnectDoesNotReset(t *testing.T) {
-	set, card := one(t)
+	set, card := newSet(t)
 	k := connect(t, set)
 	before := card.resets.Load()
 	require.NoError(t, k.Reconnect(t.Context()))
 	assert.Equal(t, before, card.resets.Load())
 }
 
-func TestOwnResetIsNotToldToOneself(t *testing.T) {
-	set, card := one(t)
-	k, other := connect(t, set), another(t, set)
+func TestOwnResetIsNotReported(t *testing.T) {
+	set, card := newSet(t)
+	k, other := connect(t, set), connectOther(t, set)
 	require.NoError(t, k.Begin(t.Context()))
 	before := card.resets.Load()
 	require.NoError(t, k.End(true))
@@ -217,8 +217,8 @@ func TestOwnResetIsNotToldToOneself(t *testing.T) {
 	assert.Equal(t, driver.ResetCard, err)
 }
 
-func TestRemovedCardDoesNotComeBack(t *testing.T) {
-	set, card := one(t)
+func TestRemovedCardStaysRemoved(t *testing.T) {
+	set, card := newSet(t)
 	k := connect(t, set)
 	require.NoError(t, set.Remove("R"))
 	assert.Equal(t, driver.RemovedCard, k.Begin(t.Context()))
@@ -230,23 +230,23 @@ func TestRemovedCardDoesNotComeBack(t *testing.T) {
 	assert.Equal(t, driver.RemovedCard, err)
 }
 
-func TestUnpluggedReaderIsUnavailable(t *testing.T) {
-	set, _ := one(t)
+func TestRemovedReader(t *testing.T) {
+	set, _ := newSet(t)
 	k := connect(t, set)
 	require.NoError(t, set.Detach("R"))
 	assert.Equal(t, driver.ReaderUnavailable, k.Begin(t.Context()))
 }
 
-func TestCloseResetsWhereAsked(t *testing.T) {
+func TestCloseWithReset(t *testing.T) {
 	for _, reset := range []bool{true, false} {
-		set, card := one(t)
+		set, card := newSet(t)
 		s := open(t, &server.Server{Readers: set})
 		k, err := s.Connect(t.Context(), "R")
 		require.NoError(t, err)
-		other := another(t, set)
+		other := connectOther(t, set)
 		before := card.resets.Load()
 		require.NoError(t, k.Close(reset))
-		require.NoError(t, k.Close(true), "the second call does nothing")
+		require.NoError(t, k.Close(true), "second call")
 		assert.Equal(t, reset, card.resets.Load() == before+1)
 		_, err = other.Transmit([]byte{0, 1, 0, 0})
 		assert.Equal(t, reset, err == driver.ResetCard)
@@ -258,40 +258,40 @@ func TestCloseResetsWhereAsked(t *testing.T) {
 	}
 }
 
-func TestCloseEndsWhatWaits(t *testing.T) {
+func TestCloseEndsWaitingCalls(t *testing.T) {
 	for name, call := range map[string]func(*testing.T, driver.Card) error{
 		"begin":     func(t *testing.T, k driver.Card) error { return k.Begin(t.Context()) },
 		"reconnect": func(t *testing.T, k driver.Card) error { return k.Reconnect(t.Context()) },
 		"transmit":  func(_ *testing.T, k driver.Card) error { _, err := count(k); return err },
 	} {
 		t.Run(name, func(t *testing.T) {
-			set, _ := one(t)
-			k, other := connect(t, set), another(t, set)
+			set, _ := newSet(t)
+			k, other := connect(t, set), connectOther(t, set)
 			require.NoError(t, other.Begin(t.Context()))
-			ended := make(chan error)
-			go func() { ended <- call(t, k) }()
+			returned := make(chan error)
+			go func() { returned <- call(t, k) }()
 			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 			defer cancel()
 			<-ctx.Done()
 			assert.NoError(t, k.Close(false))
-			assert.Equal(t, driver.InvalidHandle, <-ended)
+			assert.Equal(t, driver.InvalidHandle, <-returned)
 		})
 	}
 }
 
-func TestCloseLeavesACommandThatTakesLong(t *testing.T) {
-	set, card := one(t)
+func TestCloseDuringTransmit(t *testing.T) {
+	set, card := newSet(t)
 	card.hang = make(chan struct{})
 	k := connect(t, set)
-	t.Cleanup(func() { close(card.hang) }) // before the server waits for its end
-	ended := make(chan error)
+	t.Cleanup(func() { close(card.hang) }) // before the server waits for the command
+	returned := make(chan error)
 	go func() {
 		_, err := k.Transmit([]byte{0, 2, 0, 0})
-		ended <- err
+		returned <- err
 	}()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
 	<-ctx.Done()
 	assert.NoError(t, k.Close(true))
-	assert.Equal(t, driver.InvalidHandle, <-ended)
+	assert.Equal(t, driver.InvalidHandle, <-returned)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net"
 	"syscall"
 	"time"
@@ -13,111 +12,116 @@ import (
 	"github.com/smartlogon/smartlogon/internal/pcsclite"
 )
 
-// A conn is one connection to the service, with one context of the service on
-// it. Its calls are never concurrent.
+// A conn is a connection to the service with one context on it. Its calls must
+// not be concurrent.
 type conn struct {
 	net     net.Conn
 	minor   uint32 // version 4.minor
 	context uint32
-	lost    error // why it can no longer be used
+	lost    error // why the connection can no longer be used
 }
 
-// grace is how long a request that the service has already is waited for when
-// nobody wants the answer any more: it comes at once from a service that is
-// well, and without it the connection cannot be used again.
-const grace = 250 * time.Millisecond
+const (
+	// responseGrace is how long a response is waited for after the context of
+	// its request ended. Without the response the connection is of no use, and
+	// a service that works responds at once.
+	responseGrace = 250 * time.Millisecond
 
-// greeting is how long the service may take to say hello.
-const greeting = 10 * time.Second
+	// handshakeTimeout is how long the service may take to accept a client.
+	handshakeTimeout = 10 * time.Second
 
-// dial connects to the service and agrees with it on a version: 4.minor, or the
-// one that a strict service asks for.
+	// maxDropPause bounds the pauses between attempts to connect to a service
+	// that closes the connection before it responds.
+	maxDropPause = 64 * time.Millisecond
+)
+
+// dial connects to the service by version 4.minor, or by the version that the
+// service asks for.
+//
+// pcscd closes the connection without a response both if polkit refuses the user
+// and if it exits at that moment. Only the first lasts, so dial tries again.
 func dial(ctx context.Context, path string, minor uint32) (*conn, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, greeting,
-		fmt.Errorf("%w: %q does not answer", driver.NoService, path))
+	ctx, cancel := context.WithTimeoutCause(ctx, handshakeTimeout, notResponding(path))
 	defer cancel()
-	for range 2 {
+	negotiated := false
+	for pause := time.Millisecond; ; {
 		c, err := open(ctx, path, minor)
 		if err == nil {
 			return c, nil
 		}
-		var other *otherVersion
-		if !errors.As(err, &other) || other.major != pcsclite.Major ||
-			other.minor == minor || other.minor < pcsclite.MinMinor || other.minor > pcsclite.MaxMinor {
+		var version *versionError
+		switch {
+		case errors.Is(err, errDropped):
+			if pause > maxDropPause {
+				return nil, refused(path)
+			}
+			if err := sleep(ctx, pause); err != nil {
+				return nil, err
+			}
+			pause *= 2
+		case !errors.As(err, &version) || !version.supported():
 			return nil, err
+		case negotiated || version.minor == minor:
+			return nil, fmt.Errorf("%w: %q refuses its own protocol version 4.%d", driver.NoService, path, minor)
+		default:
+			minor, negotiated = version.minor, true
 		}
-		minor = other.minor
 	}
-	return nil, fmt.Errorf("%w: %q refuses the version that it asked for", driver.NoService, path)
 }
-
-// otherVersion says that the service speaks another version.
-type otherVersion struct{ major, minor uint32 }
-
-func (e *otherVersion) Error() string {
-	return fmt.Sprintf("%v: it speaks version %d.%d of pcscd's protocol, want %d.%d to %d.%d", driver.NoService,
-		e.major, e.minor, pcsclite.Major, pcsclite.MinMinor, pcsclite.Major, pcsclite.MaxMinor)
-}
-
-func (e *otherVersion) Unwrap() error { return driver.NoService }
 
 // open makes a connection of one version.
 func open(ctx context.Context, path string, minor uint32) (*conn, error) {
 	var d net.Dialer
 	socket, err := d.DialContext(ctx, "unix", path)
 	for pause := time.Millisecond; errors.Is(err, syscall.EAGAIN); pause = min(2*pause, 50*time.Millisecond) {
-		// The service has not yet taken in those who came before.
+		// The backlog of the socket is full.
 		if err := sleep(ctx, pause); err != nil {
 			return nil, err
 		}
 		socket, err = d.DialContext(ctx, "unix", path)
 	}
 	if err != nil {
-		return nil, unreachable(ctx, path, err)
+		if ctx.Err() != nil {
+			return nil, contextError(ctx)
+		}
+		return nil, connectError(path, err)
 	}
 	c := &conn{net: socket, minor: minor}
-	if err := c.greet(ctx); err != nil {
+	err = c.negotiate(ctx, path)
+	if err == nil {
+		err = c.establish(ctx)
+	}
+	if err != nil {
 		c.net.Close()
-		if ctx.Err() == nil && errors.Is(err, driver.ServiceStopped) {
-			// polkit, where pcscd asks it, refuses people so.
-			err = fmt.Errorf("%w: %q closed the connection at once; may this user use it?", driver.NoService, path)
-		}
 		return nil, err
 	}
 	return c, nil
 }
 
-// unreachable is the error of a service that cannot be connected to.
-func unreachable(ctx context.Context, path string, err error) error {
-	if ctx.Err() != nil {
-		return ended(ctx)
-	}
-	kind := driver.NoService
-	if errors.Is(err, fs.ErrPermission) {
-		kind = driver.NoAccess
-	}
-	var op *net.OpError
-	if errors.As(err, &op) {
-		err = op.Err // the rest repeats the path
-	}
-	return fmt.Errorf("%w: %q: %v", kind, path, err)
-}
-
-func (c *conn) greet(ctx context.Context) error {
+// negotiate agrees with the service on a version.
+func (c *conn) negotiate(ctx context.Context, path string) error {
 	v := pcsclite.Version{Major: pcsclite.Major, Minor: c.minor}
 	if err := c.call(ctx, 0, pcsclite.CmdVersion, &v); err != nil {
+		if ctx.Err() == nil && errors.Is(err, driver.ServiceStopped) {
+			return fmt.Errorf("%w: %w", errDropped, err)
+		}
 		return err
 	}
 	if v.Major != pcsclite.Major || v.Minor < pcsclite.MinMinor ||
 		pcsclite.Errno(v.Result) == driver.ServiceStopped {
-		return &otherVersion{v.Major, v.Minor}
+		return &versionError{path, v.Major, v.Minor}
 	}
 	if v.Result != 0 {
-		return fmt.Errorf("greeting: %w", pcsclite.Errno(v.Result))
+		return fmt.Errorf("negotiate protocol version: %w", pcsclite.Errno(v.Result))
 	}
-	// A service that is not strict tells its own version and takes the lower.
+	// A service that is not strict responds with its own version; the lower
+	// of both applies.
 	c.minor = min(c.minor, v.Minor)
+	return nil
+}
 
+// establish establishes the context.
+func (c *conn) establish(ctx context.Context) error {
 	e := pcsclite.Establish{Scope: pcsclite.ScopeSystem}
 	if err := c.call(ctx, 0, pcsclite.CmdEstablish, &e); err != nil {
 		return err
@@ -126,11 +130,10 @@ func (c *conn) greet(ctx context.Context) error {
 	return pcsclite.Errno(e.Result)
 }
 
-// call sends a request and reads the answer into its body. When ctx ends it
-// waits for the answer as long as patience says; a connection on which an
-// answer is still to come is closed.
-func (c *conn) call(ctx context.Context, patience time.Duration, cmd pcsclite.Command, m pcsclite.Body) error {
-	return c.do(ctx, patience, func() error {
+// call sends a request and reads the response into its body. If ctx ends, call
+// waits for the response as long as grace says, and then closes the connection.
+func (c *conn) call(ctx context.Context, grace time.Duration, cmd pcsclite.Command, m pcsclite.Body) error {
+	return c.exchange(ctx, grace, func() error {
 		if err := c.send(pcsclite.Request{Command: cmd, Body: m}); err != nil {
 			return err
 		}
@@ -138,13 +141,13 @@ func (c *conn) call(ctx context.Context, patience time.Duration, cmd pcsclite.Co
 	})
 }
 
-// send writes requests and forgets them: there may be a PIN in them.
+// send writes requests and clears its copy of them, which may contain a PIN.
 func (c *conn) send(requests ...pcsclite.Request) error {
 	size := 0
 	for _, r := range requests {
-		size += 512 + len(r.Data) // headers and bodies are shorter
+		size += 512 + len(r.Data) // header and body are shorter
 	}
-	b := make([]byte, 0, size)
+	b := make([]byte, 0, size) // append must not copy a PIN to new memory
 	for _, r := range requests {
 		b = pcsclite.AppendRequest(b, r)
 	}
@@ -153,16 +156,17 @@ func (c *conn) send(requests ...pcsclite.Request) error {
 	return err
 }
 
-// do runs one exchange. If it fails, the connection is lost.
-func (c *conn) do(ctx context.Context, patience time.Duration, exchange func() error) error {
+// exchange runs f, which sends a request and reads its response. If f fails, the
+// connection is lost.
+func (c *conn) exchange(ctx context.Context, grace time.Duration, f func() error) error {
 	if c.lost != nil {
 		return c.lost
 	}
 	if ctx.Err() != nil {
-		return ended(ctx)
+		return contextError(ctx)
 	}
-	release := c.until(ctx, patience)
-	err := exchange()
+	release := c.limit(ctx, grace)
+	err := f()
 	release()
 	if err == nil {
 		return nil
@@ -171,20 +175,20 @@ func (c *conn) do(ctx context.Context, patience time.Duration, exchange func() e
 	c.net.Close()
 	switch {
 	case ctx.Err() != nil:
-		return ended(ctx)
+		return contextError(ctx)
 	case errors.Is(err, driver.CommError):
 		return err
 	}
-	return fmt.Errorf("%w: %v", driver.ServiceStopped, cause(err))
+	return fmt.Errorf("%w: %w", driver.ServiceStopped, withoutAddresses(err))
 }
 
-// until makes the reads and writes fail some time after the end of ctx, until
-// release is called.
-func (c *conn) until(ctx context.Context, patience time.Duration) (release func()) {
+// limit makes reads and writes fail grace after the end of ctx, until release is
+// called.
+func (c *conn) limit(ctx context.Context, grace time.Duration) (release func()) {
 	done := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(done)
-		c.net.SetDeadline(time.Now().Add(patience))
+		c.net.SetDeadline(time.Now().Add(grace))
 	})
 	return func() {
 		if !stop() {
@@ -194,7 +198,7 @@ func (c *conn) until(ctx context.Context, patience time.Duration) (release func(
 	}
 }
 
-// close ends the connection. The service frees all that hangs on it.
+// close closes the connection, which releases its context and cards.
 func (c *conn) close() {
 	if c.lost == nil {
 		c.lost = driver.InvalidHandle
@@ -202,21 +206,12 @@ func (c *conn) close() {
 	c.net.Close()
 }
 
-// ended is the error of a context that has ended, or the reason it was given.
-func ended(ctx context.Context) error {
+// contextError returns the error of a context that has ended: its cause if that
+// wraps a driver.Errno, as after Close.
+func contextError(ctx context.Context) error {
 	var no driver.Errno
 	if cause := context.Cause(ctx); errors.As(cause, &no) {
 		return cause
 	}
 	return ctx.Err()
-}
-
-// cause is an error of the network without the names of sockets, which say
-// nothing.
-func cause(err error) error {
-	var op *net.OpError
-	if errors.As(err, &op) {
-		return op.Err
-	}
-	return err
 }

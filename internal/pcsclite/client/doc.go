@@ -1,15 +1,14 @@
-// Package client reaches the readers of pcscd, or of any service that speaks
-// its protocol, without libpcsclite and without cgo.
+// Package client implements [driver.Service] on the protocol of pcscd, without
+// libpcsclite and without cgo.
 //
-// [New] contacts nothing; every call connects when it has to. When the service
-// stops, the calls under way fail with ServiceStopped, later ones with
-// NoService until it is back; a connection to a card does not survive. The
-// event counts of readers go on in a way that shows that nobody watched the
-// cards meanwhile.
+// [New] connects to nothing; each call connects when it needs to. If the service
+// stops, the calls under way return ServiceStopped and later ones NoService until
+// it runs again. A connection to a card does not survive a restart. The event
+// counts after a restart differ from those before, since a card may have been
+// exchanged meanwhile.
 //
-// What libpcsclite does differently: it tries for a card that is held each
-// 100 ms; it cannot be cancelled but in SCardGetStatusChange; it sees more than
-// 16 readers since 2.5 only; it takes the table of readers from the connection
-// on which it waits for changes, where events and tables can overtake each
-// other.
+// libpcsclite differs as follows. It tries every 100 ms for a card that is in use.
+// Only SCardGetStatusChange can be canceled. It supports more than 16 readers
+// since 2.5 only. It reads the table of readers on the connection on which it
+// waits for changes, where events and tables can overtake each other.
 package client

@@ -14,35 +14,36 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A restartable is a service that ends and comes back at the same path, with
-// all its memory lost, as a daemon does.
+// restartable is a service that stops and starts at the same path, without any
+// state from before.
 type restartable struct {
 	*testing.T
 	path string
-	end  func()
+	stop func()
 }
 
 func (r *restartable) start() {
 	r.Helper()
-	set, _ := one(r.T) // its event count begins anew
-	r.end = serve(r.T, r.path, &server.Server{Readers: set})
+	set, _ := newSet(r.T) // event counts start again
+	r.stop = serve(r.T, r.path, &server.Server{Readers: set})
 }
 
-func restarting(t *testing.T) (*restartable, driver.Service) {
+// newRestartable starts a service and returns a client of it.
+func newRestartable(t *testing.T) (*restartable, driver.Service) {
 	t.Helper()
 	r := &restartable{T: t, path: socket(t)}
 	r.start()
-	t.Cleanup(func() { r.end() })
+	t.Cleanup(func() { r.stop() })
 	s := client.New(r.path)
 	t.Cleanup(func() { assert.NoError(t, s.Close()) })
 	return r, s
 }
 
-func TestServiceThatRestartsBetweenCalls(t *testing.T) {
-	r, s := restarting(t)
+func TestRestartBetweenCalls(t *testing.T) {
+	r, s := newRestartable(t)
 	before, err := s.Readers(t.Context())
 	require.NoError(t, err)
-	r.end()
+	r.stop()
 	_, err = s.Readers(t.Context())
 	assert.ErrorIs(t, err, driver.NoService)
 	_, err = s.Connect(t.Context(), "R")
@@ -51,17 +52,17 @@ func TestServiceThatRestartsBetweenCalls(t *testing.T) {
 	after, err := s.Readers(t.Context())
 	require.NoError(t, err)
 	require.Len(t, after, 1)
-	assert.NotEqual(t, before[0].Events, after[0].Events, "nobody knows what happened to the card meanwhile")
+	assert.NotEqual(t, before[0].Events, after[0].Events, "the card may have been exchanged")
 	k, err := s.Connect(t.Context(), "R")
 	require.NoError(t, err)
 	assert.NoError(t, k.Close(false))
 }
 
-func TestServiceThatRestartsUnnoticed(t *testing.T) {
-	r, s := restarting(t)
+func TestRestartWithoutCalls(t *testing.T) {
+	r, s := newRestartable(t)
 	before, err := s.Readers(t.Context())
 	require.NoError(t, err)
-	r.end()
+	r.stop()
 	r.start()
 	after, err := s.Wait(t.Context(), before)
 	require.NoError(t, err)
@@ -71,36 +72,36 @@ func TestServiceThatRestartsUnnoticed(t *testing.T) {
 	assert.Equal(t, after, again)
 }
 
-func TestServiceThatRestartsDuringAWait(t *testing.T) {
-	r, s := restarting(t)
-	known, err := s.Readers(t.Context())
+func TestRestartDuringWait(t *testing.T) {
+	r, s := newRestartable(t)
+	last, err := s.Readers(t.Context())
 	require.NoError(t, err)
-	waited := make(chan error)
+	returned := make(chan error)
 	go func() {
-		_, err := s.Wait(t.Context(), known)
-		waited <- err
+		_, err := s.Wait(t.Context(), last)
+		returned <- err
 	}()
-	settled(t)
-	r.end()
-	err = <-waited
-	assert.True(t, isGone(err), "%v", err)
+	pause(t)
+	r.stop()
+	err = <-returned
+	assert.True(t, isNoService(err), "%v", err)
 	r.start()
-	after, err := s.Wait(t.Context(), known)
+	after, err := s.Wait(t.Context(), last)
 	require.NoError(t, err)
-	assert.NotEqual(t, known[0].Events, after[0].Events)
+	assert.NotEqual(t, last[0].Events, after[0].Events)
 }
 
-func TestServiceThatRestartsDuringASection(t *testing.T) {
-	r, s := restarting(t)
+func TestRestartDuringTransaction(t *testing.T) {
+	r, s := newRestartable(t)
 	k, err := s.Connect(t.Context(), "R")
 	require.NoError(t, err)
 	require.NoError(t, k.Begin(t.Context()))
-	r.end()
+	r.stop()
 	_, err = count(k)
 	assert.ErrorIs(t, err, driver.ServiceStopped)
 	r.start()
 	_, err = count(k)
-	assert.ErrorIs(t, err, driver.ServiceStopped, "the connection is dead")
+	assert.ErrorIs(t, err, driver.ServiceStopped, "the connection is lost")
 	assert.ErrorIs(t, k.Begin(t.Context()), driver.ServiceStopped)
 	assert.ErrorIs(t, k.End(false), driver.ServiceStopped)
 	assert.ErrorIs(t, k.Reconnect(t.Context()), driver.ServiceStopped)
@@ -112,7 +113,7 @@ func TestServiceThatRestartsDuringASection(t *testing.T) {
 	assert.NoError(t, k.Close(false))
 }
 
-func TestServiceOfAnotherVersionAfterARestart(t *testing.T) {
+func TestRestartWithOtherVersion(t *testing.T) {
 	path := socket(t)
 	s := client.New(path)
 	defer s.Close()
@@ -127,8 +128,8 @@ func TestServiceOfAnotherVersionAfterARestart(t *testing.T) {
 	}
 }
 
-func TestStoppedReadersAreAStoppedService(t *testing.T) {
-	set, _ := one(t)
+func TestStoppedReaders(t *testing.T) {
+	set, _ := newSet(t)
 	s := open(t, &server.Server{Readers: set})
 	before, err := s.Readers(t.Context())
 	require.NoError(t, err)
@@ -146,13 +147,13 @@ func TestStoppedReadersAreAStoppedService(t *testing.T) {
 	assert.NotEqual(t, before[0].Events, after[0].Events)
 }
 
-// settled gives another goroutine time to wait indeed; the test holds without.
-func settled(t *testing.T) {
+// pause gives another goroutine time to start waiting. The test passes without it.
+func pause(t testing.TB) {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
 	<-ctx.Done()
 }
 
-func isGone(err error) bool {
+func isNoService(err error) bool {
 	return errors.Is(err, driver.ServiceStopped) || errors.Is(err, driver.NoService)
 }

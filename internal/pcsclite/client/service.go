@@ -5,42 +5,44 @@ import (
 	"errors"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/smartlogon/smartlogon/card/driver"
 	"github.com/smartlogon/smartlogon/internal/pcsclite"
 )
 
-// New is the service that listens on the unix socket of that path; an empty one
-// means [Path], looked up at each connection. It makes no connection yet.
+// New returns the service that listens on the unix socket path. An empty path
+// means [Path], determined at each connection. New connects to nothing.
 func New(path string) driver.Service {
-	s := &service{path: path, turn: make(chan struct{}, 1)}
+	s := &service{path: path, closeTimeout: time.Second, turn: make(chan struct{}, 1)}
 	s.minor.Store(pcsclite.MaxMinor)
 	s.closing, s.close = context.WithCancelCause(context.Background())
 	return s
 }
 
-// service keeps one connection for all questions about readers. While that one
-// lives the service is the same, and its event counts can be compared.
+// service reads the state of the readers on one connection. As long as that
+// connection exists, the service has not restarted and its event counts compare.
 type service struct {
-	path    string
-	closing context.Context
-	close   context.CancelCauseFunc
+	path         string
+	closing      context.Context // ends when Close is called
+	close        context.CancelCauseFunc
+	closeTimeout time.Duration // how long Close of a card waits for the service
 
-	// minor is the version that the service spoke last: who knows it needs not
-	// be refused first.
+	// minor is the version that the service spoke last. Starting with it saves
+	// a refusal.
 	minor atomic.Uint32
 
-	turn chan struct{} // has a token in it while somebody uses main or life
-	main *conn         // nil before the first use
-	life uint32        // how often main was lost
+	turn       chan struct{} // semaphore for main and generation
+	main       *conn         // nil before the first use
+	generation uint32        // how often main was lost
 
-	mu      sync.Mutex
+	mu      sync.Mutex // guards what follows
 	closed  bool
 	running sync.WaitGroup // calls under way
-	spare   *conn          // one for waiting that nobody waits on now
+	spare   *conn          // an idle connection for the next Wait
 }
 
-// enter begins a call, whose context also ends when the service is closed.
+// enter begins a call. The returned context also ends when the service is closed.
 func (s *service) enter(ctx context.Context) (context.Context, func(), error) {
 	if err := ctx.Err(); err != nil {
 		return nil, nil, err
@@ -60,6 +62,7 @@ func (s *service) enter(ctx context.Context) (context.Context, func(), error) {
 	}, nil
 }
 
+// Close waits for the calls under way, which return at most responseGrace later.
 func (s *service) Close() error {
 	s.mu.Lock()
 	first := !s.closed
@@ -78,8 +81,8 @@ func (s *service) Close() error {
 	return nil
 }
 
-// dial makes a connection of version 4.newest or what the service spoke last,
-// if that is older.
+// dial connects by version 4.newest, or by the one that the service spoke last if
+// that is older.
 func (s *service) dial(ctx context.Context, newest uint32) (*conn, error) {
 	return s.dialVersion(ctx, min(newest, s.minor.Load()))
 }
@@ -98,38 +101,38 @@ func (s *service) Readers(ctx context.Context) ([]driver.Reader, error) {
 		return nil, err
 	}
 	defer leave()
-	return s.look(ctx)
+	return s.read(ctx)
 }
 
-// look reads the state of the readers.
-func (s *service) look(ctx context.Context) ([]driver.Reader, error) {
+// read reads the state of the readers.
+func (s *service) read(ctx context.Context) ([]driver.Reader, error) {
 	select {
 	case s.turn <- struct{}{}:
 		defer func() { <-s.turn }()
 	case <-ctx.Done():
-		return nil, ended(ctx)
+		return nil, contextError(ctx)
 	}
-	list, err := s.ask(ctx)
+	list, err := s.readMain(ctx)
 	if err != nil {
 		return nil, err
 	}
 	for i := range list {
-		// The service counts to 0xFFFF, from 0 when it starts.
-		list[i].Events = s.life<<16 | list[i].Events&0xFFFF
+		// The service counts up to 0xFFFF, from 0 when it starts.
+		list[i].Events = s.generation<<16 | list[i].Events&0xFFFF
 	}
 	return list, nil
 }
 
-// ask asks the service, once more if it turns out to be gone since the last
-// question: a new one may be there.
-func (s *service) ask(ctx context.Context) ([]driver.Reader, error) {
+// readMain reads the readers on the main connection. If that connection is lost,
+// it tries a new one once: the service may have restarted. The caller has the turn.
+func (s *service) readMain(ctx context.Context) ([]driver.Reader, error) {
 	if s.main != nil {
 		list, err := s.main.readers(ctx)
 		if err == nil || s.main.lost == nil {
 			return list, err
 		}
 		s.main = nil
-		s.life++
+		s.generation++
 		if !errors.Is(err, driver.ServiceStopped) {
 			return nil, err
 		}

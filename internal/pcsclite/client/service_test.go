@@ -19,11 +19,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A counter is a card that counts commands from its last reset on.
+// A counter is a card that counts resets, and commands since the last one.
 type counter struct {
 	commands, resets atomic.Int32
-	answer           []byte        // to INS CB
-	hang             chan struct{} // INS 02 takes until it is closed
+	response         []byte        // to INS CB
+	hang             chan struct{} // INS 02 blocks until it is closed
 }
 
 func (c *counter) ATR() []byte { return []byte{0x3B, 0x80, 0x80, 1, 1} }
@@ -38,12 +38,12 @@ func (c *counter) Transmit(command []byte) []byte {
 	case 0x02:
 		<-c.hang
 	case 0xCB:
-		return c.answer
+		return c.response
 	}
 	return []byte{byte(c.commands.Add(1)), 0x90, 0}
 }
 
-// socket is a place for a unix socket; t.TempDir is too long for one.
+// socket returns a path for a unix socket. Those of t.TempDir are too long.
 func socket(t testing.TB) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "pcsc")
@@ -75,8 +75,8 @@ func open(t testing.TB, s *server.Server) driver.Service {
 	return c
 }
 
-// one is a set of one reader with a card in it that keeps its power.
-func one(t testing.TB) (*reader.Set, *counter) {
+// newSet returns a set with a card in reader R that is not powered down.
+func newSet(t testing.TB) (*reader.Set, *counter) {
 	t.Helper()
 	set, card := reader.New("R"), new(counter)
 	set.PowerDown = time.Hour
@@ -84,8 +84,8 @@ func one(t testing.TB) (*reader.Set, *counter) {
 	return set, card
 }
 
-func TestReadersAreListed(t *testing.T) {
-	set, card := one(t)
+func TestReaders(t *testing.T) {
+	set, card := newSet(t)
 	require.NoError(t, set.Add("empty"))
 	s := open(t, &server.Server{Readers: set})
 	list, err := s.Readers(t.Context())
@@ -109,7 +109,7 @@ func TestReadersAreListed(t *testing.T) {
 	assert.True(t, list[0].Exclusive)
 }
 
-func TestNoReaderIsAnEmptyList(t *testing.T) {
+func TestNoReaderIsEmptyList(t *testing.T) {
 	list, err := open(t, &server.Server{Readers: reader.New()}).Readers(t.Context())
 	assert.NoError(t, err)
 	assert.Empty(t, list)
@@ -141,13 +141,13 @@ func TestMoreThan16Readers(t *testing.T) {
 	assert.NoError(t, k.Close(false))
 }
 
-func TestEveryVersionOfTheServiceIsSpoken(t *testing.T) {
+func TestVersions(t *testing.T) {
 	for minor := uint32(4); minor <= 6; minor++ {
 		for _, strict := range []bool{true, false} {
 			t.Run(fmt.Sprintf("4.%d, strict %v", minor, strict), func(t *testing.T) {
-				set, _ := one(t)
+				set, _ := newSet(t)
 				s := open(t, &server.Server{Readers: set, Minor: minor, Strict: strict})
-				for range 2 { // the second time it knows the version
+				for range 2 { // the second time with the version of the first
 					list, err := s.Readers(t.Context())
 					require.NoError(t, err)
 					k, err := s.Connect(t.Context(), "R")
@@ -169,7 +169,7 @@ func TestEveryVersionOfTheServiceIsSpoken(t *testing.T) {
 	}
 }
 
-func TestNoServiceIsAnError(t *testing.T) {
+func TestNoService(t *testing.T) {
 	path := socket(t)
 	s := client.New(path)
 	defer s.Close()
@@ -181,7 +181,7 @@ func TestNoServiceIsAnError(t *testing.T) {
 	_, err = s.Connect(t.Context(), "R")
 	assert.ErrorIs(t, err, driver.NoService)
 
-	// A service that died leaves its socket behind.
+	// A killed service leaves its socket behind.
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
 	require.NoError(t, err)
 	l.SetUnlinkOnClose(false)
@@ -191,11 +191,11 @@ func TestNoServiceIsAnError(t *testing.T) {
 	assert.ErrorContains(t, err, "refused")
 }
 
-func TestSocketOfTheServiceIsFound(t *testing.T) {
+func TestPath(t *testing.T) {
 	path := socket(t)
 	t.Setenv("PCSCLITE_CSOCK_NAME", path)
 	assert.Equal(t, path, client.Path())
-	set, _ := one(t)
+	set, _ := newSet(t)
 	defer serve(t, path, &server.Server{Readers: set})()
 	s := client.New("")
 	defer s.Close()
@@ -207,8 +207,8 @@ func TestSocketOfTheServiceIsFound(t *testing.T) {
 	assert.Contains(t, []string{"/run/pcscd/pcscd.comm", "/var/run/pcscd/pcscd.comm"}, client.Path())
 }
 
-func TestClosedServiceDoesNothing(t *testing.T) {
-	set, _ := one(t)
+func TestClosedService(t *testing.T) {
+	set, _ := newSet(t)
 	s := open(t, &server.Server{Readers: set})
 	k, err := s.Connect(t.Context(), "R")
 	require.NoError(t, err)
@@ -222,12 +222,12 @@ func TestClosedServiceDoesNothing(t *testing.T) {
 	assert.Equal(t, driver.InvalidHandle, err)
 
 	_, err = k.Transmit([]byte{0, 1, 0, 0})
-	assert.NoError(t, err, "cards are closed by their owners")
+	assert.NoError(t, err, "Close of the service ends the card")
 	assert.NoError(t, k.Close(false))
 }
 
-func TestEndedContextEndsTheCall(t *testing.T) {
-	set, _ := one(t)
+func TestEndedContext(t *testing.T) {
+	set, _ := newSet(t)
 	s := open(t, &server.Server{Readers: set})
 	k, err := s.Connect(t.Context(), "R")
 	require.NoError(t, err)
@@ -245,8 +245,8 @@ func TestEndedContextEndsTheCall(t *testing.T) {
 	assert.NoError(t, k.Begin(t.Context()))
 }
 
-// goroutines waits until there are no more of them than before.
-func goroutines(t *testing.T, before int) {
+// waitGoroutines waits until there are at most as many goroutines as before.
+func waitGoroutines(t *testing.T, before int) {
 	t.Helper()
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
@@ -257,12 +257,12 @@ func goroutines(t *testing.T, before int) {
 		<-tick.C
 	}
 	all := make([]byte, 1<<16)
-	assert.Fail(t, "goroutines are left", "%s", all[:runtime.Stack(all, true)])
+	assert.Fail(t, "goroutines remain", "%s", all[:runtime.Stack(all, true)])
 }
 
-func TestNothingIsLeftAfterClose(t *testing.T) {
+func TestCloseEndsGoroutines(t *testing.T) {
 	before := runtime.NumGoroutine()
-	set, _ := one(t)
+	set, _ := newSet(t)
 	path := socket(t)
 	stop := serve(t, path, &server.Server{Readers: set})
 	s := client.New(path)
@@ -270,20 +270,20 @@ func TestNothingIsLeftAfterClose(t *testing.T) {
 	require.NoError(t, err)
 	k, err := s.Connect(t.Context(), "R")
 	require.NoError(t, err)
-	ended := make(chan error)
+	returned := make(chan error)
 	for range 3 {
 		go func() {
 			_, err := s.Wait(t.Context(), list)
-			ended <- err
+			returned <- err
 		}()
 	}
 	require.NoError(t, k.Begin(t.Context()))
 	require.NoError(t, k.Close(true))
 	require.NoError(t, s.Close())
 	for range 3 {
-		assert.Contains(t, []error{driver.Cancelled, driver.InvalidHandle}, <-ended)
+		assert.Contains(t, []error{driver.Cancelled, driver.InvalidHandle}, <-returned)
 	}
-	goroutines(t, before+2) // those of Serve: sessions end when their connections do
+	waitGoroutines(t, before+2) // two of Serve; sessions end with their connections
 	stop()
-	goroutines(t, before)
+	waitGoroutines(t, before)
 }

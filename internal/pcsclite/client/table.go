@@ -3,14 +3,14 @@ package client
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/smartlogon/smartlogon/card/driver"
 	"github.com/smartlogon/smartlogon/internal/pcsclite"
 )
 
-// readers reads the table of readers.
+// readers reads the table of readers, again if it catches pcscd changing it, which
+// pcscd does field by field.
 func (c *conn) readers(ctx context.Context) ([]driver.Reader, error) {
 	var list []driver.Reader
 	pause := time.Millisecond
@@ -19,12 +19,11 @@ func (c *conn) readers(ctx context.Context) ([]driver.Reader, error) {
 		if err != nil {
 			return nil, err
 		}
-		var settled bool
-		list, settled = listed(table)
-		if settled || try == 5 {
+		var complete bool
+		list, complete = convert(table)
+		if complete || try == 5 {
 			break
 		}
-		// pcscd changes a table field by field while others read it.
 		if err := sleep(ctx, pause); err != nil {
 			return nil, err
 		}
@@ -33,25 +32,25 @@ func (c *conn) readers(ctx context.Context) ([]driver.Reader, error) {
 	return list, nil
 }
 
-// listed is the table as a driver shows it. It is not settled while a card is
-// said to be there and neither its answer to reset nor that it has none.
-func listed(table []pcsclite.ReaderState) (list []driver.Reader, settled bool) {
-	settled = true
+// convert converts a table for package driver. The table is complete if every card
+// either has an ATR or is mute.
+func convert(table []pcsclite.ReaderState) (list []driver.Reader, complete bool) {
+	complete = true
 	for i := range table {
 		r := table[i].Reader()
 		if slices.ContainsFunc(list, func(x driver.Reader) bool { return x.Name == r.Name }) {
-			continue // names are unique; the first one is what pcscd connects to
+			continue // pcscd connects to the first of that name
 		}
 		if r.Present && !r.Mute && r.ATR == nil {
-			settled = false
+			complete = false
 		}
 		list = append(list, r)
 	}
-	return list, settled
+	return list, complete
 }
 
 func (c *conn) table(ctx context.Context) (table []pcsclite.ReaderState, err error) {
-	err = c.do(ctx, grace, func() error {
+	err = c.exchange(ctx, responseGrace, func() error {
 		if c.minor < 6 {
 			if err := c.send(pcsclite.Request{Command: pcsclite.CmdReaders}); err != nil {
 				return err
@@ -65,9 +64,9 @@ func (c *conn) table(ctx context.Context) (table []pcsclite.ReaderState, err err
 	return table, err
 }
 
-// array reads a table of any size. Its size is asked for before and after: a
-// table that grew in between would leave bytes on the connection that are taken
-// for the next answer. It never shrinks.
+// array reads a table of any size. It requests the size before and after: the
+// table may grow in between, and the rest of it would be taken for the next
+// response. The table never shrinks.
 func (c *conn) array() ([]pcsclite.ReaderState, error) {
 	size := pcsclite.Request{Command: pcsclite.CmdReadersSize}
 	if err := c.send(size, pcsclite.Request{Command: pcsclite.CmdReadersArray}, size); err != nil {
@@ -85,12 +84,12 @@ func (c *conn) array() ([]pcsclite.ReaderState, error) {
 		return nil, err
 	}
 	if after != before {
-		return nil, fmt.Errorf("table of %d readers has another size now", before.Entries)
+		return nil, fmt.Errorf("table of %d readers changed its size while it was read", before.Entries)
 	}
 	return table, nil
 }
 
-// sleep waits, not longer than ctx lasts.
+// sleep waits for d or until ctx ends.
 func sleep(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()
@@ -98,6 +97,6 @@ func sleep(ctx context.Context, d time.Duration) error {
 	case <-t.C:
 		return nil
 	case <-ctx.Done():
-		return ended(ctx)
+		return contextError(ctx)
 	}
 }

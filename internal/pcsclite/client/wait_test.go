@@ -15,8 +15,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestWaitReturnsAtOnceWhatIsNotKnown(t *testing.T) {
-	set, card := one(t)
+func TestWaitReturnsDifferenceAtOnce(t *testing.T) {
+	set, card := newSet(t)
 	s := open(t, &server.Server{Readers: set})
 	now, err := s.Readers(t.Context())
 	require.NoError(t, err)
@@ -25,8 +25,8 @@ func TestWaitReturnsAtOnceWhatIsNotKnown(t *testing.T) {
 		f(&r)
 		return []driver.Reader{r}
 	}
-	for name, known := range map[string][]driver.Reader{
-		"nothing known":       nil,
+	for name, last := range map[string][]driver.Reader{
+		"empty list":          nil,
 		"another name":        changed(func(r *driver.Reader) { r.Name = "Q" }),
 		"another event count": changed(func(r *driver.Reader) { r.Events++ }),
 		"no card":             changed(func(r *driver.Reader) { r.Present, r.ATR = false, nil }),
@@ -35,29 +35,29 @@ func TestWaitReturnsAtOnceWhatIsNotKnown(t *testing.T) {
 		"one reader more":     append(changed(func(*driver.Reader) {}), driver.Reader{Name: "Q"}),
 	} {
 		t.Run(name, func(t *testing.T) {
-			list, err := s.Wait(t.Context(), known)
+			list, err := s.Wait(t.Context(), last)
 			require.NoError(t, err)
 			assert.Equal(t, []driver.Reader{{Name: "R", Events: 1, Present: true, ATR: card.ATR()}}, list)
 		})
 	}
 }
 
-func TestWaitTellsWhenTheLastReaderGoes(t *testing.T) {
+func TestWaitReturnsEmptyList(t *testing.T) {
 	set := reader.New("R")
 	s := open(t, &server.Server{Readers: set})
-	known, err := s.Readers(t.Context())
+	last, err := s.Readers(t.Context())
 	require.NoError(t, err)
-	require.Len(t, known, 1)
+	require.Len(t, last, 1)
 	require.NoError(t, set.Detach("R"))
-	list, err := s.Wait(t.Context(), known)
+	list, err := s.Wait(t.Context(), last)
 	assert.NoError(t, err)
 	assert.Empty(t, list)
 }
 
-func TestUseOfACardIsNoChange(t *testing.T) {
-	set, _ := one(t)
+func TestUseIsNoChange(t *testing.T) {
+	set, _ := newSet(t)
 	s := open(t, &server.Server{Readers: set})
-	known, err := s.Readers(t.Context())
+	last, err := s.Readers(t.Context())
 	require.NoError(t, err)
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
@@ -70,20 +70,20 @@ func TestUseOfACardIsNoChange(t *testing.T) {
 			}
 		}
 	})
-	_, err = s.Wait(ctx, known)
+	_, err = s.Wait(ctx, last)
 	assert.Equal(t, context.DeadlineExceeded, err)
 	user.Wait()
 }
 
-func TestWaitsDoNotHoldUpOthers(t *testing.T) {
-	set, _ := one(t)
+func TestWaitsDoNotDelayCalls(t *testing.T) {
+	set, _ := newSet(t)
 	s := open(t, &server.Server{Readers: set})
-	known, err := s.Readers(t.Context())
+	last, err := s.Readers(t.Context())
 	require.NoError(t, err)
 	var waits sync.WaitGroup
 	for range 20 {
 		waits.Go(func() {
-			list, err := s.Wait(t.Context(), known)
+			list, err := s.Wait(t.Context(), last)
 			assert.NoError(t, err)
 			assert.False(t, list[0].Present)
 		})
@@ -110,55 +110,48 @@ func TestNoEventIsLostOrInvented(t *testing.T) {
 	}
 }
 
-// BenchmarkEvent measures from the moment a card goes in or out to the moment a
-// waiting program knows.
+// BenchmarkEvent measures the time from an insertion or removal to the return of
+// Wait.
 func BenchmarkEvent(b *testing.B) {
-	set, card := one(b)
+	set, card := newSet(b)
 	s := open(b, &server.Server{Readers: set})
-	known, err := s.Readers(b.Context())
+	last, err := s.Readers(b.Context())
 	require.NoError(b, err)
 	type result struct {
 		list []driver.Reader
 		at   time.Time
 	}
-	start, results := make(chan []driver.Reader), make(chan result)
+	lists, results := make(chan []driver.Reader), make(chan result)
 	go func() {
-		for known := range start {
-			list, err := s.Wait(b.Context(), known)
+		for last := range lists {
+			list, err := s.Wait(b.Context(), last)
 			assert.NoError(b, err)
 			results <- result{list, time.Now()}
 		}
 	}()
-	defer close(start)
+	defer close(lists)
 	var total time.Duration
 	for b.Loop() {
 		b.StopTimer()
-		start <- known
-		settle(b)
+		lists <- last
+		pause(b)
 		b.StartTimer()
-		begun := time.Now()
-		if known[0].Present {
+		start := time.Now()
+		if last[0].Present {
 			require.NoError(b, set.Remove("R"))
 		} else {
 			require.NoError(b, set.Insert("R", card))
 		}
 		r := <-results
-		total += r.at.Sub(begun)
-		known = r.list
+		total += r.at.Sub(start)
+		last = r.list
 	}
 	b.ReportMetric(float64(total.Microseconds())/float64(b.N), "µs/event")
 }
 
-// settle gives the other goroutine time to wait indeed.
-func settle(b *testing.B) {
-	ctx, cancel := context.WithTimeout(b.Context(), time.Millisecond)
-	defer cancel()
-	<-ctx.Done()
-}
-
-// BenchmarkSection measures the least that a program does with a card.
-func BenchmarkSection(b *testing.B) {
-	set, _ := one(b)
+// BenchmarkTransaction measures a transaction of one command.
+func BenchmarkTransaction(b *testing.B) {
+	set, _ := newSet(b)
 	s := open(b, &server.Server{Readers: set})
 	for b.Loop() {
 		k, err := s.Connect(b.Context(), "R")

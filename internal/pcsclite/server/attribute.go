@@ -7,7 +7,7 @@ import (
 	"github.com/smartlogon/smartlogon/internal/pcsclite"
 )
 
-// Attributes (PC/SC part 3, 3.1.4 and winscard's).
+// Attributes (PC/SC part 3, 3.1.4; the last two are from winscard.h).
 const (
 	attrVendorName    = 0x00010100
 	attrVendorType    = 0x00010101
@@ -20,12 +20,12 @@ const (
 	attrSystemName    = 0x7FFF0004
 )
 
-// attribute answers with the value of an attribute.
+// attribute sets the value of the requested attribute.
 func (h *handle) attribute(m *pcsclite.Attribute) {
-	room := len(m.Value)
+	size := len(m.Value)
 	value, err := h.value(m.ID)
 	m.Value, m.Result = value, code(err)
-	if err == nil && len(value) > room {
+	if err == nil && len(value) > size {
 		m.Result = pcsclite.Code(driver.InsufficientBuffer)
 	}
 }

@@ -13,7 +13,7 @@ import (
 
 const anyProtocol = pcsclite.ProtocolT0 | pcsclite.ProtocolT1
 
-func TestConnectAsked(t *testing.T) {
+func TestConnect(t *testing.T) {
 	tests := []struct {
 		name             string
 		reader           string
@@ -23,22 +23,22 @@ func TestConnectAsked(t *testing.T) {
 	}{
 		{"shared", "R", pcsclite.ShareShared, anyProtocol, nil, pcsclite.ProtocolT1},
 		{"exclusive", "R", pcsclite.ShareExclusive, pcsclite.ProtocolT1, nil, pcsclite.ProtocolT1},
-		{"any protocol, the old way", "R", pcsclite.ShareShared, pcsclite.ProtocolAny, nil, pcsclite.ProtocolT1},
+		{"any protocol, obsolete value", "R", pcsclite.ShareShared, pcsclite.ProtocolAny, nil, pcsclite.ProtocolT1},
 		{"raw", "R", pcsclite.ShareShared, pcsclite.ProtocolRaw, nil, pcsclite.ProtocolT1},
-		{"protocol that the card does not speak", "R", pcsclite.ShareShared, pcsclite.ProtocolT0, driver.ProtoMismatch, 0},
+		{"protocol not of the card", "R", pcsclite.ShareShared, pcsclite.ProtocolT0, driver.ProtoMismatch, 0},
 		{"no protocol", "R", pcsclite.ShareShared, 0, driver.ProtoMismatch, 0},
-		{"no such reader", "Q", pcsclite.ShareShared, anyProtocol, driver.UnknownReader, 0},
+		{"unknown reader", "Q", pcsclite.ShareShared, anyProtocol, driver.UnknownReader, 0},
 		{"no card", "empty", pcsclite.ShareShared, anyProtocol, driver.NoSmartcard, 0},
-		{"no such share mode", "R", 4, anyProtocol, driver.InvalidParameter, 0},
-		{"direct, a card in it", "R", pcsclite.ShareDirect, 0, nil, 0},
-		{"direct, no card in it", "empty", pcsclite.ShareDirect, 0, nil, 0},
-		{"direct, no such reader", "Q", pcsclite.ShareDirect, 0, driver.UnknownReader, 0},
+		{"unknown share mode", "R", 4, anyProtocol, driver.InvalidParameter, 0},
+		{"direct, card present", "R", pcsclite.ShareDirect, 0, nil, 0},
+		{"direct, no card", "empty", pcsclite.ShareDirect, 0, nil, 0},
+		{"direct, unknown reader", "Q", pcsclite.ShareDirect, 0, driver.UnknownReader, 0},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			set := reader.New("R", "empty")
-			require.NoError(t, set.Insert("R", onlyT1{}))
-			p := hello(t, serve(t, &server.Server{Readers: set}), 4)
+			require.NoError(t, set.Insert("R", cardT1{}))
+			p := establish(t, serve(t, &server.Server{Readers: set}), 4)
 			m := p.tryConnect(tt.reader, tt.share, tt.protocols)
 			assert.Equal(t, tt.want, pcsclite.Errno(m.Result))
 			assert.Equal(t, tt.protocol, m.Protocol)
@@ -47,28 +47,28 @@ func TestConnectAsked(t *testing.T) {
 	}
 }
 
-// onlyT1 is a card that offers T=1 alone.
-type onlyT1 struct{}
+// cardT1 is a card that supports T=1 only.
+type cardT1 struct{}
 
-func (onlyT1) ATR() []byte              { return []byte{0x3B, 0x80, 0x01, 0x81} }
-func (onlyT1) Reset()                   {}
-func (onlyT1) Transmit(_ []byte) []byte { return []byte{0x90, 0} }
+func (cardT1) ATR() []byte              { return []byte{0x3B, 0x80, 0x01, 0x81} }
+func (cardT1) Reset()                   {}
+func (cardT1) Transmit(_ []byte) []byte { return []byte{0x90, 0} }
 
-func TestConnectNeedsTheContextOfTheConnection(t *testing.T) {
-	set, _ := one(t)
+func TestConnectRequiresContext(t *testing.T) {
+	set, _ := newSet(t)
 	path := serve(t, &server.Server{Readers: set})
 	p := dial(t, path)
 	m := p.tryConnect("R", pcsclite.ShareShared, anyProtocol)
 	assert.Equal(t, driver.InvalidHandle, pcsclite.Errno(m.Result))
-	p.context = hello(t, path, 4).context
+	p.context = establish(t, path, 4).context
 	m = p.tryConnect("R", pcsclite.ShareShared, anyProtocol)
 	assert.Equal(t, driver.InvalidHandle, pcsclite.Errno(m.Result))
 }
 
-func TestExclusiveMeansAlone(t *testing.T) {
-	set, _ := one(t)
+func TestExclusiveConnection(t *testing.T) {
+	set, _ := newSet(t)
 	path := serve(t, &server.Server{Readers: set})
-	p, q := hello(t, path, 4), hello(t, path, 4)
+	p, q := establish(t, path, 4), establish(t, path, 4)
 	m := p.tryConnect("R", pcsclite.ShareExclusive, anyProtocol)
 	require.Zero(t, m.Result)
 	for _, share := range []uint32{pcsclite.ShareShared, pcsclite.ShareExclusive, pcsclite.ShareDirect} {
@@ -84,21 +84,21 @@ func TestExclusiveMeansAlone(t *testing.T) {
 	q.connect()
 }
 
-func TestDirectConnectionBecomesOneToTheCard(t *testing.T) {
-	set, card := one(t)
-	p := hello(t, serve(t, &server.Server{Readers: set}), 4)
+func TestReconnectTurnsDirectIntoShared(t *testing.T) {
+	set, card := newSet(t)
+	p := establish(t, serve(t, &server.Server{Readers: set}), 4)
 	h := p.tryConnect("R", pcsclite.ShareDirect, 0).Card
 	require.NotZero(t, h)
 	assert.NoError(t, p.status(h))
 	assert.NoError(t, p.begin(h))
-	assert.NoError(t, p.finish(h, pcsclite.Reset))
+	assert.NoError(t, p.end(h, pcsclite.Reset))
 	_, err := p.count(h)
 	assert.Equal(t, driver.ProtoMismatch, err)
-	assert.EqualValues(t, 1, card.resets.Load(), "the one of the insertion")
+	assert.EqualValues(t, 1, card.resets.Load(), "resets since insertion")
 
-	still := pcsclite.Reconnect{Card: h, Share: pcsclite.ShareDirect}
-	p.call(pcsclite.CmdReconnect, &still)
-	assert.Zero(t, still.Result)
+	direct := pcsclite.Reconnect{Card: h, Share: pcsclite.ShareDirect}
+	p.call(pcsclite.CmdReconnect, &direct)
+	assert.Zero(t, direct.Result)
 
 	m := pcsclite.Reconnect{Card: h, Share: pcsclite.ShareShared, Protocols: anyProtocol}
 	p.call(pcsclite.CmdReconnect, &m)
@@ -110,14 +110,14 @@ func TestDirectConnectionBecomesOneToTheCard(t *testing.T) {
 	assert.NoError(t, p.disconnect(h, pcsclite.Leave))
 }
 
-func TestResetsAreToldToOthers(t *testing.T) {
+func TestResetIsReportedToOthers(t *testing.T) {
 	reset := map[string]func(p *program, h, disposition uint32){
-		"by disconnect": func(p *program, h, d uint32) { assert.NoError(t, p.disconnect(h, d)) },
-		"by end": func(p *program, h, d uint32) {
+		"disconnect": func(p *program, h, d uint32) { assert.NoError(t, p.disconnect(h, d)) },
+		"end": func(p *program, h, d uint32) {
 			assert.NoError(t, p.begin(h))
-			assert.NoError(t, p.finish(h, d))
+			assert.NoError(t, p.end(h, d))
 		},
-		"by reconnect": func(p *program, h, d uint32) {
+		"reconnect": func(p *program, h, d uint32) {
 			m := pcsclite.Reconnect{Card: h, Share: pcsclite.ShareShared, Protocols: anyProtocol, Disposition: d}
 			p.call(pcsclite.CmdReconnect, &m)
 			assert.Zero(t, m.Result)
@@ -126,12 +126,12 @@ func TestResetsAreToldToOthers(t *testing.T) {
 	dispositions := map[string]uint32{
 		"reset": pcsclite.Reset, "unpower": pcsclite.Unpower, "leave": pcsclite.Leave, "eject": pcsclite.Eject,
 	}
-	for how, do := range reset {
-		for what, d := range dispositions {
-			t.Run(what+" "+how, func(t *testing.T) {
-				set, _ := one(t)
+	for method, do := range reset {
+		for name, d := range dispositions {
+			t.Run(name+" by "+method, func(t *testing.T) {
+				set, _ := newSet(t)
 				path := serve(t, &server.Server{Readers: set})
-				p, q := hello(t, path, 4), hello(t, path, 4)
+				p, q := establish(t, path, 4), establish(t, path, 4)
 				h, other := p.connect(), q.connect()
 				n, err := q.count(other)
 				require.NoError(t, err)
@@ -159,10 +159,10 @@ func TestResetsAreToldToOthers(t *testing.T) {
 	}
 }
 
-func TestTransactionsOfOthersAreViolated(t *testing.T) {
-	set, _ := one(t)
+func TestSharingViolationDuringTransaction(t *testing.T) {
+	set, _ := newSet(t)
 	path := serve(t, &server.Server{Readers: set})
-	p, q := hello(t, path, 4), hello(t, path, 4)
+	p, q := establish(t, path, 4), establish(t, path, 4)
 	h, other := p.connect(), q.connect()
 	require.NoError(t, p.begin(h))
 	assert.Equal(t, driver.SharingViolation, q.begin(other))
@@ -172,16 +172,16 @@ func TestTransactionsOfOthersAreViolated(t *testing.T) {
 	m := pcsclite.Reconnect{Card: other, Share: pcsclite.ShareShared, Protocols: anyProtocol}
 	q.call(pcsclite.CmdReconnect, &m)
 	assert.Equal(t, driver.SharingViolation, pcsclite.Errno(m.Result))
-	assert.Equal(t, driver.NotTransacted, q.finish(other, pcsclite.Leave))
+	assert.Equal(t, driver.NotTransacted, q.end(other, pcsclite.Leave))
 
-	require.NoError(t, p.finish(h, pcsclite.Leave))
+	require.NoError(t, p.end(h, pcsclite.Leave))
 	assert.NoError(t, q.begin(other))
 }
 
-func TestUnusedCardLosesPower(t *testing.T) {
+func TestUnusedCardIsPoweredDown(t *testing.T) {
 	set, card := reader.New("R"), new(counter)
 	require.NoError(t, set.Insert("R", card))
-	p := hello(t, serve(t, &server.Server{Readers: set}), 4)
+	p := establish(t, serve(t, &server.Server{Readers: set}), 4)
 	h := p.connect()
 	n, err := p.count(h)
 	require.NoError(t, err)
@@ -189,12 +189,12 @@ func TestUnusedCardLosesPower(t *testing.T) {
 	require.NoError(t, p.disconnect(h, pcsclite.Leave))
 	n, err = p.count(p.connect())
 	require.NoError(t, err)
-	assert.Equal(t, 1, n, "what the card knew is gone")
+	assert.Equal(t, 1, n, "the card was not powered down")
 }
 
-func TestRemovedCardIsToldUntilReconnect(t *testing.T) {
-	set, _ := one(t)
-	p := hello(t, serve(t, &server.Server{Readers: set}), 4)
+func TestRemovedCardUntilReconnect(t *testing.T) {
+	set, _ := newSet(t)
+	p := establish(t, serve(t, &server.Server{Readers: set}), 4)
 	h := p.connect()
 	require.NoError(t, set.Remove("R"))
 	assert.Equal(t, driver.RemovedCard, p.status(h))

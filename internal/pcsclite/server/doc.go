@@ -1,13 +1,14 @@
-// Package server shows software readers to programs that look for pcscd: they
-// find them on a unix socket, through libpcsclite and the environment variable
-// PCSCLITE_CSOCK_NAME, and notice no difference.
+// Package server serves software readers by the protocol of pcscd. Clients find
+// it through the environment variable PCSCLITE_CSOCK_NAME and cannot tell it from
+// pcscd.
 //
-// The readers are a [reader.Set], which has all of the behaviour of cards and
-// connections; a [Server] only translates. It speaks versions 4.4 to 4.6, each
-// to whom asks for it. Up to 4.5 a program sees the first 16 readers.
+// The readers are a [reader.Set], which implements cards and connections; a
+// [Server] translates. It supports versions 4.4 to 4.6, for each client the one
+// that it asks for. Up to 4.5, a client sees the first 16 readers.
 //
-// Programs are not trusted. Whoever sends what is no request, or names a card
-// connection that is not his, is cut off; what a program that went away held is
-// let go, and its card reset if it was in a transaction. Everybody who can open
-// the socket can use the cards: there is no other check.
+// Clients are not trusted. The server closes the connection of a client that
+// sends a malformed request or uses the card handle of another. When a client
+// disconnects, its connections to cards end, and a card in a transaction is
+// reset. There is no other check: every process that can open the socket can use
+// the cards.
 package server

@@ -10,25 +10,24 @@ import (
 	"github.com/smartlogon/smartlogon/internal/softcard/reader"
 )
 
-// maxHandles is the most card connections of one program, as in pcscd.
+// maxHandles is the maximum number of handles of one client, as in pcscd.
 const maxHandles = 200
 
-// A handle is one connection of a program: to a card, or in direct mode to a
-// reader, be there a card or not.
+// A handle is a connection of a client to a card or, in direct mode, to a reader.
 type handle struct {
 	reader string
 	conn   *reader.Conn // nil in direct mode
 }
 
-// card does the requests about a card connection.
-func (p *session) card(q pcsclite.Request) error {
+// handleCard handles a request about a connection to a card.
+func (p *session) handleCard(q pcsclite.Request) error {
 	if m, ok := q.Body.(*pcsclite.Connect); ok {
 		m.Result = code(p.connect(m))
-		return p.reply(m, nil)
+		return p.respond(m, nil)
 	}
-	h := p.owned(handleOf(q.Body))
+	h := p.lookup(handleOf(q.Body))
 	if h == nil {
-		return errCut
+		return errRefused
 	}
 	var data []byte
 	switch m := q.Body.(type) {
@@ -41,7 +40,7 @@ func (p *session) card(q pcsclite.Request) error {
 	case *pcsclite.Begin:
 		m.Result = code(h.begin())
 	case *pcsclite.End:
-		m.Result = code(h.finish(m.Disposition))
+		m.Result = code(h.end(m.Disposition))
 	case *pcsclite.Transmit:
 		data = h.transmit(m, q.Data)
 	case *pcsclite.Control:
@@ -53,9 +52,10 @@ func (p *session) card(q pcsclite.Request) error {
 			m.Result = pcsclite.Code(driver.UnsupportedFeature)
 		}
 	}
-	return p.reply(q.Body, data)
+	return p.respond(q.Body, data)
 }
 
+// handleOf returns the number of the handle in a request.
 func handleOf(m pcsclite.Body) uint32 {
 	switch m := m.(type) {
 	case *pcsclite.Reconnect:
@@ -78,20 +78,19 @@ func handleOf(m pcsclite.Body) uint32 {
 	return 0
 }
 
-// owned is the connection with that number, nil where the program has none.
-func (p *session) owned(number uint32) *handle {
-	p.books.Lock()
-	defer p.books.Unlock()
+// lookup returns the handle with that number, nil if the client has none.
+func (p *session) lookup(number uint32) *handle {
+	p.handleMu.Lock()
+	defer p.handleMu.Unlock()
 	return p.handles[number]
 }
 
-// dropAll ends the connections of a program that went away. It ends what they
-// wait for, too.
+// dropAll ends all connections of the client, and the calls that wait on them.
 func (p *session) dropAll() {
-	p.books.Lock()
+	p.handleMu.Lock()
 	handles := p.handles
 	p.handles = nil
-	p.books.Unlock()
+	p.handleMu.Unlock()
 	for _, h := range handles {
 		if h.conn != nil {
 			h.conn.Drop()
@@ -99,7 +98,7 @@ func (p *session) dropAll() {
 	}
 }
 
-// code is the result for the program.
+// code returns the result for an error.
 func code(err error) uint32 {
 	var no driver.Errno
 	switch {
@@ -111,9 +110,9 @@ func code(err error) uint32 {
 	return pcsclite.Code(driver.InternalError)
 }
 
-// mode is how a program wants to connect.
+// mode converts a share mode and protocols.
 func mode(share, protocols uint32) (m reader.Mode, direct bool, err error) {
-	const any = pcsclite.ProtocolT0 | pcsclite.ProtocolT1
+	const both = pcsclite.ProtocolT0 | pcsclite.ProtocolT1
 	if share < pcsclite.ShareExclusive || share > pcsclite.ShareDirect {
 		return m, false, driver.InvalidParameter
 	}
@@ -123,8 +122,8 @@ func mode(share, protocols uint32) (m reader.Mode, direct bool, err error) {
 	}
 	switch {
 	case protocols&(pcsclite.ProtocolAny|pcsclite.ProtocolRaw) != 0:
-	case protocols&any != 0:
-		m.Protocols = reader.Protocols(protocols & any)
+	case protocols&both != 0:
+		m.Protocols = reader.Protocols(protocols & both)
 	default:
 		return m, false, driver.ProtoMismatch
 	}
@@ -135,15 +134,15 @@ func (p *session) connect(m *pcsclite.Connect) error {
 	if m.Context == 0 || m.Context != p.context {
 		return driver.InvalidHandle
 	}
-	how, direct, err := mode(m.Share, m.Protocols)
+	mode, direct, err := mode(m.Share, m.Protocols)
 	if err != nil {
 		return err
 	}
 	h := &handle{reader: m.Reader}
 	if direct {
-		err = p.exists(h.reader)
+		err = p.checkDirect(h.reader)
 	} else {
-		h.conn, err = p.server.Readers.Connect(h.reader, how)
+		h.conn, err = p.server.Readers.Connect(h.reader, mode)
 	}
 	if err != nil {
 		return err
@@ -158,12 +157,13 @@ func (p *session) connect(m *pcsclite.Connect) error {
 	return nil
 }
 
-// add gives a connection a number, unless the program has too many or is gone.
+// add assigns a number to a handle. It returns false if the client has too many
+// handles or has disconnected.
 func (p *session) add(h *handle, number *uint32) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.books.Lock()
-	defer p.books.Unlock()
+	p.handleMu.Lock()
+	defer p.handleMu.Unlock()
 	if p.ended || len(p.handles) >= maxHandles {
 		return false
 	}
@@ -179,8 +179,8 @@ func (p *session) add(h *handle, number *uint32) bool {
 	return true
 }
 
-// exists reports why there can be no direct connection to a reader.
-func (p *session) exists(name string) error {
+// checkDirect returns why a direct connection to a reader is not possible.
+func (p *session) checkDirect(name string) error {
 	states, _, err := p.server.Readers.Snapshot()
 	if err != nil {
 		return err
@@ -205,20 +205,21 @@ func (h *handle) protocol() uint32 {
 }
 
 func (p *session) reconnect(h *handle, m *pcsclite.Reconnect) error {
-	how, direct, err := mode(m.Share, m.Protocols)
+	mode, direct, err := mode(m.Share, m.Protocols)
 	if err != nil {
 		return err
 	}
 	switch {
 	case direct && h.conn == nil:
-		err = p.exists(h.reader)
+		err = p.checkDirect(h.reader)
 	case h.conn == nil:
-		err = p.attach(h, how)
+		err = p.attach(h, mode)
 	default:
-		// A context that has ended: the program waits, not we.
+		// The context has ended: the client repeats the call, the server
+		// does not wait.
 		ctx, cancel := context.WithCancel(context.Background())
 		cancel()
-		if err = h.conn.Reconnect(ctx, how, disposition(m.Disposition)); errors.Is(err, context.Canceled) {
+		if err = h.conn.Reconnect(ctx, mode, disposition(m.Disposition)); errors.Is(err, context.Canceled) {
 			err = driver.SharingViolation
 		}
 	}
@@ -226,9 +227,9 @@ func (p *session) reconnect(h *handle, m *pcsclite.Reconnect) error {
 	return err
 }
 
-// attach makes a direct connection one to the card.
-func (p *session) attach(h *handle, how reader.Mode) error {
-	conn, err := p.server.Readers.Connect(h.reader, how)
+// attach turns a direct connection into one to the card.
+func (p *session) attach(h *handle, mode reader.Mode) error {
+	conn, err := p.server.Readers.Connect(h.reader, mode)
 	if err != nil {
 		return err
 	}
@@ -236,10 +237,10 @@ func (p *session) attach(h *handle, how reader.Mode) error {
 	defer p.mu.Unlock()
 	if p.ended {
 		conn.Drop()
-		return errCut
+		return errRefused
 	}
-	p.books.Lock()
-	defer p.books.Unlock()
+	p.handleMu.Lock()
+	defer p.handleMu.Unlock()
 	h.conn = conn
 	return nil
 }
@@ -249,16 +250,16 @@ func (p *session) disconnect(h *handle, m *pcsclite.Disconnect) error {
 	if h.conn != nil {
 		err = h.conn.Close(disposition(m.Disposition))
 	}
-	p.books.Lock()
-	defer p.books.Unlock()
+	p.handleMu.Lock()
+	defer p.handleMu.Unlock()
 	delete(p.handles, m.Card)
 	return err
 }
 
-// status is why a connection cannot be used.
+// status returns why a connection cannot be used.
 func (p *session) status(h *handle) error {
 	if h.conn == nil {
-		return p.exists(h.reader)
+		return p.checkDirect(h.reader)
 	}
 	_, err := h.conn.Status()
 	return err
@@ -266,20 +267,20 @@ func (p *session) status(h *handle) error {
 
 func (h *handle) begin() error {
 	if h.conn == nil {
-		return nil // there is nothing that others could do meanwhile
+		return nil // a direct connection locks out no other
 	}
 	return h.conn.Begin(context.Background())
 }
 
-func (h *handle) finish(d uint32) error {
+func (h *handle) end(d uint32) error {
 	if h.conn == nil {
 		return nil
 	}
 	return h.conn.End(disposition(d))
 }
 
-// disposition takes what we cannot do, eject, as nothing, as do readers without
-// a motor.
+// disposition treats SCARD_EJECT_CARD as SCARD_LEAVE_CARD, as readers without a
+// motor do.
 func disposition(d uint32) reader.Disposition {
 	switch d {
 	case pcsclite.Reset:

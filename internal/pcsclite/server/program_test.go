@@ -17,7 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A counter is a card that counts commands from its last reset on, and resets.
+// A counter is a card that counts resets, and commands since the last one.
 type counter struct {
 	commands, resets atomic.Int32
 }
@@ -30,7 +30,7 @@ func (c *counter) Reset() {
 }
 
 func (c *counter) Transmit(command []byte) []byte {
-	if command[1] == 0xCB { // all that an answer can have
+	if command[1] == 0xCB { // the longest response
 		return append(make([]byte, 65536), 0x90, 0)
 	}
 	return []byte{byte(c.commands.Add(1)), 0x90, 0}
@@ -54,8 +54,8 @@ func serve(t *testing.T, s *server.Server) string {
 	return path
 }
 
-// one is a set of one reader with a card in it that keeps its power.
-func one(t *testing.T) (*reader.Set, *counter) {
+// newSet returns a set with a card in reader R that is not powered down.
+func newSet(t *testing.T) (*reader.Set, *counter) {
 	t.Helper()
 	set, card := reader.New("R"), new(counter)
 	set.PowerDown = time.Hour
@@ -63,7 +63,7 @@ func one(t *testing.T) (*reader.Set, *counter) {
 	return set, card
 }
 
-// A program speaks the protocol by hand.
+// A program is a client that sends requests one by one.
 type program struct {
 	*testing.T
 	net     net.Conn
@@ -79,8 +79,8 @@ func dial(t *testing.T, path string) *program {
 	return &program{T: t, net: c}
 }
 
-// hello makes a context by version 4.minor.
-func hello(t *testing.T, path string, minor uint32) *program {
+// establish connects by version 4.minor and establishes a context.
+func establish(t *testing.T, path string, minor uint32) *program {
 	t.Helper()
 	p := dial(t, path)
 	v := pcsclite.Version{Major: 4, Minor: minor}
@@ -112,8 +112,8 @@ func (p *program) call(cmd pcsclite.Command, m pcsclite.Body) {
 	p.read(m)
 }
 
-// ask sends a command without a body and reads the answer.
-func (p *program) ask(cmd pcsclite.Command, m pcsclite.Body) {
+// query sends a command without a body and reads the response.
+func (p *program) query(cmd pcsclite.Command, m pcsclite.Body) {
 	p.Helper()
 	p.send(pcsclite.Request{Command: cmd})
 	p.read(m)
@@ -127,21 +127,21 @@ func (p *program) table(n int) []pcsclite.ReaderState {
 	return table
 }
 
-// cut checks that the server has closed the connection.
-func (p *program) cut() {
+// checkDisconnected checks that the server has closed the connection.
+func (p *program) checkDisconnected() {
 	p.Helper()
 	_, err := io.ReadFull(p.net, make([]byte, 1))
 	assert.Error(p, err)
 	assert.NotErrorIs(p, err, os.ErrDeadlineExceeded)
 }
 
-// silent checks that nothing is to be read: the next answer is the one to the
-// next question.
-func (p *program) silent() {
+// checkSilent checks that the server sent nothing else: the next response is that to
+// the next request.
+func (p *program) checkSilent() {
 	p.Helper()
 	m := pcsclite.Cancel{Context: 0}
 	p.call(pcsclite.CmdCancel, &m)
-	assert.Equal(p, driver.InvalidHandle, pcsclite.Errno(m.Result), "an answer that nobody asked for")
+	assert.Equal(p, driver.InvalidHandle, pcsclite.Errno(m.Result), "unexpected message")
 }
 
 func (p *program) tryConnect(name string, share, protocols uint32) pcsclite.Connect {
@@ -151,7 +151,7 @@ func (p *program) tryConnect(name string, share, protocols uint32) pcsclite.Conn
 	return m
 }
 
-// connect shares the card in reader R.
+// connect connects to the card in reader R, shared.
 func (p *program) connect() uint32 {
 	p.Helper()
 	m := p.tryConnect("R", pcsclite.ShareShared, pcsclite.ProtocolT0|pcsclite.ProtocolT1)
@@ -167,7 +167,7 @@ func (p *program) begin(card uint32) error {
 	return pcsclite.Errno(m.Result)
 }
 
-func (p *program) finish(card, disposition uint32) error {
+func (p *program) end(card, disposition uint32) error {
 	p.Helper()
 	m := pcsclite.End{Card: card, Disposition: disposition}
 	p.call(pcsclite.CmdEnd, &m)
@@ -188,26 +188,26 @@ func (p *program) status(card uint32) error {
 	return pcsclite.Errno(m.Result)
 }
 
-func (p *program) transmitAs(protocol, card uint32, command []byte, room uint32) (pcsclite.Transmit, []byte) {
+func (p *program) transmitAs(protocol, card uint32, command []byte, size uint32) (pcsclite.Transmit, []byte) {
 	p.Helper()
-	m := pcsclite.Transmit{Card: card, SendProtocol: protocol, SendLength: uint32(len(command)), ReceiveLength: room}
+	m := pcsclite.Transmit{Card: card, SendProtocol: protocol, SendLength: uint32(len(command)), ReceiveLength: size}
 	p.send(pcsclite.Request{Command: pcsclite.CmdTransmit, Body: &m, Data: command})
 	p.read(&m)
 	if m.Result != 0 {
 		return m, nil
 	}
-	answer, err := pcsclite.ReadData(p.net, int(m.ReceiveLength))
+	response, err := pcsclite.ReadData(p.net, int(m.ReceiveLength))
 	require.NoError(p, err)
-	return m, answer
+	return m, response
 }
 
-// count sends a command and returns which one it was since the last reset.
+// count sends a command and returns the number of commands since the last reset.
 func (p *program) count(card uint32) (int, error) {
 	p.Helper()
-	m, answer := p.transmitAs(pcsclite.ProtocolT1, card, []byte{0, 1, 0, 0}, pcsclite.MaxData)
+	m, response := p.transmitAs(pcsclite.ProtocolT1, card, []byte{0, 1, 0, 0}, pcsclite.MaxData)
 	if m.Result != 0 {
 		return 0, pcsclite.Errno(m.Result)
 	}
-	require.Len(p, answer, 3)
-	return int(answer[0]), nil
+	require.Len(p, response, 3)
+	return int(response[0]), nil
 }

@@ -19,11 +19,11 @@ func names(table []pcsclite.ReaderState) []string {
 	return names
 }
 
-func TestTableTellsTheStateOfEachReader(t *testing.T) {
-	set, card := one(t)
+func TestTable(t *testing.T) {
+	set, card := newSet(t)
 	require.NoError(t, set.Add("empty"))
 	path := serve(t, &server.Server{Readers: set})
-	p := hello(t, path, 4)
+	p := establish(t, path, 4)
 	p.send(pcsclite.Request{Command: pcsclite.CmdReaders})
 	assert.Equal(t, []pcsclite.ReaderState{
 		{Name: "R", Events: 1, State: 0x34, ATR: card.ATR()},
@@ -37,20 +37,20 @@ func TestTableTellsTheStateOfEachReader(t *testing.T) {
 	}, p.table(16)[0])
 }
 
-// mute is a card that does not answer to reset.
-type mute struct{ counter }
+// muteCard does not answer to reset.
+type muteCard struct{ counter }
 
-func (*mute) ATR() []byte { return nil }
+func (*muteCard) ATR() []byte { return nil }
 
 func TestMuteCardIsSwallowed(t *testing.T) {
 	set := reader.New("R")
-	require.NoError(t, set.Insert("R", new(mute)))
-	p := hello(t, serve(t, &server.Server{Readers: set}), 4)
+	require.NoError(t, set.Insert("R", new(muteCard)))
+	p := establish(t, serve(t, &server.Server{Readers: set}), 4)
 	p.send(pcsclite.Request{Command: pcsclite.CmdReaders})
 	assert.EqualValues(t, pcsclite.StatePresent|pcsclite.StateSwallowed, p.table(16)[0].State)
 }
 
-func TestOldProgramsSeeTheFirst16Readers(t *testing.T) {
+func TestOldClientsSee16Readers(t *testing.T) {
 	set := new(reader.Set)
 	var all []string
 	for i := range 20 {
@@ -59,65 +59,65 @@ func TestOldProgramsSeeTheFirst16Readers(t *testing.T) {
 	}
 	path := serve(t, &server.Server{Readers: set})
 	for _, minor := range []uint32{4, 5} {
-		p := hello(t, path, minor)
+		p := establish(t, path, minor)
 		p.send(pcsclite.Request{Command: pcsclite.CmdReaders})
 		assert.Equal(t, all[:16], names(p.table(16)))
-		p.silent()
+		p.checkSilent()
 	}
-	p := hello(t, path, 6)
+	p := establish(t, path, 6)
 	var size pcsclite.ReadersSize
-	p.ask(pcsclite.CmdReadersSize, &size)
+	p.query(pcsclite.CmdReadersSize, &size)
 	require.EqualValues(t, 20, size.Entries)
 	p.send(pcsclite.Request{Command: pcsclite.CmdReadersArray})
 	assert.Equal(t, all, names(p.table(20)))
-	p.silent()
+	p.checkSilent()
 }
 
-func TestTableKeepsPlacesAndNeverShrinks(t *testing.T) {
+func TestTableKeepsIndexes(t *testing.T) {
 	set := new(reader.Set)
 	for i := range 17 {
 		require.NoError(t, set.Add(fmt.Sprint(i)))
 	}
-	p := hello(t, serve(t, &server.Server{Readers: set}), 6)
-	place := func(name string) int {
+	p := establish(t, serve(t, &server.Server{Readers: set}), 6)
+	index := func(name string) int {
 		var size pcsclite.ReadersSize
-		p.ask(pcsclite.CmdReadersSize, &size)
+		p.query(pcsclite.CmdReadersSize, &size)
 		require.EqualValues(t, 17, size.Entries)
 		p.send(pcsclite.Request{Command: pcsclite.CmdReadersArray})
-		found := -1
+		index := -1
 		for i := range int(size.Entries) {
 			for _, r := range p.table(1) {
 				if r.Name == name {
-					found = i
+					index = i
 				}
 			}
 		}
-		return found
+		return index
 	}
-	require.Equal(t, 16, place("16"))
+	require.Equal(t, 16, index("16"))
 	require.NoError(t, set.Detach("3"))
-	assert.Equal(t, 16, place("16"))
-	assert.Equal(t, -1, place("3"))
+	assert.Equal(t, 16, index("16"))
+	assert.Equal(t, -1, index("3"))
 	require.NoError(t, set.Add("new"))
-	assert.Equal(t, 3, place("new"))
-	assert.Equal(t, 16, place("16"))
+	assert.Equal(t, 3, index("new"))
+	assert.Equal(t, 16, index("16"))
 }
 
-func TestComingAndGoingOfReadersIsCounted(t *testing.T) {
+func TestReaderEvents(t *testing.T) {
 	set := reader.New("R")
-	p := hello(t, serve(t, &server.Server{Readers: set}), 5)
+	p := establish(t, serve(t, &server.Server{Readers: set}), 5)
 	count := func() uint32 {
 		p.send(pcsclite.Request{Command: pcsclite.CmdReaders})
-		p.table(16) // whoever looks at the table sees the count of that table
+		p.table(16) // updates the count
 		var m pcsclite.ReaderEvents
-		p.ask(pcsclite.CmdReaderEvents, &m)
+		p.query(pcsclite.CmdReaderEvents, &m)
 		return m.Events
 	}
 	require.EqualValues(t, 0, count())
 	require.NoError(t, set.Add("S"))
 	assert.EqualValues(t, 1, count())
 	require.NoError(t, set.Insert("S", new(counter)))
-	assert.EqualValues(t, 1, count(), "cards are no readers")
+	assert.EqualValues(t, 1, count(), "an insertion is counted")
 	require.NoError(t, set.Detach("R"))
 	assert.EqualValues(t, 2, count())
 }

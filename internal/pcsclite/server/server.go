@@ -11,34 +11,35 @@ import (
 	"github.com/smartlogon/smartlogon/internal/softcard/reader"
 )
 
-// maxSessions is the most programs that are served at once, as many as pcscd
-// takes and some.
+// maxSessions is the maximum number of clients, more than pcscd accepts.
 const maxSessions = 256
 
-// A Server serves readers. Only Readers is needed.
+// A Server serves readers. Only Readers is required.
 type Server struct {
 	Readers *reader.Set
 
-	// Minor is the newest version 4.Minor to speak, 0 the newest there is.
-	// Programs that ask for a newer one get it, and have to make do.
+	// Minor is the newest version to support, 4.Minor; 0 means the newest of
+	// all. A client that asks for a newer version gets this one.
 	Minor uint32
 
-	// Strict refuses every version but 4.Minor, as pcscd does before 2.4.1.
+	// Strict refuses all versions but 4.Minor, as pcscd before 2.4.1.
 	Strict bool
 
 	mu        sync.Mutex // guards what follows
 	closed    bool
 	listeners map[net.Listener]bool
 	sessions  map[*session]bool
-	contexts  map[uint32]*session // by their handles
+	contexts  map[uint32]*session // by context number
 	table     table
 	running   sync.WaitGroup
 }
 
-// Serve serves the programs that connect to l until l or the server is closed,
-// and returns nil then; or else with the error of l. When it returns, the
-// programs are cut off and no goroutine is left. Stop and Start of the readers
-// are to programs as if the service ended and came back.
+// Serve serves the clients that connect to l until l or the server is closed, and
+// then returns nil, or until l fails. When it returns, all clients of l are
+// disconnected and their goroutines have ended.
+//
+// While the readers are stopped ([reader.Set.Stop]), clients are disconnected, and
+// new ones get ServiceStopped, as from a pcscd that exits.
 func (s *Server) Serve(l net.Listener) error {
 	s.mu.Lock()
 	if s.closed {
@@ -55,12 +56,12 @@ func (s *Server) Serve(l net.Listener) error {
 	s.mu.Unlock()
 	defer s.running.Done()
 
-	over := make(chan struct{})
+	done := make(chan struct{})
 	var helpers sync.WaitGroup
-	helpers.Go(func() { s.watch(l, over) })
+	helpers.Go(func() { s.watch(l, done) })
 	err := s.accept(l, &helpers)
-	close(over)
-	s.cut(l)
+	close(done)
+	s.disconnect(l)
 	helpers.Wait()
 
 	s.mu.Lock()
@@ -72,13 +73,13 @@ func (s *Server) Serve(l net.Listener) error {
 	return err
 }
 
-// accept takes in programs until l fails.
+// accept accepts clients until l fails.
 func (s *Server) accept(l net.Listener, helpers *sync.WaitGroup) error {
 	pause := time.Millisecond
 	for {
 		c, err := l.Accept()
 		if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) || errors.Is(err, syscall.ECONNABORTED) {
-			time.Sleep(pause) // until others close files
+			time.Sleep(pause) // until files are closed
 			pause = min(2*pause, time.Second)
 			continue
 		}
@@ -87,7 +88,7 @@ func (s *Server) accept(l net.Listener, helpers *sync.WaitGroup) error {
 		}
 		pause = time.Millisecond
 		p := &session{server: s, listener: l, net: c, minor: pcsclite.MinMinor}
-		if !s.admit(p) {
+		if !s.add(p) {
 			c.Close()
 			continue
 		}
@@ -95,58 +96,57 @@ func (s *Server) accept(l net.Listener, helpers *sync.WaitGroup) error {
 	}
 }
 
-// admit takes a program into the books, unless there are too many or the
-// service is stopped.
-func (s *Server) admit(p *session) bool {
+// add adds a session, unless there are too many or the server is closed.
+func (s *Server) add(p *session) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if _, _, err := s.Readers.Snapshot(); err != nil || s.closed || len(s.sessions) >= maxSessions {
+	if s.closed || len(s.sessions) >= maxSessions {
 		return false
 	}
 	s.sessions[p] = true
 	return true
 }
 
-// watch cuts the programs off whenever the readers are stopped, and keeps count
-// of readers that come and go.
-func (s *Server) watch(l net.Listener, over <-chan struct{}) {
+// watch disconnects the clients whenever the readers are stopped, and counts the
+// readers that are added and removed.
+func (s *Server) watch(l net.Listener, done <-chan struct{}) {
 	for {
 		_, changed, err := s.entries()
 		if err != nil {
-			s.cut(l)
+			s.disconnect(l)
 		}
 		select {
 		case <-changed:
-		case <-over:
+		case <-done:
 			return
 		}
 	}
 }
 
-// cut ends the programs that came by l.
-func (s *Server) cut(l net.Listener) {
+// disconnect ends the sessions of l.
+func (s *Server) disconnect(l net.Listener) {
 	s.mu.Lock()
-	var cut []*session
+	var ended []*session
 	for p := range s.sessions {
 		if p.listener == l {
-			cut = append(cut, p)
+			ended = append(ended, p)
 		}
 	}
 	s.mu.Unlock()
-	for _, p := range cut {
+	for _, p := range ended {
 		p.end()
 	}
 }
 
-// forget takes a program out of the books.
-func (s *Server) forget(p *session) {
+// remove removes a session.
+func (s *Server) remove(p *session) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.sessions, p)
 	delete(s.contexts, p.context)
 }
 
-// Close closes the listeners, cuts off all programs and waits for the calls of
+// Close closes the listeners, disconnects all clients and waits for the calls of
 // Serve to return.
 func (s *Server) Close() error {
 	s.mu.Lock()

@@ -12,48 +12,48 @@ import (
 	"github.com/smartlogon/smartlogon/internal/pcsclite"
 )
 
-// A session is one connection of a program: one context, its card connections,
-// its wait. Its requests are done one after the other.
+// A session is a connection of a client, with one context, its handles and its
+// wait. Requests are handled one after the other.
 type session struct {
 	server   *Server
 	listener net.Listener
 	net      net.Conn
 
-	// Of the goroutine that runs the session.
+	// Used by the goroutine that runs the session.
 	minor   uint32
 	context uint32 // 0 before it is established
 	helpers sync.WaitGroup
 
-	mu    sync.Mutex // guards writing to net, and what follows
-	wait  *wait      // nil while the program does not wait
+	mu    sync.Mutex // guards writes to net, and what follows
+	wait  *wait      // nil while the client does not wait
 	ended bool
 
-	books   sync.Mutex // guards what follows
-	handles map[uint32]*handle
+	handleMu sync.Mutex // guards what follows
+	handles  map[uint32]*handle
 }
 
-// errCut ends a session for what the program did.
-var errCut = errors.New("cut off")
+// errRefused ends a session because of a request.
+var errRefused = errors.New("request refused")
 
-// run serves the program until it goes away or is cut off.
+// run handles requests until the client disconnects or is disconnected.
 func (p *session) run() {
-	defer p.server.forget(p)
+	defer p.server.remove(p)
 	defer p.helpers.Wait()
 	defer p.end()
 	for {
 		q, err := pcsclite.ReadRequest(p.net)
 		if err == nil {
 			err = p.handle(q)
-			clear(q.Data) // there may be a PIN in it
+			clear(q.Data) // may contain a PIN
 		}
 		if err != nil {
-			return // the program is gone, or has to go
+			return
 		}
 	}
 }
 
-// end cuts the program off and lets go of all that it has. It may come from
-// outside, while a request is being done.
+// end disconnects the client and drops its handles. It may be called while a
+// request is handled.
 func (p *session) end() {
 	p.net.Close()
 	p.mu.Lock()
@@ -63,11 +63,13 @@ func (p *session) end() {
 	p.dropAll()
 }
 
-// handle does one request. An error ends the session.
+// handle handles one request. An error ends the session.
 func (p *session) handle(q pcsclite.Request) error {
 	switch m := q.Body.(type) {
 	case *pcsclite.Version:
-		p.agree(m)
+		if err := p.negotiate(m); err != nil {
+			return errors.Join(err, p.respond(m, nil))
+		}
 	case *pcsclite.Establish:
 		m.Context, m.Result = p.establish(), 0
 	case *pcsclite.Release:
@@ -75,22 +77,22 @@ func (p *session) handle(q pcsclite.Request) error {
 	case *pcsclite.Cancel:
 		m.Result = p.server.cancel(m.Context)
 	case nil:
-		return p.tell(q.Command)
+		return p.handleReaders(q.Command)
 	default:
-		return p.card(q)
+		return p.handleCard(q)
 	}
-	return p.reply(q.Body, nil)
+	return p.respond(q.Body, nil)
 }
 
-// tell does the requests about readers.
-func (p *session) tell(cmd pcsclite.Command) error {
+// handleReaders handles a request without a body; all of them are about readers.
+func (p *session) handleReaders(cmd pcsclite.Command) error {
 	switch cmd {
 	case pcsclite.CmdWait:
 		return p.startWait()
 	case pcsclite.CmdStopWaiting:
-		return p.answerWait(nil, 0)
+		return p.endWait(nil, 0)
 	case pcsclite.CmdReaderEvents:
-		return p.reply(&pcsclite.ReaderEvents{Events: p.server.readerEvents()}, nil)
+		return p.respond(&pcsclite.ReaderEvents{Events: p.server.readerEvents()}, nil)
 	}
 	entries, _, err := p.server.entries()
 	if err != nil {
@@ -100,19 +102,24 @@ func (p *session) tell(cmd pcsclite.Command) error {
 	case pcsclite.CmdReaders:
 		entries = entries[:pcsclite.FixedReaders]
 	case pcsclite.CmdReadersSize:
-		return p.reply(&pcsclite.ReadersSize{Entries: uint32(len(entries))}, nil)
+		return p.respond(&pcsclite.ReadersSize{Entries: uint32(len(entries))}, nil)
 	case pcsclite.CmdReadersArray:
-		defer p.tableSent()
+		defer p.allowEvent()
 	default:
-		return errCut
+		return errRefused
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.write(pcsclite.AppendTable(nil, entries))
 }
 
-// agree settles the version: the lower of both, if the program is not too old.
-func (p *session) agree(m *pcsclite.Version) {
+// negotiate sets the version to the lower of both, unless the client is too old.
+// The error is that of stopped readers.
+func (p *session) negotiate(m *pcsclite.Version) error {
+	if _, _, err := p.server.Readers.Snapshot(); err != nil {
+		m.Result = pcsclite.Code(driver.ServiceStopped)
+		return err
+	}
 	newest := p.server.Minor
 	if newest == 0 {
 		newest = pcsclite.MaxMinor
@@ -128,6 +135,7 @@ func (p *session) agree(m *pcsclite.Version) {
 		p.minor = newest
 	}
 	m.Major, m.Minor = pcsclite.Major, newest
+	return nil
 }
 
 func (p *session) establish() uint32 {
@@ -136,7 +144,7 @@ func (p *session) establish() uint32 {
 	defer s.mu.Unlock()
 	delete(s.contexts, p.context)
 	for p.context == 0 || s.contexts[p.context] != nil {
-		p.context = rand.Uint32() >> 1 // a positive number, as pcscd's
+		p.context = rand.Uint32() >> 1 // positive as an int32, as in pcscd
 	}
 	s.contexts[p.context] = p
 	return p.context
@@ -155,21 +163,21 @@ func (p *session) release(context uint32) uint32 {
 	return 0
 }
 
-// reply sends an answer, and data of card or reader after it.
-func (p *session) reply(m pcsclite.Body, data []byte) error {
+// respond sends a response, followed by data from the card or reader.
+func (p *session) respond(m pcsclite.Body, data []byte) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.write(append(pcsclite.Append(nil, m), data...))
 }
 
-// patience is how long a program may leave an answer unread.
-const patience = 10 * time.Second
+// writeTimeout is how long a client may take to read a response.
+const writeTimeout = 10 * time.Second
 
-// write is called with mu held.
+// write writes to the client. The caller holds mu.
 func (p *session) write(b []byte) error {
-	p.net.SetWriteDeadline(time.Now().Add(patience))
+	p.net.SetWriteDeadline(time.Now().Add(writeTimeout))
 	if _, err := p.net.Write(b); err != nil {
-		return fmt.Errorf("answer: %w", err)
+		return fmt.Errorf("write response: %w", err)
 	}
 	return nil
 }

@@ -17,11 +17,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestWhoSendsNoRequestIsCut(t *testing.T) {
-	set, _ := one(t)
+func TestMalformedRequestDisconnects(t *testing.T) {
+	set, _ := newSet(t)
 	path := serve(t, &server.Server{Readers: set})
-	stranger := hello(t, path, 4)
-	foreign := stranger.connect()
+	other := establish(t, path, 4)
+	foreign := other.connect()
 	header := func(size uint32, cmd pcsclite.Command, body int) []byte {
 		return append(pcsclite.Append(nil, &pcsclite.Header{Size: size, Command: cmd}), make([]byte, body)...)
 	}
@@ -29,23 +29,23 @@ func TestWhoSendsNoRequestIsCut(t *testing.T) {
 		return pcsclite.AppendRequest(nil, pcsclite.Request{Command: cmd, Body: m})
 	}
 	tests := map[string][]byte{
-		"body too short":                   header(7, pcsclite.CmdBegin, 7),
-		"body too long":                    header(9, pcsclite.CmdBegin, 9),
-		"command that does not exist":      header(0, 0x63, 0),
-		"more data than there can be":      request(pcsclite.CmdTransmit, &pcsclite.Transmit{SendLength: 1 << 30}),
-		"attribute longer than its field":  header(280, pcsclite.CmdGetAttribute, 0),
-		"card of another program: begin":   request(pcsclite.CmdBegin, &pcsclite.Begin{Card: foreign}),
-		"card of another program: end":     request(pcsclite.CmdEnd, &pcsclite.End{Card: foreign}),
-		"card of another program: status":  request(pcsclite.CmdStatus, &pcsclite.Status{Card: foreign}),
-		"card of another program: control": request(pcsclite.CmdControl, &pcsclite.Control{Card: foreign}),
-		"card of another program: attribute": request(pcsclite.CmdGetAttribute,
+		"body too short":                    header(7, pcsclite.CmdBegin, 7),
+		"body too long":                     header(9, pcsclite.CmdBegin, 9),
+		"unknown command":                   header(0, 0x63, 0),
+		"data too long":                     request(pcsclite.CmdTransmit, &pcsclite.Transmit{SendLength: 1 << 30}),
+		"attribute longer than its field":   header(280, pcsclite.CmdGetAttribute, 0),
+		"handle of another client: begin":   request(pcsclite.CmdBegin, &pcsclite.Begin{Card: foreign}),
+		"handle of another client: end":     request(pcsclite.CmdEnd, &pcsclite.End{Card: foreign}),
+		"handle of another client: status":  request(pcsclite.CmdStatus, &pcsclite.Status{Card: foreign}),
+		"handle of another client: control": request(pcsclite.CmdControl, &pcsclite.Control{Card: foreign}),
+		"handle of another client: attribute": request(pcsclite.CmdGetAttribute,
 			&pcsclite.Attribute{Card: foreign}),
-		"card of another program: reconnect": request(pcsclite.CmdReconnect,
+		"handle of another client: reconnect": request(pcsclite.CmdReconnect,
 			&pcsclite.Reconnect{Card: foreign, Disposition: pcsclite.Reset}),
-		"card of another program: disconnect": request(pcsclite.CmdDisconnect,
+		"handle of another client: disconnect": request(pcsclite.CmdDisconnect,
 			&pcsclite.Disconnect{Card: foreign, Disposition: pcsclite.Reset}),
-		"card of another program: transmit": request(pcsclite.CmdTransmit, &pcsclite.Transmit{Card: foreign}),
-		"card 0":                            request(pcsclite.CmdBegin, &pcsclite.Begin{}),
+		"handle of another client: transmit": request(pcsclite.CmdTransmit, &pcsclite.Transmit{Card: foreign}),
+		"handle 0":                           request(pcsclite.CmdBegin, &pcsclite.Begin{}),
 	}
 	long := tests["attribute longer than its field"]
 	for range 280 {
@@ -54,29 +54,29 @@ func TestWhoSendsNoRequestIsCut(t *testing.T) {
 	tests["attribute longer than its field"] = long
 	for name, b := range tests {
 		t.Run(name, func(t *testing.T) {
-			p := hello(t, path, 4)
+			p := establish(t, path, 4)
 			_, err := p.net.Write(b)
 			require.NoError(t, err)
-			p.cut()
+			p.checkDisconnected()
 		})
 	}
-	assert.NoError(t, stranger.status(foreign), "others notice nothing")
+	assert.NoError(t, other.status(foreign), "another client is affected")
 }
 
-func TestDeadProgramLetsGo(t *testing.T) {
+func TestDisconnectedClientReleasesCard(t *testing.T) {
 	ends := map[string]func(p *program){
-		"by its death": func(p *program) { p.net.Close() },
-		"by release": func(p *program) {
+		"connection closed": func(p *program) { p.net.Close() },
+		"context released": func(p *program) {
 			m := pcsclite.Release{Context: p.context}
 			p.call(pcsclite.CmdRelease, &m)
 			assert.Zero(t, m.Result)
 		},
 	}
 	for name, end := range ends {
-		t.Run("card held, "+name, func(t *testing.T) {
-			set, card := one(t)
+		t.Run("transaction, "+name, func(t *testing.T) {
+			set, card := newSet(t)
 			path := serve(t, &server.Server{Readers: set})
-			p, q := hello(t, path, 4), hello(t, path, 4)
+			p, q := establish(t, path, 4), establish(t, path, 4)
 			held, other := p.connect(), q.connect()
 			require.NoError(t, p.begin(held))
 			require.Equal(t, driver.SharingViolation, q.begin(other))
@@ -85,10 +85,10 @@ func TestDeadProgramLetsGo(t *testing.T) {
 			assert.Eventually(t, func() bool { return q.begin(other) == driver.ResetCard }, 5*time.Second, time.Millisecond)
 			assert.Equal(t, before+1, card.resets.Load())
 		})
-		t.Run("card not held, "+name, func(t *testing.T) {
-			set, card := one(t)
+		t.Run("no transaction, "+name, func(t *testing.T) {
+			set, card := newSet(t)
 			path := serve(t, &server.Server{Readers: set})
-			p, q := hello(t, path, 4), hello(t, path, 4)
+			p, q := establish(t, path, 4), establish(t, path, 4)
 			p.connect()
 			other := q.connect()
 			before := card.resets.Load()
@@ -103,8 +103,8 @@ func TestDeadProgramLetsGo(t *testing.T) {
 	}
 }
 
-func TestContextsAreReleasedOnce(t *testing.T) {
-	p := hello(t, serve(t, &server.Server{Readers: reader.New()}), 4)
+func TestReleaseContextOnce(t *testing.T) {
+	p := establish(t, serve(t, &server.Server{Readers: reader.New()}), 4)
 	m := pcsclite.Release{Context: p.context + 1}
 	p.call(pcsclite.CmdRelease, &m)
 	assert.Equal(t, driver.InvalidHandle, pcsclite.Errno(m.Result))
@@ -119,9 +119,9 @@ func TestContextsAreReleasedOnce(t *testing.T) {
 	assert.NotZero(t, e.Context)
 }
 
-func TestCardsOfAProgramAreLimited(t *testing.T) {
-	set, _ := one(t)
-	p := hello(t, serve(t, &server.Server{Readers: set}), 4)
+func TestHandlesAreLimited(t *testing.T) {
+	set, _ := newSet(t)
+	p := establish(t, serve(t, &server.Server{Readers: set}), 4)
 	for range 200 {
 		p.connect()
 	}
@@ -133,13 +133,13 @@ func TestCardsOfAProgramAreLimited(t *testing.T) {
 	assert.EqualValues(t, 200, p.table(16)[0].Sharing)
 }
 
-func TestProgramsAreLimited(t *testing.T) {
+func TestClientsAreLimited(t *testing.T) {
 	path := serve(t, &server.Server{Readers: reader.New()})
 	var all []*program
 	for range 256 {
-		all = append(all, hello(t, path, 4))
+		all = append(all, establish(t, path, 4))
 	}
-	dial(t, path).cut()
+	dial(t, path).checkDisconnected()
 	all[100].net.Close()
 	assert.Eventually(t, func() bool {
 		c, err := net.Dial("unix", path)
@@ -150,23 +150,27 @@ func TestProgramsAreLimited(t *testing.T) {
 	}, 5*time.Second, time.Millisecond)
 }
 
-func TestStopOfTheReadersCutsAndRefuses(t *testing.T) {
-	set, _ := one(t)
+func TestStoppedReaders(t *testing.T) {
+	set, _ := newSet(t)
 	path := serve(t, &server.Server{Readers: set})
-	p, waiting := hello(t, path, 4), hello(t, path, 4)
+	p, waiting := establish(t, path, 4), establish(t, path, 4)
 	p.connect()
 	waiting.wait()
 	set.Stop()
-	p.cut()
-	_, err := io.ReadAll(waiting.net) // the event may have gone before
+	p.checkDisconnected()
+	_, err := io.ReadAll(waiting.net) // possibly after the event
 	assert.NotErrorIs(t, err, os.ErrDeadlineExceeded)
-	dial(t, path).cut()
+	refused := dial(t, path)
+	v := pcsclite.Version{Major: 4, Minor: 4}
+	refused.call(pcsclite.CmdVersion, &v)
+	assert.Equal(t, pcsclite.Version{Major: 4, Minor: 4, Result: uint32(driver.ServiceStopped)}, v)
+	refused.checkDisconnected()
 	set.Start()
-	hello(t, path, 4).connect()
+	establish(t, path, 4).connect()
 }
 
-// goroutines waits until there are no more of them than before.
-func goroutines(t *testing.T, before int) {
+// waitGoroutines waits until there are at most as many goroutines as before.
+func waitGoroutines(t *testing.T, before int) {
 	t.Helper()
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
@@ -177,12 +181,12 @@ func goroutines(t *testing.T, before int) {
 		<-tick.C
 	}
 	all := make([]byte, 1<<16)
-	assert.Fail(t, "goroutines are left", "%s", all[:runtime.Stack(all, true)])
+	assert.Fail(t, "goroutines remain", "%s", all[:runtime.Stack(all, true)])
 }
 
-func TestNothingIsLeftAfterClose(t *testing.T) {
+func TestCloseEndsGoroutines(t *testing.T) {
 	before := runtime.NumGoroutine()
-	set, _ := one(t)
+	set, _ := newSet(t)
 	s := &server.Server{Readers: set}
 	served := make(chan error, 2)
 	dir, err := os.MkdirTemp("", "pcsc")
@@ -193,54 +197,54 @@ func TestNothingIsLeftAfterClose(t *testing.T) {
 		require.NoError(t, err)
 		go func() { served <- s.Serve(l) }()
 	}
-	holder, waiting, resetting := hello(t, dir+"/a", 4), hello(t, dir+"/b", 6), hello(t, dir+"/a", 4)
+	holder, waiting, resetting := establish(t, dir+"/a", 4), establish(t, dir+"/b", 6), establish(t, dir+"/a", 4)
 	h := holder.connect()
 	require.NoError(t, holder.begin(h))
 	waiting.send(pcsclite.Request{Command: pcsclite.CmdWait})
 	resetting.send(pcsclite.Request{
 		Command: pcsclite.CmdDisconnect,
 		Body:    &pcsclite.Disconnect{Card: resetting.connect(), Disposition: pcsclite.Reset},
-	}) // waits for the holder
+	}) // waits for the transaction
 
 	require.NoError(t, s.Close())
 	assert.NoError(t, <-served)
 	assert.NoError(t, <-served)
-	holder.cut()
-	_, err = io.ReadAll(resetting.net) // the end of the holder may have been in time
+	holder.checkDisconnected()
+	_, err = io.ReadAll(resetting.net) // possibly after the response
 	assert.NotErrorIs(t, err, os.ErrDeadlineExceeded)
-	goroutines(t, before)
+	waitGoroutines(t, before)
 
 	l, err := net.Listen("unix", dir+"/c")
 	require.NoError(t, err)
 	defer l.Close()
-	assert.NoError(t, s.Serve(l), "a closed server serves nobody")
+	assert.NoError(t, s.Serve(l), "Serve after Close")
 }
 
-func TestServeEndsWithItsListener(t *testing.T) {
-	set, _ := one(t)
+func TestServeEndsWithListener(t *testing.T) {
+	set, _ := newSet(t)
 	s := &server.Server{Readers: set}
 	path := serve(t, s)
-	stays := hello(t, path, 4)
+	remaining := establish(t, path, 4)
 
 	l, err := net.Listen("unix", path+"2")
 	require.NoError(t, err)
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(l) }()
-	goes := hello(t, path+"2", 4)
+	disconnected := establish(t, path+"2", 4)
 	require.NoError(t, l.Close())
 	assert.NoError(t, <-served)
-	goes.cut()
-	assert.NoError(t, stays.status(stays.connect()))
+	disconnected.checkDisconnected()
+	assert.NoError(t, remaining.status(remaining.connect()))
 }
 
-// broken is a listener that fails.
-type broken struct{ net.Listener }
+// brokenListener fails.
+type brokenListener struct{ net.Listener }
 
 var errBroken = errors.New("broken")
 
-func (broken) Accept() (net.Conn, error) { return nil, errBroken }
+func (brokenListener) Accept() (net.Conn, error) { return nil, errBroken }
 
-func TestServeTellsWhyItCannotGoOn(t *testing.T) {
+func TestServeReturnsListenerError(t *testing.T) {
 	s := &server.Server{Readers: reader.New()}
-	assert.Equal(t, errBroken, s.Serve(broken{}))
+	assert.Equal(t, errBroken, s.Serve(brokenListener{}))
 }

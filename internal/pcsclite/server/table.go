@@ -7,16 +7,16 @@ import (
 	"github.com/smartlogon/smartlogon/internal/softcard/reader"
 )
 
-// A table gives each reader a place that it keeps while it is there. It never
-// shrinks: programs take that for an error.
+// A table assigns an index to each reader, which keeps it until it is removed. The
+// table never shrinks, since clients take that for an error.
 type table struct {
-	names  []string // by place, empty where none is
-	events uint32   // how often readers came and went
-	begun  bool
+	names  []string // empty if the index is free
+	events uint32   // how often readers were added or removed
+	filled bool
 }
 
-// entries are the readers by their places, and a channel that is closed at the
-// next change.
+// entries returns the table of readers, and a channel that is closed at the next
+// change.
 func (s *Server) entries() ([]pcsclite.ReaderState, <-chan struct{}, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -24,7 +24,7 @@ func (s *Server) entries() ([]pcsclite.ReaderState, <-chan struct{}, error) {
 	if err != nil {
 		return nil, changed, err
 	}
-	return s.table.arrange(states), changed, nil
+	return s.table.update(states), changed, nil
 }
 
 func (s *Server) readerEvents() uint32 {
@@ -33,7 +33,8 @@ func (s *Server) readerEvents() uint32 {
 	return s.table.events
 }
 
-func (t *table) arrange(states []reader.State) []pcsclite.ReaderState {
+// update assigns indexes and returns the entries.
+func (t *table) update(states []reader.State) []pcsclite.ReaderState {
 	if len(t.names) < pcsclite.FixedReaders {
 		t.names = make([]string, pcsclite.FixedReaders)
 	}
@@ -43,33 +44,33 @@ func (t *table) arrange(states []reader.State) []pcsclite.ReaderState {
 			t.names[i], changed = "", true
 		}
 	}
-	places := make([]int, len(states))
+	indexes := make([]int, len(states))
 	for i, st := range states {
-		at := slices.Index(t.names, st.Name)
-		if at < 0 {
+		index := slices.Index(t.names, st.Name)
+		if index < 0 {
 			changed = true
-			if at = slices.Index(t.names, ""); at < 0 {
-				at = len(t.names)
+			if index = slices.Index(t.names, ""); index < 0 {
+				index = len(t.names)
 				t.names = append(t.names, "")
 			}
-			t.names[at] = st.Name
+			t.names[index] = st.Name
 		}
-		places[i] = at
+		indexes[i] = index
 	}
-	if changed && t.begun {
+	if changed && t.filled {
 		t.events++
 	}
-	t.begun = true
+	t.filled = true
 
 	entries := make([]pcsclite.ReaderState, len(t.names))
-	for i, at := range places {
-		entries[at] = entry(states[i])
+	for i, index := range indexes {
+		entries[index] = entry(states[i])
 	}
 	return entries
 }
 
-// entry is the state of a reader as pcscd tells it. Like pcscd it says that a
-// card has power, also when it sleeps.
+// entry converts the state of a reader. Like pcscd, it reports a card as powered
+// even after power-down.
 func entry(st reader.State) pcsclite.ReaderState {
 	e := pcsclite.ReaderState{
 		Name:     st.Name,

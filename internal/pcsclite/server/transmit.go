@@ -7,9 +7,9 @@ import (
 	"github.com/smartlogon/smartlogon/internal/pcsclite"
 )
 
-// transmit does one exchange with the card and returns the answer.
+// transmit sends a command to the card and returns its response.
 func (h *handle) transmit(m *pcsclite.Transmit, command []byte) []byte {
-	room := m.ReceiveLength
+	size := m.ReceiveLength
 	m.ReceiveLength = 0
 	if h.conn == nil {
 		m.Result = pcsclite.Code(driver.ProtoMismatch)
@@ -25,22 +25,22 @@ func (h *handle) transmit(m *pcsclite.Transmit, command []byte) []byte {
 		m.Result = pcsclite.Code(driver.ProtoMismatch)
 		return nil
 	}
-	answer, err := h.conn.Transmit(command)
+	response, err := h.conn.Transmit(command)
 	if err != nil {
 		m.Result = code(err)
 		return nil
 	}
-	m.ReceiveLength = uint32(len(answer))
-	if m.ReceiveLength > room {
+	m.ReceiveLength = uint32(len(response))
+	if m.ReceiveLength > size {
 		m.Result = pcsclite.Code(driver.InsufficientBuffer)
 		return nil
 	}
 	m.Result = 0
-	return answer
+	return response
 }
 
-// Control codes that every reader knows (PC/SC part 10, 2.2 and 2.6.14), and
-// the one that the first of them answers for the properties.
+// Control codes of every reader: CM_IOCTL_GET_FEATURE_REQUEST and, as it returns,
+// FEATURE_GET_TLV_PROPERTIES (PC/SC part 10, 2.2 and 2.6.14).
 var (
 	getFeatures   = pcsclite.ControlCode(3400)
 	getProperties = pcsclite.ControlCode(0x330000 + featureProperties)
@@ -52,33 +52,33 @@ const (
 	extendedLength    = 1 << 16
 )
 
-// control does a request to the reader: it takes commands of extended length,
-// and may have keys for a PIN.
-func (h *handle) control(m *pcsclite.Control, order []byte) []byte {
-	var answer []byte
+// control handles a command to the reader. All readers take commands of extended
+// length; some have a keypad.
+func (h *handle) control(m *pcsclite.Control, in []byte) []byte {
+	var response []byte
 	switch {
 	case m.Code == getFeatures:
-		answer = binary.BigEndian.AppendUint32([]byte{featureProperties, 4}, getProperties)
+		response = binary.BigEndian.AppendUint32([]byte{featureProperties, 4}, getProperties)
 		if h.conn != nil {
-			answer = append(answer, h.conn.Features()...)
+			response = append(response, h.conn.Features()...)
 		}
 	case m.Code == getProperties:
-		answer = binary.LittleEndian.AppendUint32([]byte{maxAPDUDataSize, 4}, extendedLength)
+		response = binary.LittleEndian.AppendUint32([]byte{maxAPDUDataSize, 4}, extendedLength)
 	default:
 		err := error(driver.UnsupportedFeature)
 		if h.conn != nil {
-			answer, err = h.conn.Control(m.Code, order)
+			response, err = h.conn.Control(m.Code, in)
 		}
 		if err != nil {
 			m.Returned, m.Result = 0, code(err)
 			return nil
 		}
 	}
-	m.Returned = uint32(len(answer))
+	m.Returned = uint32(len(response))
 	if m.Returned > m.ReceiveLength {
 		m.Result = pcsclite.Code(driver.InsufficientBuffer)
 		return nil
 	}
 	m.Result = 0
-	return answer
+	return response
 }

@@ -11,41 +11,41 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestTransmitOfEverySize(t *testing.T) {
-	set, _ := one(t)
-	p := hello(t, serve(t, &server.Server{Readers: set}), 4)
+func TestTransmitSizes(t *testing.T) {
+	set, _ := newSet(t)
+	p := establish(t, serve(t, &server.Server{Readers: set}), 4)
 	h := p.connect()
 	tests := []struct {
 		name    string
 		command []byte
-		room    uint32
+		size    uint32
 		want    error
-		answer  int
+		length  int
 	}{
-		{"short command, short answer", []byte{0, 1, 0, 0}, 258, nil, 3},
+		{"short", []byte{0, 1, 0, 0}, 258, nil, 3},
 		{"longest command", append([]byte{0, 1, 0, 0, 0, 0xFF, 0xFF}, make([]byte, 65535+2)...), 258, nil, 3},
-		{"longest answer", []byte{0, 0xCB, 0, 0}, pcsclite.MaxData, nil, 65538},
-		{"answer longer than the room", []byte{0, 0xCB, 0, 0}, 65537, driver.InsufficientBuffer, 65538},
+		{"longest response", []byte{0, 0xCB, 0, 0}, pcsclite.MaxData, nil, 65538},
+		{"response exceeds buffer", []byte{0, 0xCB, 0, 0}, 65537, driver.InsufficientBuffer, 65538},
 		{"command of three bytes", []byte{0, 1, 0}, 258, driver.InvalidParameter, 0},
 		{"no command", nil, 258, driver.InvalidParameter, 0},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			m, answer := p.transmitAs(pcsclite.ProtocolT1, h, tt.command, tt.room)
+			m, response := p.transmitAs(pcsclite.ProtocolT1, h, tt.command, tt.size)
 			assert.Equal(t, tt.want, pcsclite.Errno(m.Result))
-			assert.EqualValues(t, tt.answer, m.ReceiveLength)
+			assert.EqualValues(t, tt.length, m.ReceiveLength)
 			if tt.want == nil {
-				require.Len(t, answer, tt.answer)
-				assert.Equal(t, []byte{0x90, 0}, answer[len(answer)-2:])
+				require.Len(t, response, tt.length)
+				assert.Equal(t, []byte{0x90, 0}, response[len(response)-2:])
 			}
-			p.silent()
+			p.checkSilent()
 		})
 	}
 }
 
-func TestTransmitByAnotherProtocol(t *testing.T) {
-	set, _ := one(t)
-	p := hello(t, serve(t, &server.Server{Readers: set}), 4)
+func TestTransmitProtocols(t *testing.T) {
+	set, _ := newSet(t)
+	p := establish(t, serve(t, &server.Server{Readers: set}), 4)
 	h := p.connect()
 	for protocol, want := range map[uint32]error{
 		pcsclite.ProtocolT1:  nil,
@@ -60,9 +60,9 @@ func TestTransmitByAnotherProtocol(t *testing.T) {
 }
 
 func TestAttributes(t *testing.T) {
-	set, card := one(t)
+	set, card := newSet(t)
 	require.NoError(t, set.Add("empty"))
-	p := hello(t, serve(t, &server.Server{Readers: set}), 4)
+	p := establish(t, serve(t, &server.Server{Readers: set}), 4)
 	h := p.connect()
 	direct := p.tryConnect("empty", pcsclite.ShareDirect, 0).Card
 	require.NotZero(t, direct)
@@ -71,18 +71,18 @@ func TestAttributes(t *testing.T) {
 		name  string
 		card  uint32
 		id    uint32
-		room  int
+		size  int
 		want  error
 		value []byte
 	}{
-		{"answer to reset", h, 0x00090303, 33, nil, card.ATR()},
-		{"answer to reset, no card", direct, 0x00090303, 33, driver.NotTransacted, []byte{}},
+		{"ATR", h, 0x00090303, 33, nil, card.ATR()},
+		{"ATR, no card", direct, 0x00090303, 33, driver.NotTransacted, []byte{}},
 		{"friendly name", h, 0x7FFF0003, 264, nil, []byte("R\x00")},
 		{"friendly name, no card", direct, 0x7FFF0003, 264, nil, []byte("empty\x00")},
-		{"friendly name, no room", h, 0x7FFF0003, 1, driver.InsufficientBuffer, []byte("R\x00")},
+		{"friendly name, buffer too small", h, 0x7FFF0003, 1, driver.InsufficientBuffer, []byte("R\x00")},
 		{"device name", h, 0x7FFF0004, 264, nil, []byte("R\x00")},
 		{"vendor name", h, 0x00010100, 264, nil, []byte("smartlogon\x00")},
-		{"vendor's type", h, 0x00010101, 264, nil, []byte("software reader\x00")},
+		{"vendor type", h, 0x00010101, 264, nil, []byte("software reader\x00")},
 		{"version", h, 0x00010102, 4, nil, u32(0x01000000)},
 		{"longest command", h, 0x0007A007, 4, nil, u32(pcsclite.MaxData)},
 		{"protocol", h, 0x00080201, 4, nil, u32(pcsclite.ProtocolT1)},
@@ -92,7 +92,7 @@ func TestAttributes(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			m := pcsclite.Attribute{Card: tt.card, ID: tt.id, Value: make([]byte, tt.room)}
+			m := pcsclite.Attribute{Card: tt.card, ID: tt.id, Value: make([]byte, tt.size)}
 			p.call(pcsclite.CmdGetAttribute, &m)
 			assert.Equal(t, tt.want, pcsclite.Errno(m.Result))
 			assert.Equal(t, tt.value, m.Value)
@@ -104,12 +104,12 @@ func TestAttributes(t *testing.T) {
 	assert.Equal(t, driver.UnsupportedFeature, pcsclite.Errno(m.Result))
 }
 
-func TestReaderTellsItsFeatures(t *testing.T) {
-	set, _ := one(t)
-	p := hello(t, serve(t, &server.Server{Readers: set}), 4)
+func TestFeatures(t *testing.T) {
+	set, _ := newSet(t)
+	p := establish(t, serve(t, &server.Server{Readers: set}), 4)
 	h := p.connect()
-	control := func(code, room uint32) ([]byte, error) {
-		m := pcsclite.Control{Card: h, Code: code, ReceiveLength: room}
+	control := func(code, size uint32) ([]byte, error) {
+		m := pcsclite.Control{Card: h, Code: code, ReceiveLength: size}
 		p.call(pcsclite.CmdControl, &m)
 		if m.Result != 0 {
 			return nil, pcsclite.Errno(m.Result)
@@ -121,11 +121,11 @@ func TestReaderTellsItsFeatures(t *testing.T) {
 	features, err := control(pcsclite.ControlCode(3400), 264)
 	require.NoError(t, err)
 	require.Len(t, features, 6)
-	require.Equal(t, []byte{0x12, 4}, features[:2], "the one feature is that it tells properties")
+	require.Equal(t, []byte{0x12, 4}, features[:2], "FEATURE_GET_TLV_PROPERTIES")
 
 	properties, err := control(binary.BigEndian.Uint32(features[2:]), 264)
 	require.NoError(t, err)
-	assert.Equal(t, []byte{0x0A, 4, 0, 0, 1, 0}, properties, "65536 bytes of data")
+	assert.Equal(t, []byte{0x0A, 4, 0, 0, 1, 0}, properties, "dwMaxAPDUDataSize")
 
 	_, err = control(pcsclite.ControlCode(3400), 5)
 	assert.Equal(t, driver.InsufficientBuffer, err)

@@ -10,24 +10,24 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-func TestVersionIsTheLowerOfBoth(t *testing.T) {
+func TestVersion(t *testing.T) {
 	tests := []struct {
 		name         string
 		minor        uint32 // of the server
 		strict       bool
 		major, asked uint32
 		refused      bool
-		answer       uint32
+		minorWanted  uint32
 	}{
-		{"program of pcsc-lite 1.9", 0, false, 4, 4, false, 4},
-		{"program of pcsc-lite 2.3", 0, false, 4, 5, false, 5},
-		{"program of pcsc-lite 2.5", 0, false, 4, 6, false, 6},
-		{"program of the future", 0, false, 4, 7, false, 6},
-		{"old program", 0, false, 4, 3, true, 4},
+		{"client of pcsc-lite 1.9", 0, false, 4, 4, false, 4},
+		{"client of pcsc-lite 2.3", 0, false, 4, 5, false, 5},
+		{"client of pcsc-lite 2.5", 0, false, 4, 6, false, 6},
+		{"client of a later version", 0, false, 4, 7, false, 6},
+		{"client too old", 0, false, 4, 3, true, 4},
 		{"other major version", 0, false, 5, 6, true, 6},
-		{"newer program, lenient server of 4.4", 4, false, 4, 6, false, 4},
-		{"newer program, strict server of 4.4", 4, true, 4, 6, true, 4},
-		{"older program, strict server of 4.6", 6, true, 4, 4, true, 6},
+		{"newer client, lenient server of 4.4", 4, false, 4, 6, false, 4},
+		{"newer client, strict server of 4.4", 4, true, 4, 6, true, 4},
+		{"older client, strict server of 4.6", 6, true, 4, 4, true, 6},
 		{"same as the strict server", 5, true, 4, 5, false, 5},
 	}
 	for _, tt := range tests {
@@ -35,7 +35,7 @@ func TestVersionIsTheLowerOfBoth(t *testing.T) {
 			p := dial(t, serve(t, &server.Server{Readers: reader.New(), Minor: tt.minor, Strict: tt.strict}))
 			v := pcsclite.Version{Major: tt.major, Minor: tt.asked}
 			p.call(pcsclite.CmdVersion, &v)
-			want := pcsclite.Version{Major: 4, Minor: tt.answer}
+			want := pcsclite.Version{Major: 4, Minor: tt.minorWanted}
 			if tt.refused {
 				want.Result = pcsclite.Code(driver.ServiceStopped)
 			}

@@ -7,78 +7,78 @@ import (
 	"github.com/smartlogon/smartlogon/internal/pcsclite"
 )
 
-// A wait is a program that wants to hear of the next change. Exactly one event
-// is sent for it: for the change, for a cancel, or because the program gave up.
-// Whoever takes the wait off the session sends it, under the same lock.
+// A wait is the wait of a client for the next change. Exactly one event is sent for
+// it: at a change, a Cancel or a StopWaiting. The goroutine that removes the wait
+// from the session sends it, under the same lock.
 type wait struct {
-	over chan struct{} // closed when it is off the session
-	told chan struct{} // closed when the program has the table it compares with
+	ended     chan struct{} // closed when it is removed from the session
+	tableSent chan struct{} // closed when the client has got the table
 }
 
-// since46 is how long an event is kept back from a program that has not asked
-// for the table yet. With 4.6 it waits first and asks afterwards, on the same
-// connection: an event that comes in between it would take for the answer.
-const since46 = 250 * time.Millisecond
+// eventDelay is how long an event is delayed if the client has not requested the
+// table yet. In 4.6 a client waits first and requests the table afterwards on the
+// same connection: it would take an early event for the response.
+const eventDelay = 250 * time.Millisecond
 
 func (p *session) startWait() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.wait != nil || p.ended {
-		return errCut
+		return errRefused
 	}
 	entries, changed, err := p.server.entries()
 	if err != nil {
 		return err
 	}
-	w := &wait{over: make(chan struct{}), told: make(chan struct{})}
+	w := &wait{ended: make(chan struct{}), tableSent: make(chan struct{})}
 	if p.minor < 6 {
 		if err := p.write(pcsclite.AppendTable(nil, entries[:pcsclite.FixedReaders])); err != nil {
 			return err
 		}
-		close(w.told)
+		close(w.tableSent)
 	}
 	p.wait = w
-	p.helpers.Go(func() { p.listen(w, changed) })
+	p.helpers.Go(func() { p.awaitChange(w, changed) })
 	return nil
 }
 
-// listen sends the event of a change.
-func (p *session) listen(w *wait, changed <-chan struct{}) {
-	late := time.NewTimer(since46)
+// awaitChange sends the event of the next change.
+func (p *session) awaitChange(w *wait, changed <-chan struct{}) {
+	late := time.NewTimer(eventDelay)
 	defer late.Stop()
 	select {
 	case <-changed:
-	case <-w.over:
+	case <-w.ended:
 		return
 	}
 	select {
-	case <-w.told:
+	case <-w.tableSent:
 	case <-late.C:
-	case <-w.over:
+	case <-w.ended:
 		return
 	}
-	if p.answerWait(w, 0) != nil {
-		p.net.Close() // which its own goroutine notices
+	if p.endWait(w, 0) != nil {
+		p.net.Close() // ends the session
 	}
 }
 
-// tableSent lets events go out.
-func (p *session) tableSent() {
+// allowEvent ends the delay of the event.
+func (p *session) allowEvent() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.wait == nil {
 		return
 	}
 	select {
-	case <-p.wait.told:
+	case <-p.wait.tableSent:
 	default:
-		close(p.wait.told)
+		close(p.wait.tableSent)
 	}
 }
 
-// answerWait sends the event that ends the wait w, or any if w is nil. If it is
-// over already it sends nothing.
-func (p *session) answerWait(w *wait, result uint32) error {
+// endWait removes the wait w, or any wait if w is nil, and sends its event. It sends
+// nothing if the wait has ended.
+func (p *session) endWait(w *wait, result uint32) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.wait == nil || w != nil && p.wait != w {
@@ -88,15 +88,15 @@ func (p *session) answerWait(w *wait, result uint32) error {
 	return p.write(pcsclite.Append(nil, &pcsclite.Event{Result: result}))
 }
 
-// stopWaiting is called with mu held.
+// stopWaiting removes the wait. The caller holds mu.
 func (p *session) stopWaiting() {
 	if p.wait != nil {
-		close(p.wait.over)
+		close(p.wait.ended)
 		p.wait = nil
 	}
 }
 
-// cancel ends the wait of the program with that context.
+// cancel ends the wait on a context.
 func (s *Server) cancel(context uint32) uint32 {
 	s.mu.Lock()
 	p := s.contexts[context]
@@ -104,7 +104,7 @@ func (s *Server) cancel(context uint32) uint32 {
 	if p == nil {
 		return pcsclite.Code(driver.InvalidHandle)
 	}
-	if p.answerWait(nil, pcsclite.Code(driver.Cancelled)) != nil {
+	if p.endWait(nil, pcsclite.Code(driver.Cancelled)) != nil {
 		p.net.Close()
 	}
 	return 0

@@ -11,14 +11,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// wait begins to wait, up to version 4.5, and returns the table that comes.
+// wait starts a wait, up to version 4.5, and returns the table.
 func (p *program) wait() []pcsclite.ReaderState {
 	p.Helper()
 	p.send(pcsclite.Request{Command: pcsclite.CmdWait})
 	return p.table(pcsclite.FixedReaders)
 }
 
-// event reads the end of the wait.
+// event reads the event and returns its result.
 func (p *program) event() error {
 	p.Helper()
 	var m pcsclite.Event
@@ -26,80 +26,80 @@ func (p *program) event() error {
 	return pcsclite.Errno(m.Result)
 }
 
-func TestWaitEndsWithTheNextChange(t *testing.T) {
+func TestWaitEndsAtChange(t *testing.T) {
 	changes := map[string]func(*reader.Set, *program) error{
-		"card comes":    func(s *reader.Set, _ *program) error { return s.Insert("empty", new(counter)) },
-		"card goes":     func(s *reader.Set, _ *program) error { return s.Remove("R") },
-		"reader comes":  func(s *reader.Set, _ *program) error { return s.Add("new") },
-		"reader goes":   func(s *reader.Set, _ *program) error { return s.Detach("R") },
-		"card is used":  func(_ *reader.Set, p *program) error { p.connect(); return nil },
-		"not by itself": nil,
+		"card inserted":  func(s *reader.Set, _ *program) error { return s.Insert("empty", new(counter)) },
+		"card removed":   func(s *reader.Set, _ *program) error { return s.Remove("R") },
+		"reader added":   func(s *reader.Set, _ *program) error { return s.Add("new") },
+		"reader removed": func(s *reader.Set, _ *program) error { return s.Detach("R") },
+		"card connected": func(_ *reader.Set, p *program) error { p.connect(); return nil },
+		"no change":      nil,
 	}
 	for name, change := range changes {
 		t.Run(name, func(t *testing.T) {
-			set, _ := one(t)
+			set, _ := newSet(t)
 			require.NoError(t, set.Add("empty"))
 			path := serve(t, &server.Server{Readers: set})
-			p, other := hello(t, path, 4), hello(t, path, 4)
+			p, other := establish(t, path, 4), establish(t, path, 4)
 			assert.Equal(t, []string{"R", "empty"}, names(p.wait()))
 			if change == nil {
-				p.silent()
+				p.checkSilent()
 				return
 			}
 			require.NoError(t, change(set, other))
 			assert.NoError(t, p.event())
-			p.silent()
+			p.checkSilent()
 		})
 	}
 }
 
-func TestEventsOf46WaitForTheTable(t *testing.T) {
+func TestEventIsDelayedIn46(t *testing.T) {
 	set := reader.New("R")
-	p := hello(t, serve(t, &server.Server{Readers: set}), 6)
+	p := establish(t, serve(t, &server.Server{Readers: set}), 6)
 	p.send(pcsclite.Request{Command: pcsclite.CmdWait})
-	p.silent() // the server knows of the wait
+	p.checkSilent() // the server has got the request
 	require.NoError(t, set.Insert("R", new(counter)))
 
 	var size pcsclite.ReadersSize
-	p.ask(pcsclite.CmdReadersSize, &size)
+	p.query(pcsclite.CmdReadersSize, &size)
 	require.EqualValues(t, 16, size.Entries)
 	p.send(pcsclite.Request{Command: pcsclite.CmdReadersArray})
 	assert.EqualValues(t, 1, p.table(16)[0].Events)
 	assert.NoError(t, p.event())
-	p.silent()
+	p.checkSilent()
 }
 
-func TestEventsOf46ComeToWhoDoesNotAsk(t *testing.T) {
+func TestEventIn46WithoutTable(t *testing.T) {
 	set := reader.New("R")
-	p := hello(t, serve(t, &server.Server{Readers: set}), 6)
+	p := establish(t, serve(t, &server.Server{Readers: set}), 6)
 	p.send(pcsclite.Request{Command: pcsclite.CmdWait})
-	p.silent()
+	p.checkSilent()
 	require.NoError(t, set.Insert("R", new(counter)))
 	assert.NoError(t, p.event())
 }
 
-func TestStopIsAnsweredUnlessTheEventWent(t *testing.T) {
+func TestStopWaiting(t *testing.T) {
 	set := reader.New("R")
-	p := hello(t, serve(t, &server.Server{Readers: set}), 4)
+	p := establish(t, serve(t, &server.Server{Readers: set}), 4)
 	p.send(pcsclite.Request{Command: pcsclite.CmdStopWaiting})
-	p.silent()
+	p.checkSilent()
 
 	p.wait()
 	p.send(pcsclite.Request{Command: pcsclite.CmdStopWaiting})
 	assert.NoError(t, p.event())
-	p.silent()
+	p.checkSilent()
 
 	p.wait()
 	require.NoError(t, set.Insert("R", new(counter)))
 	assert.NoError(t, p.event())
 	p.send(pcsclite.Request{Command: pcsclite.CmdStopWaiting})
-	p.silent()
+	p.checkSilent()
 }
 
-func TestOneMessageEndsAWaitWhoeverIsFirst(t *testing.T) {
-	set, _ := one(t)
+func TestWaitEndsWithOneMessage(t *testing.T) {
+	set, _ := newSet(t)
 	path := serve(t, &server.Server{Readers: set})
-	p, other := hello(t, path, 4), hello(t, path, 4)
+	p, other := establish(t, path, 4), establish(t, path, 4)
 	results := make(map[error]int)
 	for i := range 300 {
 		p.wait()
@@ -120,33 +120,33 @@ func TestOneMessageEndsAWaitWhoeverIsFirst(t *testing.T) {
 		other.read(&m)
 		assert.Zero(t, m.Result)
 		<-done
-		p.silent()
+		p.checkSilent()
 	}
 	assert.Equal(t, 300, results[nil]+results[driver.Cancelled], "%v", results)
 }
 
-func TestCancelEndsTheWaitOfAnother(t *testing.T) {
+func TestCancel(t *testing.T) {
 	path := serve(t, &server.Server{Readers: reader.New("R")})
-	p := hello(t, path, 4)
+	p := establish(t, path, 4)
 	p.wait()
-	other := dial(t, path) // without a word about versions, as libpcsclite does
+	other := dial(t, path) // without a Version request, as libpcsclite does
 	m := pcsclite.Cancel{Context: p.context}
 	other.call(pcsclite.CmdCancel, &m)
 	assert.Zero(t, m.Result)
 	assert.Equal(t, driver.Cancelled, p.event())
 
 	other.call(pcsclite.CmdCancel, &m)
-	assert.Zero(t, m.Result, "nobody waits: nothing happens")
-	p.silent()
+	assert.Zero(t, m.Result, "Cancel without a wait")
+	p.checkSilent()
 
 	m.Context++
 	other.call(pcsclite.CmdCancel, &m)
 	assert.Equal(t, driver.InvalidHandle, pcsclite.Errno(m.Result))
 }
 
-func TestTwoWaitsAtOnceAreCut(t *testing.T) {
-	p := hello(t, serve(t, &server.Server{Readers: reader.New("R")}), 4)
+func TestSecondWaitDisconnects(t *testing.T) {
+	p := establish(t, serve(t, &server.Server{Readers: reader.New("R")}), 4)
 	p.wait()
 	p.send(pcsclite.Request{Command: pcsclite.CmdWait})
-	p.cut()
+	p.checkDisconnected()
 }

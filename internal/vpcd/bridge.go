@@ -9,14 +9,14 @@ import (
 	"net"
 )
 
-// A Card is what can be plugged in.
+// A Card is a software card.
 type Card interface {
 	ATR() []byte
 	Transmit(command []byte) []byte
 	Reset()
 }
 
-// Messages of one byte, from the reader.
+// Messages of one byte from the reader.
 const (
 	powerOff = 0x00
 	powerOn  = 0x01
@@ -24,12 +24,12 @@ const (
 	getATR   = 0x04
 )
 
-// maxMessage is the longest message that its length field can tell.
+// maxMessage is the maximum length of a message.
 const maxMessage = 0xFFFF
 
-// Dial plugs the card into the virtual reader at addr until ctx ends or the
-// reader goes. The error is that of the context, of the connection, or nil when
-// the reader went.
+// Dial inserts the card into the virtual reader at addr and serves it until ctx ends
+// or the reader closes the connection. The error is nil if the reader closed the
+// connection, or else that of the context or the connection.
 func Dial(ctx context.Context, addr string, card Card) error {
 	conn, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
 	if err != nil {
@@ -38,12 +38,12 @@ func Dial(ctx context.Context, addr string, card Card) error {
 	return Serve(ctx, conn, card)
 }
 
-// Serve is [Dial] with a connection that exists already. It closes conn.
+// Serve is [Dial] on an existing connection, which it closes.
 func Serve(ctx context.Context, conn net.Conn, card Card) error {
 	defer conn.Close()
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
-	defer card.Reset() // it is unplugged
+	defer card.Reset() // a removed card loses its power
 	err := serve(conn, card)
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -52,70 +52,68 @@ func Serve(ctx context.Context, conn net.Conn, card Card) error {
 }
 
 func serve(conn net.Conn, card Card) error {
-	// One read asks for the length, another for the rest, and each of them
-	// may be the one that the reader's kernel waits for.
-	in := prompt{conn}
-	var message, answer []byte
+	in := quickACKReader{conn}
+	var message, out []byte
 	for {
 		var head [2]byte
 		if _, err := io.ReadFull(in, head[:]); err != nil {
 			if errors.Is(err, io.EOF) {
 				return nil
 			}
-			return fmt.Errorf("virtual reader: length of a message: %w", err)
+			return fmt.Errorf("virtual reader: read length: %w", err)
 		}
 		n := int(binary.BigEndian.Uint16(head[:]))
 		message = append(message[:0], make([]byte, n)...)
 		if _, err := io.ReadFull(in, message); err != nil {
-			return fmt.Errorf("virtual reader: message of %d bytes: %w", n, err)
+			return fmt.Errorf("virtual reader: read message of %d bytes: %w", n, err)
 		}
-		reply, wanted, err := handle(card, message)
-		clear(message) // it can have held a PIN
+		response, expected, err := handle(card, message)
+		clear(message) // may contain a PIN
 		if err != nil {
 			return err
 		}
-		if !wanted {
+		if !expected {
 			continue
 		}
-		// One write, so that the length does not travel alone.
-		answer = binary.BigEndian.AppendUint16(answer[:0], uint16(len(reply)))
-		if _, err := conn.Write(append(answer, reply...)); err != nil {
-			return fmt.Errorf("virtual reader: answer of %d bytes: %w", len(reply), err)
+		// One write: two would delay the response, see quickACKReader.
+		out = binary.BigEndian.AppendUint16(out[:0], uint16(len(response)))
+		if _, err := conn.Write(append(out, response...)); err != nil {
+			return fmt.Errorf("virtual reader: write response of %d bytes: %w", len(response), err)
 		}
 	}
 }
 
-// handle does what a message asks for. Not every message has an answer.
-func handle(card Card, message []byte) (reply []byte, wanted bool, err error) {
+// handle handles a message. Messages that control the power have no response.
+func handle(card Card, message []byte) (response []byte, expected bool, err error) {
 	switch {
 	case len(message) == 0:
 		return nil, false, errors.New("virtual reader: empty message")
 	case len(message) > 1:
-		reply = card.Transmit(message)
-		if len(reply) > maxMessage {
-			return nil, false, fmt.Errorf("virtual reader: answer of %d bytes, at most %d can be told", len(reply), maxMessage)
+		response = card.Transmit(message)
+		if len(response) > maxMessage {
+			return nil, false, fmt.Errorf("virtual reader: response of %d bytes, want at most %d", len(response), maxMessage)
 		}
-		return reply, true, nil
+		return response, true, nil
 	}
-	switch order := message[0]; order {
+	switch code := message[0]; code {
 	case powerOff, reset:
 		card.Reset()
 		return nil, false, nil
 	case powerOn:
-		return nil, false, nil // the card is as it was left without power
+		return nil, false, nil // the card was reset at power-off
 	case getATR:
 		return card.ATR(), true, nil
 	default:
-		return nil, false, fmt.Errorf("virtual reader: unknown order %02X", order)
+		return nil, false, fmt.Errorf("virtual reader: unknown message %02X", code)
 	}
 }
 
-// prompt reads from a connection whose other side gets its acknowledgements at
-// once. vpcd sends length and data apart; a delayed acknowledgement of the
-// first holds back the second for 40 ms.
-type prompt struct{ net.Conn }
+// quickACKReader reads without delaying acknowledgments. vpcd writes length and data
+// separately, and by Nagle's algorithm the data waits up to 40 ms for the
+// acknowledgment of the length.
+type quickACKReader struct{ net.Conn }
 
-func (p prompt) Read(b []byte) (int, error) {
-	acknowledgeAtOnce(p.Conn)
-	return p.Conn.Read(b)
+func (r quickACKReader) Read(b []byte) (int, error) {
+	setQuickACK(r.Conn)
+	return r.Conn.Read(b)
 }

@@ -1,15 +1,14 @@
-// Package vpcd plugs a software card into a real PC/SC service, through the
-// virtual reader of the vsmartcard project (vpcd).
+// Package vpcd connects a software card to the virtual reader of the vsmartcard
+// project (vpcd), a driver of a real PC/SC service.
 //
-// The reader listens on TCP, port 35963 with the configuration that
-// distributions ship, and the card comes to it: to connect is to be inserted,
-// to disconnect to be removed. Every message, both ways, is a length in two
-// bytes, high byte first, and that many bytes. One byte is an order to the
-// card's power supply or asks for the ATR; all else is a command.
+// The reader listens on TCP, by default on port 35963. The card is inserted by
+// connecting and removed by disconnecting. A message, in both directions, is two
+// bytes of length, high byte first, and the data. A message of one byte controls
+// the power or requests the ATR; any other is a command.
 //
-// The reader asks for the ATR every 400 ms to see whether the card is still
-// there, so programs learn of insertion and removal with that delay.
+// The reader requests the ATR every 400 ms to detect removal, so the service
+// reports insertions and removals with that delay.
 //
-// vpcd listens on all interfaces and checks nobody. Do not run it where others
-// can reach the port.
+// vpcd listens on all interfaces and does not authenticate clients. Do not run it
+// where the port can be reached from other machines.
 package vpcd

@@ -6,9 +6,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// acknowledgeAtOnce is good for the next read only: the kernel goes back to
-// delays by itself. Nothing depends on it but speed.
-func acknowledgeAtOnce(conn net.Conn) {
+// setQuickACK makes the kernel acknowledge without delay, for the next read only:
+// the kernel resets the option. Errors only cost time.
+func setQuickACK(conn net.Conn) {
 	tcp, ok := conn.(*net.TCPConn)
 	if !ok {
 		return

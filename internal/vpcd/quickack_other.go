@@ -4,4 +4,4 @@ package vpcd
 
 import "net"
 
-func acknowledgeAtOnce(net.Conn) {}
+func setQuickACK(net.Conn) {}

@@ -26,8 +26,11 @@ func (library) Watch() (winscard.Watcher, error) { return newWatcher() }
 func establish() (*scard.Context, error) {
 	for pause := time.Millisecond; ; pause *= 2 {
 		c, err := scard.EstablishContext()
-		if err = errno(err); !errors.Is(err, driver.SecurityViolation) || pause > 64*time.Millisecond {
-			return c, err
+		switch err = errno(err); {
+		case err == nil:
+			return c, nil
+		case !errors.Is(err, driver.SecurityViolation) || pause > 64*time.Millisecond:
+			return diagnose(err)
 		}
 		time.Sleep(pause)
 	}

@@ -81,6 +81,17 @@ func (s *service) Close() error {
 	return nil
 }
 
+// Probe returns why a client cannot use the service that listens on the unix socket
+// path, nil if it can.
+func Probe(ctx context.Context, path string) error {
+	c, err := dial(ctx, path, pcsclite.MaxMinor)
+	if err != nil {
+		return err
+	}
+	c.close()
+	return nil
+}
+
 // dial connects by version 4.newest, or by the one that the service spoke last if
 // that is older.
 func (s *service) dial(ctx context.Context, newest uint32) (*conn, error) {

@@ -13,7 +13,7 @@
 //
 // A backend moves bytes and reports state. It does not chain commands, fetch the
 // rest of a response, repeat a command, parse or log; package card does that for
-// all backends. The shortest useful backend is the example of [Service].
+// all backends. The example of [Service] (example_test.go) is a complete backend.
 //
 // # Waiting
 //

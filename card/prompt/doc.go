@@ -1,6 +1,6 @@
 // Package prompt asks for PINs. [Terminal] asks the user at a terminal, [Env]
 // reads an environment variable. Each returns a [card.PINFunc], which every call
-// that needs a PIN takes:
+// that needs a PIN takes. With a credential from package enumerate:
 //
 //	key, err := credential.Unlock(ctx, prompt.Terminal(os.Stdin))
 //

@@ -62,9 +62,9 @@ func (e *versionError) Error() string {
 
 func (e *versionError) Hint() string {
 	if e.major < pcsclite.Major || e.major == pcsclite.Major && e.minor < pcsclite.MinMinor {
-		return "Update pcscd: it is older than pcsc-lite 1.8.24."
+		return "Update pcscd: this program needs pcsc-lite 1.8.24 or later."
 	}
-	return "Update this program, or build it with cgo: pcscd is newer than the protocol that it speaks."
+	return "Update this program: it does not support so new a pcscd."
 }
 
 // connectError returns the error for a failed connect. It keeps the cause, and

@@ -292,7 +292,8 @@ func (k *card) Close(reset bool) error {
 }
 
 // releaseWaiting releases the context if the call under way waits for other
-// programs, and reports whether it did. The call cannot end meanwhile.
+// programs, and reports whether it did. If a Begin succeeds at that moment, the
+// service resets the card, as for any transaction whose context ends.
 func (k *card) releaseWaiting() bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/smartlogon/smartlogon/card/driver"
+	"github.com/smartlogon/smartlogon/internal/part10"
 	"github.com/smartlogon/smartlogon/internal/pcsclite/server"
 	"github.com/smartlogon/smartlogon/internal/softcard/reader"
 	"github.com/stretchr/testify/assert"
@@ -109,6 +110,16 @@ func TestTransmitSizes(t *testing.T) {
 	assert.Equal(t, driver.InvalidParameter, err)
 	_, err = k.Transmit(make([]byte, 1<<17))
 	assert.Equal(t, driver.InsufficientBuffer, err)
+}
+
+func TestControl(t *testing.T) {
+	set, _ := newSet(t)
+	k := connect(t, set).(driver.Controller)
+	n, ok := part10.MaxDataSize(k)
+	assert.True(t, ok)
+	assert.Equal(t, 65536, n)
+	_, err := k.Control(1, nil)
+	assert.Equal(t, driver.UnsupportedFeature, err)
 }
 
 func TestBeginWaitsForTransaction(t *testing.T) {

@@ -33,7 +33,8 @@
 // remedy; card.Hint returns it.
 //
 //	NoService, ServiceStopped, CommError      the service is not running or its connection is lost: card.ErrNoService
-//	UnknownReader, ReaderUnavailable          no such reader: card.ErrNoReader
+//	UnknownReader, ReaderUnavailable,         no such reader: card.ErrNoReader
+//	NoReadersAvailable
 //	NoSmartcard                               no card in the reader: card.ErrNoCard
 //	UnresponsiveCard, UnsupportedCard         the card does not answer to reset: card.ErrMute
 //	RemovedCard                               the connection is over: card.ErrRemoved
@@ -42,7 +43,13 @@
 //	NotTransacted, CommDataLost               no response, the command may have been executed: card.ErrNoResponse
 //	InsufficientBuffer, InvalidParameter,     Transmit: the command is too long for the reader;
 //	InternalError, UnsupportedFeature         shorter ones are tried, as after NotTransacted
+//	NoAccess, SecurityViolation               the user is refused; the error is passed on
 //	InvalidHandle                             the Service or Card is closed
+//
+// NoService makes card.Service.Watch report all readers as removed and wait for the
+// service. Return it only if the service does not run. If the service cannot be used
+// for another reason, for example because it refuses the user or the process has no
+// free file, return that reason.
 //
 // If a command may have reached the card and no response came back, return
 // NotTransacted and do not send the command again: it may carry a PIN, which the

@@ -182,6 +182,7 @@ func (k *card) Control(code uint32, in []byte) ([]byte, error) {
 	in = bytes.Clone(in)
 	var response []byte
 	err := k.call(context.Background(), false, func() error {
+		defer clear(in)
 		return k.retryOwnReset(func() (err error) {
 			response, err = k.handle.Control(code, in)
 			return err

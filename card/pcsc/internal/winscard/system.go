@@ -6,8 +6,9 @@ import (
 	"github.com/smartlogon/smartlogon/card/driver"
 )
 
-// A System is the PC/SC library of a machine. Its errors, and those of Watcher
-// and Handle, are a [driver.Errno], as [Errno] returns it, or wrap one.
+// A System is the PC/SC library of a machine. Its errors, and those of Watcher and
+// Handle, are those that [Errno] returns. Watch and Connect may also return why the
+// service cannot be used.
 type System interface {
 	// Watch establishes a context that reads the state of readers.
 	Watch() (Watcher, error)

@@ -122,7 +122,7 @@ func goroutines(t test) {
 	require.NoError(t, other.Begin(t.ctx))
 	ctx, cancel := context.WithTimeout(t.ctx, 20*time.Millisecond)
 	defer cancel()
-	assert.Equal(t, context.DeadlineExceeded, k.Begin(ctx))
+	assert.ErrorIs(t, k.Begin(ctx), context.DeadlineExceeded)
 	require.NoError(t, k.Close(false))
 	require.NoError(t, s.Close())
 	for _, ended := range waits {

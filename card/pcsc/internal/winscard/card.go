@@ -3,6 +3,7 @@ package winscard
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -210,7 +211,11 @@ func (k *card) retryOwnReset(f func() error) error {
 }
 
 func (k *card) Begin(ctx context.Context) error {
-	return k.call(ctx, true, func() error { return k.retryOwnReset(k.handle.Begin) }, func() { k.handle.End(false) })
+	err := k.call(ctx, true, func() error { return k.retryOwnReset(k.handle.Begin) }, func() { k.handle.End(false) })
+	if err != nil && errors.Is(err, ctx.Err()) { // PC/SC does not say what it waits for
+		err = fmt.Errorf("%w: %w", driver.SharingViolation, err)
+	}
+	return err
 }
 
 func (k *card) End(reset bool) error {

@@ -91,7 +91,8 @@ type Card interface {
 }
 
 // A Controller is a [Card] whose reader takes commands of its own, for example
-// to verify a PIN that the user enters on the reader's keypad.
+// to verify a PIN that the user enters on the reader's keypad. A type that embeds
+// the Card of another backend must forward Control, or the keypad is not used.
 type Controller interface {
 	// Control sends a command to the reader and returns its response. The
 	// code is FeatureRequest, or one from the response to it. Only Close ends

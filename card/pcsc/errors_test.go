@@ -26,9 +26,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// noFiles is the environment variable that makes TestPrintSystemError run with a
-// process that cannot open files.
-const noFiles = "SMARTLOGON_TEST_NO_FILES"
+// Environment variables for TestPrintSystemError: the process cannot open files, or
+// the call has a short timeout.
+const (
+	noFiles = "SMARTLOGON_TEST_NO_FILES"
+	timeout = "SMARTLOGON_TEST_TIMEOUT"
+)
 
 // printError is the environment variable that turns TestPrintSystemError on.
 const printError = "SMARTLOGON_TEST_PRINT_ERROR"
@@ -53,7 +56,13 @@ func TestPrintSystemError(t *testing.T) {
 		require.NoError(t, unix.Setrlimit(unix.RLIMIT_NOFILE, &none))
 		defer func() { require.NoError(t, unix.Setrlimit(unix.RLIMIT_NOFILE, &limit)) }()
 	}
-	_, err := s.Readers(t.Context())
+	ctx := t.Context()
+	if os.Getenv(timeout) != "" {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, 100*time.Millisecond)
+		defer cancel()
+	}
+	_, err := s.Readers(ctx)
 	fmt.Printf("error: %v\nhint: %s\n", err, card.Hint(err))
 }
 
@@ -79,6 +88,7 @@ func TestSystemErrors(t *testing.T) {
 		{"no service", nil, "", driver.NoService.Error(), ""},
 		{"user refused", func(net.Conn) {}, "", "access denied: pcscd at", "right to use pcscd"},
 		{"newer version", respondVersion(4, 7), "", "speaks protocol version 4.7, want 4.4 to 4.6", "Update this program"},
+		{"no response", func(c net.Conn) { _, _ = io.Copy(io.Discard, c) }, timeout + "=1", "context deadline exceeded", ""},
 		{"no free file", func(net.Conn) {}, noFiles + "=1", "too many open files", "ulimit -n"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

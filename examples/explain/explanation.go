@@ -46,10 +46,10 @@ func (e *explainer) explain(source string, der []byte, spec rules.KeySpec) (*exp
 		Subject:      cert.Subject(),
 		NotBefore:    cert.NotBefore(),
 		NotAfter:     cert.NotAfter(),
-		UPN:          list(names.UPNs),
-		RFC822:       list(names.Emails),
-		KeyUsage:     list(usage),
-		EKU:          list(purposes),
+		UPN:          nonNil(names.UPNs),
+		RFC822:       nonNil(names.Emails),
+		KeyUsage:     nonNil(usage),
+		EKU:          nonNil(purposes),
 		Tile:         cert.Title(e.policy),
 		Offered:      findings.Offered(),
 		Findings:     findings,
@@ -68,13 +68,13 @@ func (e *explainer) explain(source string, der []byte, spec rules.KeySpec) (*exp
 	}
 	if !x.Offered {
 		needed, ok := findings.PoliciesNeeded()
-		x.Needed, x.hopeless = list(needed), !ok
+		x.Needed, x.hopeless = nonNil(needed), !ok
 	}
 	return x, nil
 }
 
-// list returns s, or an empty slice for nil, so that JSON has [] instead of null.
-func list(s []string) []string {
+// nonNil returns s, or an empty slice for nil, so that JSON has [] instead of null.
+func nonNil(s []string) []string {
 	if s == nil {
 		return []string{}
 	}

@@ -1,12 +1,12 @@
 package main
 
 import (
-	"bytes"
-	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 
+	"github.com/smartlogon/smartlogon/card"
 	"github.com/smartlogon/smartlogon/enumerate/rules"
 )
 
@@ -21,20 +21,26 @@ var errUnreadable = errors.New("not all certificates could be read")
 func (e *explainer) files(names []string) error {
 	var result error
 	for _, name := range names {
-		certificates, err := readCertificates(name)
+		data, err := readFile(name)
 		if err != nil {
 			result = errUnreadable
 			e.out.problem(name, err, "")
+			continue
 		}
-		for i, der := range certificates {
+		n := 0
+		for der, err := range certificates(data) {
+			n++
 			source := name
-			if i > 0 {
-				source = fmt.Sprintf("%s (certificate %d)", name, i+1)
+			if n > 1 {
+				source = fmt.Sprintf("%s (certificate %d)", name, n)
 			}
-			x, err := e.explain(source, der, rules.KeySpec{})
+			var x *explanation
+			if err == nil {
+				x, err = e.explain(source, der, rules.KeySpec{})
+			}
 			if err != nil {
 				result = errUnreadable
-				e.out.problem(source, err, "")
+				e.out.problem(source, err, card.Hint(err))
 				continue
 			}
 			e.out.certificate(x)
@@ -43,35 +49,20 @@ func (e *explainer) files(names []string) error {
 	return result
 }
 
-// readCertificates reads the certificates in a PEM file, or the one in a DER file.
-func readCertificates(name string) ([][]byte, error) {
-	info, err := os.Stat(name)
+// readFile reads a file of at most maxFile bytes. The size is not known beforehand:
+// the file can be a pipe or a device.
+func readFile(name string) ([]byte, error) {
+	f, err := os.Open(name)
 	if err != nil {
 		return nil, err
 	}
-	if info.Size() > maxFile {
-		return nil, fmt.Errorf("file of %d bytes is too large for a certificate", info.Size())
-	}
-	data, err := os.ReadFile(name)
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
 	if err != nil {
 		return nil, err
 	}
-	if !bytes.Contains(data, []byte("-----BEGIN")) {
-		return [][]byte{data}, nil
+	if len(data) > maxFile {
+		return nil, fmt.Errorf("larger than %d MiB, the limit for a file of certificates", maxFile>>20)
 	}
-	var certificates [][]byte
-	for {
-		block, rest := pem.Decode(data)
-		if block == nil {
-			break
-		}
-		if block.Type == "CERTIFICATE" {
-			certificates = append(certificates, block.Bytes)
-		}
-		data = rest
-	}
-	if certificates == nil {
-		return nil, errors.New("no certificate in the PEM file")
-	}
-	return certificates, nil
+	return data, nil
 }

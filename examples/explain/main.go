@@ -1,7 +1,11 @@
 // Explain prints, for each certificate, whether Windows would offer it for sign-in,
 // which rules decide that, and which user name Windows would send.
 //
-//	explain [-json] [-at RFC3339] [-policy NAME=1,...] [FILE.pem|FILE.der ...]
+//	explain [-json] [-at RFC3339] [-policy NAME=1,...] [FILE ...]
+//
+// It reads certificates in PEM, DER and PKCS #7 files, also in bare base64 and UTF-16,
+// of at most 16 MiB each. Of other files, such as PKCS #12, it prints what they are
+// and how to get the certificate.
 //
 // Without files it reads the cards in this machine's readers. It also reports
 // faults of the PC/SC service, the readers and the cards, each with a remedy. It
@@ -13,33 +17,28 @@
 //
 // With -json each certificate is one object on a line of its own, and so is each
 // fault, with "source", "error" and, if there is one, "remedy". The exit status is
-// 1 if a file could not be read, and 0 otherwise, also if no certificate is offered.
+// 1 if a file or a part of it could not be read, 2 for invalid flags, and 0 otherwise,
+// also if no certificate is offered.
 package main
 
 import (
 	"context"
-	"errors"
 	"flag"
-	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"time"
 
 	"github.com/smartlogon/smartlogon/card"
 	"github.com/smartlogon/smartlogon/card/pcsc"
 	"github.com/smartlogon/smartlogon/enumerate/rules"
+	"github.com/smartlogon/smartlogon/examples/internal/cli"
 	"github.com/smartlogon/smartlogon/upn"
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	err := run(ctx, os.Args[1:], pcsc.System(nil), os.Stdout)
-	if err != nil && !errors.Is(err, flag.ErrHelp) {
-		fmt.Fprintln(os.Stderr, "explain:", err)
-		os.Exit(1)
-	}
+	cli.Main("explain", func(ctx context.Context) error {
+		return run(ctx, os.Args[1:], pcsc.System(nil), os.Stdout)
+	})
 }
 
 // run explains the files in args, or the cards of service. It closes service.
@@ -63,11 +62,11 @@ func run(ctx context.Context, args []string, service *card.Service, stdout io.Wr
 	flags.StringVar(&situation.CachedUPN, "cached-upn", "", "`UPN` of the user in Azure AD at the last sign-in (hybrid joined device)")
 	flags.IntVar((*int)(&situation.Revision), "revision", int(upn.Revision2022), "`year` of the revision of Microsoft's sign-in document: 2022 or 2025")
 	legacy := flags.Bool("legacy", false, "check the requirements of Windows before Vista")
-	if err := flags.Parse(args); err != nil {
+	if err := cli.ParseFiles(flags, args); err != nil {
 		return err
 	}
 	if _, err := situation.Matrix(upn.Names{}); err != nil {
-		return err
+		return cli.Usagef("%v", err)
 	}
 	e := explainer{policy: policy, at: at, situation: situation, out: textPrinter{stdout}}
 	if *legacy {

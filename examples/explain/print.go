@@ -1,12 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
 
 	"github.com/smartlogon/smartlogon/enumerate/rules"
+	"github.com/smartlogon/smartlogon/examples/internal/cli"
 	"github.com/smartlogon/smartlogon/upn"
 	"github.com/smartlogon/smartlogon/upn/mapping"
 )
@@ -33,25 +35,29 @@ func (p jsonPrinter) problem(source string, err error, remedy string) {
 }
 
 func (p jsonPrinter) print(v any) {
-	out := json.NewEncoder(p.w)
+	var text bytes.Buffer
+	out := json.NewEncoder(&text)
 	out.SetEscapeHTML(false)
 	out.Encode(v)
+	p.w.Write(cli.EscapeJSON(text.Bytes()))
 }
 
-// A textPrinter prints text for the user. Strings from certificates are quoted.
+// A textPrinter prints text for the user. Strings from certificates are quoted, and
+// everything is escaped: the names of readers, containers and files are untrusted.
 type textPrinter struct{ w io.Writer }
 
-func (p textPrinter) note(source, text string) { fmt.Fprintf(p.w, "%s: %s\n", source, text) }
+func (p textPrinter) note(source, text string) { p.line("%s: %s", source, text) }
 
 func (p textPrinter) problem(source string, err error, remedy string) {
-	fmt.Fprintf(p.w, "%s: %v\n", source, err)
+	p.line("%s: %s", source, cli.ErrorText(err))
 	if remedy != "" {
-		fmt.Fprintf(p.w, "    -> %s\n", remedy)
+		p.line("    -> %s", remedy)
 	}
 }
 
 func (p textPrinter) certificate(x *explanation) {
-	p.line("\n%s", x.Source)
+	p.line("")
+	p.line("%s", x.Source)
 	if x.Container != "" {
 		p.line("  container  %q", x.Container)
 	}
@@ -133,7 +139,9 @@ func strength(k mapping.Kind) string {
 	return "weak"
 }
 
-func (p textPrinter) line(format string, args ...any) { fmt.Fprintf(p.w, format+"\n", args...) }
+func (p textPrinter) line(format string, args ...any) {
+	fmt.Fprintln(p.w, cli.Escape(fmt.Sprintf(format, args...)))
+}
 
 func quoted(names []string) string {
 	parts := make([]string, len(names))

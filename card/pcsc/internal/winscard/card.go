@@ -211,8 +211,9 @@ func (k *card) retryOwnReset(f func() error) error {
 }
 
 func (k *card) Begin(ctx context.Context) error {
+	ended := ctx.Err()
 	err := k.call(ctx, true, func() error { return k.retryOwnReset(k.handle.Begin) }, func() { k.handle.End(false) })
-	if err != nil && errors.Is(err, ctx.Err()) { // PC/SC does not say what it waits for
+	if err != nil && ended == nil && errors.Is(err, ctx.Err()) { // PC/SC does not say what it waits for
 		err = fmt.Errorf("%w: %w", driver.SharingViolation, err)
 	}
 	return err

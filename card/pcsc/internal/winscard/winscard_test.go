@@ -300,7 +300,7 @@ func TestCloseWithResetWaitsForTransaction(t *testing.T) {
 	require.NoError(t, other.Begin(t.Context()))
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 	defer cancel()
-	require.Equal(t, context.DeadlineExceeded, k.Begin(ctx))
+	require.ErrorIs(t, k.Begin(ctx), context.DeadlineExceeded)
 	require.NoError(t, k.Close(true))
 	_, err = other.Transmit([]byte{0, 1, 0, 0})
 	assert.NoError(t, err, "the card is reset during the transaction")

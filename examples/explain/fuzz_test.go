@@ -1,0 +1,41 @@
+package main
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// FuzzCertificates checks that every file yields at least one result, that no result is
+// larger than the file, and that the certificates in a PEM bundle read as the same
+// certificates again.
+func FuzzCertificates(f *testing.F) {
+	readable, _, _ := readableFiles()
+	for _, file := range readable {
+		f.Add(file)
+	}
+	for _, files := range otherFiles(f) {
+		for _, file := range files {
+			f.Add(file)
+		}
+	}
+	f.Fuzz(func(t *testing.T, file []byte) {
+		ders, errs := decode(file)
+		require.NotZero(t, len(ders)+len(errs))
+		require.LessOrEqual(t, len(ders)+len(errs), len(file)/2+1)
+		var bundle bytes.Buffer
+		for _, der := range ders {
+			require.NotEmpty(t, der)
+			require.LessOrEqual(t, len(der), len(file))
+			bundle.Write(pemOf("CERTIFICATE", der))
+		}
+		if ders == nil {
+			return
+		}
+		again, errs := decode(bundle.Bytes())
+		assert.Empty(t, errs)
+		assert.Equal(t, ders, again)
+	})
+}

@@ -86,10 +86,8 @@ func pkcs12Of() []byte {
 	return b.BytesOrPanic()
 }
 
-// readableFiles returns files that contain the certificates of alice and of bob, in
-// this order.
-func readableFiles() (files map[string][]byte, alice, bob []byte) {
-	alice, bob = certificateOf("alice"), certificateOf("bob")
+// readableFiles returns files that contain two certificates in this order.
+func readableFiles(alice, bob []byte) map[string][]byte {
 	a, b := pemOf("CERTIFICATE", alice), pemOf("CERTIFICATE", bob)
 	both := append(bytes.Clone(a), b...)
 	key := pemOf("PRIVATE KEY", []byte{0x30, 0})
@@ -114,7 +112,7 @@ func readableFiles() (files map[string][]byte, alice, bob []byte) {
 		"indented with tabs":                    append([]byte("\t"), replace("\n", "\n\t")...),
 		"joined without a break":                append(bytes.TrimSpace(a), b...),
 		"text before and between":               bytes.Join([][]byte{[]byte("Bag Attributes\n    key: 01\n"), a, []byte("---\nsubject=bob\n"), b}, nil),
-		"headers":                               replace("CERTIFICATE-----\nMII", "CERTIFICATE-----\nA: b\nC: d\n\nMII"),
+		"headers":                               replace("-----BEGIN CERTIFICATE-----\n", "-----BEGIN CERTIFICATE-----\nA: b\nC: d\n\n"),
 		"without padding":                       replace("=", ""),
 		"beside a key":                          bytes.Join([][]byte{key, a, key, b}, nil),
 		"PKCS #7":                               pkcs7Of(alice, bob),
@@ -122,7 +120,7 @@ func readableFiles() (files map[string][]byte, alice, bob []byte) {
 		"PKCS #7 in base64":                     []byte(base64.StdEncoding.EncodeToString(pkcs7Of(alice, bob)) + "\n"),
 		"PKCS #7 with an attribute certificate": pkcs7Of(alice, []byte{0xA1, 0x00}, bob),
 		"PKCS #7 with a line feed":              append(pkcs7Of(alice, bob), '\n'),
-	}, alice, bob
+	}
 }
 
 // decode returns what certificates yields.
@@ -138,8 +136,8 @@ func decode(file []byte) (ders [][]byte, errs []error) {
 }
 
 func TestReadableFiles(t *testing.T) {
-	files, alice, bob := readableFiles()
-	for name, file := range files {
+	alice, bob := certificateOf("alice"), certificateOf("bob")
+	for name, file := range readableFiles(alice, bob) {
 		ders, errs := decode(file)
 		assert.Empty(t, errs, name)
 		assert.Equal(t, [][]byte{alice, bob}, ders, name)

@@ -12,6 +12,7 @@ import (
 	"github.com/smartlogon/smartlogon/card"
 	"github.com/smartlogon/smartlogon/card/cardtest"
 	"github.com/smartlogon/smartlogon/enumerate/rules"
+	"github.com/smartlogon/smartlogon/examples/internal/cli"
 	"github.com/smartlogon/smartlogon/internal/leak"
 	"github.com/smartlogon/smartlogon/upn"
 	"github.com/stretchr/testify/assert"
@@ -278,8 +279,47 @@ func TestPEMBundle(t *testing.T) {
 }
 
 func TestInvalidFlags(t *testing.T) {
-	for _, args := range [][]string{{"-policy", "Nonsense=1"}, {"-at", "yesterday"}, {"-no-such-flag"}} {
+	var usage *cli.UsageError
+	for _, args := range [][]string{
+		{"-policy", "Nonsense=1"}, {"-at", "yesterday"}, {"-no-such-flag"}, {"-revision", "1999"}, {"-ad-upn", "alice"},
+	} {
 		_, err := explain(t, args...)
-		assert.Error(t, err, "%v", args)
+		assert.ErrorAs(t, err, &usage, "%v", args)
 	}
+}
+
+// A USB device chooses the name of its reader, and a card the names on it.
+func TestOutputIsEscaped(t *testing.T) {
+	const name = "Reader\x1b[2J\u009b31m"
+	_, der := cardtest.TestCA().Issue(cardtest.Leaf{UPNs: []string{"alice\x1b[2J@example.com"}})
+	for _, c := range []*cardtest.Card{
+		nil,
+		cardtest.PIV().Put("9A", nil, der),
+		cardtest.TPM().Put("kxc00", nil, der),
+		cardtest.TPM(cardtest.TriesLeft(1)).Put("kxc00", nil, der),
+		cardtest.PIV(cardtest.NoPIV),
+	} {
+		readers := cardtest.NewReaders()
+		readers.Add(name)
+		if c != nil {
+			readers.Insert(name, c)
+		}
+		for _, args := range [][]string{nil, {"-json"}} {
+			out, err := explainOn(t, readers.Service(), args...)
+			require.NoError(t, err)
+			assert.NotContains(t, out, "\x1b")
+			assert.NotContains(t, out, "\u009b")
+			if args == nil {
+				assert.Contains(t, out, `Reader\x1b[2J\u009b31m: `)
+			} else {
+				assert.NotEmpty(t, objects(t, out))
+				assert.Regexp(t, `Reader(\\u001b|\\\\x1b)\[2J(\\u009b|\\\\u009b)31m`, out) // in a name or in a quoted error
+			}
+		}
+		readers.Close()
+	}
+	file := filepath.Join(t.TempDir(), "\x1b[2J.pem")
+	out, err := explain(t, file)
+	assert.ErrorIs(t, err, errUnreadable)
+	assert.NotContains(t, out, "\x1b")
 }

@@ -14,12 +14,10 @@ import (
 	"cmp"
 	"context"
 	"crypto/x509"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 
 	"github.com/smartlogon/smartlogon/card"
 	"github.com/smartlogon/smartlogon/card/cardtest"
@@ -28,20 +26,14 @@ import (
 	"github.com/smartlogon/smartlogon/enumerate"
 	"github.com/smartlogon/smartlogon/enumerate/challenge"
 	"github.com/smartlogon/smartlogon/enumerate/rules"
+	"github.com/smartlogon/smartlogon/examples/internal/cli"
 	"github.com/smartlogon/smartlogon/upn"
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	err := run(ctx, os.Args[1:], os.Stdin, os.Stdout)
-	if err != nil && !errors.Is(err, flag.ErrHelp) {
-		fmt.Fprintln(os.Stderr, "signin:", err)
-		if hint := card.Hint(err); hint != "" {
-			fmt.Fprintln(os.Stderr, hint)
-		}
-		os.Exit(1)
-	}
+	cli.Main("signin", func(ctx context.Context) error {
+		return run(ctx, os.Args[1:], os.Stdin, os.Stdout)
+	})
 }
 
 // options holds the values of the flags.
@@ -56,11 +48,17 @@ func parse(args []string) (o options, err error) {
 	flags := flag.NewFlagSet("signin", flag.ContinueOnError)
 	flags.BoolVar(&o.system, "pcsc", false, "use this machine's readers instead of a software card")
 	flags.BoolVar(&o.json, "json", false, "print JSON")
-	flags.StringVar(&o.reader, "reader", "", "use only the card in the reader of this `name`")
+	flags.StringVar(&o.reader, "reader", "", "use only the card in the reader of this `name`; needs -pcsc")
 	flags.StringVar(&o.hint, "hint", "", "user `name` hint, sent in place of the certificate's name")
 	flags.StringVar(&o.roots, "roots", "", "PEM `file` with the certificates of the trusted authorities")
 	flags.StringVar(&o.pinVariable, "pin-env", "", "read the PIN from this environment `variable`")
-	return o, flags.Parse(args)
+	if err := cli.Parse(flags, args); err != nil {
+		return o, err
+	}
+	if o.reader != "" && !o.system {
+		return o, cli.Usagef("-reader needs -pcsc")
+	}
+	return o, nil
 }
 
 func run(ctx context.Context, args []string, stdin *os.File, stdout io.Writer) error {

@@ -4,12 +4,17 @@ import (
 	"bytes"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"testing"
 
 	"github.com/smartlogon/smartlogon/card/cardtest"
 	"github.com/smartlogon/smartlogon/card/prompt"
+	"github.com/smartlogon/smartlogon/enumerate"
+	"github.com/smartlogon/smartlogon/enumerate/rules"
+	"github.com/smartlogon/smartlogon/examples/internal/cli"
 	"github.com/smartlogon/smartlogon/internal/leak"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -92,12 +97,47 @@ func TestRoots(t *testing.T) {
 	assert.ErrorIs(t, err, os.ErrNotExist)
 }
 
-func TestReaderWithoutCertificate(t *testing.T) {
-	_, err := signin(t, "-reader", "another")
+func TestChooseReader(t *testing.T) {
+	one, two := &enumerate.Credential{Reader: "one"}, &enumerate.Credential{Reader: "two"}
+	list := []*enumerate.Credential{one, two}
+	c, err := choose(list, "", nil)
+	require.NoError(t, err)
+	assert.Same(t, one, c)
+	c, err = choose(list, "two", nil)
+	require.NoError(t, err)
+	assert.Same(t, two, c)
+	_, err = choose(list, "another", nil)
 	assert.ErrorContains(t, err, "no certificate to sign in with")
+	_, err = choose(list, "another", io.EOF)
+	assert.Equal(t, io.EOF, err)
 }
 
-func TestUnknownFlag(t *testing.T) {
-	_, err := signin(t, "-no-such-flag")
-	assert.Error(t, err)
+func TestInvalidArguments(t *testing.T) {
+	var usage *cli.UsageError
+	for _, args := range [][]string{
+		{"-no-such-flag"},
+		{"argument"},
+		{"-reader", "Software Reader 00"}, // without -pcsc
+	} {
+		_, err := signin(t, args...)
+		assert.ErrorAs(t, err, &usage, "%v", args)
+	}
+}
+
+// Names in readers, on cards and in certificates are untrusted.
+func TestOutputIsEscaped(t *testing.T) {
+	const hostile = "\x1b[2J\u202e"
+	r := &report{
+		Tiles:    []tile{{Title: hostile, Issuer: hostile, Reader: hostile, Container: hostile}},
+		Name:     hostile,
+		Source:   "upn",
+		Sentence: "A sentence.",
+	}
+	for _, asJSON := range []bool{false, true} {
+		var out bytes.Buffer
+		require.NoError(t, r.print(&out, asJSON))
+		assert.NotContains(t, out.String(), "\x1b")
+		assert.NotContains(t, out.String(), "\u202e")
+	}
+	assert.Equal(t, `one \x1b; two`, newReport(nil, nil, errors.Join(errors.New("one \x1b"), errors.New("two")), rules.Policy{}).Unread)
 }

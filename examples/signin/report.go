@@ -1,12 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
 
 	"github.com/smartlogon/smartlogon/enumerate"
 	"github.com/smartlogon/smartlogon/enumerate/rules"
+	"github.com/smartlogon/smartlogon/examples/internal/cli"
 )
 
 // A report is the result of the program, printed as text or as JSON.
@@ -44,17 +46,22 @@ func newReport(credentials []*enumerate.Credential, chosen *enumerate.Credential
 		}
 	}
 	if listErr != nil {
-		r.Unread = listErr.Error()
+		r.Unread = cli.ErrorText(listErr)
 	}
 	return r
 }
 
 func (r *report) print(w io.Writer, asJSON bool) error {
 	if asJSON {
-		out := json.NewEncoder(w)
+		var text bytes.Buffer
+		out := json.NewEncoder(&text)
 		out.SetEscapeHTML(false)
 		out.SetIndent("", "  ")
-		return out.Encode(r)
+		if err := out.Encode(r); err != nil {
+			return err
+		}
+		_, err := w.Write(cli.EscapeJSON(text.Bytes()))
+		return err
 	}
 	fmt.Fprintln(w, "Credentials offered for sign-in:")
 	for i, t := range r.Tiles {
@@ -62,7 +69,8 @@ func (r *report) print(w io.Writer, asJSON bool) error {
 		if i == r.Chosen {
 			mark = "*"
 		}
-		fmt.Fprintf(w, "%s %s\n    issued by %q\n    in %q, container %s\n", mark, printable(t.Title), t.Issuer, t.Reader, t.Container)
+		fmt.Fprintf(w, "%s %s\n    issued by %q\n    in %q, container %s\n",
+			mark, cli.Escape(t.Title), t.Issuer, t.Reader, cli.Escape(t.Container))
 	}
 	if r.Unread != "" {
 		fmt.Fprintf(w, "Not readable: %s\n", r.Unread)
@@ -76,15 +84,6 @@ func (r *report) print(w io.Writer, asJSON bool) error {
 	for _, check := range r.NotChecked {
 		fmt.Fprintf(w, "Not checked: %s.\n", check)
 	}
-	fmt.Fprintf(w, "Name to send: %s\nSource: %s (%s)\n", printable(r.Name), r.Source, r.Sentence)
+	fmt.Fprintf(w, "Name to send: %s\nSource: %s (%s)\n", cli.Escape(r.Name), r.Source, r.Sentence)
 	return nil
-}
-
-// printable quotes a name from a card or a certificate if it contains characters
-// that a terminal could interpret.
-func printable(s string) string {
-	if q := fmt.Sprintf("%q", s); q != `"`+s+`"` {
-		return q
-	}
-	return s
 }

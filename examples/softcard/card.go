@@ -1,12 +1,12 @@
 package main
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
 
 	"github.com/smartlogon/smartlogon/card/cardtest"
+	"github.com/smartlogon/smartlogon/examples/internal/cli"
 )
 
 // constructors has the kinds of card for -app.
@@ -31,7 +31,7 @@ func kinds() []string {
 func newCard(kind, dir string) (*cardtest.Card, error) {
 	if dir != "" {
 		if kind != "piv" {
-			return nil, fmt.Errorf("-dir is for -app piv, not %q", kind)
+			return nil, cli.Usagef("-dir is for -app piv, not %q", kind)
 		}
 		return cardtest.Load(dir)
 	}
@@ -41,7 +41,7 @@ func newCard(kind, dir string) (*cardtest.Card, error) {
 	if create, ok := constructors[kind]; ok {
 		return create(), nil
 	}
-	return nil, fmt.Errorf("-app %q is not one of %s", kind, strings.Join(kinds(), ", "))
+	return nil, cli.Usagef("-app %q is not one of %s", kind, strings.Join(kinds(), ", "))
 }
 
 // yubiKey returns a YubiKey of a firmware version, in factory state.
@@ -49,7 +49,7 @@ func yubiKey(version string) (c *cardtest.Card, err error) {
 	defer func() {
 		// cardtest panics on an invalid version.
 		if reason := recover(); reason != nil {
-			err = fmt.Errorf("-app yubikey-%s: %v", version, reason)
+			err = cli.Usagef("-app yubikey-%s: %v", version, reason)
 		}
 	}()
 	return cardtest.YubiKey(version), nil

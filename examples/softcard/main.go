@@ -1,7 +1,7 @@
 // Softcard serves a software smart card to any PC/SC program until it is
 // interrupted.
 //
-//	softcard [-app piv] [-dir CARDFOLDER] [-reader NAME] [-socket PATH] [-vpcd HOST:PORT] [-trace]
+//	softcard [-app KIND] [-dir FOLDER] [-reader NAME] [-socket PATH] [-vpcd HOST:PORT] [-trace]
 //
 // It listens on a Unix socket, and speaks the protocol of pcscd. Its first line of
 // output is the shell command that makes programs connect to it:
@@ -35,21 +35,17 @@ import (
 	"io"
 	"net"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"strings"
 
 	"github.com/smartlogon/smartlogon/card/cardtest"
+	"github.com/smartlogon/smartlogon/examples/internal/cli"
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, terminate)
-	defer stop()
-	err := run(ctx, os.Args[1:], os.Stdout)
-	if err != nil && !errors.Is(err, flag.ErrHelp) {
-		fmt.Fprintln(os.Stderr, "softcard:", err)
-		os.Exit(1)
-	}
+	cli.Main("softcard", func(ctx context.Context) error {
+		return run(ctx, os.Args[1:], os.Stdout)
+	}, terminate)
 }
 
 func run(ctx context.Context, args []string, stdout io.Writer) error {
@@ -60,8 +56,11 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	socket := flags.String("socket", "", "`path` of the socket; by default in a new folder")
 	vpcd := flags.String("vpcd", "", "`address` of a virtual reader of vsmartcard, usually 127.0.0.1:35963")
 	trace := flags.Bool("trace", false, "print each command and response with its meaning; PINs and keys are masked")
-	if err := flags.Parse(args); err != nil {
+	if err := cli.Parse(flags, args); err != nil {
 		return err
+	}
+	if *vpcd != "" && *socket == "" && (*reader != "" || *trace) {
+		return cli.Usagef("-reader and -trace have no effect with -vpcd alone; add -socket")
 	}
 	card, err := newCard(*app, *dir)
 	if err != nil {

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -15,6 +16,7 @@ import (
 	"github.com/smartlogon/smartlogon/card/cardtest"
 	"github.com/smartlogon/smartlogon/card/pcsc"
 	"github.com/smartlogon/smartlogon/enumerate"
+	"github.com/smartlogon/smartlogon/examples/internal/cli"
 	"github.com/smartlogon/smartlogon/internal/leak"
 	"github.com/smartlogon/smartlogon/internal/vectors"
 	"github.com/stretchr/testify/assert"
@@ -196,16 +198,26 @@ func TestVPCDFlag(t *testing.T) {
 }
 
 func TestInvalidArguments(t *testing.T) {
+	var usage *cli.UsageError
 	for _, args := range [][]string{
 		{"-app", "credit card"},
 		{"-app", "yubikey-new"},
 		{"-app", "yubikey", "-dir", "."},
 		{"-app", "tpm", "-dir", "."},
-		{"-dir", "testdata/not-there"},
-		{"-vpcd", "nowhere"},
+		{"-vpcd", "127.0.0.1:1", "-trace"},
+		{"-vpcd", "127.0.0.1:1", "-reader", "My Reader"},
 		{"-no-such-flag"},
+		{"argument"},
 	} {
-		assert.Error(t, run(t.Context(), args, io.Discard), "%v", args)
+		assert.ErrorAs(t, run(t.Context(), args, io.Discard), &usage, "%v", args)
+	}
+	for _, args := range [][]string{
+		{"-dir", "testdata/missing"},
+		{"-vpcd", "nowhere"},
+	} {
+		err := run(t.Context(), args, io.Discard)
+		assert.Error(t, err, "%v", args)
+		assert.False(t, errors.As(err, &usage), "%v", args)
 	}
 }
 

@@ -10,27 +10,22 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 
 	"github.com/smartlogon/smartlogon/card"
 	"github.com/smartlogon/smartlogon/card/pcsc"
 	"github.com/smartlogon/smartlogon/enumerate"
 	"github.com/smartlogon/smartlogon/enumerate/rules"
+	"github.com/smartlogon/smartlogon/examples/internal/cli"
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	err := run(ctx, os.Args[1:], pcsc.System(nil), os.Stdout)
-	if err != nil && !errors.Is(err, flag.ErrHelp) {
-		fmt.Fprintln(os.Stderr, "watch:", err)
-		os.Exit(1)
-	}
+	cli.Main("watch", func(ctx context.Context) error {
+		return run(ctx, os.Args[1:], pcsc.System(nil), os.Stdout)
+	})
 }
 
 // run watches the readers of service until ctx ends, and closes service.
@@ -38,7 +33,7 @@ func run(ctx context.Context, args []string, service *card.Service, stdout io.Wr
 	defer service.Close()
 	flags := flag.NewFlagSet("watch", flag.ContinueOnError)
 	readers := flags.Bool("readers", false, "print readers and cards instead of credentials")
-	if err := flags.Parse(args); err != nil {
+	if err := cli.Parse(flags, args); err != nil {
 		return err
 	}
 	out := printer{stdout}
@@ -88,10 +83,13 @@ func watchCredentials(ctx context.Context, finder *enumerate.Finder, out printer
 
 type printer struct{ io.Writer }
 
-func (p printer) line(format string, args ...any) { fmt.Fprintf(p, format+"\n", args...) }
+// line prints a line. Names in readers and on cards are untrusted, so it is escaped.
+func (p printer) line(format string, args ...any) {
+	fmt.Fprintln(p, cli.Escape(fmt.Sprintf(format, args...)))
+}
 
 func (p printer) problem(err error) {
-	p.line("! %v", err)
+	p.line("! %s", cli.ErrorText(err))
 	if hint := card.Hint(err); hint != "" {
 		p.line("  %s", hint)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/smartlogon/smartlogon/card"
 	"github.com/smartlogon/smartlogon/card/cardtest"
+	"github.com/smartlogon/smartlogon/examples/internal/cli"
 	"github.com/smartlogon/smartlogon/internal/leak"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -36,6 +37,36 @@ func start(t *testing.T, readers *cardtest.Readers, args ...string) (next func()
 		assert.False(t, lines.Scan(), "%q", lines.Text())
 		assert.NoError(t, <-done)
 	}
+}
+
+func TestInvalidArguments(t *testing.T) {
+	var usage *cli.UsageError
+	for _, args := range [][]string{{"argument"}, {"-no-such-flag"}} {
+		err := run(t.Context(), args, cardtest.NewService(), io.Discard)
+		assert.ErrorAs(t, err, &usage, "%v", args)
+	}
+}
+
+// A USB device chooses the name of its reader.
+func TestOutputIsEscaped(t *testing.T) {
+	readers := cardtest.NewReaders()
+	readers.Add("\x1b[2J")
+	defer readers.Close()
+	next, interrupt := start(t, readers, "-readers")
+	assert.Equal(t, `"\x1b[2J": reader added`, next())
+	interrupt()
+	readers.Insert("\x1b[2J", cardtest.TPM().Put("kxc00", nil, certificate(t)))
+	next, interrupt = start(t, readers)
+	line := next()
+	assert.Contains(t, line, `in "\x1b[2J"`)
+	assert.NotContains(t, line, "\x1b")
+	interrupt()
+}
+
+func certificate(t *testing.T) []byte {
+	t.Helper()
+	_, der := cardtest.TestCA().Issue(cardtest.Leaf{UPNs: []string{"alice\x1b[2J@example.com"}})
+	return der
 }
 
 const first, second = "Software Reader 00", "Software Reader 01"

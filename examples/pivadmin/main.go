@@ -5,10 +5,11 @@
 //	pivadmin                        # a software card
 //	pivadmin -pcsc -reader "NAME"   # the card in a reader of this machine
 //
-// It replaces the key and the certificate in slot 9A. The management key is read,
-// in hexadecimal, from the variable that -key-env names; the default is the factory
-// setting of most cards. The certificate is for tests only: the private key of the
-// authority that issues it is public.
+// It writes to slot 9A, and refuses a card on which that slot is in use unless
+// -overwrite is set. The management key is read, in hexadecimal, from the variable
+// that -key-env names; the default is the factory setting of most cards. The
+// certificate is for tests only: the private key of the authority that issues it is
+// public.
 package main
 
 import (
@@ -22,59 +23,80 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"time"
 
 	"github.com/smartlogon/smartlogon/card"
 	"github.com/smartlogon/smartlogon/card/cardtest"
 	"github.com/smartlogon/smartlogon/card/pcsc"
 	"github.com/smartlogon/smartlogon/enumerate"
+	"github.com/smartlogon/smartlogon/examples/internal/cli"
 	"github.com/smartlogon/smartlogon/piv"
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	err := run(ctx, os.Args[1:], os.Stdout)
-	if err != nil && !errors.Is(err, flag.ErrHelp) {
-		fmt.Fprintln(os.Stderr, "pivadmin:", err)
-		if hint := card.Hint(err); hint != "" {
-			fmt.Fprintln(os.Stderr, hint)
-		}
-		os.Exit(1)
+	cli.Main("pivadmin", func(ctx context.Context) error {
+		return run(ctx, os.Args[1:], os.Stdout)
+	})
+}
+
+// options holds the values of the flags.
+type options struct {
+	system, overwrite bool
+	reader, user      string
+	keyVariable       string
+}
+
+func parse(args []string) (o options, err error) {
+	flags := flag.NewFlagSet("pivadmin", flag.ContinueOnError)
+	flags.BoolVar(&o.system, "pcsc", false, "use this machine's readers instead of a software card; needs -reader")
+	flags.StringVar(&o.reader, "reader", "", "`name` of the reader with the card; needs -pcsc")
+	flags.BoolVar(&o.overwrite, "overwrite", false, "overwrite the key and the certificate in slot 9A; needs -pcsc")
+	flags.StringVar(&o.user, "upn", "alice@example.com", "user principal `name` in the certificate")
+	flags.StringVar(&o.keyVariable, "key-env", "", "read the management key, hexadecimal, from this environment `variable`")
+	if err := cli.Parse(flags, args); err != nil {
+		return o, err
 	}
+	switch {
+	case o.system && o.reader == "":
+		return o, cli.Usagef("-pcsc needs -reader (the program explain lists readers)")
+	case o.reader != "" && !o.system:
+		return o, cli.Usagef("-reader needs -pcsc")
+	case o.overwrite && !o.system:
+		return o, cli.Usagef("-overwrite needs -pcsc: the software card is empty")
+	}
+	return o, nil
 }
 
 func run(ctx context.Context, args []string, stdout io.Writer) error {
-	flags := flag.NewFlagSet("pivadmin", flag.ContinueOnError)
-	system := flags.Bool("pcsc", false, "use this machine's readers instead of a software card")
-	reader := flags.String("reader", "", "`name` of the reader with the card; required with -pcsc")
-	user := flags.String("upn", "alice@example.com", "user principal `name` in the certificate")
-	keyEnv := flags.String("key-env", "", "read the management key, hexadecimal, from this environment `variable`")
-	if err := flags.Parse(args); err != nil {
-		return err
-	}
-
-	// 1. The card. A reader of this machine has to be named, so that the program
-	// does not write to a card by accident.
-	service := cardtest.NewService(cardtest.PIV())
-	name := "Software Reader 00"
-	if *system {
-		service.Close()
-		service, name = pcsc.System(nil), *reader
-		if name == "" {
-			return errors.New("-pcsc needs -reader (the program explain lists readers)")
-		}
-	}
-	defer service.Close()
-	c, err := service.Card(ctx, name)
+	o, err := parse(args)
 	if err != nil {
 		return err
+	}
+	if o.system {
+		return prepare(ctx, pcsc.System(nil), o, stdout)
+	}
+	o.reader = "Software Reader 00"
+	return prepare(ctx, cardtest.NewService(cardtest.PIV()), o, stdout)
+}
+
+// prepare prepares the card in a reader of service, and closes service.
+func prepare(ctx context.Context, service *card.Service, o options, stdout io.Writer) error {
+	defer service.Close()
+
+	// 1. The card. What is in slot 9A would be lost.
+	c, err := service.Card(ctx, o.reader)
+	if err != nil {
+		return err
+	}
+	if !o.overwrite {
+		if err := checkEmpty(ctx, piv.New(c)); err != nil {
+			return err
+		}
 	}
 
 	// 2. The management key. Each call authenticates with it; Check fails on a
 	// wrong key before anything is written.
-	key, err := managementKey(*keyEnv)
+	key, err := managementKey(o.keyVariable)
 	if err != nil {
 		return err
 	}
@@ -83,7 +105,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	if err := admin.Check(ctx); err != nil {
 		return err
 	}
-	fmt.Fprintf(stdout, "Card in %q: management key accepted.\n", name)
+	fmt.Fprintf(stdout, "Card in %q: management key accepted.\n", o.reader)
 
 	// 3. A key pair, generated on the card. The private key cannot be exported.
 	public, err := admin.Generate(ctx, piv.Authentication, piv.RSA2048, nil)
@@ -93,11 +115,11 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	fmt.Fprintln(stdout, "Generated an RSA-2048 key in slot 9A.")
 
 	// 4. A certificate for the key, with what Windows requires for sign-in.
-	_, certificate := cardtest.TestCA().Issue(cardtest.Leaf{Key: publicKey{public: public}, UPNs: []string{*user}})
+	_, certificate := cardtest.TestCA().Issue(cardtest.Leaf{Key: publicKey{public: public}, UPNs: []string{o.user}})
 	if err := admin.PutCertificate(ctx, piv.Authentication, certificate); err != nil {
 		return err
 	}
-	fmt.Fprintf(stdout, "Stored a certificate of %d bytes for %q.\n", len(certificate), *user)
+	fmt.Fprintf(stdout, "Stored a certificate of %d bytes for %q.\n", len(certificate), o.user)
 
 	// 5. The card's identifier (CHUID). Windows caches cards by it, so an existing
 	// one is kept.
@@ -106,7 +128,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	}
 
 	// 6. The credentials on the card, judged by Windows' rules.
-	return show(ctx, service, name, stdout)
+	return show(ctx, service, o.reader, stdout)
 }
 
 // managementKey reads the management key from a variable; without one it returns
@@ -152,7 +174,7 @@ func show(ctx context.Context, service *card.Service, reader string, stdout io.W
 			return err
 		}
 		if c.Reader == reader {
-			fmt.Fprintf(stdout, "%s: tile %q, offered: %t\n", c.Container, c.Title(), c.Findings.Offered())
+			fmt.Fprintf(stdout, "%s: tile %q, offered: %t\n", cli.Escape(c.Container), c.Title(), c.Findings.Offered())
 		}
 	}
 	return nil

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/smartlogon/smartlogon/card"
+	"github.com/smartlogon/smartlogon/card/cardtest"
+	"github.com/smartlogon/smartlogon/examples/internal/cli"
 	"github.com/smartlogon/smartlogon/internal/leak"
 	"github.com/smartlogon/smartlogon/piv"
 	"github.com/stretchr/testify/assert"
@@ -35,8 +37,57 @@ func TestWrongManagementKey(t *testing.T) {
 	assert.Empty(t, out.String())
 }
 
-func TestReaderIsRequired(t *testing.T) {
-	assert.ErrorContains(t, run(t.Context(), []string{"-pcsc"}, new(bytes.Buffer)), "-reader")
+func TestInvalidArguments(t *testing.T) {
+	var usage *cli.UsageError
+	for _, args := range [][]string{
+		{"-pcsc"},                         // without -reader
+		{"-reader", "Software Reader 00"}, // without -pcsc
+		{"-overwrite"},                    // without -pcsc
+		{"-no-such-flag"},
+		{"argument"},
+	} {
+		err := run(t.Context(), args, new(bytes.Buffer))
+		assert.ErrorAs(t, err, &usage, "%v", args)
+	}
+}
+
+const reader = "Software Reader 00"
+
+func TestOccupiedSlot(t *testing.T) {
+	_, der := cardtest.TestCA().Issue(cardtest.Leaf{UPNs: []string{"boss\x1b[2J@example.com"}})
+	keyOnly := cardtest.YubiKey("5.4.3")
+	for name, test := range map[string]struct {
+		card *cardtest.Card
+		err  string
+	}{
+		"key and certificate":     {cardtest.Logon("boss@example.com"), `slot 9A holds the certificate of "boss@example.com"`},
+		"certificate without key": {cardtest.PIV().Put("9A", nil, der), `slot 9A holds the certificate of "CN=boss\\1B[2J"`},
+		"malformed certificate":   {cardtest.PIV().Put("9A", nil, []byte{0x30, 0}), "slot 9A holds a malformed certificate"},
+		"key without certificate": {keyOnly.Put("9A", cardtest.Key(cardtest.P256, 0), nil), "slot 9A holds a key without a certificate"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var out bytes.Buffer
+			o := options{system: true, reader: reader, user: "alice@example.com"}
+			err := prepare(t.Context(), cardtest.NewService(test.card), o, &out)
+			assert.ErrorContains(t, err, test.err)
+			assert.Contains(t, card.Hint(err), "-overwrite")
+			assert.Empty(t, out.String())
+			assert.Zero(t, test.card.Writes())
+
+			o.overwrite = true
+			require.NoError(t, prepare(t.Context(), cardtest.NewService(test.card), o, &out))
+			assert.Contains(t, out.String(), "9A: tile \"alice@example.com\", offered: true\n")
+			assert.NotZero(t, test.card.Writes())
+		})
+	}
+}
+
+func TestEmptyYubiKey(t *testing.T) {
+	for _, firmware := range []string{"4.3.5", "5.2.7", "5.4.3"} { // without and with metadata
+		var out bytes.Buffer
+		o := options{system: true, reader: reader, user: "alice@example.com"}
+		require.NoError(t, prepare(t.Context(), cardtest.NewService(cardtest.YubiKey(firmware)), o, &out), firmware)
+	}
 }
 
 func TestNoKeyInVariable(t *testing.T) {

@@ -3,8 +3,9 @@
 // Yubikey prepares a YubiKey for signing in to Windows with piv-go, and then signs
 // in with it through this module.
 //
-//	yubikey -soft        # a software YubiKey
-//	yubikey -overwrite   # the connected YubiKey; slot 9A is overwritten
+//	yubikey -soft                       # a software YubiKey
+//	yubikey -overwrite                  # the connected YubiKey; slot 9A is overwritten
+//	yubikey -overwrite -reader "NAME"   # the YubiKey in this reader, if there are several
 //
 // It generates a key in slot 9A, verifies the YubiKey's attestation of the key,
 // creates a certificate request, has a test authority issue a certificate, and
@@ -18,13 +19,10 @@ import (
 	"crypto"
 	"crypto/rand"
 	"crypto/x509"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
-	"strings"
 
 	pivgo "github.com/go-piv/piv-go/v2/piv"
 	"github.com/smartlogon/smartlogon/card"
@@ -32,6 +30,7 @@ import (
 	"github.com/smartlogon/smartlogon/card/prompt"
 	"github.com/smartlogon/smartlogon/enumerate"
 	"github.com/smartlogon/smartlogon/enumerate/challenge"
+	"github.com/smartlogon/smartlogon/examples/internal/cli"
 	"github.com/smartlogon/smartlogon/upn"
 )
 
@@ -41,27 +40,24 @@ const (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	err := run(ctx, os.Args[1:], os.Stdout)
-	if err != nil && !errors.Is(err, flag.ErrHelp) {
-		fmt.Fprintln(os.Stderr, "yubikey:", err)
-		if hint := card.Hint(err); hint != "" {
-			fmt.Fprintln(os.Stderr, hint)
-		}
-		os.Exit(1)
-	}
+	cli.Main("yubikey", func(ctx context.Context) error {
+		return run(ctx, os.Args[1:], os.Stdout)
+	})
 }
 
 func run(ctx context.Context, args []string, stdout io.Writer) error {
 	flags := flag.NewFlagSet("yubikey", flag.ContinueOnError)
 	soft := flags.Bool("soft", false, "use a software YubiKey")
 	overwrite := flags.Bool("overwrite", false, "overwrite the key and the certificate in slot 9A of the connected YubiKey")
-	if err := flags.Parse(args); err != nil {
+	reader := flags.String("reader", "", "`name` of the YubiKey's reader; required with -overwrite if several are connected")
+	if err := cli.Parse(flags, args); err != nil {
 		return err
 	}
-	if *soft == *overwrite {
-		return errors.New("exactly one of -soft and -overwrite is required")
+	switch {
+	case *soft == *overwrite:
+		return cli.Usagef("exactly one of -soft and -overwrite is required")
+	case *reader != "" && *soft:
+		return cli.Usagef("-reader needs -overwrite")
 	}
 	if os.Getenv(pinVariable) == "" {
 		os.Setenv(pinVariable, pivgo.DefaultPIN)
@@ -71,7 +67,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 		return err
 	}
 	defer readers.close()
-	name, err := provision(roots, stdout)
+	name, err := provision(*reader, roots, stdout)
 	if err != nil {
 		return err
 	}
@@ -81,18 +77,13 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 // provision writes a key and a certificate with piv-go, and returns the name of the
 // YubiKey's reader. piv-go opens the YubiKey exclusively, so it is closed again
 // before this module uses it.
-func provision(roots *x509.CertPool, stdout io.Writer) (reader string, err error) {
-	names, err := pivgo.Cards()
+func provision(readerFlag string, roots *x509.CertPool, stdout io.Writer) (reader string, err error) {
+	readers, err := pivgo.Cards()
 	if err != nil {
 		return "", err
 	}
-	for _, n := range names {
-		if strings.Contains(strings.ToLower(n), "yubikey") {
-			reader = n
-		}
-	}
-	if reader == "" {
-		return "", errors.New("no YubiKey is connected")
+	if reader, err = chooseReader(readers, readerFlag); err != nil {
+		return "", err
 	}
 	yk, err := pivgo.Open(reader)
 	if err != nil {

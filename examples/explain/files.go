@@ -3,15 +3,11 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
-	"os"
 
 	"github.com/smartlogon/smartlogon/card"
 	"github.com/smartlogon/smartlogon/enumerate/rules"
+	"github.com/smartlogon/smartlogon/examples/internal/cli"
 )
-
-// maxFile is the size limit of a file, in bytes.
-const maxFile = 16 << 20
 
 // errUnreadable reports that a file or a part of it could not be read. The reason has
 // been printed.
@@ -21,7 +17,7 @@ var errUnreadable = errors.New("not all certificates could be read")
 func (e *explainer) files(names []string) error {
 	var result error
 	for _, name := range names {
-		data, err := readFile(name)
+		data, err := cli.ReadFile(name)
 		if err != nil {
 			result = errUnreadable
 			e.out.problem(name, err, "")
@@ -47,22 +43,4 @@ func (e *explainer) files(names []string) error {
 		}
 	}
 	return result
-}
-
-// readFile reads a file of at most maxFile bytes. The size is not known beforehand:
-// the file can be a pipe or a device.
-func readFile(name string) ([]byte, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err != nil {
-		return nil, err
-	}
-	if len(data) > maxFile {
-		return nil, fmt.Errorf("larger than %d MiB, the limit for a file of certificates", maxFile>>20)
-	}
-	return data, nil
 }

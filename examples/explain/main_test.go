@@ -256,7 +256,7 @@ func TestUnreadableFiles(t *testing.T) {
 		assert.True(t, list[1].Offered, "%s: the next file is read", name)
 	}
 	large := write("large.der", "")
-	require.NoError(t, os.Truncate(large, maxFile+1))
+	require.NoError(t, os.Truncate(large, cli.MaxFile+1))
 	_, err := explain(t, large)
 	assert.ErrorIs(t, err, errUnreadable)
 }

@@ -27,3 +27,14 @@ func TestNoCard(t *testing.T) {
 	_, _, err := signIn(t.Context(), service, card.FixedPIN(cardtest.PIN))
 	assert.ErrorIs(t, err, card.ErrNoCard)
 }
+
+// The program prints the error as it is.
+func TestErrorQuotesReader(t *testing.T) {
+	readers := cardtest.NewReaders()
+	readers.Add("\x1b[2J")
+	readers.Insert("\x1b[2J", cardtest.PIV(cardtest.NoPIV))
+	service := readers.Service()
+	defer service.Close()
+	_, _, err := signIn(t.Context(), service, card.FixedPIN(cardtest.PIN))
+	assert.ErrorContains(t, err, `"\x1b[2J"`)
+}

@@ -174,7 +174,7 @@ func readRoots(file string, system bool) (*x509.CertPool, error) {
 		}
 		return cardtest.TestCA().Pool(), nil
 	}
-	pem, err := os.ReadFile(file)
+	pem, err := cli.ReadFile(file)
 	if err != nil {
 		return nil, err
 	}

@@ -92,9 +92,11 @@ func TestJSONProblem(t *testing.T) {
 	assert.Equal(t, "Insert a card.", list[0].Remedy)
 }
 
-func TestDoctorContext(t *testing.T) {
+func TestContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	err := run(ctx, nil, newService(cardtest.NewReaders(cardtest.PIV()), nil), io.Discard)
+	assert.ErrorIs(t, err, context.Canceled)
+	err = run(ctx, []string{issue(t, cardtest.Leaf{})}, cardtest.NewService(), io.Discard)
 	assert.ErrorIs(t, err, context.Canceled)
 }

@@ -27,7 +27,7 @@ type explanation struct {
 	Matrix       upn.Matrix          `json:"matrix"`
 	accounts
 
-	hopeless bool // no policy would have it offered
+	neverOffered bool // under no policy
 }
 
 // explain checks a certificate and determines its names. The error reports that it
@@ -68,7 +68,7 @@ func (e *explainer) explain(source string, der []byte, spec rules.KeySpec) (*exp
 	}
 	if !x.Offered {
 		needed, ok := findings.PoliciesNeeded()
-		x.Needed, x.hopeless = nonNil(needed), !ok
+		x.Needed, x.neverOffered = nonNil(needed), !ok
 	}
 	return x, nil
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -13,8 +14,8 @@ import (
 // been printed.
 var errUnreadable = errors.New("not all certificates could be read")
 
-// files explains the certificates in files.
-func (e *explainer) files(names []string) error {
+// files explains the certificates in files, until ctx ends.
+func (e *explainer) files(ctx context.Context, names []string) error {
 	var result error
 	for _, name := range names {
 		data, err := cli.ReadFile(name)
@@ -25,6 +26,9 @@ func (e *explainer) files(names []string) error {
 		}
 		n := 0
 		for der, err := range certificates(data) {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
 			n++
 			source := name
 			if n > 1 {

@@ -78,7 +78,7 @@ func run(ctx context.Context, args []string, service *card.Service, stdout io.Wr
 	if flags.NArg() == 0 {
 		return e.cards(ctx, service)
 	}
-	return e.files(flags.Args())
+	return e.files(ctx, flags.Args())
 }
 
 // An explainer checks certificates and prints the results.

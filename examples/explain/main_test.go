@@ -296,7 +296,7 @@ func TestOutputIsEscaped(t *testing.T) {
 		nil,
 		cardtest.PIV().Put("9A", nil, der),
 		cardtest.TPM().Put("kxc00", nil, der),
-		cardtest.TPM(cardtest.TriesLeft(1)).Put("kxc00", nil, der),
+		cardtest.TPM(cardtest.RetriesLeft(1)).Put("kxc00", nil, der),
 		cardtest.PIV(cardtest.NoPIV),
 	} {
 		readers := cardtest.NewReaders()

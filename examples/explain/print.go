@@ -83,7 +83,7 @@ func (p textPrinter) rules(x *explanation) {
 	switch {
 	case x.Offered:
 		p.line("  Windows would offer it.")
-	case x.hopeless:
+	case x.neverOffered:
 		p.line("  Windows would not offer it, and no policy changes that.")
 	default:
 		p.line("  Windows would not offer it, unless by policy: %s.", strings.Join(x.Needed, ", "))

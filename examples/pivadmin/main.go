@@ -166,16 +166,23 @@ func ensureCHUID(ctx context.Context, c *piv.Card, admin *piv.Admin) error {
 	return admin.PutObject(ctx, piv.ObjectCHUID, content)
 }
 
-// show prints the credentials in a reader.
+// show prints the credentials in a reader. An error can be about another reader, so
+// it counts only if there are none.
 func show(ctx context.Context, service *card.Service, reader string, stdout io.Writer) error {
 	finder := enumerate.Finder{Service: service}
+	listErr := enumerate.ErrNotOffered
+	shown := false
 	for c, err := range finder.All(ctx) {
-		if err != nil {
-			return err
-		}
-		if c.Reader == reader {
+		switch {
+		case err != nil:
+			listErr = errors.Join(listErr, err)
+		case c.Reader == reader:
+			shown = true
 			fmt.Fprintf(stdout, "%s: tile %q, offered: %t\n", cli.Escape(c.Container), c.Title(), c.Findings.Offered())
 		}
+	}
+	if !shown {
+		return listErr
 	}
 	return nil
 }

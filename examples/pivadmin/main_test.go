@@ -82,6 +82,16 @@ func TestOccupiedSlot(t *testing.T) {
 	}
 }
 
+// Faults of the other readers do not matter.
+func TestOtherReaders(t *testing.T) {
+	readers := cardtest.NewReaders(cardtest.PIV(), nil, cardtest.PIV(cardtest.NoPIV))
+	defer readers.Close()
+	var out bytes.Buffer
+	o := options{system: true, reader: reader, user: "alice@example.com"}
+	require.NoError(t, prepare(t.Context(), readers.Service(), o, &out))
+	assert.Contains(t, out.String(), "9A: tile \"alice@example.com\", offered: true\n")
+}
+
 func TestEmptyYubiKey(t *testing.T) {
 	for _, firmware := range []string{"4.3.5", "5.2.7", "5.4.3"} { // without and with metadata
 		var out bytes.Buffer

@@ -162,7 +162,7 @@ func choose(credentials []*enumerate.Credential, reader string, listErr error) (
 			return c, nil
 		}
 	}
-	return nil, cmp.Or(listErr, error(enumerate.ErrNotOffered))
+	return nil, cmp.Or(listErr, enumerate.ErrNotOffered)
 }
 
 // readRoots reads the certificates of the trusted authorities. The default is the

@@ -19,6 +19,7 @@ import (
 	"crypto"
 	"crypto/rand"
 	"crypto/x509"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -174,13 +175,16 @@ type publicKey struct {
 
 func (k publicKey) Public() crypto.PublicKey { return k.public }
 
-// signIn signs a challenge with the new key, and verifies the answer.
+// signIn signs a challenge with the new key, and verifies the answer. An error of the
+// list can be about another reader, so it counts only without the credential.
 func signIn(ctx context.Context, service *card.Service, reader string, stdout io.Writer) error {
 	defer service.Close()
 	finder := enumerate.Finder{Service: service}
+	listErr := enumerate.ErrNotOffered
 	for c, err := range finder.All(ctx) {
 		if err != nil {
-			return err
+			listErr = errors.Join(listErr, err)
+			continue
 		}
 		if c.Reader != reader || c.Container != "9A" {
 			continue
@@ -212,5 +216,5 @@ func signIn(ctx context.Context, service *card.Service, reader string, stdout io
 		fmt.Fprintf(stdout, "Challenge signed and verified: %q.\n", statement.Name.Value)
 		return nil
 	}
-	return enumerate.ErrNotOffered
+	return listErr
 }

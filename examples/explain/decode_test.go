@@ -315,7 +315,7 @@ func (zeros) Read(b []byte) (int, error) {
 
 // A file of many small elements needs memory in proportion to its size.
 func TestManyElements(t *testing.T) {
-	const size = 1 << 20
+	const size = 1 << 16
 	for name, file := range map[string][]byte{
 		"BEGIN lines":       bytes.Repeat([]byte("-----BEGIN CERTIFICATE-----\n"), size/28),
 		"END lines":         bytes.Repeat([]byte("-----END CERTIFICATE-----\n"), size/26),

@@ -73,13 +73,17 @@ func TestOccupiedSlot(t *testing.T) {
 			assert.Contains(t, card.Hint(err), "-overwrite")
 			assert.Empty(t, out.String())
 			assert.Zero(t, test.card.Writes())
-
-			o.overwrite = true
-			require.NoError(t, prepare(t.Context(), cardtest.NewService(test.card), o, &out))
-			assert.Contains(t, out.String(), "9A: tile \"alice@example.com\", offered: true\n")
-			assert.NotZero(t, test.card.Writes())
 		})
 	}
+}
+
+func TestOverwrite(t *testing.T) {
+	c := cardtest.Logon("boss@example.com")
+	var out bytes.Buffer
+	o := options{system: true, overwrite: true, reader: reader, user: "alice@example.com"}
+	require.NoError(t, prepare(t.Context(), cardtest.NewService(c), o, &out))
+	assert.Contains(t, out.String(), "9A: tile \"alice@example.com\", offered: true\n")
+	assert.NotZero(t, c.Writes())
 }
 
 // Faults of the other readers do not matter.
@@ -92,11 +96,18 @@ func TestOtherReaders(t *testing.T) {
 	assert.Contains(t, out.String(), "9A: tile \"alice@example.com\", offered: true\n")
 }
 
-func TestEmptyYubiKey(t *testing.T) {
-	for _, firmware := range []string{"4.3.5", "5.2.7", "5.4.3"} { // without and with metadata
-		var out bytes.Buffer
-		o := options{system: true, reader: reader, user: "alice@example.com"}
-		require.NoError(t, prepare(t.Context(), cardtest.NewService(cardtest.YubiKey(firmware)), o, &out), firmware)
+func TestEmptySlot(t *testing.T) {
+	for name, c := range map[string]*cardtest.Card{
+		"PIV":                       cardtest.PIV(),
+		"YubiKey without metadata":  cardtest.YubiKey("5.2.7"),
+		"YubiKey with metadata":     cardtest.YubiKey("5.4.3"),
+		"key in another slot alone": cardtest.YubiKey("5.4.3").Put("9C", cardtest.Key(cardtest.P256, 0), nil),
+	} {
+		service := cardtest.NewService(c)
+		inReader, err := service.Card(t.Context(), reader)
+		require.NoError(t, err, name)
+		assert.NoError(t, checkEmpty(t.Context(), piv.New(inReader)), name)
+		require.NoError(t, service.Close())
 	}
 }
 

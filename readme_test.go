@@ -58,6 +58,7 @@ var remedies = []struct {
 	{"card.ErrPINFormat", card.ErrPINFormat},
 	{"card.ErrPINRequired", card.ErrPINRequired},
 	{"card.ErrNewPIN", card.ErrNewPIN},
+	{"card.ErrFewerRetries", card.ErrFewerRetries},
 	{"card.StatusNotPermitted", card.StatusNotPermitted},
 	{"piv.ErrNotPIV", piv.ErrNotPIV},
 	{"piv.ErrNotFound", piv.ErrNotFound},
@@ -67,6 +68,8 @@ var remedies = []struct {
 	{"enumerate.ErrNoApplication", enumerate.ErrNoApplication},
 	{"enumerate.ErrNotOffered", enumerate.ErrNotOffered},
 	{"enumerate.ErrAdministrator", enumerate.ErrAdministrator},
+	{"enumerate.ErrMismatch", enumerate.ErrMismatch},
+	{"enumerate.ErrKeyClosed", enumerate.ErrKeyClosed},
 }
 
 // programErrors lists the errors that only the programmer can do something about.

@@ -22,6 +22,7 @@ var meanings = map[driver.Errno]meaning{
 	driver.ServiceStopped:     {err: ErrNoService, disconnected: true},
 	driver.CommError:          {err: ErrNoService, disconnected: true},
 	driver.InvalidHandle:      {disconnected: true},
+	driver.InvalidValue:       {err: ErrNoReader}, // pcscd, of a reader that was unplugged
 	driver.UnknownReader:      {err: ErrNoReader},
 	driver.ReaderUnavailable:  {err: ErrNoReader},
 	driver.NoReadersAvailable: {err: ErrNoReader},

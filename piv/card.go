@@ -20,7 +20,7 @@ var (
 	ErrNotPIV = fault.New(fault.Application, "card has no PIV application", "Insert a PIV card: this one is of another kind.")
 
 	// ErrNotFound says that the card does not hold an object, or an empty one.
-	ErrNotFound = fault.New(fault.Object, "not on the card", "The card does not hold what was asked for; another card or slot may.")
+	ErrNotFound = fault.New(fault.Object, "not on the card", "Try another card or slot: this one does not hold what was asked for.")
 
 	// ErrMismatch says that the key in a slot is not the one of the public
 	// key that it was opened with. What it made was not handed out.

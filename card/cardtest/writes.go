@@ -16,11 +16,11 @@ type writeCounter struct {
 
 func (w *writeCounter) count() int { return int(w.n.Load()) }
 
-func (w *writeCounter) Process(c iso.Command) iso.Answer {
+func (w *writeCounter) Process(c iso.Command) iso.Response {
 	if writes(c.INS) {
 		w.n.Add(1)
 		if w.refuse {
-			return iso.ConditionsNotSatisfied.Answer()
+			return iso.ConditionsNotSatisfied.Response()
 		}
 	}
 	return w.Application.Process(c)

@@ -19,6 +19,7 @@ const (
 	NoSmartcard        Errno = 0x8010000C
 	ProtoMismatch      Errno = 0x8010000F // neither T=0 nor T=1
 	NotReady           Errno = 0x80100010
+	InvalidValue       Errno = 0x80100011
 	SystemCancelled    Errno = 0x80100012 // the system ended the call, for example at logoff
 	CommError          Errno = 0x80100013 // SCARD_F_COMM_ERROR: the service lost a connection of its own
 	NotTransacted      Errno = 0x80100016 // no response to a command

@@ -297,10 +297,10 @@ func TestOutputIsEscaped(t *testing.T) {
 		cardtest.PIV().Put("9A", nil, der),
 		cardtest.TPM().Put("kxc00", nil, der),
 		cardtest.TPM(cardtest.RetriesLeft(1)).Put("kxc00", nil, der),
-		cardtest.PIV(cardtest.NoPIV),
+		cardtest.PIV(cardtest.PIVMissing),
 	} {
 		readers := cardtest.NewReaders()
-		readers.Add(name)
+		readers.Plug(name, nil)
 		if c != nil {
 			readers.Insert(name, c)
 		}

@@ -88,7 +88,7 @@ func TestOverwrite(t *testing.T) {
 
 // Faults of the other readers do not matter.
 func TestOtherReaders(t *testing.T) {
-	readers := cardtest.NewReaders(cardtest.PIV(), nil, cardtest.PIV(cardtest.NoPIV))
+	readers := cardtest.NewReaders(cardtest.PIV(), nil, cardtest.PIV(cardtest.PIVMissing))
 	defer readers.Close()
 	var out bytes.Buffer
 	o := options{system: true, reader: reader, user: "alice@example.com"}

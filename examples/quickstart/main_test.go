@@ -31,8 +31,8 @@ func TestNoCard(t *testing.T) {
 // The program prints the error as it is.
 func TestErrorQuotesReader(t *testing.T) {
 	readers := cardtest.NewReaders()
-	readers.Add("\x1b[2J")
-	readers.Insert("\x1b[2J", cardtest.PIV(cardtest.NoPIV))
+	readers.Plug("\x1b[2J", nil)
+	readers.Insert("\x1b[2J", cardtest.PIV(cardtest.PIVMissing))
 	service := readers.Service()
 	defer service.Close()
 	_, _, err := signIn(t.Context(), service, card.FixedPIN(cardtest.PIN))

@@ -50,7 +50,7 @@ func TestInvalidArguments(t *testing.T) {
 // A USB device chooses the name of its reader.
 func TestOutputIsEscaped(t *testing.T) {
 	readers := cardtest.NewReaders()
-	readers.Add("\x1b[2J")
+	readers.Plug("\x1b[2J", nil)
 	defer readers.Close()
 	next, interrupt := start(t, readers, "-readers")
 	assert.Equal(t, `"\x1b[2J": reader added`, next())

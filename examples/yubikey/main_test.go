@@ -57,7 +57,7 @@ func TestTwoYubiKeys(t *testing.T) {
 	key, der := cardtest.TestCA().Issue(cardtest.Leaf{UPNs: []string{"admin@example.com"}})
 	blank, used := cardtest.YubiKey("5.4.3"), cardtest.YubiKey("5.4.3").Put("9A", key, der)
 	for name, c := range map[string]*cardtest.Card{first: blank, second: used} {
-		readersOfTest.Add(name)
+		readersOfTest.Plug(name, nil)
 		readersOfTest.Insert(name, c)
 		defer readersOfTest.Unplug(name)
 	}

@@ -19,7 +19,7 @@ var (
 	ErrNotGIDS = fault.New(fault.Application, "card has no GIDS application", "Insert a virtual smart card, or one like it: this one is of another kind.")
 
 	// ErrNotFound says that the card does not hold a file or a data object.
-	ErrNotFound = fault.New(fault.Object, "not on the card", "The card does not hold what was asked for; another card may.")
+	ErrNotFound = fault.New(fault.Object, "not on the card", "Try another card: this one does not hold what was asked for.")
 )
 
 // A Card is the GIDS application on a card. It is safe for concurrent use. It

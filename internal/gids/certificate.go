@@ -18,7 +18,7 @@ type Certificate struct {
 	Signature bool   // it is of the container's signature key, else of its key exchange key
 	Container Container
 	Card      card.Identity // of the card that it was read from
-	Raw       []byte // DER, inflated
+	Raw       []byte        // DER, inflated
 
 	at object
 }

@@ -68,13 +68,13 @@ func TestNeighbour(t *testing.T) {
 // GIDS cards have their identifier.
 type impostor struct{ pins int }
 
-func (*impostor) AID() []byte                   { return []byte{0xF0, 1, 2, 3, 4, 5} }
-func (*impostor) Select(iso.Command) iso.Answer { return iso.Data(nil) }
-func (*impostor) Chains(byte) bool              { return true }
-func (*impostor) Deselect()                     {}
-func (*impostor) Reset()                        {}
+func (*impostor) AID() []byte                     { return []byte{0xF0, 1, 2, 3, 4, 5} }
+func (*impostor) Select(iso.Command) iso.Response { return iso.Data(nil) }
+func (*impostor) Chains(byte) bool                { return true }
+func (*impostor) Deselect()                       {}
+func (*impostor) Reset()                          {}
 
-func (i *impostor) Process(c iso.Command) iso.Answer {
+func (i *impostor) Process(c iso.Command) iso.Response {
 	if c.INS == 0x20 && len(c.Data) > 0 {
 		i.pins++
 	}

@@ -30,16 +30,16 @@ const (
 // authenticate processes GENERAL AUTHENTICATE: a request for a challenge, or the
 // response to one. Both end an earlier authentication of the administrator, and a
 // challenge is valid once.
-func (a *Application) authenticate(c iso.Command) iso.Answer {
+func (a *Application) authenticate(c iso.Command) iso.Response {
 	if a.state == stateInitialization {
-		return statusCommandNotAllowed.Answer()
+		return statusCommandNotAllowed.Response()
 	}
 	if c.P1 != 0 || c.P2 != 0 {
-		return iso.BadParameters.Answer()
+		return iso.BadParameters.Response()
 	}
 	dynamic, ok, err := ber.Find(c.Data, tagDynamic)
 	if err != nil || !ok {
-		return statusDataInvalid.Answer()
+		return statusDataInvalid.Response()
 	}
 	hostChallenge, requested, _ := ber.Find(dynamic, tagChallenge)
 	response, _, _ := ber.Find(dynamic, tagResponse)
@@ -47,30 +47,30 @@ func (a *Application) authenticate(c iso.Command) iso.Answer {
 	pending, mutual := s.cardChallenge, s.hostChallenge
 	switch {
 	case !requested && len(response) == 0:
-		return statusDataInvalid.Answer()
+		return statusDataInvalid.Response()
 	case s.authKey == nil, !requested && pending == nil:
-		return iso.ConditionsNotSatisfied.Answer()
+		return iso.ConditionsNotSatisfied.Response()
 	}
 	s.admin, s.cardChallenge, s.hostChallenge = false, nil, nil
 	switch {
 	case requested:
 		return a.sendChallenge(hostChallenge)
 	case mutual == nil:
-		return a.checkExternal(pending, response).Answer()
+		return a.checkExternal(pending, response).Response()
 	}
 	return a.checkMutual(pending, mutual, response)
 }
 
 // sendChallenge returns a challenge. The host's own one makes the authentication
 // mutual.
-func (a *Application) sendChallenge(hostChallenge []byte) iso.Answer {
+func (a *Application) sendChallenge(hostChallenge []byte) iso.Response {
 	size := externalSize
 	switch len(hostChallenge) {
 	case 0:
 	case mutualSize:
 		size, a.session.hostChallenge = mutualSize, slices.Clone(hostChallenge)
 	default:
-		return statusDataInvalid.Answer()
+		return statusDataInvalid.Response()
 	}
 	challenge := make([]byte, size)
 	rand.Read(challenge)
@@ -89,16 +89,16 @@ func (a *Application) checkExternal(challenge, response []byte) iso.Status {
 
 // checkMutual processes the response of a mutual authentication: the encrypted
 // challenges of card and host. The card returns them in the reverse order.
-func (a *Application) checkMutual(cardChallenge, hostChallenge, response []byte) iso.Answer {
+func (a *Application) checkMutual(cardChallenge, hostChallenge, response []byte) iso.Response {
 	if len(response) != proofSize {
-		return iso.SecurityNotSatisfied.Answer()
+		return iso.SecurityNotSatisfied.Response()
 	}
 	key := a.session.authKey.key.admin
 	plain := tripleDES(key, response, false)
 	clear(plain[2*mutualSize : proofSize-1]) // the host's key material is arbitrary
 	want := slices.Concat(cardChallenge, hostChallenge, make([]byte, materialSize), []byte{proofPadding})
 	if subtle.ConstantTimeCompare(plain, want) == 0 {
-		return iso.SecurityNotSatisfied.Answer()
+		return iso.SecurityNotSatisfied.Response()
 	}
 	a.session.admin = true
 	material := make([]byte, materialSize)

@@ -112,12 +112,12 @@ const (
 // Select implements [iso.Application]. Java cards deselect an applet even when it
 // is selected again, so the GidsApplet clears its security status. That virtual
 // smart cards do the same is assumed.
-func (a *Application) Select(c iso.Command) iso.Answer {
+func (a *Application) Select(c iso.Command) iso.Response {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	properties, ok := a.properties(c.P2)
 	if !ok {
-		return iso.BadParameters.Answer()
+		return iso.BadParameters.Response()
 	}
 	if !a.config.Quirks.SelectKeeps {
 		a.endSession()
@@ -157,30 +157,30 @@ func (a *Application) properties(p2 byte) ([]byte, bool) {
 }
 
 // Process implements [iso.Application].
-func (a *Application) Process(c iso.Command) iso.Answer {
+func (a *Application) Process(c iso.Command) iso.Response {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.state == stateTerminated && c.INS != insSelect {
-		return statusTerminated.Answer()
+		return statusTerminated.Response()
 	}
 	a.restoreRetries()
 	switch c.INS {
 	case insSelect:
 		return a.selectFile(c)
 	case insGetDataSimple:
-		return iso.ReferenceNotFound.Answer() // no object has such a name
+		return iso.ReferenceNotFound.Response() // no object has such a name
 	case insGetData:
 		return a.getData(c)
 	case insPutData:
-		return a.putData(c).Answer()
+		return a.putData(c).Response()
 	case insVerify:
-		return a.verify(c).Answer()
+		return a.verify(c).Response()
 	case insChangeReference:
-		return a.changeReference(c).Answer()
+		return a.changeReference(c).Response()
 	case insResetRetry:
-		return a.resetRetryCounter(c).Answer()
+		return a.resetRetryCounter(c).Response()
 	case insManageSecurity:
-		return a.manageSecurity(c).Answer()
+		return a.manageSecurity(c).Response()
 	case insPerform:
 		return a.perform(c)
 	case insAuthenticate:
@@ -188,15 +188,15 @@ func (a *Application) Process(c iso.Command) iso.Answer {
 	case insGenerate:
 		return a.generate(c)
 	case insCreate:
-		return a.createFile(c).Answer()
+		return a.createFile(c).Response()
 	case insActivate:
-		return a.activateFile(c).Answer()
+		return a.activateFile(c).Response()
 	case insDelete:
-		return a.deleteFile(c).Answer()
+		return a.deleteFile(c).Response()
 	case insTerminate:
-		return a.terminate(c).Answer()
+		return a.terminate(c).Response()
 	}
-	return iso.UnknownInstruction.Answer()
+	return iso.UnknownInstruction.Response()
 }
 
 // Chains implements [iso.Application].

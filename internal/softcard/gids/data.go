@@ -43,23 +43,23 @@ func (a *Application) selectDataFile(c iso.Command, mode byte) (*file, iso.Statu
 
 // getData processes GET DATA. P1 and P2 are a file identifier. An empty tag list
 // reads all objects of the file.
-func (a *Application) getData(c iso.Command) iso.Answer {
+func (a *Application) getData(c iso.Command) iso.Response {
 	tags, ok := parseTagList(c.Data)
 	switch c.P1P2() {
 	case idApplication:
 		return a.applicationData(c.Data)
 	case idATR:
 		if !ok || len(tags) > 0 {
-			return statusDataInvalid.Answer()
+			return statusDataInvalid.Response()
 		}
 		return iso.Data(efATR)
 	}
 	f, s := a.selectDataFile(c, rightGet)
 	switch {
 	case s != iso.OK:
-		return s.Answer()
+		return s.Response()
 	case !ok:
-		return statusDataInvalid.Answer()
+		return statusDataInvalid.Response()
 	}
 	if len(tags) == 0 {
 		tags = f.tags
@@ -68,7 +68,7 @@ func (a *Application) getData(c iso.Command) iso.Answer {
 	for _, tag := range tags {
 		value, ok := f.objects[tag]
 		if !ok {
-			return iso.ReferenceNotFound.Answer()
+			return iso.ReferenceNotFound.Response()
 		}
 		objects = ber.Append(objects, tag, value)
 	}
@@ -108,13 +108,13 @@ const (
 
 // applicationData processes GET DATA of the application: a public key, or the
 // status of PIN or PUK.
-func (a *Application) applicationData(data []byte) iso.Answer {
+func (a *Application) applicationData(data []byte) iso.Response {
 	if request, ok, err := ber.Find(data, tagKey); ok && err == nil {
 		return a.publicKey(request)
 	}
 	tags, ok := parseTagList(data)
 	if !ok || len(tags) != 1 {
-		return statusDataInvalid.Answer()
+		return statusDataInvalid.Response()
 	}
 	s := &a.pin
 	switch tags[0] {
@@ -122,10 +122,10 @@ func (a *Application) applicationData(data []byte) iso.Answer {
 	case tagPUKStatus:
 		s = &a.puk
 	default:
-		return statusDataInvalid.Answer()
+		return statusDataInvalid.Response()
 	}
 	if a.config.Quirks.NoStatus || s == &a.puk && !s.isSet() {
-		return iso.ReferenceNotFound.Answer()
+		return iso.ReferenceNotFound.Response()
 	}
 	return iso.Data(ber.Append(nil, tags[0], a.secretStatus(s)))
 }

@@ -100,9 +100,9 @@ func newFile(data []byte) (*file, bool) {
 
 // selectFile processes SELECT by file identifier. Without one it selects the
 // application. A file returns its control parameters only.
-func (a *Application) selectFile(c iso.Command) iso.Answer {
+func (a *Application) selectFile(c iso.Command) iso.Response {
 	if c.P1 != 0x00 || c.P2&^0x0C != 0 {
-		return iso.BadParameters.Answer()
+		return iso.BadParameters.Response()
 	}
 	id := uint16(idApplication)
 	switch len(c.Data) {
@@ -110,7 +110,7 @@ func (a *Application) selectFile(c iso.Command) iso.Answer {
 	case 2:
 		id = uint16(c.Data[0])<<8 | uint16(c.Data[1])
 	default:
-		return iso.WrongLength.Answer()
+		return iso.WrongLength.Response()
 	}
 	if id == idApplication {
 		a.session.current = nil
@@ -119,16 +119,16 @@ func (a *Application) selectFile(c iso.Command) iso.Answer {
 	}
 	f := a.files[id]
 	if f == nil {
-		return iso.NotFound.Answer()
+		return iso.NotFound.Response()
 	}
 	a.session.current = f
 	switch c.P2 {
 	case returnNone:
-		return iso.OK.Answer()
+		return iso.OK.Response()
 	case returnFCP:
 		return iso.Data(f.parameters)
 	}
-	return iso.BadParameters.Answer()
+	return iso.BadParameters.Response()
 }
 
 // createFile processes CREATE FILE (ISO/IEC 7816-9). The new file becomes the

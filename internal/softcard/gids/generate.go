@@ -12,32 +12,32 @@ import (
 )
 
 // generate processes GENERATE ASYMMETRIC KEY PAIR and returns the public key.
-func (a *Application) generate(c iso.Command) iso.Answer {
+func (a *Application) generate(c iso.Command) iso.Response {
 	if c.P1 != 0 || c.P2 != 0 {
-		return iso.BadParameters.Answer()
+		return iso.BadParameters.Response()
 	}
 	request, ok, err := ber.Find(c.Data, 0xAC)
 	alg, _, _ := ber.Find(request, 0x80)
 	reference, _, _ := ber.Find(request, 0x83)
 	if err != nil || !ok || len(alg) != 1 || len(reference) != 1 {
-		return statusDataInvalid.Answer()
+		return statusDataInvalid.Response()
 	}
 	f := a.keyFile(reference[0])
 	if f == nil {
-		return statusDataInvalid.Answer()
+		return statusDataInvalid.Response()
 	}
 	if s := a.checkAccess(f, rightNew); s != iso.OK {
-		return s.Answer()
+		return s.Response()
 	}
 	switch want := Algorithm(alg[0]); {
 	case rsaBits[want] == 0 && curves[want] == nil:
-		return iso.NotSupported.Answer()
+		return iso.NotSupported.Response()
 	case f.algorithm() != want:
-		return statusDataInvalid.Answer()
+		return statusDataInvalid.Response()
 	}
 	private, err := a.newKey(f.algorithm())
 	if err != nil {
-		return iso.Failed.Answer()
+		return iso.Failed.Response()
 	}
 	f.key = key{private: private}
 	return a.publicKey(ber.Append(nil, 0x84, reference))

@@ -145,20 +145,20 @@ func (a *Application) keyFile(reference byte) *file {
 }
 
 // publicKey processes GET DATA of the application for the public key of a key file.
-func (a *Application) publicKey(request []byte) iso.Answer {
+func (a *Application) publicKey(request []byte) iso.Response {
 	reference, ok, err := ber.Find(request, 0x84)
 	if err != nil || !ok || len(reference) != 1 {
-		return statusDataInvalid.Answer()
+		return statusDataInvalid.Response()
 	}
 	f := a.keyFile(reference[0])
 	if f == nil {
-		return statusDataInvalid.Answer()
+		return statusDataInvalid.Response()
 	}
 	if s := a.checkAccess(f, rightGet); s != iso.OK {
-		return s.Answer()
+		return s.Response()
 	}
 	if f.key.private == nil {
-		return iso.ReferenceNotFound.Answer()
+		return iso.ReferenceNotFound.Response()
 	}
 	return iso.Data(iso.PublicKeyTemplate(f.key.private.Public(), ber.Append))
 }

@@ -77,7 +77,7 @@ const (
 
 // perform processes PERFORM SECURITY OPERATION. The GidsApplet checks the access
 // condition only when the key is selected; here it must still be met.
-func (a *Application) perform(c iso.Command) iso.Answer {
+func (a *Application) perform(c iso.Command) iso.Response {
 	var use ber.Tag
 	switch op := c.P1P2(); {
 	case op == computeSignature:
@@ -85,31 +85,31 @@ func (a *Application) perform(c iso.Command) iso.Answer {
 	case op == decipher, op == decipherReversed && a.config.Quirks.EitherDecipher:
 		use = useDecipherment
 	default:
-		return iso.BadParameters.Answer()
+		return iso.BadParameters.Response()
 	}
 	e := a.session.environment
 	if e.file == nil || e.use != use || e.file.key.private == nil {
-		return iso.ConditionsNotSatisfied.Answer()
+		return iso.ConditionsNotSatisfied.Response()
 	}
 	if s := a.checkAccess(e.file, rightUse); s != iso.OK {
-		return s.Answer()
+		return s.Response()
 	}
 	if private, ok := e.file.key.private.(*rsa.PrivateKey); ok {
 		return performRSA(private, use, e.scheme, c.Data)
 	}
 	if use != useSignature || e.scheme != schemeHashed {
-		return iso.NotSupported.Answer()
+		return iso.NotSupported.Response()
 	}
 	return signECDSA(e.file.key.private, c.Data)
 }
 
 // performRSA signs or deciphers. The data has the length of the modulus unless the
 // card pads it.
-func performRSA(private *rsa.PrivateKey, use ber.Tag, scheme byte, data []byte) iso.Answer {
+func performRSA(private *rsa.PrivateKey, use ber.Tag, scheme byte, data []byte) iso.Response {
 	size := private.Size()
 	pads := use == useSignature && scheme == schemePad
 	if pads && len(data) > size-11 || !pads && len(data) != size {
-		return iso.WrongLength.Answer()
+		return iso.WrongLength.Response()
 	}
 	var result []byte
 	var err error
@@ -123,10 +123,10 @@ func performRSA(private *rsa.PrivateKey, use ber.Tag, scheme byte, data []byte) 
 	case use == useDecipherment && scheme == schemeUnpadOAEP:
 		result, err = rsa.DecryptOAEP(sha1.New(), nil, private, data, nil)
 	default:
-		return iso.NotSupported.Answer()
+		return iso.NotSupported.Response()
 	}
 	if err != nil {
-		return iso.BadData.Answer()
+		return iso.BadData.Response()
 	}
 	return iso.Data(result)
 }
@@ -141,15 +141,15 @@ func exponentiate(private *rsa.PrivateKey, data []byte) ([]byte, error) {
 }
 
 // signECDSA signs a digest. The signature is two numbers of equal length.
-func signECDSA(private crypto.Signer, digest []byte) iso.Answer {
+func signECDSA(private crypto.Signer, digest []byte) iso.Response {
 	curve := curves[algorithmOf(private.Public())]
 	size := (curve.Params().BitSize + 7) / 8
 	if len(digest) == 0 || len(digest) > size {
-		return iso.WrongLength.Answer()
+		return iso.WrongLength.Response()
 	}
 	signature, err := private.Sign(rand.Reader, digest, crypto.Hash(0))
 	if err != nil {
-		return iso.Failed.Answer()
+		return iso.Failed.Response()
 	}
 	in := ber.DER(signature)
 	sequence, _ := in.Take(ber.Sequence)

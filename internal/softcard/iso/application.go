@@ -9,11 +9,11 @@ type Application interface {
 	// Select responds to a SELECT of the application, also while it is current.
 	// With a status other than OK the application does not become current, and
 	// the current one stays.
-	Select(Command) Answer
+	Select(Command) Response
 
 	// Process responds to a command while the application is current. The parts
 	// of a chain are joined; GET RESPONSE is handled by the card.
-	Process(Command) Answer
+	Process(Command) Response
 
 	// Chains reports whether commands with this instruction may be chained.
 	Chains(ins byte) bool

@@ -39,20 +39,20 @@ func (b *Bystander) AID() []byte { return b.aid }
 
 // Select implements [Application]: it returns a file control template with the
 // application identifier.
-func (b *Bystander) Select(Command) Answer {
+func (b *Bystander) Select(Command) Response {
 	name := append([]byte{0x84, byte(len(b.aid))}, b.aid...)
 	return Data(append([]byte{0x6F, byte(len(name))}, name...))
 }
 
 // Process implements [Application]: VERIFY with reference 80.
-func (b *Bystander) Process(c Command) Answer {
+func (b *Bystander) Process(c Command) Response {
 	if c.INS != 0x20 {
-		return UnknownInstruction.Answer()
+		return UnknownInstruction.Response()
 	}
 	if c.P1 != 0x00 || c.P2 != 0x80 {
-		return BadParameters.Answer()
+		return BadParameters.Response()
 	}
-	return b.verify(c.Data).Answer()
+	return b.verify(c.Data).Response()
 }
 
 func (b *Bystander) verify(pin []byte) Status {

@@ -87,7 +87,7 @@ type Card struct {
 	mu      sync.Mutex // guards what follows, and every call of an application
 	current Application
 	chain   *Command // the parts of the chain so far, nil without one
-	waiting Answer   // what GET RESPONSE returns; without data if nothing waits
+	waiting Response // what GET RESPONSE returns; without data if nothing waits
 	count   Count
 }
 
@@ -132,7 +132,7 @@ func (c *Card) Reset() {
 }
 
 func (c *Card) clear() {
-	c.chain, c.waiting, c.current = nil, Answer{}, nil
+	c.chain, c.waiting, c.current = nil, Response{}, nil
 	for _, app := range c.apps {
 		app.Reset()
 	}
@@ -155,23 +155,23 @@ func (c *Card) Transmit(command []byte) []byte {
 	return response
 }
 
-func (c *Card) exchange(b []byte) Answer {
+func (c *Card) exchange(b []byte) Response {
 	command, ok := c.parse(b)
 	if ok && command.INS == insGetResponse && command.CLA == 0 && !c.config.NoResponseChaining {
 		c.chain = nil
 		return c.getResponse(command)
 	}
-	c.waiting = Answer{}
+	c.waiting = Response{}
 	chain := c.chain
 	c.chain = nil
 	if !ok {
-		return WrongLength.Answer()
+		return WrongLength.Response()
 	}
 	if s := classStatus(command.CLA); s != OK {
-		return s.Answer()
+		return s.Response()
 	}
 	if s, joined := c.join(chain, &command); !joined {
-		return s.Answer()
+		return s.Response()
 	}
 	return c.respond(c.process(command), command)
 }
@@ -235,24 +235,24 @@ func (c *Card) chains(part Command) bool {
 
 func (c Command) selectsByName() bool { return c.INS == insSelect && c.P1 == selectByName }
 
-func (c *Card) process(command Command) Answer {
+func (c *Card) process(command Command) Response {
 	switch {
 	case command.selectsByName():
 		return c.selectByName(command)
 	case c.current != nil:
 		return c.current.Process(command)
 	case command.INS == insSelect:
-		return NotFound.Answer()
+		return NotFound.Response()
 	}
-	return UnknownInstruction.Answer()
+	return UnknownInstruction.Response()
 }
 
 // selectByName selects an application by its identifier. If none matches, or the
 // application refuses, the current one stays.
-func (c *Card) selectByName(command Command) Answer {
+func (c *Card) selectByName(command Command) Response {
 	i := slices.IndexFunc(c.apps, func(app Application) bool { return c.matches(app.AID(), command.Data) })
 	if i < 0 {
-		return NotFound.Answer()
+		return NotFound.Response()
 	}
 	app := c.apps[i]
 	answer := app.Select(command)

@@ -31,15 +31,15 @@ type recorder struct {
 
 func (a *recorder) AID() []byte { return a.aid }
 
-func (a *recorder) Select(iso.Command) iso.Answer {
+func (a *recorder) Select(iso.Command) iso.Response {
 	a.log = append(a.log, "select")
 	if a.refuse != 0 {
-		return a.refuse.Answer()
+		return a.refuse.Response()
 	}
 	return iso.Data([]byte{0x61, 0x00})
 }
 
-func (a *recorder) Process(c iso.Command) iso.Answer {
+func (a *recorder) Process(c iso.Command) iso.Response {
 	a.log = append(a.log, fmt.Sprintf("%02X %d", c.INS, len(c.Data)))
 	switch c.INS {
 	case 0x01:
@@ -51,7 +51,7 @@ func (a *recorder) Process(c iso.Command) iso.Answer {
 	case 0x02:
 		return iso.Data(bytes.Clone(c.Data))
 	}
-	return iso.UnknownInstruction.Answer()
+	return iso.UnknownInstruction.Response()
 }
 
 func (a *recorder) Chains(ins byte) bool { return ins == 0x02 }

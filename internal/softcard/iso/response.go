@@ -8,7 +8,7 @@ const nothingWaits = BadData
 
 // respond returns the response, or as much of it as the sender accepts; the rest
 // waits for GET RESPONSE.
-func (c *Card) respond(a Answer, command Command) Answer {
+func (c *Card) respond(a Response, command Command) Response {
 	if len(a.Data) == 0 {
 		return a
 	}
@@ -17,37 +17,37 @@ func (c *Card) respond(a Answer, command Command) Answer {
 	case c.config.T0 && command.Ne == 0:
 		limit = 0
 	case c.refusesLe(command, len(a.Data)):
-		return exactLength(len(a.Data)).Answer()
+		return exactLength(len(a.Data)).Response()
 	case len(a.Data) > limit && c.config.NoResponseChaining:
 		if limit == command.Ne && len(a.Data) <= maxShort {
-			return exactLength(len(a.Data)).Answer()
+			return exactLength(len(a.Data)).Response()
 		}
-		return WrongLength.Answer()
+		return WrongLength.Response()
 	}
 	return c.split(a, limit)
 }
 
 // getResponse returns the next part of the waiting data (ISO/IEC 7816-4, 7.6.1).
-func (c *Card) getResponse(command Command) Answer {
+func (c *Card) getResponse(command Command) Response {
 	switch {
 	case len(c.waiting.Data) == 0:
-		return nothingWaits.Answer()
+		return nothingWaits.Response()
 	case command.P1 != 0 || command.P2 != 0:
-		return BadParameters.Answer()
+		return BadParameters.Response()
 	case c.refusesLe(command, len(c.waiting.Data)):
-		return exactLength(len(c.waiting.Data)).Answer()
+		return exactLength(len(c.waiting.Data)).Response()
 	}
 	return c.split(c.waiting, c.limit(command))
 }
 
 // split returns at most limit bytes and keeps the rest.
-func (c *Card) split(a Answer, limit int) Answer {
-	c.waiting = Answer{}
+func (c *Card) split(a Response, limit int) Response {
+	c.waiting = Response{}
 	if len(a.Data) <= limit {
 		return a
 	}
-	c.waiting = Answer{Data: slices.Clone(a.Data[limit:]), Status: a.Status}
-	return Answer{Data: a.Data[:limit], Status: moreData(len(c.waiting.Data))}
+	c.waiting = Response{Data: slices.Clone(a.Data[limit:]), Status: a.Status}
+	return Response{Data: a.Data[:limit], Status: moreData(len(c.waiting.Data))}
 }
 
 // limit returns the number of response bytes that a command accepts. Without Le it

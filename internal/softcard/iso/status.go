@@ -40,15 +40,15 @@ func lastByte(n int) Status {
 // Retries returns 63CX: a wrong PIN, with n retries left or 15 if there are more.
 func Retries(n int) Status { return 0x63C0 | Status(min(n, 15)) }
 
-// Answer returns a response without data.
-func (s Status) Answer() Answer { return Answer{Status: s} }
+// Response returns a response without data.
+func (s Status) Response() Response { return Response{Status: s} }
 
-// An Answer is the response of an application, of any length: the card splits it
+// A Response is the response of an application, of any length: the card splits it
 // into the parts that the sender accepts.
-type Answer struct {
+type Response struct {
 	Data   []byte
 	Status Status
 }
 
 // Data returns the response of a command that succeeded.
-func Data(b []byte) Answer { return Answer{Data: b, Status: OK} }
+func Data(b []byte) Response { return Response{Data: b, Status: OK} }

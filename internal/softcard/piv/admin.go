@@ -77,21 +77,21 @@ func (k AdminKey) cipher() (cipher.Block, error) {
 // administrator (SP 800-73-4 part 2, A.1 and A.2). pending is the exchange that
 // the preceding command began, so a challenge is valid once. Each step ends an
 // earlier authentication.
-func (a *Application) authenticateAdmin(c iso.Command, pending exchange) iso.Answer {
+func (a *Application) authenticateAdmin(c iso.Command, pending exchange) iso.Response {
 	alg := Algorithm(c.P1)
 	if alg == 0x00 {
 		alg = TripleDES
 	}
 	if a.config.Contactless {
-		return iso.SecurityNotSatisfied.Answer()
+		return iso.SecurityNotSatisfied.Response()
 	}
 	a.admin.authenticated = false
 	if alg != a.admin.key.Algorithm {
-		return a.wrongAlgorithm().Answer()
+		return a.wrongAlgorithm().Response()
 	}
 	t, ok := parseTemplate(c.Data)
 	if !ok || t.exponentiation != nil {
-		return iso.BadData.Answer()
+		return iso.BadData.Response()
 	}
 	switch {
 	case requested(t.challenge) && t.witness == nil && len(t.response) == 0:
@@ -99,11 +99,11 @@ func (a *Application) authenticateAdmin(c iso.Command, pending exchange) iso.Ans
 	case requested(t.witness) && t.challenge == nil && len(t.response) == 0:
 		return a.beginExchange(mutual)
 	case len(t.response) > 0 && t.witness == nil && t.challenge == nil:
-		return a.checkResponse(t.response, pending).Answer()
+		return a.checkResponse(t.response, pending).Response()
 	case len(t.witness) > 0 && len(t.challenge) > 0 && len(t.response) == 0:
 		return a.checkWitness(t.witness, t.challenge, pending)
 	}
-	return iso.BadData.Answer()
+	return iso.BadData.Response()
 }
 
 // requested reports whether a field is present and empty.
@@ -119,7 +119,7 @@ func (a *Application) wrongAlgorithm() iso.Status {
 
 // beginExchange returns a random value: in plain for the host to encrypt, or
 // encrypted for the host to decrypt.
-func (a *Application) beginExchange(kind exchangeKind) iso.Answer {
+func (a *Application) beginExchange(kind exchangeKind) iso.Response {
 	value := make([]byte, a.admin.block.BlockSize())
 	rand.Read(value)
 	a.carry.exchange = exchange{kind, value}
@@ -142,12 +142,12 @@ func (a *Application) checkResponse(response []byte, pending exchange) iso.Statu
 
 // checkWitness processes the second step of a mutual authentication. The host's
 // challenge is encrypted only if the witness is right.
-func (a *Application) checkWitness(witness, challenge []byte, pending exchange) iso.Answer {
+func (a *Application) checkWitness(witness, challenge []byte, pending exchange) iso.Response {
 	switch {
 	case len(challenge) != a.admin.block.BlockSize():
-		return iso.BadData.Answer()
+		return iso.BadData.Response()
 	case pending.kind != mutual || !equal(witness, pending.value) || !a.touched(&a.admin.touch):
-		return iso.SecurityNotSatisfied.Answer()
+		return iso.SecurityNotSatisfied.Response()
 	}
 	a.admin.authenticated = true
 	return iso.Data(a.appendTLV(nil, tagTemplate, a.appendTLV(nil, tagResponse, a.encrypt(challenge))))

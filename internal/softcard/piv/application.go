@@ -93,11 +93,11 @@ func (a *Application) AID() []byte { return []byte(rid + pix) }
 
 // Select implements [iso.Application]. Selecting the application again keeps
 // the security status (SP 800-73-4 part 2, 3.1.1).
-func (a *Application) Select(c iso.Command) iso.Answer {
+func (a *Application) Select(c iso.Command) iso.Response {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if c.P2 != 0 {
-		return iso.BadParameters.Answer()
+		return iso.BadParameters.Response()
 	}
 	a.carry = carryOver{}
 	if a.config.Quirks.SelectClears {
@@ -129,7 +129,7 @@ func (a *Application) propertyTemplate() []byte {
 }
 
 // Process implements [iso.Application].
-func (a *Application) Process(c iso.Command) iso.Answer {
+func (a *Application) Process(c iso.Command) iso.Response {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	carried := a.carry
@@ -138,19 +138,19 @@ func (a *Application) Process(c iso.Command) iso.Answer {
 	case insGetData:
 		return a.getData(c)
 	case insVerify:
-		return a.verify(c).Answer()
+		return a.verify(c).Response()
 	case insChangeReference:
-		return a.changeReference(c).Answer()
+		return a.changeReference(c).Response()
 	case insResetRetry:
-		return a.resetRetryCounter(c).Answer()
+		return a.resetRetryCounter(c).Response()
 	case insAuthenticate:
 		return a.authenticate(c, carried)
 	case insPutData:
-		return a.putData(c).Answer()
+		return a.putData(c).Response()
 	case insGenerate:
 		return a.generate(c)
 	case insSelect: // by file identifier: there are no files
-		return iso.BadParameters.Answer()
+		return iso.BadParameters.Response()
 	}
 	return a.processYubico(c)
 }

@@ -67,29 +67,29 @@ func (t *template) field(tag ber.Tag) *[]byte {
 
 // authenticate processes GENERAL AUTHENTICATE: it uses the private key of a
 // slot, or authenticates the administrator (SP 800-73-4 part 2, 3.2.4).
-func (a *Application) authenticate(c iso.Command, carried carryOver) iso.Answer {
+func (a *Application) authenticate(c iso.Command, carried carryOver) iso.Response {
 	if c.P2 == refAdmin {
 		return a.authenticateAdmin(c, carried.exchange)
 	}
 	if !isSlot(c.P2) {
-		return iso.BadParameters.Answer()
+		return iso.BadParameters.Response()
 	}
 	s := a.slots[c.P2]
 	switch {
 	case s == nil:
-		return a.emptySlotStatus().Answer()
+		return a.emptySlotStatus().Response()
 	case Algorithm(c.P1) != s.alg:
-		return iso.BadParameters.Answer()
+		return iso.BadParameters.Response()
 	case !a.usable(c.P2, s, carried.justVerified):
-		return iso.SecurityNotSatisfied.Answer()
+		return iso.SecurityNotSatisfied.Response()
 	}
 	t, ok := parseTemplate(c.Data)
 	if !ok || t.witness != nil || t.response == nil || len(t.response) > 0 {
-		return iso.BadData.Answer()
+		return iso.BadData.Response()
 	}
 	result, ok := a.useKey(c.P2, s, t)
 	if !ok {
-		return iso.BadData.Answer()
+		return iso.BadData.Response()
 	}
 	return iso.Data(a.appendTLV(nil, tagTemplate, a.appendTLV(nil, tagResponse, result)))
 }

@@ -28,20 +28,20 @@ const publicExponent = 65537
 
 // generate processes GENERATE ASYMMETRIC KEY PAIR and returns the public key
 // (SP 800-73-4 part 2, 3.3.2). The certificate in the slot stays.
-func (a *Application) generate(c iso.Command) iso.Answer {
+func (a *Application) generate(c iso.Command) iso.Response {
 	if c.P1 != 0 || !a.generatesIn(c.P2) {
-		return iso.BadParameters.Answer()
+		return iso.BadParameters.Response()
 	}
 	if s := a.checkAdmin(); s != iso.OK {
-		return s.Answer()
+		return s.Response()
 	}
 	s, ok := a.parseControl(c.Data, c.P2)
 	if !ok || !a.supports(s.alg) {
-		return iso.BadData.Answer()
+		return iso.BadData.Response()
 	}
 	var err error
 	if s.key, err = a.newKey(s.alg); err != nil {
-		return iso.Failed.Answer()
+		return iso.Failed.Response()
 	}
 	a.slots[c.P2] = s
 	return iso.Data(iso.PublicKeyTemplate(publicKey(s.key), a.appendTLV))

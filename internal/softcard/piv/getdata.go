@@ -16,24 +16,24 @@ const currentFile = 0x3FFF
 // getData processes GET DATA, which reads a whole object (SP 800-73-4 part 2,
 // 3.1.2). The access rule is checked before the existence of the object, but not
 // on a YubiKey. An object without an access rule is readable without a PIN.
-func (a *Application) getData(c iso.Command) iso.Answer {
+func (a *Application) getData(c iso.Command) iso.Response {
 	if c.P1P2() != currentFile {
-		return iso.BadParameters.Answer()
+		return iso.BadParameters.Response()
 	}
 	tag, ok := parseTagList(c.Data)
 	if !ok {
-		return iso.BadData.Answer()
+		return iso.BadData.Response()
 	}
 	r, defined := a.rule(tag)
 	value := a.object(tag)
 	missing := len(value) == 0 && !(defined && a.config.Quirks.EmptyObjects)
 	switch {
 	case missing && a.isYubiKey():
-		return iso.NotFound.Answer()
+		return iso.NotFound.Response()
 	case !a.readable(r):
-		return iso.SecurityNotSatisfied.Answer()
+		return iso.SecurityNotSatisfied.Response()
 	case missing:
-		return iso.NotFound.Answer()
+		return iso.NotFound.Response()
 	}
 	return iso.Data(a.appendTLV(nil, wrapperTag(tag), a.withLongLengths(value)))
 }

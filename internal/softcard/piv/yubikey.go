@@ -93,19 +93,19 @@ const yubikeyMaxObject = 3052
 
 // processYubico processes Yubico's instructions, as far as the firmware has
 // them.
-func (a *Application) processYubico(c iso.Command) iso.Answer {
+func (a *Application) processYubico(c iso.Command) iso.Response {
 	switch {
 	case !a.isYubiKey():
 	case c.INS == insVersion:
 		return iso.Data(bytes.Clone(a.config.Firmware[:]))
 	case c.INS == insSetAdminKey:
-		return a.setAdminKey(c).Answer()
+		return a.setAdminKey(c).Response()
 	case c.INS == insImport:
-		return a.importKey(c).Answer()
+		return a.importKey(c).Response()
 	case c.INS == insSetRetries:
-		return a.setRetries(c).Answer()
+		return a.setRetries(c).Response()
 	case c.INS == insFactory:
-		return a.factoryReset().Answer()
+		return a.factoryReset().Response()
 	case c.INS == insSerial && a.atLeast(firmwareSerial):
 		return iso.Data(serialBytes(a.config.Serial))
 	case c.INS == insMetadata && a.atLeast(firmwareMetadata):
@@ -113,9 +113,9 @@ func (a *Application) processYubico(c iso.Command) iso.Answer {
 	case c.INS == insAttest && a.atLeast(firmwareAttest):
 		return a.attest(c)
 	case c.INS == insMoveKey && a.atLeast(firmwareBigKeys):
-		return a.moveKey(c).Answer()
+		return a.moveKey(c).Response()
 	}
-	return iso.UnknownInstruction.Answer()
+	return iso.UnknownInstruction.Response()
 }
 
 func serialBytes(n uint32) []byte {

@@ -80,17 +80,17 @@ func commonName(name string) []byte {
 
 // attest processes ATTEST: it certifies that a key was generated on the card. An
 // imported key is refused.
-func (a *Application) attest(c iso.Command) iso.Answer {
+func (a *Application) attest(c iso.Command) iso.Response {
 	if c.P2 != 0 || !isSlot(c.P1) {
-		return iso.BadParameters.Answer()
+		return iso.BadParameters.Response()
 	}
 	s, issuer := a.slots[c.P1], a.slots[slotAttestation]
 	if s == nil || !s.generated || issuer == nil {
-		return iso.BadData.Answer()
+		return iso.BadData.Response()
 	}
 	der, err := a.attestation(c.P1, s, issuer.key)
 	if err != nil {
-		return iso.BadData.Answer()
+		return iso.BadData.Response()
 	}
 	return iso.Data(der)
 }

@@ -12,12 +12,12 @@ type Management struct {
 func (Management) AID() []byte { return []byte("\xA0\x00\x00\x05\x27\x47\x11\x17") }
 
 // Select implements [iso.Application].
-func (m Management) Select(iso.Command) iso.Answer {
+func (m Management) Select(iso.Command) iso.Response {
 	return iso.Data([]byte("Virtual mgr - FW version " + m.Firmware.String()))
 }
 
 // Process implements [iso.Application]. It supports no instruction.
-func (Management) Process(iso.Command) iso.Answer { return iso.UnknownInstruction.Answer() }
+func (Management) Process(iso.Command) iso.Response { return iso.UnknownInstruction.Response() }
 
 // Chains implements [iso.Application].
 func (Management) Chains(byte) bool { return false }

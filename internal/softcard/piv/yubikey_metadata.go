@@ -21,7 +21,7 @@ const (
 const noAlgorithm = 0xFF
 
 // metadata processes GET METADATA for a key, the PIN or the PUK.
-func (a *Application) metadata(ref byte) iso.Answer {
+func (a *Application) metadata(ref byte) iso.Response {
 	switch ref {
 	case refPIN:
 		return iso.Data(a.pinMetadata(&a.pin, defaultPIN))
@@ -35,7 +35,7 @@ func (a *Application) metadata(ref byte) iso.Answer {
 	}
 	s := a.slots[ref]
 	if s == nil {
-		return iso.ReferenceNotFound.Answer()
+		return iso.ReferenceNotFound.Response()
 	}
 	origin := byte(2)
 	if s.generated {

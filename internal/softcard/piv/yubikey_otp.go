@@ -26,7 +26,7 @@ type OTP struct {
 func (OTP) AID() []byte { return []byte("\xA0\x00\x00\x05\x27\x20\x01\x01") }
 
 // Select implements [iso.Application]. It returns the status.
-func (o OTP) Select(iso.Command) iso.Answer { return iso.Data(o.status()) }
+func (o OTP) Select(iso.Command) iso.Response { return iso.Data(o.status()) }
 
 // status returns firmware, programming sequence and touch level, as recorded of a
 // NEO, a YubiKey 4 and a YubiKey 5. The two older ones return four bytes more.
@@ -42,14 +42,14 @@ func (o OTP) status() []byte {
 }
 
 // Process implements [iso.Application].
-func (o OTP) Process(c iso.Command) iso.Answer {
+func (o OTP) Process(c iso.Command) iso.Response {
 	switch {
 	case c.INS == insOTPStatus:
 		return iso.Data(o.status())
 	case c.INS != insOTPRequest:
-		return iso.UnknownInstruction.Answer()
+		return iso.UnknownInstruction.Response()
 	case c.P1 != otpSerial:
-		return otpWrongSlot.Answer()
+		return otpWrongSlot.Response()
 	}
 	return iso.Data(serialBytes(o.Serial))
 }

@@ -50,9 +50,12 @@
 //   - A key identifier and a hash are not reversed.
 //
 // Hexadecimal is written in lower case and read in either case. Names are written
-// as the Windows function CertNameToStr writes them. If the documents leave a form
-// open, [Of] returns every spelling in use, the preferred one first, and [Doubt]
-// states the point in question.
+// as the Windows function CertNameToStr writes them; a value that is not a string is
+// # and hexadecimal. If the documents leave a form open, [Of] returns every spelling
+// in use, the preferred one first, and [Doubt] states the point in question.
+//
+// If a value is stored in another form, [MatchError] and [Judgment] name the value
+// and what is wrong with it.
 //
 // # Limits
 //

@@ -64,12 +64,10 @@ func readFields(der []byte) (*fields, error) {
 	if err != nil {
 		return nil, fmt.Errorf("mapping: certificate: %w", err)
 	}
-	return &fields{
-		cert:         c,
-		names:        upn.Read(der),
-		issuerForms:  sync.OnceValue(func() *nameForms { return readForms(c.Issuer) }),
-		subjectForms: sync.OnceValue(func() *nameForms { return readForms(c.Subject) }),
-	}, nil
+	f := &fields{cert: c, names: upn.Read(der)}
+	f.issuerForms = sync.OnceValue(func() *nameForms { return readForms(f.cert.Issuer) })
+	f.subjectForms = sync.OnceValue(func() *nameForms { return readForms(f.cert.Subject) })
+	return f, nil
 }
 
 // spell returns every spelling of a kind, the preferred one first. There are none

@@ -115,7 +115,7 @@ func (f *fields) storedFaults(stored []storedValue) []StoredFault {
 			faults = append(faults, v.fault(Malformed))
 			continue
 		case v.kind == PrincipalName:
-			v.err = errors.New("Active Directory does not support <PN>")
+			v.err = errors.New("<PN> is not supported in Active Directory")
 			faults = append(faults, v.fault(Malformed))
 			continue
 		case v.kind == RFC822 || v.kind == SHA1PublicKey: // have no other form

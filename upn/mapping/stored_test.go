@@ -125,7 +125,7 @@ func TestStoredFaults(t *testing.T) {
 		assert.Equal(t, []mapping.StoredFault{
 			{Value: "bob", Outcome: mapping.Malformed, Err: errors.New(`does not begin with "X509:"`)},
 			{Value: "X509:<SKI>c3b2a1", Outcome: mapping.Reversed},
-			{Value: "X509:<PN>bob@contoso.com", Outcome: mapping.Malformed, Err: errors.New("Active Directory does not support <PN>")},
+			{Value: "X509:<PN>bob@contoso.com", Outcome: mapping.Malformed, Err: errors.New("<PN> is not supported in Active Directory")},
 		}, j.Faults)
 	})
 }

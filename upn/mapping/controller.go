@@ -152,7 +152,7 @@ func (dc Controller) Judge(a Account, der, issuer []byte) (Judgment, error) {
 	return j, nil
 }
 
-func (dc Controller) judge(f *fields, a Account, stored []storedValue, issuer []byte) (Judgment, error) {
+func (dc Controller) judge(f *fields, a Account, stored *storedValues, issuer []byte) (Judgment, error) {
 	weak, strong, err := dc.match(f, a, stored)
 	switch {
 	case err != nil:
@@ -180,13 +180,13 @@ var matchOrder = [...]Kind{IssuerSubject, Subject, IssuerSerial, SKI, SHA1Public
 
 // match returns the first strong mapping of the account that matches, and the weak
 // mappings that match before it.
-func (dc Controller) match(f *fields, a Account, stored []storedValue) (weak []Mapping, strong Mapping, err error) {
+func (dc Controller) match(f *fields, a Account, stored *storedValues) (weak []Mapping, strong Mapping, err error) {
 	if !dc.IgnoreSAN && len(f.names.UPNs) > 0 && upn.Equal(f.names.UPNs[0], a.UPN) {
 		weak = append(weak, Mapping{Kind: PrincipalName, Value: f.names.UPNs[0]})
 	}
 	for _, kind := range matchOrder {
 		switch {
-		case !hasKind(stored, kind),
+		case !stored.has(kind),
 			kind == RFC822 && dc.IgnoreSAN,
 			kind == IssuerSID && (dc.Server == Server2016 || dc.Server == Server2019):
 			continue
@@ -195,7 +195,7 @@ func (dc Controller) match(f *fields, a Account, stored []storedValue) (weak []M
 		if err != nil {
 			return nil, Mapping{}, fmt.Errorf("mapping: %v: %w", kind, err)
 		}
-		m, ok := find(list, stored)
+		m, ok := stored.find(list)
 		switch {
 		case !ok:
 		case kind.Strong():

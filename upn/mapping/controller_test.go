@@ -27,7 +27,7 @@ func TestJudge(t *testing.T) {
 		dc         mapping.Controller
 		stored     []string
 		sid        string // of the account; bob's if empty
-		upn        string // likewise
+		upn        string // of the account; bob's if empty
 		extensions [][]byte
 		want       mapping.Answer
 		by         string // the mapping that decided
@@ -226,7 +226,7 @@ func TestParseNameRulesRefuses(t *testing.T) {
 		{"two sections", hash40 + ";1.2.3", "line 1: 2 sections, not 3"},
 		{"four sections", valid + ";", "line 1: 4 sections, not 3"},
 		{"short thumbprint", valid[2:], "line 1: thumbprint is not 40 hexadecimal digits"},
-		{"thumbprint with blanks", "ed 91" + valid[4:], "line 1: thumbprint is not 40 hexadecimal digits"},
+		{"thumbprint with a space", "ed 91" + valid[4:], "line 1: thumbprint is not 40 hexadecimal digits"},
 		{"thumbprint twice", valid + "\n\n" + strings.ToUpper(hash40) + ";1.2;IssuerSubject", "line 3: thumbprint occurs in an earlier line"},
 		{"no identifier", hash40 + ";;IssuerSubject", `line 1: "" is not an object identifier`},
 		{"identifier of one number", hash40 + ";1;IssuerSubject", `line 1: "1" is not an object identifier`},

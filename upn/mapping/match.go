@@ -84,7 +84,7 @@ const (
 	// reverse order, as Windows displays names. It must be in encoded order.
 	Reversed
 	// Ambiguous: the account has a spelling that certificates with different
-	// names could share.
+	// names could share, such as one in another case or without quotes.
 	Ambiguous
 	// Malformed: the account has a value that is not a mapping.
 	Malformed
@@ -223,11 +223,11 @@ func (b Binding) exists() bool {
 
 // try returns the mapping that satisfies a binding, or why none of the stored
 // values does.
-func (f *fields) try(b Binding, stored []storedValue, high bool) (Mapping, StoredFault, error) {
+func (f *fields) try(b Binding, stored *storedValues, high bool) (Mapping, StoredFault, error) {
 	if high && !b.Field.Strong() {
 		return Mapping{}, StoredFault{Outcome: Dropped}, nil
 	}
-	if b.Field == SHA1PublicKey && !hasKind(stored, b.Field) {
+	if b.Field == SHA1PublicKey && !stored.has(b.Field) {
 		// Without SHA-1, which FIPS 140-only mode does not allow.
 		return Mapping{}, f.unmatched(b.Field, stored), nil
 	}
@@ -238,7 +238,7 @@ func (f *fields) try(b Binding, stored []storedValue, high bool) (Mapping, Store
 	if len(list) == 0 {
 		return Mapping{}, StoredFault{Outcome: Absent}, nil
 	}
-	if m, ok := find(list, stored); ok {
+	if m, ok := stored.find(list); ok {
 		return m, StoredFault{}, nil
 	}
 	return Mapping{}, f.unmatched(b.Field, stored), nil
@@ -246,9 +246,9 @@ func (f *fields) try(b Binding, stored []storedValue, high bool) (Mapping, Store
 
 // storedName returns the value of an attribute that holds a name without prefix
 // and tag.
-func storedName(field Kind, value string) []storedValue {
+func storedName(field Kind, value string) *storedValues {
 	if value == "" {
-		return nil
+		return sortStored(nil)
 	}
-	return []storedValue{{text: value, kind: field, m: Mapping{Kind: field, Value: value}}}
+	return sortStored([]storedValue{{text: value, kind: field, m: Mapping{Kind: field, Value: value}}})
 }

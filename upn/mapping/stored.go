@@ -2,8 +2,10 @@ package mapping
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/hex"
 	"errors"
+	"iter"
 	"slices"
 	"strings"
 
@@ -26,7 +28,15 @@ type storedValue struct {
 	err  error
 }
 
-func parseStored(values []string) []storedValue {
+// storedValues are the parsed values of an attribute, with those of each kind
+// together, so that a comparison does not read all of them.
+type storedValues struct {
+	all   []storedValue
+	order []int               // indexes of all, sorted by kind
+	start [endOfKinds + 1]int // of each kind in order
+}
+
+func parseStored(values []string) *storedValues {
 	list := make([]storedValue, len(values))
 	for i, text := range values {
 		v := storedValue{text: text}
@@ -37,7 +47,37 @@ func parseStored(values []string) []storedValue {
 		}
 		list[i] = v
 	}
-	return list
+	return sortStored(list)
+}
+
+// sortStored groups the values of each kind, in their order.
+func sortStored(list []storedValue) *storedValues {
+	s := &storedValues{all: list, order: make([]int, len(list))}
+	for i := range list {
+		s.start[list[i].kind+1]++
+	}
+	for k := range endOfKinds {
+		s.start[k+1] += s.start[k]
+	}
+	next := s.start
+	for i := range list {
+		k := list[i].kind
+		s.order[next[k]] = i
+		next[k]++
+	}
+	return s
+}
+
+// ofKind yields the values of a kind, which is 0 for malformed values of an unknown
+// kind.
+func (s *storedValues) ofKind(kind Kind) iter.Seq[*storedValue] {
+	return func(yield func(*storedValue) bool) {
+		for _, i := range s.order[s.start[kind]:s.start[kind+1]] {
+			if !yield(&s.all[i]) {
+				return
+			}
+		}
+	}
 }
 
 // guessKind returns the kind of a malformed value by its tags, or 0. Case does not
@@ -53,15 +93,21 @@ func guessKind(text string) Kind {
 	return 0
 }
 
-// hasKind reports whether a stored value is a mapping of a kind.
-func hasKind(stored []storedValue, kind Kind) bool {
-	return slices.ContainsFunc(stored, func(v storedValue) bool { return v.err == nil && v.kind == kind })
+// has reports whether a value is a mapping of a kind.
+func (s *storedValues) has(kind Kind) bool {
+	for v := range s.ofKind(kind) {
+		if v.err == nil {
+			return true
+		}
+	}
+	return false
 }
 
-// find returns the first mapping of the list that a stored value equals.
-func find(list []Mapping, stored []storedValue) (Mapping, bool) {
+// find returns the first mapping of the list, whose mappings have one kind, that a
+// stored value equals.
+func (s *storedValues) find(list []Mapping) (Mapping, bool) {
 	for _, m := range list {
-		for _, v := range stored {
+		for v := range s.ofKind(m.Kind) {
 			if v.err == nil && m.equal(v.m) {
 				return m, true
 			}
@@ -73,50 +119,54 @@ func find(list []Mapping, stored []storedValue) (Mapping, bool) {
 // unmatched returns why none of the stored values of a kind matches, and the value
 // to blame. Values in a form that does not match come first, then malformed values
 // of the kind, other values, and malformed values of an unknown kind.
-func (f *fields) unmatched(kind Kind, stored []storedValue) StoredFault {
-	best, rank := StoredFault{Outcome: Unset}, 0
-	set := func(r int, fault StoredFault) {
-		if r > rank {
-			best, rank = fault, r
-		}
-	}
+func (f *fields) unmatched(kind Kind, stored *storedValues) StoredFault {
+	var malformed *storedValue
+	outcome := Unset
 	forms := f.wrongForms(kind)
-	for _, v := range stored {
-		switch {
-		case v.err != nil && v.kind == kind:
-			set(3, v.fault(Malformed))
-		case v.err != nil && v.kind == 0:
-			set(1, v.fault(Malformed))
-		case v.err == nil && v.kind == kind:
-			if o := forms.compare(v.m); o != Different {
-				return v.fault(o)
-			}
-			set(2, StoredFault{Outcome: Different})
+	for v := range stored.ofKind(kind) {
+		if v.err != nil {
+			malformed = cmp.Or(malformed, v)
+			continue
+		}
+		if o := forms.compare(v.m); o != Different {
+			return v.fault(o)
+		}
+		outcome = Different
+	}
+	if malformed == nil && outcome == Unset {
+		for v := range stored.ofKind(0) {
+			malformed = v
+			break
 		}
 	}
-	return best
+	if malformed != nil {
+		return malformed.fault(Malformed)
+	}
+	return StoredFault{Outcome: outcome}
 }
 
-func (v storedValue) fault(o Outcome) StoredFault {
+func (v *storedValue) fault(o Outcome) StoredFault {
 	return StoredFault{Value: v.text, Outcome: o, Err: v.err}
 }
 
+var errPrincipalName = errors.New("<PN> is not supported in Active Directory")
+
 // storedFaults returns the values of altSecurityIdentities that are malformed or
 // would match the certificate in another form.
-func (f *fields) storedFaults(stored []storedValue) []StoredFault {
+func (f *fields) storedFaults(stored *storedValues) []StoredFault {
 	var cache [endOfKinds]struct {
 		matching []Mapping
 		forms    *wrongForms
 	}
 	var faults []StoredFault
-	for _, v := range stored {
+	for i := range stored.all {
+		v := &stored.all[i]
 		switch {
 		case v.err != nil:
 			faults = append(faults, v.fault(Malformed))
 			continue
 		case v.kind == PrincipalName:
-			v.err = errors.New("<PN> is not supported in Active Directory")
-			faults = append(faults, v.fault(Malformed))
+			faults = append(faults, StoredFault{v.text, Malformed, errPrincipalName})
 			continue
 		case v.kind == RFC822 || v.kind == SHA1PublicKey: // have no other form
 			continue
@@ -238,9 +288,9 @@ func (w *nameForms) compare(stored string) Outcome {
 
 // simplify removes what differs between the spellings of a name. It may equate
 // different names, so it only explains why a stored name does not match.
-func simplify(name string) string { return simplifier.Replace(name) }
+func simplify(name string) string { return simplifier.Replace(strings.ToLower(name)) }
 
-var simplifier = strings.NewReplacer(" ", "", `"`, "", "+", "", "OID.", "", "ST=", "S=", "emailAddress=", "E=")
+var simplifier = strings.NewReplacer(" ", "", `"`, "", "+", "", "oid.", "", "st=", "s=", "emailaddress=", "e=")
 
 // compareSerial returns the form in which a stored serial number has that of the
 // certificate.

@@ -2,6 +2,7 @@ package mapping_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/smartlogon/smartlogon/upn/mapping"
@@ -48,6 +49,8 @@ var storedFaults = []struct {
 
 	{"subject as displayed", mapping.Subject, "X509:<S>CN=Bob + OID.0.9.2342.19200300.100.1.1=1, S=New York, DC=com", mapping.Reversed},
 	{"subject without spaces", mapping.Subject, "X509:<S>DC=com,S=NewYork,CN=Bob OID.0.9.2342.19200300.100.1.1=1", mapping.Ambiguous},
+	{"subject in another case", mapping.Subject, "X509:<S>" + strings.ToUpper(storedSubject), mapping.Ambiguous},
+	{"serial number not reversed, issuer in another case", mapping.IssuerSerial, "X509:<I>" + strings.ToLower(storedIssuer) + "<SR>00c10203", mapping.WrongOrder},
 	{"subject in two styles", mapping.Subject, "X509:<S>DC=com,ST=New York,CN=Bob + 0.9.2342.19200300.100.1.1=1", mapping.Ambiguous},
 	{"subject of another certificate", mapping.Subject, "X509:<S>DC=com,S=New York,CN=Eve", mapping.Different},
 	{"issuer and subject as displayed", mapping.IssuerSubject, `X509:<I>CN=Test CA,O="Contoso, Inc.",C=US<S>CN=Bob + OID.0.9.2342.19200300.100.1.1=1,S=New York,DC=com`, mapping.Reversed},

@@ -61,20 +61,25 @@ func encodingFault(r *ber.Reader) *ber.Error {
 }
 
 // versionFault checks the version, which is optional: an INTEGER of 0 to 2 in an
-// explicit [0] (RFC 5280, 4.1.2.1).
+// explicit [0] (RFC 5280, 4.1.2.1). Only version 3, which is 2, has extensions
+// (4.1.2.9); crypto/x509 ignores those of another version.
 func (c *Certificate) versionFault() *ber.Error {
+	number := byte(0)
 	r := c.TBS.Inside()
-	if r.Peek() != tagVersion {
-		return nil
+	if r.Peek() == tagVersion {
+		wrapper, _ := r.Next()
+		in := wrapper.Inside()
+		version, _ := in.Take(ber.Integer)
+		if err := encodingFault(&in); err != nil {
+			return err
+		}
+		if len(version.Value) != 1 || version.Value[0] > 2 {
+			return fault(version, "version is not 0, 1 or 2")
+		}
+		number = version.Value[0]
 	}
-	wrapper, _ := r.Next()
-	in := wrapper.Inside()
-	version, _ := in.Take(ber.Integer)
-	if err := encodingFault(&in); err != nil {
-		return err
-	}
-	if len(version.Value) != 1 || version.Value[0] > 2 {
-		return fault(version, "version is not 0, 1 or 2")
+	if number != 2 && c.extensions.Raw != nil {
+		return fault(c.extensions, "extensions without version 3")
 	}
 	return nil
 }

@@ -40,6 +40,10 @@ func TestFaults(t *testing.T) {
 		{"version 4", version(2, 1, 3), []string{"version: byte 10: version is not 0, 1 or 2"}},
 		{"version is negative", version(2, 1, 0xFF), []string{"version: byte 10: version is not 0, 1 or 2"}},
 		{"version is padded", version(2, 2, 0, 2), []string{"version: byte 10: version is not 0, 1 or 2"}},
+		{"version absent, with extensions", certtest.Certificate{Version: []byte{}, Extensions: [][]byte{certtest.DigitalSignature()}}, []string{
+			"version: byte 390: extensions without version 3"}},
+		{"version 2, with extensions", certtest.Certificate{Version: []byte{0xA0, 3, 2, 1, 1}, Extensions: [][]byte{certtest.DigitalSignature()}}, []string{
+			"version: byte 395: extensions without version 3"}},
 
 		{"serial number is negative", serial(0x80), nil},
 		{"serial number is zero", serial(0), nil},

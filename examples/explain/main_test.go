@@ -223,11 +223,11 @@ func TestConflictingSIDs(t *testing.T) {
 	o := objects(t, out)[0]
 	assert.Equal(t, "S-1-5-21-1-2-3-1105", o.SID)
 	assert.Equal(t, "S-1-5-21-1-2-3-1106", o.OtherSID)
-	assert.NotEmpty(t, o.NotMapped)
+	assert.Empty(t, o.NotMapped)
 	out, err = explain(t, file)
 	require.NoError(t, err)
 	assert.Contains(t, out, `second SID "S-1-5-21-1-2-3-1106"`)
-	assert.Contains(t, out, "not mapped: ")
+	assert.Contains(t, out, `<SID>S-1-5-21-1-2-3-1105" (strong)`)
 }
 
 func TestUnreadableFiles(t *testing.T) {

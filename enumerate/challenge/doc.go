@@ -14,12 +14,14 @@
 //
 //	var c challenge.Challenge
 //	err := c.UnmarshalText(text)
+//	err = challenge.CheckCertificate(certificate) // before a PIN is asked for
 //	answer, err := challenge.Respond(key, certificate, c, "https://example.com")
 //
 // The server takes the challenge out of the session, so that it is answered once,
-// and verifies:
+// and verifies. root and issuer are certificates of CAs, as [x509.ParseCertificate]
+// returns them:
 //
-//	v := challenge.Verifier{Roots: roots, Intermediates: intermediates}
+//	v := challenge.Verifier{Roots: challenge.NewPool(root), Intermediates: challenge.NewPool(issuer)}
 //	id, err := v.Verify(ctx, c, answer)
 //
 // [Verifier.Verify] returns the name of the user, the chain and the verdict of each
@@ -33,7 +35,7 @@
 //
 //	field          not set
 //	Roots          every answer is refused
-//	Intermediates  only certificates of Roots are accepted
+//	Intermediates  only certificates that Roots issued are accepted
 //	Policy         RSA keys only, with smart card logon, as Windows is installed
 //	Waive          every rule must pass
 //	MaxAge         5 minutes; a negative one refuses every answer

@@ -2,7 +2,7 @@
 // sign-in, and says why.
 //
 //	policy, err := rules.System() // the Group Policy of this machine
-//	c, err := rules.Read(der)     // a certificate in DER
+//	c, err := rules.Read(der)     // a certificate in DER; encoding/pem decodes PEM
 //	findings := c.Check(rules.KeySpec{}, policy, time.Now())
 //	if !findings.Offered() {
 //		for _, f := range findings {

@@ -67,18 +67,18 @@ func TestRelayThroughAnotherConnection(t *testing.T) {
 	ca := newAuthority(t, "Root", nil, testkeys.RSA(2048, 2))
 	key := testkeys.RSA(2048, 0)
 	cert := ca.issue(t, key.Public())
-	v, given := verifier(ca), at("sign-in")
-	given.Bound = true
+	v, c := verifier(ca), at("sign-in")
+	c.Bound = true
 	victim, _ := exporters(t)
 	attacker, server := exporters(t)
 
-	client := given
+	client := c
 	client.Exporter = victim
-	given.Exporter = server
-	_, err := v.Verify(t.Context(), given, respond(t, key, cert, client))
+	c.Exporter = server
+	_, err := v.Verify(t.Context(), c, respond(t, key, cert, client))
 	assert.Equal(t, challenge.WrongSignature, reason(t, err))
 
 	client.Exporter = attacker
-	_, err = v.Verify(t.Context(), given, respond(t, key, cert, client))
+	_, err = v.Verify(t.Context(), c, respond(t, key, cert, client))
 	assert.NoError(t, err)
 }

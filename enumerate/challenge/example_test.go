@@ -43,10 +43,10 @@ func ExampleVerifier() {
 		w.Write(text)
 	})
 	handler.HandleFunc("POST /sign-in", func(w http.ResponseWriter, r *http.Request) {
-		var given challenge.Challenge // the zero value is refused
+		var c challenge.Challenge // the zero value is refused
 		if cookie, err := r.Cookie("session"); err == nil {
-			if c, ok := sessions.LoadAndDelete(cookie.Value); ok { // used once
-				given = c.(challenge.Challenge)
+			if kept, ok := sessions.LoadAndDelete(cookie.Value); ok { // used once
+				c = kept.(challenge.Challenge)
 			}
 		}
 		answer, err := io.ReadAll(http.MaxBytesReader(w, r.Body, challenge.MaxResponse))
@@ -54,7 +54,7 @@ func ExampleVerifier() {
 			http.Error(w, "too long", http.StatusRequestEntityTooLarge)
 			return
 		}
-		id, err := verifier.Verify(r.Context(), given, answer)
+		id, err := verifier.Verify(r.Context(), c, answer)
 		if refused := (*challenge.Refusal)(nil); errors.As(err, &refused) {
 			fmt.Println("log:", refused.Reason)
 			http.Error(w, "no", http.StatusForbidden) // no details

@@ -105,7 +105,7 @@ func TestCheckCertificate(t *testing.T) {
 	root := newAuthority(t, "Root", nil, testkeys.RSA(2048, 2))
 	counts := map[challenge.Reason]int{}
 	for _, tt := range refusals(t) {
-		if tt.key != nil || tt.issuer != nil || tt.given != nil || tt.answer != nil {
+		if tt.key != nil || tt.issuer != nil || tt.kept != nil || tt.answer != nil {
 			continue
 		}
 		var edit []func(*x509.Certificate)

@@ -9,10 +9,10 @@ const (
 	// NoRoots: the Verifier has no Roots. The roots of the system are never
 	// used.
 	NoRoots Reason = iota + 1
-	// UnfitChallenge: the given challenge is not one of [New], most often
+	// UnfitChallenge: the challenge is not one of [New], most often
 	// because the session had none.
 	UnfitChallenge
-	// Unbound: the given challenge requires a TLS connection, and its Exporter
+	// Unbound: the challenge requires a TLS connection, and its Exporter
 	// is not set.
 	Unbound
 	// TooLate: the answer came after MaxAge.
@@ -31,7 +31,7 @@ const (
 	// key, or the key is too short (see [Verifier.AllowWeakKeys]) or has more
 	// than 8192 bits.
 	UnfitKey
-	// WrongSignature: the certificate's key did not sign the given challenge.
+	// WrongSignature: the certificate's key did not sign the challenge.
 	// An answer to another challenge, audience, purpose or connection gives
 	// this reason.
 	WrongSignature

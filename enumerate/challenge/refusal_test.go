@@ -89,7 +89,7 @@ type refusal struct {
 	key    crypto.Signer                 // RSA if nil
 	cert   func(*x509.Certificate)       // changes the certificate
 	raw    func([]byte) []byte           // changes it after it was signed
-	given  func(*challenge.Challenge)    // changes what the server kept
+	kept   func(*challenge.Challenge)    // changes what the server kept
 	answer func([]byte) []byte           // changes what was sent
 	server func(*challenge.Verifier)     // changes the verifier
 	issuer func(t *testing.T) *authority // another authority than the trusted one
@@ -104,9 +104,9 @@ func refusals(t *testing.T) []refusal {
 	}
 	return []refusal{
 		{name: "no roots", reason: challenge.NoRoots, server: func(v *challenge.Verifier) { v.Roots = nil }},
-		{name: "session has no challenge", reason: challenge.UnfitChallenge, given: func(c *challenge.Challenge) { *c = challenge.Challenge{} }},
-		{name: "challenge without nonce", reason: challenge.UnfitChallenge, given: func(c *challenge.Challenge) { clear(c.Nonce[:]) }},
-		{name: "exporter required and not set", reason: challenge.Unbound, given: func(c *challenge.Challenge) { c.Bound = true }},
+		{name: "session has no challenge", reason: challenge.UnfitChallenge, kept: func(c *challenge.Challenge) { *c = challenge.Challenge{} }},
+		{name: "challenge without nonce", reason: challenge.UnfitChallenge, kept: func(c *challenge.Challenge) { clear(c.Nonce[:]) }},
+		{name: "exporter required and not set", reason: challenge.Unbound, kept: func(c *challenge.Challenge) { c.Bound = true }},
 		{name: "a second after the default age", reason: challenge.TooLate, server: later(4*time.Minute + time.Second)},
 		{name: "a second after MaxAge", reason: challenge.TooLate, server: func(v *challenge.Verifier) { v.MaxAge = 59 * time.Second }},
 		{name: "negative MaxAge", reason: challenge.TooLate, server: func(v *challenge.Verifier) { v.MaxAge = -1 }},
@@ -140,12 +140,12 @@ func refusals(t *testing.T) []refusal {
 		{name: "RSA key of 1024 bits", reason: challenge.UnfitKey, key: testkeys.RSA(1024, 0)},
 
 		{name: "PKCS #1 named for PSS", reason: challenge.WrongSignature, answer: func(b []byte) []byte { b[4] = 2; return b }},
-		{name: "other nonce", reason: challenge.WrongSignature, given: func(c *challenge.Challenge) { c.Nonce[0] ^= 1 }},
-		{name: "other purpose", reason: challenge.WrongSignature, given: func(c *challenge.Challenge) { c.Purpose = "approve" }},
-		{name: "other audience", reason: challenge.WrongSignature, given: func(c *challenge.Challenge) { c.Audience = "https://evil.example" }},
-		{name: "other time", reason: challenge.WrongSignature, given: func(c *challenge.Challenge) { c.Time = c.Time.Add(time.Second) }},
-		{name: "connection that the client did not see", reason: challenge.WrongSignature, given: func(c *challenge.Challenge) { c.Exporter = []byte{1} }},
-		{name: "byte moved from purpose to audience", reason: challenge.WrongSignature, given: func(c *challenge.Challenge) { c.Purpose, c.Audience = "sign-i", "n"+origin }},
+		{name: "other nonce", reason: challenge.WrongSignature, kept: func(c *challenge.Challenge) { c.Nonce[0] ^= 1 }},
+		{name: "other purpose", reason: challenge.WrongSignature, kept: func(c *challenge.Challenge) { c.Purpose = "approve" }},
+		{name: "other audience", reason: challenge.WrongSignature, kept: func(c *challenge.Challenge) { c.Audience = "https://evil.example" }},
+		{name: "other time", reason: challenge.WrongSignature, kept: func(c *challenge.Challenge) { c.Time = c.Time.Add(time.Second) }},
+		{name: "connection that the client did not see", reason: challenge.WrongSignature, kept: func(c *challenge.Challenge) { c.Exporter = []byte{1} }},
+		{name: "byte moved from purpose to audience", reason: challenge.WrongSignature, kept: func(c *challenge.Challenge) { c.Purpose, c.Audience = "sign-i", "n"+origin }},
 
 		{name: "unknown issuer", reason: challenge.Untrusted, issuer: func(t *testing.T) *authority {
 			return newAuthority(t, "Root", nil, testkeys.RSA(2048, 1))
@@ -237,8 +237,8 @@ func TestVerifyRefuses(t *testing.T) {
 			c := at("sign-in")
 			answer := answerTo(t, key, cert, c)
 			v := verifier(root)
-			if tt.given != nil {
-				tt.given(&c)
+			if tt.kept != nil {
+				tt.kept(&c)
 			}
 			if tt.answer != nil {
 				answer = tt.answer(answer)

@@ -86,9 +86,9 @@ type Identity struct {
 // Verify returns the identity behind an answer, or a [*Refusal]. The only other
 // error is that of ctx.
 //
-// given is the challenge that this server made and kept in the session, never one
+// c is the challenge that this server made and kept in the session, never one
 // that came with the answer. The caller removes it from the session before it calls
-// Verify, so that it is answered once, and compares given.Purpose if the session
+// Verify, so that it is answered once, and compares c.Purpose if the session
 // keeps challenges for several purposes. answer has at most [MaxResponse] bytes.
 //
 // The signature is checked before chains are built and before Revoked and Accept
@@ -97,7 +97,7 @@ type Identity struct {
 // A certificate that crypto/x509 cannot parse as a whole is accepted if the fields
 // that decide can be read. Chain[0] then has the fields that can be read, and all
 // extensions in Extensions.
-func (v *Verifier) Verify(ctx context.Context, given Challenge, answer []byte) (*Identity, error) {
+func (v *Verifier) Verify(ctx context.Context, c Challenge, answer []byte) (*Identity, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("challenge: %w", err)
 	}
@@ -105,25 +105,25 @@ func (v *Verifier) Verify(ctx context.Context, given Challenge, answer []byte) (
 	if v.Now != nil {
 		now = v.Now()
 	}
-	id, refusal := v.verify(ctx, &given, answer, now)
+	id, refusal := v.verify(ctx, &c, answer, now)
 	if refusal != nil {
 		return nil, refusal
 	}
 	return id, nil
 }
 
-func (v *Verifier) verify(ctx context.Context, given *Challenge, answer []byte, now time.Time) (*Identity, *Refusal) {
+func (v *Verifier) verify(ctx context.Context, c *Challenge, answer []byte, now time.Time) (*Identity, *Refusal) {
 	if v.Roots == nil {
 		return nil, refuse(NoRoots, nil)
 	}
-	if r := v.checkChallenge(given, now); r != nil {
+	if r := v.checkChallenge(c, now); r != nil {
 		return nil, r
 	}
 	a, err := parseAnswer(answer)
 	if err != nil {
 		return nil, refuse(MalformedAnswer, err)
 	}
-	certificate, r := v.checkAnswer(given, a)
+	certificate, r := v.checkAnswer(c, a)
 	if r != nil {
 		return nil, r
 	}
@@ -159,9 +159,9 @@ func (v *Verifier) verify(ctx context.Context, given *Challenge, answer []byte, 
 	return &Identity{Name: name, Chain: chain, Findings: findings}, nil
 }
 
-// checkChallenge returns why given cannot be answered now, or nil.
-func (v *Verifier) checkChallenge(given *Challenge, now time.Time) *Refusal {
-	if err := given.check(); errors.Is(err, errUnbound) {
+// checkChallenge returns why c cannot be answered now, or nil.
+func (v *Verifier) checkChallenge(c *Challenge, now time.Time) *Refusal {
+	if err := c.check(); errors.Is(err, errUnbound) {
 		return refuse(Unbound, err)
 	} else if err != nil {
 		return refuse(UnfitChallenge, err)
@@ -170,7 +170,7 @@ func (v *Verifier) checkChallenge(given *Challenge, now time.Time) *Refusal {
 	if limit == 0 {
 		limit = DefaultMaxAge
 	}
-	switch age := now.Sub(given.Time); {
+	switch age := now.Sub(c.Time); {
 	case age > limit:
 		return refuse(TooLate, fmt.Errorf("made %v ago, more than %v", age, limit))
 	case age < -clockSkew:
@@ -179,8 +179,8 @@ func (v *Verifier) checkChallenge(given *Challenge, now time.Time) *Refusal {
 	return nil
 }
 
-// checkAnswer returns the certificate whose key signed given.
-func (v *Verifier) checkAnswer(given *Challenge, a answer) (*rules.Certificate, *Refusal) {
+// checkAnswer returns the certificate whose key signed c.
+func (v *Verifier) checkAnswer(c *Challenge, a answer) (*rules.Certificate, *Refusal) {
 	certificate, key, r := readCertificate(a.cert)
 	if r != nil {
 		return nil, r
@@ -188,7 +188,7 @@ func (v *Verifier) checkAnswer(given *Challenge, a answer) (*rules.Certificate, 
 	if err := v.checkKey(key, a.algorithm); err != nil {
 		return nil, refuse(UnfitKey, err)
 	}
-	if !a.algorithm.verify(key, message(a.algorithm, a.cert, given), a.signature) {
+	if !a.algorithm.verify(key, message(a.algorithm, a.cert, c), a.signature) {
 		return nil, refuse(WrongSignature, nil)
 	}
 	return certificate, nil

@@ -2,6 +2,7 @@ package challenge_test
 
 import (
 	"context"
+	"crypto/elliptic"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
@@ -212,7 +213,7 @@ func TestNameConstraints(t *testing.T) {
 				v.SeveralNames = true
 				v.SignIn.Hint = "hint@example.com"
 				v.Accept = func(context.Context, upn.Name, []*x509.Certificate) error { return nil }
-				id, err := v.Verify(t.Context(), c, respond(t, testkeys.RSA(2048, 0), chain.leaf, c))
+				id, err := v.Verify(t.Context(), c, respond(t, testkeys.ECDSA(elliptic.P256(), 0), chain.leaf, c))
 				if row.accepted {
 					require.NoError(t, err, row.clause)
 					assert.Len(t, id.Chain, 3)
@@ -256,14 +257,14 @@ func newConstrainedChain(t *testing.T, row constraintRow, critical bool) constra
 		}
 		return name
 	}
-	root := newAuthority(t, "Root", nil, testkeys.RSA(2048, 2), constrain(row.root), func(c *x509.Certificate) {
+	root := newAuthority(t, "Root", nil, testkeys.ECDSA(elliptic.P256(), 2), constrain(row.root), func(c *x509.Certificate) {
 		c.RawSubject = certtest.Name("CN=Root")
 	})
-	issuer := newAuthority(t, "Issuer", root, testkeys.RSA(2048, 1), constrain(row.issuer), func(c *x509.Certificate) {
+	issuer := newAuthority(t, "Issuer", root, testkeys.ECDSA(elliptic.P256(), 1), constrain(row.issuer), func(c *x509.Certificate) {
 		c.RawSubject = or(row.issuerSubject, certtest.Name("O=Corp", "CN=Issuer"))
 		c.AuthorityKeyId = []byte("Root") // or OpenSSL takes a self-issued one for the root
 	})
-	leaf := issuer.issue(t, testkeys.RSA(2048, 0).Public(), func(c *x509.Certificate) {
+	leaf := issuer.issue(t, testkeys.ECDSA(elliptic.P256(), 0).Public(), func(c *x509.Certificate) {
 		c.RawSubject = or(row.subject, certtest.Name("O=Corp", "CN=Alice"))
 		c.ExtraExtensions = nil
 		if len(row.san) > 0 {
@@ -299,7 +300,7 @@ func TestNameConstraintsInAnotherPool(t *testing.T) {
 			chain := newConstrainedChain(t, row, critical)
 			v, c := verifier(chain.root), at("sign-in")
 			v.Intermediates = pool(chain.issuer.cert)
-			_, err := v.Verify(t.Context(), c, respond(t, testkeys.RSA(2048, 0), chain.leaf, c))
+			_, err := v.Verify(t.Context(), c, respond(t, testkeys.ECDSA(elliptic.P256(), 0), chain.leaf, c))
 			switch {
 			case critical:
 				assert.Equal(t, challenge.Untrusted, reason(t, err))

@@ -86,7 +86,7 @@ func (v *Verifier) mayIssue(issuer *x509.Certificate) bool {
 const (
 	minRSA, minCurve         = 2048, 256
 	minWeakRSA, minWeakCurve = 1024, 224
-	maxRSA                   = 8192 // longer ones cost the server time
+	maxRSA                   = 8192 // of a client, whose key must not cost the server time
 )
 
 // checkStrength returns an error for a key of a chain that is too short.
@@ -97,8 +97,8 @@ func (v *Verifier) checkStrength(key crypto.PublicKey) error {
 	}
 	switch key := key.(type) {
 	case *rsa.PublicKey:
-		if n := key.N.BitLen(); n < rsaBits || n > maxRSA {
-			return fmt.Errorf("RSA key has %d bits, not %d to %d", n, rsaBits, maxRSA)
+		if n := key.N.BitLen(); n < rsaBits {
+			return fmt.Errorf("RSA key has %d bits, less than %d", n, rsaBits)
 		}
 	case *ecdsa.PublicKey:
 		if n := key.Curve.Params().BitSize; n < curveBits {

@@ -129,12 +129,19 @@ func TestCheckCertificate(t *testing.T) {
 
 	versionNull := certtest.Logon("alice@example.com")
 	versionNull.Version = ber.Append(nil, 0xA0, ber.Append(nil, ber.Null, nil))
-	for name, der := range map[string][]byte{
-		"nothing": nil,
-		"version": versionNull.DER(),
-		"P-224":   root.issue(t, p224Key(t).Public()),
+	longKey := certtest.Logon("alice@example.com")
+	longKey.Key = certtest.RSAKey(8200)
+	for _, tt := range []struct {
+		name   string
+		der    []byte
+		reason challenge.Reason
+	}{
+		{"nothing", nil, challenge.MalformedCertificate},
+		{"version", versionNull.DER(), challenge.NotOffered},
+		{"P-224", root.issue(t, p224Key(t).Public()), challenge.UnfitKey},
+		{"RSA key of 8200 bits", longKey.DER(), challenge.UnfitKey},
 	} {
-		assert.Error(t, challenge.CheckCertificate(der), name)
+		assert.Equal(t, tt.reason.String(), reason(t, challenge.CheckCertificate(tt.der)).String(), tt.name)
 	}
 	for _, kind := range keyKinds() {
 		assert.NoError(t, challenge.CheckCertificate(root.issue(t, kind.key.Public())), kind.name)

@@ -300,7 +300,10 @@ func readSubtrees(list ber.Element) ([]subtree, error) {
 			break
 		}
 		fields := e.Inside()
-		first, _ := fields.Next()
+		first, ok := fields.Next()
+		if !ok && fields.Err() == nil {
+			return nil, &ber.Error{Offset: e.Offset, Reason: "subtree without a base"}
+		}
 		base, err := readGeneralName(first)
 		if err != nil {
 			return nil, err

@@ -88,10 +88,11 @@ func checkCertificate(der []byte) *Refusal {
 		return r
 	}
 	lenient := Verifier{AllowWeakKeys: true}
-	if _, err := algorithmFor(key, false); err != nil {
-		return refuse(UnfitKey, err)
+	algorithm, err := algorithmFor(key, false)
+	if err == nil {
+		err = lenient.checkKey(key, algorithm)
 	}
-	if err := lenient.checkStrength(key); err != nil {
+	if err != nil {
 		return refuse(UnfitKey, err)
 	}
 	leaf, err := parseLeaf(der)

@@ -3,6 +3,7 @@ package challenge
 import (
 	"context"
 	"crypto"
+	"crypto/rsa"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -216,6 +217,9 @@ func readCertificate(der []byte) (*rules.Certificate, crypto.PublicKey, *Refusal
 func (v *Verifier) checkKey(key crypto.PublicKey, a algorithm) error {
 	if !a.fits(key) {
 		return fmt.Errorf("answer names algorithm %d, which is not one of a %T", a, key)
+	}
+	if key, ok := key.(*rsa.PublicKey); ok && key.N.BitLen() > maxRSA {
+		return fmt.Errorf("RSA key has %d bits, more than %d", key.N.BitLen(), maxRSA)
 	}
 	return v.checkStrength(key)
 }

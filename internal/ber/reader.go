@@ -102,15 +102,21 @@ func (r *Reader) Next() (Element, bool) {
 	if !r.More() {
 		return Element{}, false
 	}
-	tag, n := readTag(r.rest)
-	if n == 0 {
-		return r.fault("tag is cut short or longer than three bytes")
+	var tag Tag
+	var head, length int
+	if b := r.rest; len(b) >= 2 && b[0]&0x1F != 0x1F && b[1] < 0x80 {
+		tag, head, length = Tag(b[0]), 2, int(b[1]) // without calls: most elements are short
+	} else {
+		var n int
+		if tag, n = readTag(b); n == 0 {
+			return r.fault("tag is cut short or longer than three bytes")
+		}
+		size, m, reason := readLength(b[n:], r.strict)
+		if reason != "" {
+			return r.fault(reason)
+		}
+		head, length = n+m, size
 	}
-	length, m, reason := readLength(r.rest[n:], r.strict)
-	if reason != "" {
-		return r.fault(reason)
-	}
-	head := n + m
 	if length > len(r.rest)-head {
 		return r.fault("value is longer than what is left of the data")
 	}
@@ -129,13 +135,13 @@ func (r *Reader) Next() (Element, bool) {
 // Take reads the next element, which must have the given tag. Another tag or the
 // end of the input is a fault.
 func (r *Reader) Take(tag Tag) (Element, bool) {
-	before := *r
+	rest, off := r.rest, r.off
 	e, ok := r.Next()
 	switch {
 	case ok && e.Tag == tag:
 		return e, true
 	case ok:
-		*r = before
+		r.rest, r.off = rest, off
 		return r.fault("want tag " + tag.String() + ", found " + e.Tag.String())
 	case r.err == nil:
 		return r.fault("want tag " + tag.String() + ", found the end")

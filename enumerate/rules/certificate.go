@@ -1,7 +1,6 @@
 package rules
 
 import (
-	"bytes"
 	"crypto"
 	"errors"
 	"fmt"
@@ -45,9 +44,6 @@ func (c *Certificate) parse(der []byte) {
 	fields, err := cert.Parse(der)
 	if err != nil {
 		c.names = malformed("certificate", err)
-		if bytes.HasPrefix(der, []byte("-----BEGIN ")) {
-			err = errors.New("it is PEM, not DER")
-		}
 		c.err = fmt.Errorf("rules: read certificate: %w", err)
 		return
 	}

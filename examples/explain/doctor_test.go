@@ -34,7 +34,7 @@ func TestDoctor(t *testing.T) {
 		{"unsupported card", newService(cardtest.NewReaders(cardtest.PIV(cardtest.PIVMissing)), nil), "no known application", "Insert a PIV card or a virtual smart card"},
 		{"virtual smart card", newService(cardtest.NewReaders(cardtest.TPM().Put("kxc00", nil, certificate())), nil), "GIDS application; PIN retries left: 3", ""},
 		{"virtual smart card with root certificates", newService(cardtest.NewReaders(cardtest.TPM().Put("kxc00", nil, certificate()).PutFile("mscp/msroots", []byte{0x30, 0x00})), nil), "root certificates for Windows: 2 bytes", ""},
-		{"virtual smart card with malformed root certificates", newService(cardtest.NewReaders(cardtest.TPM().Put("kxc00", nil, certificate()).PutFile("mscp/msroots", []byte{0x31})), nil), "msroots", "The card does not keep to its standard"},
+		{"virtual smart card with malformed root certificates", newService(cardtest.NewReaders(cardtest.TPM().Put("kxc00", nil, certificate()).PutFile("mscp/msroots", []byte{0x31})), nil), "msroots", "Report the card with a trace"},
 		{"blocked virtual smart card", newService(cardtest.NewReaders(cardtest.TPM(cardtest.RetriesLeft(0)).Put("kxc00", nil, certificate())), nil), "PIN is blocked", "Unblock the PIN"},
 		{"reader busy", newService(cardtest.NewReaders(cardtest.PIV()), func(r *cardtest.Readers) {
 			r.Fault(reader, 1, cardtest.Fault{What: cardtest.Busy, Times: -1})

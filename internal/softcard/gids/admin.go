@@ -80,7 +80,11 @@ func (a *Application) sendChallenge(hostChallenge []byte) iso.Response {
 
 // checkExternal processes the response of an external authentication.
 func (a *Application) checkExternal(challenge, response []byte) iso.Status {
-	if subtle.ConstantTimeCompare(tripleDES(a.session.authKey.key.admin, challenge, true), response) == 0 {
+	want, err := tripleDES(a.session.authKey.key.admin, challenge, true)
+	switch {
+	case err != nil:
+		return iso.NotSupported
+	case subtle.ConstantTimeCompare(want, response) == 0:
 		return iso.SecurityNotSatisfied
 	}
 	a.session.admin = true
@@ -94,7 +98,10 @@ func (a *Application) checkMutual(cardChallenge, hostChallenge, response []byte)
 		return iso.SecurityNotSatisfied.Response()
 	}
 	key := a.session.authKey.key.admin
-	plain := tripleDES(key, response, false)
+	plain, err := tripleDES(key, response, false)
+	if err != nil {
+		return iso.NotSupported.Response()
+	}
 	clear(plain[2*mutualSize : proofSize-1]) // the host's key material is arbitrary
 	want := slices.Concat(cardChallenge, hostChallenge, make([]byte, materialSize), []byte{proofPadding})
 	if subtle.ConstantTimeCompare(plain, want) == 0 {
@@ -103,16 +110,20 @@ func (a *Application) checkMutual(cardChallenge, hostChallenge, response []byte)
 	a.session.admin = true
 	material := make([]byte, materialSize)
 	rand.Read(material)
-	proof := tripleDES(key, slices.Concat(hostChallenge, cardChallenge, material, []byte{proofPadding}), true)
+	proof, err := tripleDES(key, slices.Concat(hostChallenge, cardChallenge, material, []byte{proofPadding}), true)
+	if err != nil {
+		return iso.NotSupported.Response()
+	}
 	return iso.Data(ber.Append(nil, tagDynamic, ber.Append(nil, tagResponse, proof)))
 }
 
 // tripleDES encrypts or decrypts whole blocks in CBC mode with a zero IV. The
-// length of the key was checked when it was stored.
-func tripleDES(key, data []byte, encrypt bool) []byte {
+// length of the key was checked when it was stored, so it fails only in FIPS-only
+// mode.
+func tripleDES(key, data []byte, encrypt bool) ([]byte, error) {
 	block, err := des.NewTripleDESCipher(key)
 	if err != nil {
-		panic("gids: " + err.Error()) // not with a key of 24 bytes
+		return nil, err
 	}
 	result, iv := make([]byte, len(data)), make([]byte, des.BlockSize)
 	if encrypt {
@@ -120,5 +131,5 @@ func tripleDES(key, data []byte, encrypt bool) []byte {
 	} else {
 		cipher.NewCBCDecrypter(block, iv).CryptBlocks(result, data)
 	}
-	return result
+	return result, nil
 }

@@ -31,7 +31,7 @@ var adminKeyLen = map[Algorithm]int{TripleDES: 24, AES128: 16, AES192: 24, AES25
 // An admin is the administrator's key and its security status.
 type admin struct {
 	key           AdminKey
-	block         cipher.Block
+	block         cipher.Block // nil if this process may not use the algorithm, in FIPS-only mode
 	touch         touchState
 	authenticated bool
 }
@@ -56,16 +56,23 @@ func newAdmin(key AdminKey) admin {
 	if key.Algorithm == 0 {
 		key = AdminKey{TripleDES, []byte(defaultKey)}
 	}
-	block, err := key.cipher()
-	if err != nil {
+	if err := key.check(); err != nil {
 		panic(err.Error())
 	}
+	block, _ := key.cipher() // fails in FIPS-only mode alone
 	return admin{key: key, block: block, touch: touchState{policy: TouchNever}}
 }
 
-func (k AdminKey) cipher() (cipher.Block, error) {
+func (k AdminKey) check() error {
 	if n, ok := adminKeyLen[k.Algorithm]; !ok || n != len(k.Key) {
-		return nil, fmt.Errorf("piv: administrator key: %d bytes do not fit algorithm %02X", len(k.Key), byte(k.Algorithm))
+		return fmt.Errorf("piv: administrator key: %d bytes do not fit algorithm %02X", len(k.Key), byte(k.Algorithm))
+	}
+	return nil
+}
+
+func (k AdminKey) cipher() (cipher.Block, error) {
+	if err := k.check(); err != nil {
+		return nil, err
 	}
 	if k.Algorithm == TripleDES {
 		return des.NewTripleDESCipher(k.Key)
@@ -86,7 +93,7 @@ func (a *Application) authenticateAdmin(c iso.Command, pending exchange) iso.Res
 		return iso.SecurityNotSatisfied.Response()
 	}
 	a.admin.authenticated = false
-	if alg != a.admin.key.Algorithm {
+	if alg != a.admin.key.Algorithm || a.admin.block == nil {
 		return a.wrongAlgorithm().Response()
 	}
 	t, ok := parseTemplate(c.Data)

@@ -1,6 +1,7 @@
 package gids
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/rand"
 	"crypto/rsa"
@@ -115,7 +116,7 @@ func performRSA(private *rsa.PrivateKey, use ber.Tag, scheme byte, data []byte) 
 	var err error
 	switch {
 	case pads:
-		result, err = rsa.SignPKCS1v15(nil, private, 0, data)
+		result, err = exponentiate(private, padSignature(size, data))
 	case use == useSignature && scheme == schemeHashed, use == useDecipherment && scheme == schemeRaw:
 		result, err = exponentiate(private, data)
 	case use == useDecipherment && scheme == schemeUnpad:
@@ -129,6 +130,16 @@ func performRSA(private *rsa.PrivateKey, use ber.Tag, scheme byte, data []byte) 
 		return iso.BadData.Response()
 	}
 	return iso.Data(result)
+}
+
+// padSignature pads data of any kind to a block (RFC 8017, 9.2), which crypto/rsa
+// does not do in FIPS-only mode.
+func padSignature(size int, data []byte) []byte {
+	block := bytes.Repeat([]byte{0xFF}, size)
+	block[0], block[1] = 0x00, 0x01
+	block[size-len(data)-1] = 0x00
+	copy(block[size-len(data):], data)
+	return block
 }
 
 // exponentiate computes the RSA private key operation (RFC 8017, 5.1.2).

@@ -26,7 +26,7 @@ type Card struct {
 	chip   *iso.Card
 	apps   []iso.Application // app first, if the card has it
 	app    application
-	writes *writeCounter
+	counts *counter
 }
 
 // An application is the one that the methods of a Card are about.
@@ -38,12 +38,12 @@ type application interface {
 
 // newCard returns a card with its neighbors and, if present, the application.
 func newCard(c config, app application, present bool) *Card {
-	writes := &writeCounter{Application: app, refuse: c.readOnly}
+	counts := &counter{Application: app, readOnly: c.readOnly}
 	apps := c.neighbors
 	if present {
-		apps = append([]iso.Application{writes}, apps...)
+		apps = append([]iso.Application{counts}, apps...)
 	}
-	return &Card{config: c.iso, chip: iso.New(c.iso, apps...), apps: apps, app: app, writes: writes}
+	return &Card{config: c.iso, chip: iso.New(c.iso, apps...), apps: apps, app: app, counts: counts}
 }
 
 // Combine returns one card with the applications of several. The first card
@@ -104,9 +104,17 @@ func (c *Card) Verified() bool {
 	return verified
 }
 
+// PINs returns the number of commands with a PIN or PUK that the card received, right
+// or wrong.
+func (c *Card) PINs() int { return int(c.counts.pins.Load()) }
+
+// KeyUses returns the number of commands that use a private key, refused ones
+// included.
+func (c *Card) KeyUses() int { return int(c.counts.keyUses.Load()) }
+
 // Writes returns the number of commands that change the card's contents, refused
 // ones included.
-func (c *Card) Writes() int { return c.writes.count() }
+func (c *Card) Writes() int { return int(c.counts.writes.Load()) }
 
 // A Count is the traffic of a card.
 type Count struct {

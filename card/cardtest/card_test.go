@@ -55,6 +55,36 @@ func TestCountersOfCard(t *testing.T) {
 	assert.False(t, c.Verified())
 }
 
+func TestCommandsAreCountedByWhatTheyDo(t *testing.T) {
+	for _, tt := range []struct {
+		name                  string
+		card                  *cardtest.Card
+		command               []byte
+		pins, keyUses, writes int
+	}{
+		{"read the retry counter", cardtest.PIV(), askRetries, 0, 0, 0},
+		{"wrong PIN", cardtest.PIV(), wrongPIN, 1, 0, 0},
+		{"right PIN", cardtest.PIV(), rightPIN, 1, 0, 0},
+		{"log out", cardtest.PIV(), []byte{0x00, 0x20, 0xFF, 0x80}, 0, 0, 0},
+		{"change the PIN", cardtest.PIV(), []byte("\x00\x24\x00\x80\x10123456\xFF\xFF654321\xFF\xFF"), 1, 0, 1},
+		{"unblock the PIN", cardtest.PIV(), []byte("\x00\x2C\x00\x80\x1012345678654321\xFF\xFF"), 1, 0, 1},
+		{"read", cardtest.PIV(), certificate, 0, 0, 0},
+		{"sign, refused", cardtest.PIV(), []byte{0x00, 0x87, 0x07, 0x9A, 4, 0x7C, 2, 0x82, 0, 0}, 0, 1, 0},
+		{"authenticate the administrator", cardtest.PIV(), []byte{0x00, 0x87, 0x03, 0x9B, 4, 0x7C, 2, 0x81, 0, 0}, 0, 0, 0},
+		{"generate, refused", cardtest.PIV(), generate, 0, 0, 1},
+		{"generate on a read-only card", cardtest.PIV(cardtest.ReadOnly), generate, 0, 0, 1},
+		{"PIN of GIDS", cardtest.GIDS(), plainPIN, 1, 0, 0},
+		{"log out of GIDS", cardtest.GIDS(), []byte{0x00, 0x20, 0x00, 0x82}, 0, 0, 0},
+		{"sign with GIDS, refused", cardtest.GIDS(), []byte{0x00, 0x2A, 0x9E, 0x9A, 1, 1, 0}, 0, 1, 0},
+		{"authenticate the administrator of GIDS", cardtest.GIDS(), []byte{0x00, 0x87, 0x00, 0x00, 4, 0x7C, 2, 0x81, 0, 0}, 0, 0, 0},
+	} {
+		for _, command := range [][]byte{selectPIV, selectGIDS, tt.command} {
+			send(t, tt.card, command)
+		}
+		assert.Equal(t, []int{tt.pins, tt.keyUses, tt.writes}, []int{tt.card.PINs(), tt.card.KeyUses(), tt.card.Writes()}, tt.name)
+	}
+}
+
 func TestPanics(t *testing.T) {
 	for name, f := range map[string]func(){
 		"missing container":   func() { cardtest.PIV().Put("99", nil, []byte{1}) },

@@ -9,9 +9,11 @@
 //	service := cardtest.NewService(alice)        // a *card.Service with one reader
 //	defer service.Close()
 //
-//	// run the program with service, then ask the card what happened to it
-//	alice.Spent()  // wrong PINs received
-//	alice.Writes() // commands that change the card
+//	// run the program with service, then check what it did to the card:
+//	alice.PINs()    // PINs received
+//	alice.Spent()   // wrong ones among them
+//	alice.KeyUses() // signatures and decryptions
+//	alice.Writes()  // commands that change the card
 //
 // # Cards
 //

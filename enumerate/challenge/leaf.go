@@ -13,11 +13,10 @@ import (
 )
 
 // parseLeaf parses the certificate of a client. crypto/x509 refuses certificates
-// that Windows offers: with a negative serial number, with an extension that is
-// malformed and that no rule reads, with a subject in unusual characters. Such a
-// certificate has the fields of [x509.Certificate] that can be read; Extensions has
-// all extensions, and UnhandledCriticalExtensions also the malformed ones that are
-// critical.
+// that Windows offers: with a negative serial number, with a malformed extension that
+// no rule reads, with a subject in unusual characters. Of such a certificate, the
+// fields that can be parsed are set. Extensions has all extensions, and
+// UnhandledCriticalExtensions the critical ones that crypto/x509 cannot parse, too.
 func parseLeaf(der []byte) (*x509.Certificate, error) {
 	leaf, err := x509.ParseCertificate(der)
 	if err == nil {
@@ -30,8 +29,8 @@ func parseLeaf(der []byte) (*x509.Certificate, error) {
 	return parseParts(&fields)
 }
 
-// parseParts has crypto/x509 parse a certificate of the same key and signature,
-// with the extensions that it can read, and fills in the other fields.
+// parseParts lets crypto/x509 parse a certificate with the key, the signature and
+// those extensions of c that it can parse, and sets the other fields from c.
 func parseParts(c *cert.Certificate) (*x509.Certificate, error) {
 	r := ber.DER(c.Raw)
 	outer, _ := r.Take(ber.Sequence)
@@ -43,8 +42,9 @@ func parseParts(c *cert.Certificate) (*x509.Certificate, error) {
 		return x509.ParseCertificate(replacement(c, algorithm.Raw, signature.Raw, extensions))
 	}
 
-	var all, unhandled = []pkix.Extension(nil), []asn1.ObjectIdentifier(nil)
+	var all []pkix.Extension
 	var readable [][]byte
+	var unhandled []asn1.ObjectIdentifier
 	list := c.Extensions()
 	for x, ok := list.Next(); ok; x, ok = list.Next() {
 		id, err := objectIdentifier(x.OID)
@@ -77,8 +77,8 @@ func parseParts(c *cert.Certificate) (*x509.Certificate, error) {
 	return leaf, nil
 }
 
-// replacement returns a certificate with the key, the algorithm and the signature
-// of c.
+// replacement encodes a certificate with the key of c, an algorithm, a signature and
+// extensions. Its other fields are valid and have no meaning.
 func replacement(c *cert.Certificate, algorithm, signature []byte, extensions [][]byte) []byte {
 	date := ber.Append(nil, ber.UTCTime, []byte("700101000000Z"))
 	parts := [][]byte{
@@ -97,7 +97,7 @@ func replacement(c *cert.Certificate, algorithm, signature []byte, extensions []
 	return ber.Append(nil, ber.Sequence, bytes.Join([][]byte{tbs, algorithm, signature}, nil))
 }
 
-// extensionEntry writes an entry of the extension list.
+// extensionEntry encodes an entry of the extension list.
 func extensionEntry(x cert.Extension) []byte {
 	entry := ber.Append(nil, ber.OID, x.OID)
 	if x.Critical {

@@ -36,8 +36,9 @@ const (
 	// this reason.
 	WrongSignature
 	// Untrusted: no chain leads to Roots now. The issuer is unknown, a
-	// certificate is expired, a critical extension is not supported, or name
-	// constraints that crypto/x509 applies are violated.
+	// certificate is expired, a critical extension is not supported (for name
+	// constraints see [NewPool]), or name constraints that crypto/x509 applies
+	// are violated.
 	Untrusted
 	// IssuerUsage: every chain has an issuer whose extended key usage does not
 	// cover sign-in.

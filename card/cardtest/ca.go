@@ -3,7 +3,6 @@ package cardtest
 import (
 	"crypto"
 	"crypto/rand"
-	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -16,7 +15,7 @@ import (
 
 // A CA issues test certificates. It is safe for concurrent use.
 type CA struct {
-	key  *rsa.PrivateKey
+	key  crypto.Signer
 	root *x509.Certificate
 }
 
@@ -24,7 +23,7 @@ type CA struct {
 // that one CA issued verify under the root of every other. The root is valid for ten
 // years before and after the current year.
 func TestCA() *CA {
-	key := testkeys.RSA(2048, 2)
+	key := testkeys.Signer(2048, 2)
 	year := time.Now().UTC().Year()
 	template := &x509.Certificate{
 		SerialNumber:          big.NewInt(1),

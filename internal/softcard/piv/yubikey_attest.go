@@ -48,7 +48,7 @@ func AttestationRoot() []byte {
 // certificate.
 func (a *Application) putAttestationKey() {
 	key := testkeys.RSA(2048, 2)
-	der, err := x509.CreateCertificate(rand.Reader, authority(issuerName, 2), authority(rootName, 1), key.Public(), testkeys.RSA(2048, 1))
+	der, err := x509.CreateCertificate(rand.Reader, authority(issuerName, 2), authority(rootName, 1), key.Public(), testkeys.Signer(2048, 1))
 	if err != nil {
 		panic("piv: attestation certificate: " + err.Error())
 	}

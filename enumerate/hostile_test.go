@@ -2,13 +2,18 @@ package enumerate_test
 
 import (
 	"bytes"
+	"compress/flate"
 	"compress/gzip"
 	"compress/zlib"
 	"context"
 	"crypto"
 	"crypto/sha256"
+	"encoding/binary"
 	"fmt"
+	"hash/crc32"
+	"io"
 	"runtime"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -152,13 +157,49 @@ func allocated(f func()) uint64 {
 
 const mib = 1 << 20
 
-func TestMemoryForAGzipBombIsBounded(t *testing.T) {
+// deflateZeros returns that many MiB of zeros, deflated, of which only two are
+// compressed: from the second on, the blocks are equal.
+func deflateZeros(t *testing.T, size int) []byte {
+	t.Helper()
 	var packed bytes.Buffer
-	w := gzip.NewWriter(&packed)
-	_, err := w.Write(make([]byte, 64*mib))
+	w, err := flate.NewWriter(&packed, flate.DefaultCompression)
 	require.NoError(t, err)
+	var ends [2]int
+	for i := range ends {
+		_, err = w.Write(make([]byte, mib))
+		require.NoError(t, err)
+		require.NoError(t, w.Flush())
+		ends[i] = packed.Len()
+	}
+	first, block := bytes.Clone(packed.Bytes()[:ends[0]]), bytes.Clone(packed.Bytes()[ends[0]:])
 	require.NoError(t, w.Close())
-	bomb := ber.Append(nil, 0x70, packed.Bytes()) // 64 KiB of it
+	last := packed.Bytes()[ends[1]:]
+	return slices.Concat(first, bytes.Repeat(block, size-1), last)
+}
+
+// gzipBomb returns that many MiB of zeros as a gzip file (RFC 1952).
+func gzipBomb(t *testing.T, size int) []byte {
+	t.Helper()
+	bomb := append([]byte{0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 0, 0xFF}, deflateZeros(t, size)...)
+	bomb = binary.LittleEndian.AppendUint32(bomb, crc32.ChecksumIEEE(make([]byte, size*mib)))
+	return binary.LittleEndian.AppendUint32(bomb, uint32(size*mib))
+}
+
+func TestBombsInflate(t *testing.T) {
+	unzip, err := gzip.NewReader(bytes.NewReader(gzipBomb(t, 4)))
+	require.NoError(t, err)
+	n, err := io.Copy(io.Discard, unzip)
+	require.NoError(t, err)
+	assert.EqualValues(t, 4*mib, n)
+	inflate, err := zlib.NewReader(bytes.NewReader(zlibBomb(t, 4)[4:]))
+	require.NoError(t, err)
+	n, err = io.Copy(io.Discard, inflate)
+	require.NoError(t, err)
+	assert.EqualValues(t, 4*mib, n)
+}
+
+func TestMemoryForAGzipBombIsBounded(t *testing.T) {
+	bomb := ber.Append(nil, 0x70, gzipBomb(t, 64)) // 64 KiB of it
 	bomb = ber.Append(bomb, 0x71, []byte{1})
 	soft := quickCard()
 	for _, tag := range []uint32{0x5FC10A, 0x5FC10B, 0x5FC101} {
@@ -175,21 +216,20 @@ func TestMemoryForAGzipBombIsBounded(t *testing.T) {
 	require.NoError(t, readers.Close())
 }
 
-// zlibBomb is a file of a GIDS card that inflates into very much more.
-func zlibBomb(t *testing.T) []byte {
+// zlibBomb returns a file of a GIDS card that inflates to that many MiB of zeros
+// (RFC 1950).
+func zlibBomb(t *testing.T, size int) []byte {
 	t.Helper()
-	packed := bytes.NewBuffer([]byte{0x01, 0x00, 0xFF, 0xFF})
-	w := zlib.NewWriter(packed)
-	_, err := w.Write(make([]byte, 32*mib))
-	require.NoError(t, err)
-	require.NoError(t, w.Close())
-	return packed.Bytes()
+	bomb := append([]byte{0x01, 0x00, 0xFF, 0xFF, 0x78, 0x9C}, deflateZeros(t, size)...)
+	adler := uint32(size*mib%65521<<16 | 1) // Adler-32 of zeros
+	return binary.BigEndian.AppendUint32(bomb, adler)
 }
 
 func TestMemoryForAHostileGIDSCardIsBounded(t *testing.T) {
 	soft := put(cardtest.GIDS(), "kxc00", cardtest.Leaf{Key: cardtest.Key(cardtest.RSA1024, 0)})
+	bomb := zlibBomb(t, 32)
 	for _, name := range []string{"mscp/kxc01", "mscp/kxc02", "mscp/ksc00"} {
-		soft.PutFile(name, zlibBomb(t))
+		soft.PutFile(name, bomb)
 	}
 	table := []byte{0x01}
 	for i := range 2000 { // as many files as fit in an answer, most of them certificates

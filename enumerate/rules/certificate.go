@@ -41,13 +41,12 @@ func Inspect(der []byte) *Certificate {
 }
 
 func (c *Certificate) parse(der []byte) {
-	fields, err := cert.Parse(der)
-	if err != nil {
+	if err := c.fields.Parse(der); err != nil {
+		c.fields = cert.Certificate{}
 		c.names = malformed("certificate", err)
 		c.err = fmt.Errorf("rules: read certificate: %w", err)
 		return
 	}
-	c.fields = fields
 	c.names = c.readNames()
 	c.faults = c.fields.Faults()
 }

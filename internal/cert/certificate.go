@@ -39,30 +39,40 @@ type Certificate struct {
 // Parse reads the elements of a certificate. The error is a *[ber.Error]; data
 // after the certificate is one.
 func Parse(der []byte) (Certificate, error) {
-	if len(der) > MaxSize {
-		return Certificate{}, &ber.Error{Reason: fmt.Sprintf("%d bytes are more than the %d that a certificate may have", len(der), MaxSize)}
+	var c Certificate
+	if err := c.Parse(der); err != nil {
+		return Certificate{}, err
 	}
-	c := Certificate{Raw: der}
+	return c, nil
+}
+
+// Parse does what the function Parse does, for a Certificate that is part of another
+// value. It must be zero before, and is of no use after an error.
+func (c *Certificate) Parse(der []byte) error {
+	if len(der) > MaxSize {
+		return &ber.Error{Reason: fmt.Sprintf("%d bytes are more than the %d that a certificate may have", len(der), MaxSize)}
+	}
+	c.Raw = der
 	file := ber.DER(der)
 	outer, _ := file.Take(ber.Sequence)
 	if err := file.Close(); err != nil {
 		if bytes.HasPrefix(der, []byte("-----BEGIN ")) {
 			err = &ber.Error{Reason: "PEM, want DER"}
 		}
-		return Certificate{}, err
+		return err
 	}
 	r := outer.Inside()
 	c.TBS, _ = r.Take(ber.Sequence)
 	r.Take(ber.Sequence)  // signatureAlgorithm
 	r.Take(ber.BitString) // signatureValue
 	if err := r.Close(); err != nil {
-		return Certificate{}, err
+		return err
 	}
 	if err := c.readTBS(); err != nil {
-		return Certificate{}, err
+		return err
 	}
 	c.index.fill(c.Extensions())
-	return c, nil
+	return nil
 }
 
 func (c *Certificate) readTBS() error {

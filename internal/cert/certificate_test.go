@@ -253,7 +253,7 @@ func TestKey(t *testing.T) {
 			require.NoError(t, err)
 			assert.Equal(t, tt.algorithm, cert.DottedOID(k.Algorithm))
 			assert.Equal(t, tt.curve, cert.DottedOID(k.Curve))
-			assert.Equal(t, tt.bits, k.Bits)
+			assert.Equal(t, tt.bits, k.Bits())
 		})
 	}
 }

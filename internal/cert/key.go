@@ -20,7 +20,8 @@ const (
 type Key struct {
 	Algorithm []byte // content of the OBJECT IDENTIFIER
 	Curve     []byte // content of the OBJECT IDENTIFIER of a named curve, else nil
-	Bits      int    // length of an RSA modulus; 0 for other keys and if malformed
+
+	public []byte // content of the BIT STRING
 }
 
 // Key decodes the type of the public key. The error is a *[ber.Error].
@@ -40,25 +41,20 @@ func (c *Certificate) Key() (Key, error) {
 	if !ValidOID(oid.Value) {
 		return Key{}, &ber.Error{Offset: oid.Offset, Reason: "key has no valid algorithm identifier"}
 	}
-	k := Key{Algorithm: oid.Value}
-	switch string(oid.Value) {
-	case OIDEC:
-		if parameters.Tag == ber.OID && ValidOID(parameters.Value) {
-			k.Curve = parameters.Value
-		}
-	case OIDRSA:
-		k.Bits = modulusBits(public)
+	k := Key{Algorithm: oid.Value, public: public.Value}
+	if string(oid.Value) == OIDEC && parameters.Tag == ber.OID && ValidOID(parameters.Value) {
+		k.Curve = parameters.Value
 	}
 	return k, nil
 }
 
-// modulusBits returns the length of the modulus in an RSAPublicKey (RFC 8017,
-// A.1.1), or 0 if it is malformed.
-func modulusBits(public ber.Element) int {
-	if len(public.Value) == 0 || public.Value[0] != 0 {
+// Bits returns the length of the modulus of an RSA key (RFC 8017, A.1.1), or 0 for
+// another key and if it is malformed.
+func (k Key) Bits() int {
+	if string(k.Algorithm) != OIDRSA || len(k.public) == 0 || k.public[0] != 0 {
 		return 0
 	}
-	r := ber.DER(public.Value[1:])
+	r := ber.DER(k.public[1:])
 	key, _ := r.Take(ber.Sequence)
 	in := key.Inside()
 	n, _ := in.Take(ber.Integer)

@@ -111,12 +111,21 @@ func suffixFault(value, suffix []byte) string {
 			return fmt.Sprintf("%s has a suffix with a label of %d bytes, want 1 to %d", quoted(value), len(label), maxLabel)
 		}
 		for _, r := range string(label) {
-			if r != '-' && r != '_' && !unicode.In(r, unicode.L, unicode.M, unicode.N) {
+			if !inDomainLabel(r) {
 				return fmt.Sprintf("%s has %q in its suffix, which is not allowed in a domain name", quoted(value), r)
 			}
 		}
 	}
 	return ""
+}
+
+// inDomainLabel reports whether a label of a domain name may have r.
+func inDomainLabel(r rune) bool {
+	switch {
+	case 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z', '0' <= r && r <= '9', r == '-', r == '_':
+		return true
+	}
+	return r >= utf8.RuneSelf && unicode.In(r, unicode.L, unicode.M, unicode.N)
 }
 
 // quoted quotes an untrusted value and truncates it to maxQuoted characters.

@@ -1,11 +1,17 @@
 package cert
 
-import "unicode"
+import (
+	"unicode"
+	"unicode/utf8"
+)
 
 // Visible reports whether a character displays something. Spaces do. Control,
 // format, private-use and unassigned code points do not, nor do those with the
 // property Default_Ignorable_Code_Point and those with a blank glyph.
 func Visible(r rune) bool {
+	if r < utf8.RuneSelf { // most are
+		return ' ' <= r && r < 0x7F
+	}
 	// Default_Ignorable_Code_Point is these two and format characters, which are
 	// not graphic (Unicode, DerivedCoreProperties.txt).
 	return unicode.IsGraphic(r) &&

@@ -5,27 +5,26 @@ import (
 	"sync"
 )
 
-// A Card is one card for as long as it stays in its reader: a name, not a
-// handle. There is nothing to close. Once the card was removed, every use fails
-// with ErrRemoved or ErrChanged, even if the card is back: [Service.Card] returns
-// the new Card. A Card is safe for concurrent use; transactions of one reader take
-// turns.
+// A Card is one card for as long as it stays in its reader. It is not a handle:
+// there is nothing to close. Once the card was removed, every use fails with
+// ErrRemoved or ErrChanged, even if the card is inserted again; [Service.Card] then
+// returns a new Card. A Card is safe for concurrent use; transactions on one reader
+// take turns.
 //
-// Whether the card was exchanged between two transactions is for the PC/SC
-// service to tell, and some readers that leave and return hide it. An application
-// that needs certainty calls [Tx.Identify].
+// The PC/SC service may not report that the card was exchanged between two
+// transactions, for example by a USB token that replaces another of the same model.
+// An application that must know calls [Tx.Identify].
 type Card struct {
 	service *Service
 	reader  string
 	events  uint32 // the reader's event count while this card is in it
 	atr     ATR
-	serial  uint64 // tells this Card from all others of the service
+	serial  uint64 // unique in the service
 
-	mu         sync.Mutex          // guards what follows
-	over       error               // why the card can no longer be used
-	identities map[string]Identity // as the applications said first
+	mu         sync.Mutex          // guards the rest
+	over       error               // why the card cannot be used any more
+	identities map[string]Identity // by application, as first read
 	pins       map[pinKey]pinState // for guard.recall
-	refusals   map[pinKey]int      // retry counters that came with refusals
 }
 
 // Reader returns the name of the reader that the card is in.
@@ -36,8 +35,11 @@ func (c *Card) ATR() ATR { return c.atr }
 
 // Do runs f in a transaction: it connects to the card, shared with other programs,
 // keeps them out while f runs, and disconnects. It waits for its turn until ctx
-// ends or other programs have held the card for [Options.BusyTimeout]. The error
-// is the transaction's own or what f returned.
+// ends, or until other programs have used the card for [Options.BusyTimeout]. The
+// error is that of f, or of the transaction.
+//
+// If ctx ends while a command is under way, f goes on with an error, and the
+// transaction ends after the response, in the background if need be.
 //
 // The Tx is valid until f returns. Inside f, use only the Tx; anything else
 // deadlocks until ctx ends.
@@ -45,8 +47,8 @@ func (c *Card) Do(ctx context.Context, f func(*Tx) error) error {
 	return wrap(c.reader, "use the card", c.transact(ctx, f))
 }
 
-// end makes the card unusable, with err as the reason of every later use. The
-// first reason stays. It returns the reason.
+// end makes every later use of the card fail with err, or with the err of the first
+// call. It returns that error.
 func (c *Card) end(err error) error {
 	c.mu.Lock()
 	if c.over != nil {
@@ -59,7 +61,7 @@ func (c *Card) end(err error) error {
 	return err
 }
 
-// ended returns why the card can no longer be used, nil while it can.
+// ended returns why the card cannot be used any more, nil while it can.
 func (c *Card) ended() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -13,97 +13,122 @@ import (
 // MaxResponse is the Ne of a command whose response may have any length.
 const MaxResponse = 65536
 
-// A Command is one command to an application on the card (ISO/IEC 7816-4, 5.1),
-// however many exchanges it takes.
+// A Command is one command to an application on the card (ISO/IEC 7816-4, 5.1). It
+// may take several exchanges.
 type Command struct {
 	CLA, INS, P1, P2 byte
 	Data             []byte
 
-	// Ne is the most bytes of response data expected, 0 for none. What the
-	// card returns beyond it is returned, too.
+	// Ne is the maximum number of bytes of response data expected, 0 for none.
+	// If the card returns more, all of it is returned.
 	Ne int
 
-	// Part bounds the data of one APDU: longer data is chained. 0 means what
-	// card and reader take. Some applications take less than the card does.
+	// Part is the maximum number of data bytes in one APDU: longer data is
+	// chained. 0 means the limit of card and reader. Some applications accept
+	// less than the card does.
 	Part int
 
-	// Secret keeps Data and the response out of logs and traces. Commands that
-	// ISO/IEC 7816-4 or NIST SP 800-73-4 define to carry a PIN or key
-	// material are kept out anyway.
+	// Secret keeps Data and the response out of logs and traces. Set it for a
+	// command that carries a PIN or a key. It is implied for the instructions
+	// that ISO/IEC 7816-4 defines for that; see [Trace].
 	Secret bool
 
-	// Touch says that the card may wait for the user to touch it, which
-	// [Trace] reports if no response comes soon.
+	// Touch says that the card may wait for the user to touch it. [Trace]
+	// reports it if there is no response soon.
 	Touch bool
 }
 
 // Command sends c and returns the response without its status word. It chains
-// commands and responses, or uses extended length where card and reader are known
-// to support it, and repeats a command whose length the card corrects.
+// commands and responses, or uses extended length if card and reader are known to
+// support it, and repeats a command whose Le the card corrects (6Cxx).
 //
-// A status other than 9000 is an error that wraps the [Status]; data that came with
+// A status other than 9000 is an error that wraps the [Status]. Data that came with
 // it is returned, too.
 func (tx *Tx) Command(c Command) ([]byte, error) {
+	c.Data = bytes.Clone(c.Data) // the command may outlast the call
 	response, err := tx.run(&trip{command: c})
 	return response, wrap(tx.card.reader, insName(c.INS), err)
 }
 
-// Select makes an application current, by its identifier or the beginning of one,
-// and returns its response. If the card has no such application the error wraps
+// Select selects an application by its identifier or the beginning of one, and
+// returns its response. If the card has no such application the error wraps
 // [StatusNotFound].
 func (tx *Tx) Select(aid []byte) ([]byte, error) {
-	response, err := tx.run(&trip{command: Command{INS: 0xA4, P1: 0x04, Data: aid, Ne: 256}})
+	response, err := tx.run(&trip{command: Command{INS: 0xA4, P1: 0x04, Data: bytes.Clone(aid), Ne: 256}})
 	if errors.Is(err, StatusNotSupported) || errors.Is(err, StatusWrongParameters) { // old cards, of selection by name
 		err = fmt.Errorf("%w: %w", StatusNotFound, err)
 	}
 	return response, wrap(tx.card.reader, insName(0xA4), err)
 }
 
-// A trip is one command on its way: one or more APDUs and their responses.
+// A trip is one command on its way: one or more APDUs and their responses. It owns
+// the data of the command and zeroes it when it is over.
 type trip struct {
 	tx      *Tx
 	command Command
-	count   int // APDUs sent
+	count   int  // APDUs sent
+	started bool // the goroutine of the trip zeroes its data
 
-	// What follows is only for a command that carries a PIN.
+	// The rest is for a command that carries a PIN.
 	pin           refusal     // the PIN in it, to remember it by
 	set           refusal     // the PIN that it sets
 	changes       bool        // it sets a PIN
-	secretIsRight bool        // the card has accepted what allows the change
-	done          func(error) // is called with how it ended, even if the transaction was left
+	secretIsRight bool        // the card has accepted what authorizes the change
+	done          func(error) // is called with the outcome, even if the transaction was left
 
 	pad   uint32 // the control code by which the user enters the PIN on the reader
 	order []byte // the structure for that
 }
 
-// run sends a command. No PC/SC call that talks to a card can be canceled: if the
-// context ends first, the trip is left behind to finish, with chains drained, and
-// the transaction ends after it. The caller may then reuse its data.
+// discard zeroes the data of a trip that was not started.
+func (t *trip) discard() {
+	if !t.started {
+		clear(t.command.Data)
+	}
+}
+
+// run sends a command.
 func (tx *Tx) run(t *trip) ([]byte, error) {
 	if err := tx.usable(); err != nil {
+		t.discard()
 		return nil, err
 	}
-	t.tx = tx
-	if tx.ctx.Done() == nil { // a logout
-		return t.complete()
+	return tx.start(t)
+}
+
+// start sends the command of t.
+func (tx *Tx) start(t *trip) (response []byte, err error) {
+	t.tx, t.started = tx, true
+	left := tx.leaveBehind(func() {
+		defer clear(t.command.Data)
+		response, err = t.complete()
+	})
+	if left != nil {
+		return nil, left
 	}
-	t.command.Data = bytes.Clone(t.command.Data)
-	var response []byte
-	var err error
+	return response, err
+}
+
+// leaveBehind runs call, which talks to the card or the reader. No PC/SC call that
+// does can be canceled: if the context ends first, call is left behind to finish,
+// chains included, and the transaction ends after it. Then the error is the
+// context's; call must not use what the caller reuses.
+func (tx *Tx) leaveBehind(call func()) error {
+	if tx.ctx.Done() == nil { // a logout
+		call()
+		return nil
+	}
 	done := make(chan struct{})
 	go func() {
-		response, err = t.complete()
-		if t.command.Secret {
-			clear(t.command.Data)
-		}
-		close(done)
+		defer close(done)
+		call()
 	}()
 	select {
 	case <-done:
-		return response, err
+		return nil
 	case <-tx.ctx.Done():
 		tx.pending = done
-		return nil, contextError(tx.ctx)
+		return contextError(tx.ctx)
 	}
 }
 
@@ -112,7 +137,7 @@ func (tx *Tx) usable() error {
 	switch {
 	case tx.over:
 		return ErrOver
-	case tx.pending != nil: // the command left behind uses the other fields
+	case tx.pending != nil: // the call that was left behind uses the other fields
 		return contextError(tx.ctx)
 	case tx.lost != nil:
 		return tx.lost
@@ -126,8 +151,8 @@ func (tx *Tx) usable() error {
 // bytes, and room for corrections of length.
 const maxExchanges = 600
 
-// complete sends the command in the form that the card takes, and learns from the
-// outcome.
+// complete sends the command in the form that the card supports, and learns from
+// the outcome.
 func (t *trip) complete() (response []byte, err error) {
 	if t.done != nil {
 		defer func() {
@@ -145,7 +170,7 @@ func (t *trip) complete() (response []byte, err error) {
 		return nil, fmt.Errorf("%d bytes of data are more than a command can carry", len(c.Data))
 	}
 	limit := tx.limit()
-	if !limit.extended(c) {
+	if t.done != nil || !limit.extended(c) { // a PIN is not sent twice
 		return t.send(c, false)
 	}
 	response, err = t.send(c, true)
@@ -189,8 +214,8 @@ func (t *trip) send(c Command, extended bool) ([]byte, error) {
 	return response, err
 }
 
-// fetch gets the rest of a response announced by 61xx (ISO/IEC 7816-4, 5.3.4). It
-// always fetches all of it: a rest that is left behind confuses some cards.
+// fetch fetches the rest of a response announced by 61xx (ISO/IEC 7816-4, 5.3.4),
+// always all of it: some cards return the rest to the next command.
 func (t *trip) fetch(c Command, response []byte, status Status) ([]byte, error) {
 	for {
 		next := Command{CLA: c.CLA &^ chained, INS: 0xC0, Ne: status.length(), Secret: c.Secret || confidential(c.INS)}
@@ -210,8 +235,8 @@ func (t *trip) fetch(c Command, response []byte, status Status) ([]byte, error) 
 	}
 }
 
-// apdu sends one APDU, and once more if the card corrects the length. Where no
-// response was expected no length can be wrong: a PIN is not sent twice.
+// apdu sends one APDU, and once more if the card corrects Le. A command without Le,
+// such as one with a PIN, is never repeated.
 func (t *trip) apdu(c Command, encode encoder) ([]byte, error) {
 	response, status, err := t.transmit(c, encode)
 	if err == nil && status.corrects() && c.Ne > 0 {
@@ -227,8 +252,8 @@ func (t *trip) apdu(c Command, encode encoder) ([]byte, error) {
 	return response, nil
 }
 
-// transmit is the one place where bytes go to the card, or to the keypad of the
-// reader.
+// transmit sends one APDU to the card, or to the keypad of the reader. No other
+// function does.
 func (t *trip) transmit(c Command, encode encoder) ([]byte, Status, error) {
 	tx := t.tx
 	if t.count++; t.count > maxExchanges {
@@ -250,7 +275,7 @@ func (t *trip) transmit(c Command, encode encoder) ([]byte, Status, error) {
 		err = driver.UnsupportedFeature
 	}
 	if err == nil && len(response) < 2 {
-		err = ErrNoResponse // pcsc-lite reports a removal so
+		err = ErrNoResponse // pcsc-lite reports some removals so
 	}
 	clear(command)
 	if err != nil {
@@ -264,9 +289,9 @@ func (t *trip) transmit(c Command, encode encoder) ([]byte, Status, error) {
 	return response[:end:end], status, nil
 }
 
-// lose ends the transaction after a failure below the responses of the card:
-// whatever was selected and verified may be gone. It returns what happened to the
-// card, as far as the service knows.
+// lose ends the transaction after a failure without a response: what was selected
+// and verified may be lost. It returns what happened to the card, as far as the
+// service knows.
 func (tx *Tx) lose(err error) error {
 	if !meaningOf(err).explained {
 		if r, e := tx.card.service.state(tx.ctx, tx.card.reader); e == nil && (!r.Present || r.Events != tx.card.events) {
@@ -277,7 +302,8 @@ func (tx *Tx) lose(err error) error {
 	return tx.lost
 }
 
-// breakOff ends the transaction of a card that breaks the protocol.
+// breakOff ends the transaction, and resets the card, after a violation of the
+// protocol.
 func (tx *Tx) breakOff() {
 	tx.lost, tx.reset = ErrReset, true
 }

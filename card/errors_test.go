@@ -131,7 +131,7 @@ func TestStatus(t *testing.T) {
 	for s, want := range map[card.Status]string{
 		card.StatusNotFound: "file or application not found (6A82)",
 		0x63C2:              "verification failed, 2 retries left (63C2)",
-		0x6302:              "verification failed, 2 tries left (6302)",
+		0x6302:              "verification failed, 2 retries left (6302)",
 		0x6300:              "verification failed (6300)",
 		0x6FFF:              "status (6FFF)",
 	} {

@@ -12,16 +12,17 @@ type guard struct {
 	v        Verification
 	change   *PINChange // nil if the PIN is only verified
 	identity Identity   // of the card that the PIN is asked for
+	link     *link      // over which the card was last identified
 	pad      pad        // of its reader
 	resets   uint64     // of the card, before the PIN was asked for
 	hold     *hold      // keeps the connection while the user is asked
 }
 
-// maxPrompts bounds how often a PINFunc is called that ignores why its answers are
+// maxPrompts bounds how often a PINFunc is called that ignores why its PINs are
 // not accepted.
 const maxPrompts = 16
 
-// look finds out which card this is and how its PIN stands, before the user is
+// look identifies the card and reads the status of its PIN before the user is
 // asked, and holds the card from then on. If the PIN is verified already, and that
 // is enough, it runs f.
 func (g *guard) look(ctx context.Context, f func(*Tx) error) (status PINStatus, done bool, err error) {
@@ -37,6 +38,9 @@ func (g *guard) look(ctx context.Context, f func(*Tx) error) (status PINStatus, 
 			return f(tx)
 		}
 		g.pad = tx.pad()
+		if err := tx.usable(); err != nil {
+			return err
+		}
 		g.resets = tx.lane.resets
 		g.keep(tx, status)
 		if g.hold == nil {
@@ -47,22 +51,30 @@ func (g *guard) look(ctx context.Context, f func(*Tx) error) (status PINStatus, 
 	return status, done, err
 }
 
-// transact runs f in the transaction that follows the prompt. The hold ends in it,
-// so that its end logs out; it stays only if the user is asked again and nothing is
-// verified.
-func (g *guard) transact(ctx context.Context, f func(*Tx) error) error {
-	return g.card.transact(ctx, func(tx *Tx) (err error) {
-		again := false
-		defer func() { // f may panic
-			if g.hold != nil && !again {
+// transact runs send, which sends the PIN, and then f, which may be nil, in the
+// transaction that follows the prompt. again reports that the PIN was not accepted
+// and another one may be. The hold ends in the transaction, whose end logs out; it
+// stays only if the user is asked again and nothing is verified.
+func (g *guard) transact(ctx context.Context, send, f func(*Tx) error) (again bool, err error) {
+	err = g.card.transact(ctx, func(tx *Tx) error {
+		keep := false
+		defer func() { // send and f may panic
+			if g.hold != nil && !keep {
 				g.hold.releaseIn(tx)
 				g.hold = nil
 			}
 		}()
-		err = f(tx)
-		again = canRetry(err) && len(tx.link.logouts) == 0
-		return err
+		if err := send(tx); err != nil {
+			again = canRetry(err)
+			keep = again && len(tx.link.logouts) == 0
+			return err
+		}
+		if f == nil {
+			return nil
+		}
+		return f(tx)
 	})
+	return again, err
 }
 
 func (g *guard) release() {
@@ -71,8 +83,8 @@ func (g *guard) release() {
 	}
 }
 
-// status selects the application, makes sure that the card is the same, and asks
-// for the retry counter.
+// status selects the application, compares the identity of the card, and reads the
+// retry counter.
 func (g *guard) status(tx *Tx) (PINStatus, error) {
 	if err := g.v.Select(tx); err != nil {
 		return PINStatus{}, err
@@ -87,13 +99,19 @@ func (g *guard) status(tx *Tx) (PINStatus, error) {
 	if err != nil {
 		return PINStatus{}, err
 	}
-	g.identity = id
+	if id.IsZero() && g.link != nil && g.link != tx.link {
+		// Only the connection could have shown that the card is the same.
+		return PINStatus{}, g.card.end(errUnidentified)
+	}
+	g.identity, g.link = id, tx.link
 	status, err := g.v.Status(tx)
 	if err != nil {
 		return PINStatus{}, err
 	}
-	g.card.service.refused.resolve(g.pinID(), status)
-	return g.card.afterRefusal(g.key(), status), nil
+	memory := &g.card.service.refused
+	status = memory.correct(g.pinID(), status)
+	memory.resolve(g.pinID(), status)
+	return status, nil
 }
 
 // allow returns why the PIN of t is not sent, nil if it may be. before is the state
@@ -129,7 +147,7 @@ func canRetry(err error) bool {
 	return false
 }
 
-// gaveUp returns the error of a PINFunc together with why its last answer was not
+// gaveUp returns the error of a PINFunc together with why its last PIN was not
 // accepted.
 func gaveUp(err, refused error) error {
 	if refused == nil || errors.Is(err, refused) {
@@ -148,17 +166,20 @@ func (g *guard) request(status PINStatus, refused error) PINRequest {
 		Format:    g.v.Format,
 		Retries:   status.Retries,
 		Last:      status.last(),
-		Pad:       g.padTakes(),
+		Pad:       g.padSupports(),
 		Refused:   refused,
 		EachUse:   g.v.EachUse,
-		card:      g.card,
-		resets:    g.resets,
+
+		card:        g.card,
+		application: g.v.Application,
+		resets:      g.resets,
+		refusedPIN:  g.card.service.refused.hasAny(g.pinID()),
 	}
 }
 
-// PINStatus selects an application, identifies the card and asks for the retry
-// counter of a PIN. While the card is held, the next [Card.DoWithPIN] with Always
-// set goes by it and asks the user at once.
+// PINStatus selects the application, identifies the card and reads the status of
+// its PIN. While the card is held, the next [Card.DoWithPIN] with Always set uses
+// that status and asks the user at once.
 func (tx *Tx) PINStatus(v Verification) (PINStatus, error) {
 	g := &guard{card: tx.card, v: v, resets: tx.lane.resets}
 	status, err := g.status(tx)
@@ -166,6 +187,9 @@ func (tx *Tx) PINStatus(v Verification) (PINStatus, error) {
 		return PINStatus{}, err
 	}
 	g.pad = tx.pad()
+	if err := tx.usable(); err != nil {
+		return PINStatus{}, err
+	}
 	g.keep(tx, status)
 	return status, nil
 }
@@ -178,8 +202,8 @@ type pinKey struct {
 
 func (g *guard) key() pinKey { return pinKey{g.v.Application, g.v.Reference} }
 
-// A pinID names a PIN among those of all cards. An unknown card is one of its own
-// for as long as it stays in the reader.
+// A pinID names a PIN among those of all cards. A card without identity is different
+// from all others, and from itself after it was removed.
 type pinID struct {
 	card   Identity
 	serial uint64 // of the Card, if card is zero
@@ -196,22 +220,22 @@ func (g *guard) idOf(r Reference) pinID {
 	return id
 }
 
-// remembered returns the name under which a PIN is remembered as refused.
+// remembered returns the hash by which a PIN is remembered.
 func (g *guard) remembered(r Reference, coded []byte) refusal {
 	return g.card.service.refused.of(g.idOf(r), coded)
 }
 
-// A pinState is what was last learnt about a PIN over a connection.
+// A pinState is the last known status of a PIN.
 type pinState struct {
-	link     *link
+	link     *link // over which it was read
 	identity Identity
 	status   PINStatus
 	pad      pad
 	resets   uint64
 }
 
-// keep remembers status for recall. A verified PIN has no count; what was counted
-// before still holds, since success only raises it.
+// keep remembers status for recall. A verified PIN has no count; the count from
+// before is kept, since success only raises it.
 func (g *guard) keep(tx *Tx, status PINStatus) {
 	c := g.card
 	c.mu.Lock()
@@ -225,56 +249,35 @@ func (g *guard) keep(tx *Tx, status PINStatus) {
 	c.pins[g.key()] = pinState{tx.link, g.identity, status, g.pad, g.resets}
 }
 
-// recall returns the last known state of a PIN that is asked for at each use,
-// while the card is held over the connection that told it: the user is asked
-// without another look. The transaction that follows reads the counter again.
+// recall returns the last known status of a PIN that is asked for at each use, and
+// holds the card. The card must still be held over the connection that the status
+// was read over: then the user is asked without another look. The transaction that
+// follows reads the counter again.
 func (g *guard) recall() (PINStatus, bool) {
 	c := g.card
 	if !g.v.Always || g.change != nil || g.v.Prepare != nil {
 		return PINStatus{}, false
 	}
-	shared := c.service.lane(c.reader).shared(c)
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	s, ok := c.pins[g.key()]
-	if !ok || shared == nil || s.link != shared || s.status.Verified || s.status.Retries < 0 {
+	c.mu.Unlock()
+	if !ok || s.status.Verified || s.status.Retries < 0 {
 		return PINStatus{}, false
 	}
-	g.identity, g.pad, g.resets = s.identity, s.pad, s.resets
+	if g.hold == nil {
+		if g.hold, ok = c.holdAgain(s.link); !ok {
+			return PINStatus{}, false
+		}
+	} else if g.hold.link != s.link {
+		return PINStatus{}, false
+	}
+	g.identity, g.link, g.pad, g.resets = s.identity, s.link, s.pad, s.resets
 	return s.status, true
 }
 
-// noteRefusal remembers the retry counter that came with a refusal, -1 if it did
-// not say; noteSuccess forgets it.
-func (c *Card) noteRefusal(key pinKey, retries int) {
+// forgetStatus makes the next look ask the card: a PIN was refused.
+func (c *Card) forgetStatus(key pinKey) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.refusals == nil {
-		c.refusals = make(map[pinKey]int)
-	}
-	c.refusals[key] = retries
 	delete(c.pins, key)
-}
-
-func (c *Card) noteSuccess(key pinKey) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	delete(c.refusals, key)
-}
-
-// afterRefusal corrects what a card says after it refused a PIN: some cards report
-// a PIN as verified, or an old count, whatever happened. The lower of both counts;
-// "verified" is then unknown.
-func (c *Card) afterRefusal(key pinKey, s PINStatus) PINStatus {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	n, refused := c.refusals[key]
-	switch {
-	case !refused || s.Blocked:
-	case s.Verified:
-		s = PINStatus{Retries: -1}
-	case n >= 0 && s.Retries > n:
-		s.Retries = n
-	}
-	return s
 }

@@ -7,8 +7,8 @@ import (
 	"github.com/smartlogon/smartlogon/card/driver"
 )
 
-// hints has the remedy for each error, the most specific first: an error may be
-// several of them.
+// hints lists the remedy for each error. The first that matches is used: an error
+// may wrap several.
 var hints = []struct {
 	err  error
 	hint string
@@ -42,12 +42,16 @@ var hints = []struct {
 }
 
 // Hint returns one sentence that tells the user what to do about an error of this
-// module, or nothing if there is nothing to do.
+// module. It is empty if there is nothing to do.
 func Hint(err error) string {
 	// An error's own Hint wins over those of the errors it wraps.
 	var hinter interface{ Hint() string }
 	if errors.As(err, &hinter) {
 		return hinter.Hint()
+	}
+	var e *PINError
+	if errors.As(err, &e) && e.Err == ErrLastTry && e.Retries < 0 {
+		return "Check the PIN, then allow a try although the card does not report how many are left."
 	}
 	for _, h := range hints {
 		if errors.Is(err, h.err) {

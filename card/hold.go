@@ -6,9 +6,10 @@ import (
 )
 
 // Hold keeps the card powered between transactions, so that a verified PIN stays
-// verified. Other programs can use the card in between. It lasts until release is
-// called, which may be done at any time outside of a transaction, and more than
-// once. When the last hold ends, PINs that were verified meanwhile are logged out.
+// verified. Other programs can use the card in between. The hold lasts until release
+// is called; a second call does nothing. Inside a transaction on the same card,
+// release would wait for its end. The end of the last hold logs out the PINs that
+// were verified meanwhile.
 func (c *Card) Hold(ctx context.Context) (release func(), err error) {
 	err = c.transact(ctx, func(tx *Tx) error {
 		release = tx.Hold()
@@ -38,13 +39,22 @@ func (tx *Tx) hold() *hold {
 	return &hold{card: tx.card, link: tx.link}
 }
 
+// holdAgain holds a card outside of a transaction. It fails unless the card is held
+// already, over the connection k.
+func (c *Card) holdAgain(k *link) (*hold, bool) {
+	if !c.service.lane(c.reader).holdAgain(k) {
+		return nil, false
+	}
+	return &hold{card: c, link: k}, true
+}
+
 // release ends the hold. The last one ends in a transaction, which logs out.
-func (h *hold) release() { h.once.Do(func() { h.card.letGo(h.link) }) }
+func (h *hold) release() { h.once.Do(func() { h.card.unhold(h.link) }) }
 
 // releaseIn ends the hold inside a transaction, whose end logs out.
 func (h *hold) releaseIn(tx *Tx) { h.once.Do(func() { tx.lane.unhold(h.link, true) }) }
 
-func (c *Card) letGo(k *link) {
+func (c *Card) unhold(k *link) {
 	l := c.service.lane(c.reader)
 	if l.unhold(k, false) {
 		return

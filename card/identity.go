@@ -5,18 +5,19 @@ import (
 	"fmt"
 )
 
-// An Identity tells cards apart, by what an application on the card says of
-// itself: a serial number, a GUID. Two are equal by == if they are of the same
-// card. The zero value is unknown. An Identity guards against mix-ups, not
-// against copies: the card proves nothing.
+// An Identity identifies a card by data that an application on it stores, such as a
+// serial number or a GUID. Two are equal by == if they are of the same card. The
+// zero value is an unknown card. Identities guard against mix-ups, not against
+// copies: the card proves nothing.
 type Identity struct {
-	Label string // for people: the serial number or the GUID
+	Label string // for the user: the serial number or the GUID
 
 	id [sha256.Size]byte
 }
 
-// NewIdentity returns the Identity of a card whose application, named by kind,
-// has that identifier. An empty id is an unknown card.
+// NewIdentity returns the Identity of a card by the identifier that an application
+// stores. kind names the application and the kind of identifier; identifiers of
+// different kinds are never equal. An empty id is an unknown card.
 func NewIdentity(kind string, id []byte, label string) Identity {
 	if len(id) == 0 {
 		return Identity{}
@@ -38,13 +39,12 @@ func (i Identity) String() string {
 	return i.Label
 }
 
-// Identify makes sure that the card is still the one it was when this [Card] was
-// first identified, and returns its identity. read asks an application, which is
-// selected; it runs once after each connect and each reset, since an unbroken
-// connection is proof by itself. If the identity differs, the error is ErrChanged
-// and the Card is over.
+// Identify returns the identity of the card. If the application returned another
+// one before, the error is ErrChanged, and the [Card] cannot be used any more.
 //
-// An application calls it before it sends a PIN, writes, or uses a private key.
+// read reads the identity; the application must be selected. It runs once after
+// each connect and each reset, since an unbroken connection is to the same card. An
+// application calls Identify before it sends a PIN, writes, or uses a private key.
 func (tx *Tx) Identify(application string, read func(*Tx) (Identity, error)) (Identity, error) {
 	if id, ok := tx.link.identities[application]; ok {
 		return id, nil
@@ -63,8 +63,8 @@ func (tx *Tx) Identify(application string, read func(*Tx) (Identity, error)) (Id
 	return id, nil
 }
 
-// ForgetIdentity is for an application that has changed what its identity is made
-// of. The next Identify accepts the new one.
+// ForgetIdentity makes the next Identify accept another identity. An application
+// calls it after it has changed the data that its identity is made of.
 func (tx *Tx) ForgetIdentity(application string) {
 	delete(tx.link.identities, application)
 	c := tx.card
@@ -73,7 +73,7 @@ func (tx *Tx) ForgetIdentity(application string) {
 	delete(c.identities, application)
 }
 
-// checkIdentity compares id with what the application said before.
+// checkIdentity compares id with the first identity that the application returned.
 func (c *Card) checkIdentity(application string, id Identity) error {
 	c.mu.Lock()
 	before, ok := c.identities[application]
@@ -90,7 +90,11 @@ func (c *Card) checkIdentity(application string, id Identity) error {
 	return nil
 }
 
-// identified reports whether an application has said which card this is.
+// errUnidentified ends a card without identity whose connection was lost: another
+// card may be in its place.
+var errUnidentified = fmt.Errorf("%w: the connection to it was lost, and it has no identity", ErrChanged)
+
+// identified reports whether the card has an identity.
 func (c *Card) identified() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -6,14 +6,15 @@ import (
 	"github.com/smartlogon/smartlogon/card/driver"
 )
 
-// A lane is what this process does with one reader: its transactions take turns,
-// and share one connection while the card is held.
+// A lane is the use of one reader by this process: its transactions take turns, and
+// share one connection while the card is held.
 type lane struct {
 	turn   chan struct{} // holds a token while a transaction runs
 	resets uint64        // by other programs, as transactions noticed; changes in transactions only
 
-	mu      sync.Mutex // guards what follows
-	active  *link      // the connection of the transaction that runs
+	mu      sync.Mutex // guards the rest
+	active  *link      // the connection of the transaction under way
+	uses    uint64     // counts changes of active
 	link    *link      // the shared connection; nil while the card is not held
 	holds   int        // of link
 	working bool       // a transaction uses link, and closes it at its end if no hold is left
@@ -24,36 +25,45 @@ type link struct {
 	card  driver.Card
 	owner *Card
 	epoch uint64
+	reset bool // closing must reset the card
 
-	// What holds for one epoch: it is dropped when the card was reset.
+	// Valid for one epoch.
 	identities map[string]Identity        // by application, once read
-	pins       map[pinKey]PINStatus       // the last known state of PINs
-	logouts    map[pinKey]func(*Tx) error // what ends the verification of PINs; closing resets the card if any is left
+	logouts    map[pinKey]func(*Tx) error // end the verification of PINs; closing resets the card if any is left
 }
 
 // newEpoch forgets what a reset has ended.
 func (k *link) newEpoch(n uint64) {
 	k.epoch = n
-	k.identities, k.pins, k.logouts = nil, nil, nil
+	k.identities, k.logouts = nil, nil
 }
 
 func (k *link) close() {
-	k.card.Close(len(k.logouts) > 0) // an error changes nothing: the connection is gone either way
+	k.card.Close(k.reset || len(k.logouts) > 0) // the connection is closed even with an error
 }
 
-// use notes the connection of the transaction that runs, nil when it ends.
+// use sets the connection of the transaction under way, nil when it ends.
 func (l *lane) use(k *link) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.active = k
+	l.uses++
 }
 
-// abort closes the connection under the transaction that runs, whose command does
-// not end. The card is reset, so that no PIN stays verified.
-func (l *lane) abort() {
+// currentUse returns the number of the last use, for abort.
+func (l *lane) currentUse() uint64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.active != nil {
+	return l.uses
+}
+
+// abort closes the connection of the transaction under way, if it is still the use
+// with that number: a call does not return. The card is reset, so that no PIN stays
+// verified.
+func (l *lane) abort(use uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.active != nil && l.uses == use {
 		l.active.card.Close(true)
 	}
 }
@@ -64,15 +74,26 @@ func (l *lane) hold(k *link) {
 	defer l.mu.Unlock()
 	if l.link != k {
 		if l.link != nil {
-			l.link.close() // to a card that is gone
+			l.link.close() // of a Card that is over
 		}
 		l.link, l.holds, l.working = k, 0, true
 	}
 	l.holds++
 }
 
-// unhold ends one hold of k, the last one only if last is set. It reports whether
-// nothing is left to do.
+// holdAgain counts one more hold of k. It fails if k is not held.
+func (l *lane) holdAgain(k *link) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.link != k || l.holds == 0 {
+		return false
+	}
+	l.holds++
+	return true
+}
+
+// unhold ends one hold of k, but the last one only if last is set. It reports whether
+// the hold has ended.
 func (l *lane) unhold(k *link, last bool) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -86,7 +107,7 @@ func (l *lane) unhold(k *link, last bool) bool {
 	return false
 }
 
-// borrow returns the shared connection of c, nil if there is none.
+// borrow returns the shared connection of c for a transaction, nil if there is none.
 func (l *lane) borrow(c *Card) *link {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -97,17 +118,7 @@ func (l *lane) borrow(c *Card) *link {
 	return l.link
 }
 
-// shared returns the shared connection of c without using it.
-func (l *lane) shared(c *Card) *link {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.link == nil || l.link.owner != c {
-		return nil
-	}
-	return l.link
-}
-
-// held reports whether k outlives the transaction that uses it.
+// held reports whether k stays open after the transaction that uses it.
 func (l *lane) held(k *link) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -142,8 +153,7 @@ func (l *lane) drop(k *link) {
 	}
 }
 
-// dropAll closes the shared connection. No transaction runs any more, but a hold
-// may end at the same time.
+// dropAll drops the shared connection, which a hold may do at the same time.
 func (l *lane) dropAll() {
 	l.mu.Lock()
 	k := l.link

@@ -13,20 +13,28 @@ const (
 	featureModify = 0x07 // FEATURE_MODIFY_PIN_DIRECT
 )
 
-// A pad is the keypad of a reader: control codes, 0 for what it cannot do.
+// A pad is the keypad of a reader: control codes, 0 for what it does not support.
 type pad struct{ verify, modify uint32 }
 
-// pad asks the reader for its features (PC/SC part 10, 2.2). A reader that does
+// pad requests the features of the reader (PC/SC part 10, 2.2). A reader that does
 // not support the request has none.
-func (tx *Tx) pad() (p pad) {
+func (tx *Tx) pad() pad {
 	reader, ok := tx.link.card.(driver.Controller)
 	if !ok {
-		return p
+		return pad{}
 	}
-	list, err := reader.Control(driver.FeatureRequest, nil)
-	if err != nil {
-		return p
+	var list []byte
+	var err error
+	left := tx.leaveBehind(func() { list, err = reader.Control(driver.FeatureRequest, nil) })
+	if left != nil || err != nil {
+		return pad{}
 	}
+	return parseFeatures(list)
+}
+
+// parseFeatures parses the response to the feature request: tag, length 4 and
+// control code of each.
+func parseFeatures(list []byte) (p pad) {
 	for ; len(list) >= 6 && list[1] == 4; list = list[6:] {
 		switch code := binary.BigEndian.Uint32(list[2:]); list[0] {
 		case featureVerify:
@@ -38,18 +46,18 @@ func (tx *Tx) pad() (p pad) {
 	return p
 }
 
-// padTakes reports whether the keypad can do what the guard wants.
-func (g *guard) padTakes() bool {
+// padSupports reports whether the user can enter the PINs of the guard on the keypad.
+func (g *guard) padSupports() bool {
 	if g.change == nil {
 		return g.pad.verify != 0
 	}
-	// If a PIN is not padded, only the card knows where the old one ends.
+	// Without padding, only the card knows where the old PIN ends.
 	return g.pad.modify != 0 && g.change.Allow == nil && g.v.Format.Padded && g.change.NewFormat.Padded
 }
 
-// padVerifyTrip builds the structure that has the user enter a PIN on the reader
-// (PC/SC part 10, 2.5.2), with the command inside. What is entered is not known, so
-// it is not remembered.
+// padVerifyTrip builds the structure by which the user enters a PIN on the reader
+// (PC/SC part 10, 2.5.2), with the command in it. The program does not learn the PIN,
+// so a refused one is not remembered.
 func (g *guard) padVerifyTrip() *trip {
 	f := g.v.Format
 	c := g.v.Verify(f.blank())
@@ -63,8 +71,8 @@ func (g *guard) padVerifyTrip() *trip {
 	return &trip{command: c, pad: g.pad.verify, order: padCommand(order, c)}
 }
 
-// padChangeTrip builds the structure that has the user enter the old PIN, and the
-// new one twice (PC/SC part 10, 2.5.3).
+// padChangeTrip builds the structure by which the user enters the old PIN once and
+// the new one twice (PC/SC part 10, 2.5.3).
 func (g *guard) padChangeTrip() *trip {
 	f, n := g.v.Format, g.change.NewFormat
 	c := g.change.Replace(f.blank(), n.blank())
@@ -88,9 +96,9 @@ const (
 	padOldAndTwice = 0x03 // bConfirmPIN: old PIN once, new PIN twice
 )
 
-// padHead returns the part that both structures begin with.
+// padHead returns the beginning of both structures.
 func padHead(f PINFormat) []byte {
-	size := byte(0) // of the block that the PIN stands in; 0: no longer than the PIN
+	size := byte(0) // of the block with the PIN; 0: the size of the PIN
 	if f.Padded {
 		size = byte(f.Max)
 	}
@@ -104,7 +112,7 @@ func padCommand(order []byte, c Command) []byte {
 	return append(order, apdu...)
 }
 
-// blank returns the place that the reader writes a PIN to.
+// blank returns the bytes that the reader replaces with the PIN.
 func (f PINFormat) blank() []byte {
 	if !f.Padded {
 		return nil
@@ -112,8 +120,7 @@ func (f PINFormat) blank() []byte {
 	return bytes.Repeat([]byte{0xFF}, f.Max)
 }
 
-// Status words of the reader in place of the card (PC/SC part 10, 2.5.2): no PIN was
-// sent.
+// Status words of the reader itself (PC/SC part 10, 2.5.2): no PIN was sent.
 const (
 	padDiffers  Status = 0x6402 // the two entries of the new PIN differ
 	padTooShort Status = 0x6403 // or too long

@@ -11,34 +11,34 @@ import (
 	"github.com/smartlogon/smartlogon/internal/fault"
 )
 
-// A PIN is a secret that the user knows: a PIN, a PUK or the like. It cannot be
+// A PIN is a secret that the user knows: a PIN, a PUK or a password. It cannot be
 // printed, logged or marshalled, and its memory is zeroed after use. The zero value
-// holds none.
+// has no digits; see [PINRequest].Pad.
 type PIN struct {
 	secret    *secret // shared by copies, so that zeroing reaches all of them
 	allowLast bool
 }
 
-// A secret holds the digits behind a second pointer: fmt follows the first one
-// where a verb does not fit.
+// A secret has the digits behind a second pointer: fmt follows the first one if a
+// PIN is in an unexported field.
 type secret struct {
 	digits  *[]byte
-	settled func(error) // is called once with what became of the PIN; may be nil
+	settled func(error) // is called once with the outcome; may be nil
 }
 
-// NewPIN returns b as a PIN. The caller must not use b afterwards and finds it
-// zeroed.
+// NewPIN returns b as a PIN. The caller must not use b afterwards; it is zeroed.
 func NewPIN(b []byte) PIN { return PIN{secret: &secret{digits: &b}} }
 
-// AllowLastTry returns the PIN with the consent to spend the last try on it, or a
-// try that may be the last because the card does not report its retry counter. The
-// consent holds for this answer of a PINFunc only.
+// AllowLastTry returns the PIN with permission to send it even if it may be the last
+// try: one retry is left, or the card does not report its retry counter. The
+// permission is for this PIN only, not for the next one that is asked for.
 func (p PIN) AllowLastTry() PIN {
 	p.allowLast = true
 	return p
 }
 
-// Destroy zeroes the PIN, all copies of it included.
+// Destroy zeroes the memory of the PIN and of its copies. A program calls it for a
+// PIN that it does not return from a [PINFunc].
 func (p PIN) Destroy() {
 	p.settle(nil)
 	clear(p.digits())
@@ -56,11 +56,12 @@ func (p PIN) digits() []byte {
 	return *p.secret.digits
 }
 
-// settle reports what became of the PIN: nil, or why it was not accepted.
+// settle reports the outcome for the PIN once: nil, or why it was not accepted.
 func (p PIN) settle(err error) {
 	if p.secret != nil && p.secret.settled != nil {
-		p.secret.settled(err)
+		settled := p.secret.settled
 		p.secret.settled = nil
+		settled(err)
 	}
 }
 
@@ -76,7 +77,7 @@ func (p PIN) Format(s fmt.State, _ rune) { io.WriteString(s, "PIN") }
 // LogValue returns "PIN".
 func (p PIN) LogValue() slog.Value { return slog.StringValue("PIN") }
 
-// MarshalText fails: a PIN must not be stored or sent.
+// MarshalText returns an error.
 func (p PIN) MarshalText() ([]byte, error) {
 	return nil, errors.New("card: a PIN cannot be marshalled")
 }
@@ -88,14 +89,14 @@ type Reference byte
 // String returns the number as two hexadecimal digits.
 func (r Reference) String() string { return fmt.Sprintf("%02X", byte(r)) }
 
-// A PINFormat describes the PINs of a reference and how they are sent.
+// A PINFormat describes the PINs of a reference and how they are encoded.
 type PINFormat struct {
 	Min, Max int  // length in bytes
 	Digits   bool // only 0 to 9
-	Padded   bool // filled up with FF to Max bytes when sent
+	Padded   bool // with FF to Max bytes when sent
 }
 
-// encode returns the PIN as it is sent, in memory of its own.
+// encode returns the PIN as it is sent, in new memory.
 func (f PINFormat) encode(p PIN) ([]byte, error) {
 	digits := p.digits()
 	if p.isZero() || len(digits) < f.Min || len(digits) > f.Max {
@@ -113,112 +114,138 @@ func (f PINFormat) encode(p PIN) ([]byte, error) {
 	return out, nil
 }
 
-// A PINStatus is what a card reports about a PIN. Asking costs no try.
+// A PINStatus is the status of a PIN on the card. Reading it costs no try.
 type PINStatus struct {
 	Verified bool
 	Blocked  bool // no retries left
-	Retries  int  // retries left; negative if the card does not say, as while verified
+	Retries  int  // retries left; negative if not known, as while verified
 }
 
 // last reports whether the next wrong try may be the last. A verified PIN has all
 // its retries: verifying it restored the counter.
 func (s PINStatus) last() bool { return s.Retries <= 1 && !s.Blocked && !s.Verified }
 
-// A PINRequest asks the user for a PIN.
+// A PINRequest describes the PIN that a [PINFunc] is called for.
 type PINRequest struct {
 	Reader    string
-	Card      Identity // which card it is, if the application says
+	Card      Identity // zero if the card has none
 	Title     string   // of the credential that is used: "alice@example.com"; may be empty
 	Purpose   string   // what the PIN is for
 	Reference Reference
 	Format    PINFormat
 
-	Retries int  // retries left; negative if the card does not say
-	Last    bool // the next wrong try is the last, or may be
-	New     bool // for a PIN to set (see PINChange), which costs no try
-	EachUse bool // the card wants this PIN before each use of the key
+	Retries int  // retries left; negative if not known
+	Last    bool // the next wrong try may be the last: Retries is 1 or negative
+	New     bool // a PIN to set (see PINChange), which costs no try
+	EachUse bool // the card requires this PIN before each use of the key
 
-	// Pad says that the reader has a keypad. If the answer is the zero PIN, with
-	// or without consent, the user enters the PIN there: the reader sends it,
-	// and the program never has it. To set a PIN, both answers must be zero.
+	// Pad says that the reader has a keypad. If the PINFunc returns the zero
+	// PIN, with or without AllowLastTry, the user enters the PIN there, and the
+	// program never has it. To set a PIN, both PINs must be zero.
 	Pad bool
 
-	// Refused is why the previous answer was not accepted, nil at first. It is
+	// Refused is why the previous PIN was not accepted, nil at first. It wraps
 	// a *[PINError], which says whether a try was spent.
 	Refused error
 
-	card   *Card // for CachePIN
-	resets uint64
+	// For FixedPIN, CachePIN and AllowUnknownRetries; zero if the program made
+	// the request.
+	card        *Card
+	application string
+	resets      uint64
+	refusedPIN  bool // the card refused a PIN, and accepted none since
 }
 
-// A PINFunc answers a request for a PIN. It runs outside of any transaction, so it
-// may take its time, and should return when ctx ends. It is called again after each
-// answer that was not accepted, 16 times at most, until it returns an error, which
-// ends the operation; the error of the operation then wraps that error and the last
-// refusal.
+// A PINFunc returns a PIN, as a rule by asking the user. It runs outside of any
+// transaction, so it may take long; it should return when ctx ends. It is called
+// again after each PIN that was not accepted, 16 times in all. If it returns an
+// error, the operation fails with that error and the last refusal.
 type PINFunc func(context.Context, PINRequest) (PIN, error)
 
-// FixedPIN answers with a PIN that the program knows. At most one wrong try is
-// ever spent on it: once it was refused, it is not used again, on any card. One
-// use at a time waits for its outcome. It is never the answer for a new PIN.
+// AllowUnknownRetries returns a PINFunc that calls ask, and allows its PIN for a card
+// that does not report its retry counter (PINRequest.Retries is negative): without
+// it, every PIN for such a card needs [PIN.AllowLastTry]. Once the card has refused a
+// PIN, the next one needs AllowLastTry again, until the card accepts one.
+//
+// A wrong PIN then costs a try that may be the last.
+func AllowUnknownRetries(ask PINFunc) PINFunc {
+	return func(ctx context.Context, r PINRequest) (PIN, error) {
+		pin, err := ask(ctx, r)
+		if err == nil && r.Retries < 0 && !r.New && !r.refusedPIN {
+			pin = pin.AllowLastTry()
+		}
+		return pin, err
+	}
+}
+
+// FixedPIN returns a PINFunc for a PIN that the program knows. It spends at most one
+// wrong try: a PIN that a card refused is not sent again, to any card. While its
+// outcome is not known, other calls wait. It does not return a new PIN, and never
+// allows the last try.
 func FixedPIN(pin string) PINFunc {
 	f := &fixedPIN{pin: pin, turn: make(chan struct{}, 1)}
-	return f.answer
+	return f.ask
 }
 
 type fixedPIN struct {
 	pin  string
-	turn chan struct{} // holds a token while an answer is under way
+	turn chan struct{} // holds a token while the outcome of the PIN is not known
 
-	mu      sync.Mutex
+	mu      sync.Mutex // guards the rest
 	refused error
 }
 
-func (f *fixedPIN) answer(ctx context.Context, r PINRequest) (PIN, error) {
+func (f *fixedPIN) ask(ctx context.Context, r PINRequest) (PIN, error) {
 	if r.New {
 		return PIN{}, ErrPINRequired
 	}
-	if r.card != nil { // the guard settles the answer
-		select {
-		case f.turn <- struct{}{}:
-		case <-ctx.Done():
-			return PIN{}, ctx.Err()
-		}
+	if r.card == nil { // not from a guard, which would settle the PIN
+		return f.use(r)
 	}
-	if r.Refused != nil && !errors.Is(r.Refused, ErrFewerRetries) {
-		f.refuse(r.Refused)
+	select {
+	case f.turn <- struct{}{}:
+	case <-ctx.Done():
+		return PIN{}, ctx.Err()
 	}
-	f.mu.Lock()
-	refused := f.refused
-	f.mu.Unlock()
-	if refused != nil {
-		if r.card != nil {
-			<-f.turn
-		}
-		return PIN{}, refused
+	pin, err := f.use(r)
+	if err != nil {
+		<-f.turn
+		return PIN{}, err
 	}
-	p := NewPIN([]byte(f.pin))
-	if r.card != nil {
-		p.secret.settled = func(err error) {
-			var e *PINError
-			if errors.As(err, &e) && e.Sent {
-				f.refuse(e)
-			}
-			<-f.turn
-		}
+	pin.secret.settled = func(err error) {
+		f.note(err)
+		<-f.turn
 	}
-	return p, nil
+	return pin, nil
 }
 
-func (f *fixedPIN) refuse(err error) {
+func (f *fixedPIN) use(r PINRequest) (PIN, error) {
+	if r.Refused != nil && !errors.Is(r.Refused, ErrFewerRetries) {
+		f.note(r.Refused)
+		return PIN{}, r.Refused
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.refused != nil {
+		return PIN{}, f.refused
+	}
+	return NewPIN([]byte(f.pin)), nil
+}
+
+// note remembers the first refusal by a card.
+func (f *fixedPIN) note(err error) {
+	var e *PINError
+	if !errors.As(err, &e) || !e.Sent && e.Err != ErrRefusedBefore {
+		return
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.refused == nil {
-		f.refused = err
+		f.refused = e
 	}
 }
 
-// Why a PIN was not accepted: what a [PINError] wraps.
+// Why a PIN was not accepted: the Err of a [PINError].
 var (
 	ErrWrongPIN      = fault.Sentinel(fault.Object, "PIN is wrong")
 	ErrPINBlocked    = fault.Sentinel(fault.Object, "PIN is blocked: no retries left")
@@ -242,10 +269,12 @@ func (e *PINError) Error() string {
 	text := e.Err.Error()
 	switch {
 	case errors.Is(e.Err, ErrPINBlocked):
-	case e.Retries < 0:
-		text += " (retries left: not known)"
-	default:
+	case e.Retries >= 0:
 		text += fmt.Sprintf(" (retries left: %d)", e.Retries)
+	case errors.Is(e.Err, ErrLastTry):
+		text = "PIN not sent: the number of retries left is not known"
+	default:
+		text += " (retries left: not known)"
 	}
 	return text
 }

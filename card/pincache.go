@@ -7,38 +7,39 @@ import (
 	"time"
 )
 
-// CachePIN remembers the answers of ask for the time keep, so that the user is not
-// asked again. A remembered PIN is used only
+// CachePIN returns a PINFunc that calls ask and remembers its PIN for the time keep,
+// so that the user is not asked again. A remembered PIN is used only
 //
-//   - for the same card, neither removed since nor, as far as this process
-//     notices, reset;
+//   - for the same card and application, if the card was not removed or, as far as
+//     this process knows, reset since;
 //   - until the card refuses it;
-//   - not for the last try, nor if the card does not report its retry counter;
-//   - not for a key that wants the PIN at each use ([PINRequest].EachUse), since
-//     the user is to confirm each use: a program that wants it all the same
-//     clears that field in a PINFunc of its own before it calls cached;
+//   - if more than one retry is left;
+//   - not for a key that requires the PIN at each use ([PINRequest].EachUse), by
+//     which the user confirms the use. To use it nevertheless, clear that field in a
+//     PINFunc that calls cached;
 //   - not to set a PIN.
 //
-// Otherwise ask is called. The memory is zeroed after keep, when the PIN can no
-// longer be used, and by forget, which may be called at any time.
+// Otherwise ask is called. The memory is zeroed after keep, by forget, and by the
+// first request that shows that the PIN cannot be used any more. forget may be called
+// at any time.
 func CachePIN(ask PINFunc, keep time.Duration) (cached PINFunc, forget func()) {
 	p := &pinCache{ask: ask, keep: keep, pins: make(map[cacheKey]*cachedPIN)}
-	return p.answer, p.forget
+	return p.get, p.forget
 }
 
 type pinCache struct {
 	ask  PINFunc
 	keep time.Duration
 
-	mu   sync.Mutex // guards what follows
+	mu   sync.Mutex // guards the rest
 	pins map[cacheKey]*cachedPIN
 }
 
 // A cacheKey names a PIN of the card in a reader.
 type cacheKey struct {
-	service   *Service
-	reader    string
-	reference Reference
+	service *Service
+	reader  string
+	pinKey
 }
 
 type cachedPIN struct {
@@ -49,16 +50,16 @@ type cachedPIN struct {
 	timer    *time.Timer
 }
 
-// isFor reports whether the PIN is for the card of r, as it was then.
+// isFor reports whether the card of r is the same, and was not reset.
 func (c *cachedPIN) isFor(r PINRequest) bool {
 	return c.card == r.card && c.resets == r.resets && c.identity == r.Card
 }
 
-func (p *pinCache) answer(ctx context.Context, r PINRequest) (PIN, error) {
+func (p *pinCache) get(ctx context.Context, r PINRequest) (PIN, error) {
 	if r.EachUse || r.card == nil {
 		return p.ask(ctx, r)
 	}
-	key := cacheKey{r.card.service, r.Reader, r.Reference}
+	key := cacheKey{r.card.service, r.Reader, pinKey{r.application, r.Reference}}
 	if pin, ok := p.recall(key, r); ok {
 		return pin, nil
 	}
@@ -69,7 +70,8 @@ func (p *pinCache) answer(ctx context.Context, r PINRequest) (PIN, error) {
 	return pin, err
 }
 
-// recall returns the PIN if it may be used, and drops it if it never may again.
+// recall returns the PIN if it may be used, and drops it if it may not be used any
+// more.
 func (p *pinCache) recall(key cacheKey, r PINRequest) (PIN, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -101,7 +103,7 @@ func (p *pinCache) remember(key cacheKey, r PINRequest, pin PIN) {
 	p.pins[key] = cached
 }
 
-// drop is called under the mutex.
+// drop zeroes a PIN. The caller holds the mutex.
 func (p *pinCache) drop(key cacheKey, cached *cachedPIN) {
 	cached.timer.Stop()
 	clear(cached.digits)

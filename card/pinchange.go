@@ -5,25 +5,24 @@ import (
 	"errors"
 )
 
-// A PINChange is all that an application says about setting a PIN.
+// A PINChange describes how an application sets a PIN.
 type PINChange struct {
-	// Verification is of the secret that allows it: the PIN that is replaced,
-	// or one that unblocks it. A wrong secret costs one of its tries. PIN is
-	// called twice: for the secret, and for the new PIN (PINRequest.New).
-	// Always is not used.
+	// Verification is of the secret that authorizes the change: the current PIN,
+	// or a PUK. A wrong secret costs one of its tries. PIN is called twice, for
+	// the secret and for the new PIN (PINRequest.New). Always is ignored.
 	Verification
 
 	// VerifyFirst verifies the secret by a command of its own before it is
-	// sent with the new PIN. It is needed where neither is padded: the card
-	// splits the two by the length of the secret that it knows, and could take
-	// part of a wrong secret for the new PIN.
+	// sent with the new PIN. It is needed if neither is padded: the card splits
+	// the two by the length of the secret that it stores, and could take part
+	// of a wrong secret for the new PIN.
 	VerifyFirst bool
 
-	// Allow stands for the secret where the user does not know one. It runs in
-	// the transaction, with the application selected. Then PIN is called for
-	// the new PIN only, and Replace gets nil for the secret; Verification is
-	// of the PIN that is set, which may be blocked. Logout also ends what
-	// Allow has proved.
+	// Allow, if not nil, authorizes the change in place of the secret, for
+	// example with the key of an administrator. It runs in the transaction,
+	// with the application selected. PIN is then called for the new PIN only,
+	// and Replace gets a nil secret; Verification is of the PIN that is set,
+	// which may be blocked. Logout also ends what Allow authenticated.
 	Allow func(*Tx) error
 
 	New       Reference // the PIN that is set
@@ -35,8 +34,8 @@ type PINChange struct {
 }
 
 // ChangePIN sets a PIN. It keeps the promises of [Card.DoWithPIN] for the secret
-// that allows it. A new PIN that the card does not accept is asked for again, with
-// ErrNewPIN as the reason.
+// that authorizes it. If the card does not accept the new PIN, both are asked for
+// again, with ErrNewPIN as the reason.
 func (c *Card) ChangePIN(ctx context.Context, ch PINChange) error {
 	return wrap(c.reader, "set PIN", c.changePIN(ctx, ch))
 }
@@ -44,7 +43,7 @@ func (c *Card) ChangePIN(ctx context.Context, ch PINChange) error {
 func (c *Card) changePIN(ctx context.Context, ch PINChange) error {
 	g := &guard{card: c, v: ch.Verification, change: &ch}
 	defer g.release()
-	var refused error // why the last answers were not accepted
+	var refused error // why the last PINs were not accepted
 	for range maxPrompts {
 		before, _, err := g.look(ctx, nil)
 		switch {
@@ -52,20 +51,11 @@ func (c *Card) changePIN(ctx context.Context, ch PINChange) error {
 			return err
 		case before.Blocked && ch.Allow == nil:
 			return g.notSent(before, ErrPINBlocked)
-		case ch.PIN == nil:
+		case g.v.PIN == nil:
 			return g.notSent(before, ErrPINRequired)
 		}
-		secret, pin, err := g.askForBoth(ctx, before, refused)
-		if err != nil {
-			secret.Destroy()
-			pin.Destroy()
-			return gaveUp(err, refused)
-		}
-		err = g.transact(ctx, func(tx *Tx) error { return g.replace(tx, secret, pin, before) })
-		secret.settle(err)
-		secret.Destroy()
-		pin.Destroy()
-		if !canRetry(err) {
+		again, err := g.askAndReplace(ctx, before, refused)
+		if !again {
 			return err
 		}
 		refused = err
@@ -73,22 +63,35 @@ func (c *Card) changePIN(ctx context.Context, ch PINChange) error {
 	return refused
 }
 
-// askForBoth asks for the secret, unless Allow stands for it, and for the new PIN.
-func (g *guard) askForBoth(ctx context.Context, before PINStatus, refused error) (secret, pin PIN, err error) {
+// askAndReplace asks for the secret, unless Allow is in its place, and for the new
+// PIN, and sets it. again reports that one of them was not accepted and another one
+// may be.
+func (g *guard) askAndReplace(ctx context.Context, before PINStatus, refused error) (again bool, err error) {
 	ofSecret, ofNew := refused, error(nil)
 	if errors.Is(refused, ErrNewPIN) {
 		ofSecret, ofNew = nil, refused
 	}
+	var secret PIN
 	if g.change.Allow == nil {
 		secret, err = g.v.PIN(ctx, g.request(before, ofSecret))
+		defer secret.Destroy()
+		if err != nil {
+			return false, gaveUp(err, refused)
+		}
 	}
-	if err == nil {
-		r := g.request(before, ofNew)
-		r.Reference, r.Format, r.New = g.change.New, g.change.NewFormat, true
-		r.Retries, r.Last = -1, false
-		pin, err = g.v.PIN(ctx, r)
+	r := g.request(before, ofNew)
+	r.Reference, r.Format, r.New = g.change.New, g.change.NewFormat, true
+	r.Retries, r.Last = -1, false
+	pin, err := g.v.PIN(ctx, r)
+	defer pin.Destroy()
+	if err != nil {
+		return false, gaveUp(err, refused)
 	}
-	return secret, pin, err
+	return g.transact(ctx, func(tx *Tx) error {
+		err := g.replace(tx, secret, pin, before)
+		secret.settle(err)
+		return err
+	}, nil)
 }
 
 // replace sends the secret with the new PIN, unless the state of the card in this
@@ -102,9 +105,9 @@ func (g *guard) replace(tx *Tx, secret, pin PIN, before PINStatus) error {
 	if err != nil {
 		return g.notSent(now, err)
 	}
-	defer t.clear()
+	defer t.discard()
 	if g.change.Allow != nil {
-		tx.noteVerified(g.key(), g.v.Logout) // Logout ends what Allow proves, too
+		tx.noteVerified(g.key(), g.v.Logout) // Logout ends what Allow authenticates, too
 		if err := g.change.Allow(tx); err != nil {
 			return err
 		}
@@ -119,7 +122,7 @@ func (g *guard) replace(tx *Tx, secret, pin PIN, before PINStatus) error {
 		if err != nil {
 			return g.notSent(now, err)
 		}
-		defer first.clear()
+		defer first.discard()
 		if err := g.send(tx, first, now); err != nil {
 			return err
 		}
@@ -128,9 +131,9 @@ func (g *guard) replace(tx *Tx, secret, pin PIN, before PINStatus) error {
 	return g.send(tx, t, now)
 }
 
-// changeTrip builds the command that carries both.
+// changeTrip builds the command that carries the secret and the new PIN.
 func (g *guard) changeTrip(secret, pin PIN) (*trip, error) {
-	if g.padTakes() && secret.isZero() && pin.isZero() {
+	if g.padSupports() && secret.isZero() && pin.isZero() {
 		return g.padChangeTrip(), nil
 	}
 	ch := g.change

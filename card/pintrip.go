@@ -6,19 +6,18 @@ import (
 )
 
 // newPINTrip returns a trip that carries a PIN: a copy of c, which may share its
-// data with what its maker zeroes.
+// data with what the caller zeroes. The trip zeroes its own data.
 func newPINTrip(c Command, pin refusal) *trip {
 	defer clear(c.Data)
 	c.Secret = true
+	c.Ne = 0 // a response with 6Cxx must not repeat the command
 	t := &trip{command: c, pin: pin}
 	t.command.Data = bytes.Clone(c.Data)
 	return t
 }
 
-func (t *trip) clear() { clear(t.command.Data) }
-
-// send sends the PIN of t and returns what the card made of it. before is the state
-// in this transaction.
+// send sends the PIN of t and returns why the card did not accept it. before is the
+// status in this transaction.
 func (g *guard) send(tx *Tx, t *trip, before PINStatus) error {
 	if err := tx.usable(); err != nil {
 		return err
@@ -31,7 +30,7 @@ func (g *guard) send(tx *Tx, t *trip, before PINStatus) error {
 	if t.pad != 0 {
 		traceOf(tx.ctx).pad(tx.card.reader)
 	}
-	_, err := tx.run(t)
+	_, err := tx.start(t)
 	if err == nil {
 		return nil
 	}
@@ -48,24 +47,28 @@ func (g *guard) send(tx *Tx, t *trip, before PINStatus) error {
 	return wrap(tx.card.reader, insName(t.command.INS), err)
 }
 
-// remember draws conclusions for later from how a trip ended, even if the
-// transaction was left before.
+// remember notes for later how a trip ended, even if the transaction was left
+// before.
 func (g *guard) remember(t *trip, err error) {
 	memory := &g.card.service.refused
 	var status Status
-	switch answered := errors.As(err, &status); {
+	switch responded := errors.As(err, &status); {
 	case err == nil:
 		memory.accepted(t.pin)
 		memory.accepted(t.set)
-		g.card.noteSuccess(g.key())
-	case !answered:
+		memory.dropRetries(g.pinID())
+		if t.changes {
+			memory.dropRetries(g.idOf(g.change.New))
+		}
+	case !responded:
 		memory.accepted(t.set) // it may have been set
 	case t.secretIsRight:
 		memory.accepted(t.pin)
 	case refuses(status):
 		memory.add(t.pin)
 		n, _ := status.Retries()
-		g.card.noteRefusal(g.key(), n)
+		memory.setRetries(g.pinID(), n)
+		g.card.forgetStatus(g.key())
 	case !t.changes && badForm(status):
 		memory.add(t.pin)
 	}
@@ -80,14 +83,14 @@ func refuses(s Status) bool {
 // badForm reports whether a status says that a PIN cannot be right.
 func badForm(s Status) bool { return s == StatusWrongData || s == StatusWrongLength }
 
-// refusal returns what a status says about the PIN that was sent, nil if it is not
-// about the PIN: the card does not verify it here and now.
+// refusal returns why the card did not accept the PIN, nil if the status is not about
+// the PIN: the card did not try to verify it.
 func (g *guard) refusal(status Status, t *trip, before PINStatus) error {
 	reference := g.v.Reference
 	left, failed := status.Retries()
 	switch {
 	case t.secretIsRight && (failed && left != 0 || badForm(status)):
-		// Some cards count no try and call the secret wrong if they do not
+		// Some cards report a wrong secret, and count no try, if they do not
 		// accept the length of the new PIN.
 		return &PINError{g.change.New, before.Retries, true, ErrNewPIN}
 	case t.pad != 0 && status == padDiffers:
@@ -106,9 +109,8 @@ func (g *guard) refusal(status Status, t *trip, before PINStatus) error {
 	return nil
 }
 
-// noteVerified registers what ends the verification of a PIN. undo takes it back,
-// unless an earlier verification over the connection needs it: cards differ in
-// whether a refusal ends that.
+// noteVerified registers the logout of a PIN. undo removes it, unless it was
+// registered before: cards differ in whether a refusal ends an earlier verification.
 func (tx *Tx) noteVerified(key pinKey, logout func(*Tx) error) (undo func()) {
 	k := tx.link
 	if k.logouts == nil {

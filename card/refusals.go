@@ -7,13 +7,14 @@ import (
 	"sync"
 )
 
-// refusals remembers which PINs cards refused. It keeps no PIN, only a hash under
-// a key of this process.
+// refusals remembers which PINs cards refused. It stores no PIN, only its hash with
+// a random key of this process.
 type refusals struct {
 	mu      sync.Mutex
 	key     []byte
 	refused map[refusal]bool
 	unclear map[refusal]unclear
+	retries map[pinID]int // left after the last refusal, for correct; negative if not known
 }
 
 // A refusal is the hash of a PIN of one reference of one card. The zero value is no
@@ -21,12 +22,14 @@ type refusals struct {
 type refusal [sha256.Size]byte
 
 // unclear is a PIN that was sent and neither refused nor accepted: the response was
-// lost, or about something else. A lower counter afterwards means that it was wrong.
+// lost, or was about something else. A lower counter afterwards means that the PIN
+// was wrong.
 type unclear struct {
 	id     pinID
 	before int // retries left; negative if not known
 }
 
+// of returns the hash of a PIN.
 func (r *refusals) of(id pinID, pin []byte) refusal {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -36,8 +39,8 @@ func (r *refusals) of(id pinID, pin []byte) refusal {
 		r.refused = make(map[refusal]bool)
 		r.unclear = make(map[refusal]unclear)
 	}
-	// Whole blocks are hashed where they are: no copy of the PIN stays behind in
-	// the buffer of the hash.
+	// The text is padded to whole blocks, which SHA-256 reads where they are. Its
+	// buffer for the rest, which would keep a copy of the PIN, stays empty.
 	text := make([]byte, 0, 4*sha256.BlockSize+len(id.application)+len(pin))
 	text = append(text, r.key...)
 	text = append(text, id.card.id[:]...)
@@ -77,7 +80,7 @@ func (r *refusals) accepted(pin refusal) {
 	delete(r.refused, pin)
 }
 
-// resolve decides about unclear PINs of one reference from its status.
+// resolve decides about the unclear PINs of one reference by its status.
 func (r *refusals) resolve(id pinID, now PINStatus) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -95,11 +98,63 @@ func (r *refusals) resolve(id pinID, now PINStatus) {
 	}
 }
 
-// has reports whether the card refused the PIN, or may have and no longer reports
-// its counter.
+// has reports whether the card refused the PIN, or may have refused it and no longer
+// reports its counter.
 func (r *refusals) has(pin refusal) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	u, unclear := r.unclear[pin]
 	return r.refused[pin] || unclear && u.before >= 0
+}
+
+// hasAny reports whether the card refused a PIN of a reference, or may have refused
+// it, and accepted none since.
+func (r *refusals) hasAny(id pinID) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if _, refused := r.retries[id]; refused {
+		return true
+	}
+	for _, u := range r.unclear {
+		if u.id == id {
+			return true
+		}
+	}
+	return false
+}
+
+// setRetries notes the counter that came with a refusal, negative if there was none.
+func (r *refusals) setRetries(id pinID, n int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.retries == nil {
+		r.retries = make(map[pinID]int)
+	}
+	r.retries[id] = n
+}
+
+// dropRetries forgets the counter: the PIN was accepted.
+func (r *refusals) dropRetries(id pinID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.retries, id)
+}
+
+// correct returns the status of a PIN after a refusal. Some cards report a PIN as
+// verified, or the counter from before, whatever happened. Verified is then unknown,
+// and the lower counter counts. A card that reports its refusal is believed again.
+func (r *refusals) correct(id pinID, s PINStatus) PINStatus {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	n, refused := r.retries[id]
+	switch {
+	case !refused:
+	case s.Verified:
+		return PINStatus{Retries: -1}
+	case n >= 0 && s.Retries > n:
+		s.Retries = n
+	case s.Blocked, s.Retries >= 0:
+		delete(r.retries, id)
+	}
+	return s
 }

@@ -4,27 +4,29 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/smartlogon/smartlogon/card/driver"
 )
 
-// Options change how a [Service] works. The zero value, and nil, are good.
+// Options configure a [Service]. The zero value is the default, and so is nil.
 type Options struct {
-	// Logger gets every command and answer at Debug, PINs and keys masked.
-	// Nil logs nothing.
+	// Logger logs every command and response at level Debug, without those of
+	// PINs and keys. Nil logs nothing.
 	Logger *slog.Logger
 
-	// BusyTimeout is how long a section waits for other programs to let go of
-	// the card before it ends with ErrBusy. Zero means 10 seconds. A context
-	// can end the wait sooner.
+	// BusyTimeout is how long a transaction waits for another program to
+	// release the card before the error is ErrBusy. Zero means 10 seconds. The
+	// context can end the wait earlier.
 	BusyTimeout time.Duration
 }
 
-// A Service is a set of readers: the machine's own (package pcsc), software
-// readers (package cardtest) or those of any other driver. It is safe for
-// concurrent use.
+// A Service is a set of readers: those of the machine (package pcsc), software
+// readers (package cardtest) or those of another driver. It is safe for concurrent
+// use.
 type Service struct {
 	driver  driver.Service
 	options Options
@@ -32,20 +34,20 @@ type Service struct {
 
 	closing context.Context // ends when Close is called
 	close   context.CancelCauseFunc
-	running sync.WaitGroup // sections, and commands that a section left behind
+	running sync.WaitGroup // transactions, and calls that they left behind
 
-	mu      sync.Mutex // guards what follows
+	mu      sync.Mutex // guards the rest
 	closed  bool
 	lanes   map[string]*lane
 	limits  map[limitKey]limit
-	cards   map[string]*Card // the last one of each reader
-	epochs  uint64
-	serials uint64 // of cards
+	cards   map[string]*Card // the current one of each reader
+	epochs  uint64           // the last number
+	serials uint64           // the last number of a Card
 	watches map[*watch]struct{}
 }
 
-// NewService makes a Service of a driver, which it then owns. It contacts
-// nothing before it is first used.
+// NewService returns a Service that uses a driver, and closes it. It does not call
+// the driver before the first use.
 func NewService(d driver.Service, o *Options) *Service {
 	s := &Service{
 		driver: d,
@@ -63,16 +65,17 @@ func NewService(d driver.Service, o *Options) *Service {
 	return s
 }
 
-// A Reader is a reader and what was in it when it was asked.
+// A Reader is the state of a reader when it was listed.
 type Reader struct {
 	Name    string
 	Present bool // a card is in it
-	Mute    bool // and does not answer
-	InUse   bool // by this or another program
-	ATR     ATR  // of the card; nil where there is none
+	Mute    bool // the card does not answer to reset
+	InUse   bool // this or another program is connected to the card
+	ATR     ATR  // of the card; nil if there is none
 }
 
-// Readers lists the readers. A machine without one has an empty list.
+// Readers lists the readers. If there is none, the list is empty and the error is
+// nil; on Windows it may be ErrNoService.
 func (s *Service) Readers(ctx context.Context) ([]Reader, error) {
 	list, err := s.states(ctx)
 	if err != nil {
@@ -85,9 +88,8 @@ func (s *Service) Readers(ctx context.Context) ([]Reader, error) {
 	return readers, nil
 }
 
-// Card returns the card that is now in the named reader. It asks the service
-// only; the card itself is first touched in a section. The error is ErrNoReader,
-// ErrNoCard or ErrMute where one of them is the case.
+// Card returns the card that is now in the named reader. It does not connect to the
+// card. Errors include ErrNoReader, ErrNoCard and ErrMute.
 func (s *Service) Card(ctx context.Context, reader string) (*Card, error) {
 	const op = "look for a card"
 	r, err := s.state(ctx, reader)
@@ -102,7 +104,8 @@ func (s *Service) Card(ctx context.Context, reader string) (*Card, error) {
 	return s.card(r), nil
 }
 
-// card is the card that a reader says is in it.
+// card returns the Card for the state of a reader, a new one if another card was
+// inserted.
 func (s *Service) card(r driver.Reader) *Card {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -116,12 +119,13 @@ func (s *Service) card(r driver.Reader) *Card {
 }
 
 // closeTimeout is how long Close waits for transactions before it closes their
-// connections under them, and then once more.
+// connections, and once more after that.
 const closeTimeout = 5 * time.Second
 
-// Close ends every transaction with ErrClosed, waits until none is left, and closes
-// the driver. A card that was left with a verified PIN is reset. A card or a service
-// that does not respond is given five seconds; then its connection is closed.
+// Close ends the context of every transaction with ErrClosed, waits until none is
+// left, and closes the driver. A card whose PIN is still verified is reset. If a card
+// does not respond within 5 seconds, its connection is closed; Close returns after
+// 10 seconds at the latest. A second Close does nothing.
 func (s *Service) Close() error {
 	s.mu.Lock()
 	if s.closed {
@@ -138,12 +142,12 @@ func (s *Service) Close() error {
 		close(done)
 	}()
 	if !within(closeTimeout, done) {
-		for _, l := range s.lanes { // none is added any more
-			l.abort()
+		for _, l := range s.allLanes() {
+			l.abort(l.currentUse())
 		}
 		within(closeTimeout, done)
 	}
-	for _, l := range s.lanes {
+	for _, l := range s.allLanes() {
 		l.dropAll()
 	}
 	return wrap("", "close", s.driver.Close())
@@ -161,7 +165,7 @@ func within(d time.Duration, done <-chan struct{}) bool {
 	}
 }
 
-// enter counts a section in, so that Close waits for it.
+// enter registers a transaction, for which Close waits.
 func (s *Service) enter() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -195,7 +199,7 @@ func (s *Service) state(ctx context.Context, reader string) (driver.Reader, erro
 	return driver.Reader{}, ErrNoReader
 }
 
-// newEpoch numbers the spans in which a card keeps its power and is not reset.
+// newEpoch returns a new number for [Tx.Epoch].
 func (s *Service) newEpoch() uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -212,4 +216,10 @@ func (s *Service) lane(reader string) *lane {
 		s.lanes[reader] = l
 	}
 	return l
+}
+
+func (s *Service) allLanes() []*lane {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Collect(maps.Values(s.lanes))
 }

@@ -17,17 +17,17 @@ type Tx struct {
 	ctx  context.Context
 
 	over    bool          // the transaction has ended
-	pending chan struct{} // closed when a command that was left behind is done; it may change what follows
+	pending chan struct{} // closed when the call that was left behind returns; it may change the next two fields
 	lost    error         // why no further command is sent
-	reset   bool          // the card is in a state that only a reset mends
+	reset   bool          // the card must be reset at the end
 }
 
 // Context returns the context of the transaction. It also ends when the service
 // is closed.
 func (tx *Tx) Context() context.Context { return tx.ctx }
 
-// Epoch numbers the time since the card was last powered or reset, as far as this
-// process can know. While it stays the same, a verified PIN can still be verified.
+// Epoch returns a number that changes when the card may have been reset or have lost
+// its power. While it stays the same, a verified PIN may still be verified.
 func (tx *Tx) Epoch() uint64 { return tx.link.epoch }
 
 // transact runs f while other programs cannot use the card.
@@ -36,52 +36,55 @@ func (c *Card) transact(ctx context.Context, f func(*Tx) error) error {
 	if err := s.enter(); err != nil {
 		return err
 	}
-	left := false // a command is still under way; the transaction ends with it
 	ctx, cancel := s.until(ctx)
-	defer func() {
-		if !left {
-			cancel()
-			s.running.Done()
-		}
-	}()
-
+	leave := func() {
+		cancel()
+		s.running.Done()
+	}
 	l := s.lane(c.reader)
 	select {
 	case l.turn <- struct{}{}:
 	case <-ctx.Done():
+		defer leave()
 		return contextError(ctx)
 	}
 	tx := &Tx{card: c, lane: l, ctx: ctx}
-	if err := tx.begin(); err != nil {
-		<-l.turn
-		return err
-	}
-	defer func() { // f may panic, too
+	began := false
+	defer func() { // f may panic, and so may the functions of a Trace
 		tx.over = true
+		end := func() {
+			if began {
+				tx.end()
+			}
+			<-l.turn
+			leave()
+		}
 		if tx.pending == nil {
-			tx.end()
+			end()
 			return
 		}
-		left = true
 		go func() {
 			<-tx.pending
-			tx.end()
-			cancel()
-			s.running.Done()
+			end()
 		}()
 	}()
+	if err := tx.begin(); err != nil {
+		return err
+	}
+	began = true
 	return f(tx)
 }
 
-// until returns ctx, ended with ErrClosed when the service is closed.
+// until returns a copy of ctx that also ends, with ErrClosed, when the service is
+// closed.
 func (s *Service) until(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	stop := context.AfterFunc(s.closing, func() { cancel(ErrClosed) })
 	return ctx, func() { stop(); cancel(nil) }
 }
 
-// begin connects where there is no connection, begins the PC/SC transaction, and
-// makes sure that the card is still the one of tx.card.
+// begin connects, unless the card is held, begins the PC/SC transaction, and makes
+// sure that the card is still the one of tx.card.
 func (tx *Tx) begin() error {
 	c := tx.card
 	if err := c.ended(); err != nil {
@@ -101,8 +104,8 @@ func (tx *Tx) begin() error {
 		if !meaningOf(err).disconnected {
 			return err
 		}
-		// The service went away and came back. A new connection finds out
-		// what became of the card.
+		// The service may have been restarted. A new connection shows whether
+		// the card is the same.
 		restarted = true
 	}
 	if err := tx.connect(); err != nil {
@@ -126,20 +129,28 @@ func (tx *Tx) begin() error {
 	return err
 }
 
-// quit closes the connection, held or not, after err. If a PC/SC error says that
-// the card is gone, the card is over; so it is when the connection to a card that
-// was held is lost and nothing tells the card from another.
+// quit ends the use of a connection over which no transaction began. If the wait for
+// other programs only took too long, a held connection stays; after any other error
+// it is closed.
 func (tx *Tx) quit(err error) {
 	err = tx.explain(err)
-	if tx.lane.held(tx.link) && meaningOf(err).disconnected && !tx.card.identified() {
-		tx.card.end(fmt.Errorf("%w: the connection to it was lost, and it has no identity", ErrChanged))
-	}
 	tx.lane.use(nil)
-	tx.lane.drop(tx.link)
+	if tx.ctx.Err() == nil && !errors.Is(err, ErrBusy) {
+		tx.drop()
+	}
 	tx.lane.giveBack(tx.link)
 }
 
-// explain ends the card if err says that it is gone.
+// drop ends all holds of the connection. If the card was held and has no identity,
+// nothing will distinguish it from another card, so it cannot be used any more.
+func (tx *Tx) drop() {
+	if tx.lane.held(tx.link) && !tx.card.identified() {
+		tx.card.end(errUnidentified)
+	}
+	tx.lane.drop(tx.link)
+}
+
+// explain ends the card if err says that it was removed or exchanged.
 func (tx *Tx) explain(err error) error {
 	switch {
 	case errors.Is(err, ErrRemoved), errors.Is(err, ErrNoReader), errors.Is(err, ErrNoCard):
@@ -150,11 +161,11 @@ func (tx *Tx) explain(err error) error {
 	return err
 }
 
-// connect makes a connection of the transaction's own, and waits while another
-// program has the card exclusively.
+// connect connects to the card. It waits while another program is connected
+// exclusively.
 func (tx *Tx) connect() error {
 	s, c := tx.card.service, tx.card
-	patience := time.Time{} // begins when another program is known to hold the card
+	var deadline time.Time // set once another program is known to hold the card
 	pause := 5 * time.Millisecond
 	for {
 		card, err := s.driver.Connect(tx.ctx, c.reader)
@@ -169,13 +180,13 @@ func (tx *Tx) connect() error {
 		}
 		traceOf(tx.ctx).busy(c.reader)
 		switch now := time.Now(); {
-		case patience.IsZero():
-			patience = now.Add(s.options.BusyTimeout)
-		case !now.Before(patience):
+		case deadline.IsZero():
+			deadline = now.Add(s.options.BusyTimeout)
+		case !now.Before(deadline):
 			return named(err)
 		}
 		// PC/SC does not report the end of an exclusive connection.
-		sleep(tx.ctx, min(pause, time.Until(patience)))
+		sleep(tx.ctx, min(pause, time.Until(deadline)))
 		pause = min(2*pause, 200*time.Millisecond)
 	}
 }
@@ -184,12 +195,12 @@ func (tx *Tx) connect() error {
 // keeps resetting the card.
 const maxResets = 8
 
-// lock begins the PC/SC transaction and takes note of resets.
+// lock begins the PC/SC transaction and acknowledges resets by other programs.
 func (tx *Tx) lock() error {
 	s, k := tx.card.service, tx.link
 	for range maxResets {
 		err := tx.wait(k.card.Begin)
-		if !errors.Is(err, driver.ResetCard) && !errors.Is(err, driver.UnpoweredCard) {
+		if !wasReset(err) {
 			return err
 		}
 		k.newEpoch(s.newEpoch())
@@ -202,20 +213,26 @@ func (tx *Tx) lock() error {
 	return ErrReset
 }
 
-// How often, and from how long on, the service gets more time than BusyTimeout to
-// answer if no other program is known to hold the card.
+// wasReset reports whether err says that another program reset the card.
+func wasReset(err error) bool {
+	return errors.Is(err, driver.ResetCard) || errors.Is(err, driver.UnpoweredCard)
+}
+
+// A call that timed out although no other program is known to hold the card is
+// repeated so often, each time with at least so much time.
 const (
-	moreTimes = 2
-	moreTime  = time.Second
+	slowRetries = 2
+	slowTimeout = time.Second
 )
 
-// wait runs a call that waits for other programs, for BusyTimeout at most. Only a
-// call that ended because of them is ErrBusy: the machine may just be slow.
+// wait runs a call that waits for other programs, for BusyTimeout at most. The error
+// is ErrBusy only if another program is known to hold the card: the machine may just
+// be slow.
 func (tx *Tx) wait(call func(context.Context) error) error {
 	defer traceOf(tx.ctx).busySoon(tx.card.reader)()
-	patience := tx.card.service.options.BusyTimeout
-	for range 1 + moreTimes {
-		ctx, cancel := context.WithTimeout(tx.ctx, patience)
+	timeout := tx.card.service.options.BusyTimeout
+	for range 1 + slowRetries {
+		ctx, cancel := context.WithTimeout(tx.ctx, timeout)
 		err := call(ctx)
 		timedOut := ctx.Err() != nil
 		cancel()
@@ -227,13 +244,13 @@ func (tx *Tx) wait(call func(context.Context) error) error {
 		case !timedOut || !errors.Is(err, context.DeadlineExceeded), errors.Is(err, driver.SharingViolation):
 			return named(err)
 		}
-		patience = max(moreTime, 10*patience)
+		timeout = max(slowTimeout, 10*timeout)
 	}
 	return named(driver.Timeout)
 }
 
 // checkPresent makes sure that the service still reports the card of the
-// transaction. It is asked after connecting: a later removal ends the connection.
+// transaction. It runs after connecting: a later removal ends the connection.
 func (tx *Tx) checkPresent() error {
 	r, err := tx.card.service.state(tx.ctx, tx.card.reader)
 	switch {
@@ -247,26 +264,35 @@ func (tx *Tx) checkPresent() error {
 	return nil
 }
 
-// end leaves the card to other programs: logged out, unless it is held, and reset
-// where there is no other way.
+// endTimeout bounds the end of a transaction on a card that does not respond.
+const endTimeout = 5 * time.Second
+
+// end logs out, unless the card is held, and ends the PC/SC transaction. The card is
+// reset if there is no other way to log out. If the card does not respond, its
+// connection is closed.
 func (tx *Tx) end() {
 	k, l := tx.link, tx.lane
+	use := l.currentUse()
+	defer time.AfterFunc(endTimeout, func() { l.abort(use) }).Stop()
 	if !l.held(k) {
 		tx.logout()
 	}
-	if err := k.card.End(tx.reset); err != nil || tx.reset {
-		l.drop(k)
-	}
-	if tx.reset {
-		k.logouts = nil
+	err := k.card.End(tx.reset)
+	switch {
+	case wasReset(err), err == nil && tx.reset:
+		// A held connection goes on: the next transaction reconnects if it
+		// has to.
+		k.newEpoch(tx.card.service.newEpoch())
+	case err != nil:
+		k.reset = tx.reset
+		tx.drop()
 	}
 	l.use(nil)
 	l.giveBack(k)
-	<-l.turn
 }
 
 // logout ends every verification over the connection. It does not use the context
-// of the transaction, which may have ended: no PIN must stay verified for that.
+// of the transaction, which may have ended: a PIN must not stay verified then.
 func (tx *Tx) logout() {
 	out := &Tx{card: tx.card, lane: tx.lane, link: tx.link, ctx: context.Background(), lost: tx.lost}
 	for key, logout := range tx.link.logouts {

@@ -2,14 +2,15 @@ package card
 
 import "context"
 
-// A Verification is all that an application says about one of its PINs. Its
-// functions run in a transaction and use only the Tx they get.
+// A Verification describes one PIN of an application. Its functions run in a
+// transaction and use only the Tx they get.
 type Verification struct {
-	// Application names the application among those of the card, for
-	// [Tx.Identify] and to tell its PINs from those of another: "PIV".
+	// Application is the name of the application, for [Tx.Identify]. PINs of
+	// different applications are different PINs, even if their references are
+	// equal.
 	Application string
 
-	Purpose   string // what the PIN is for: PINRequest.Purpose
+	Purpose   string // PINRequest.Purpose
 	Reference Reference
 	Format    PINFormat
 
@@ -17,44 +18,47 @@ type Verification struct {
 	// only in a transaction in which Select returned nil.
 	Select func(*Tx) error
 
-	// Identity asks the application which card this is, for [Tx.Identify].
+	// Identity reads the identity of the card, for [Tx.Identify].
 	Identity func(*Tx) (Identity, error)
 
 	// Prepare, if not nil, runs once, after Select and before Identity in the
-	// first transaction, and may change the Verification: to find out which
-	// PIN the card wants, or to compare the certificate with the listed one.
+	// first transaction. It may change the Verification, for example after it
+	// has read which PIN the card uses.
 	Prepare func(*Tx, *Verification) error
 
-	// Status asks for the retry counter. It must not cost a try.
+	// Status reads the retry counter. It must not cost a try.
 	Status func(*Tx) (PINStatus, error)
 
-	// Verify returns the command that carries the PIN in its format.
+	// Verify returns the command that carries the PIN, which is encoded in
+	// Format. Its Ne is ignored: VERIFY returns no data.
 	Verify func(pin []byte) Command
 
-	// Logout ends the verification. Nil: the card is reset for it.
+	// Logout ends the verification. If it is nil or fails, the card is reset.
 	Logout func(*Tx) error
 
 	// Always asks for the PIN and verifies it even if it is verified already.
 	Always bool
 
-	// EachUse is for a PIN that the card wants before each use of a key:
+	// EachUse says that the card requires the PIN before each use of a key:
 	// PINRequest.EachUse.
 	EachUse bool
 
-	// PIN is asked for the PIN. Nil: ErrPINRequired, unless it is verified.
+	// PIN is called for the PIN. If it is nil and the PIN is not verified, the
+	// error is ErrPINRequired.
 	PIN PINFunc
 }
 
-// DoWithPIN runs f in a transaction in which the PIN is verified, as [Card.Do]
-// runs it in any. The package comment says what it promises.
+// DoWithPIN runs f in a transaction in which the PIN is verified. Its promises are
+// in the package comment.
 //
 // A first transaction identifies the card and reads the retry counter. Then the
 // PIN is asked for, outside of any transaction, while the connection stays open:
 // an unbroken connection is to the same card. A second transaction reads the
-// counter again, verifies, and runs f, which can rely on its application being
+// counter again, verifies the PIN, and runs f, in which the application is
 // selected. At its end the PIN is logged out, unless the card is held.
 //
-// After 16 answers that were not accepted the last refusal is the error.
+// A PINFunc whose PIN is not accepted is called again, 16 times in all; then the
+// last refusal is the error.
 func (c *Card) DoWithPIN(ctx context.Context, v Verification, f func(*Tx) error) error {
 	return wrap(c.reader, "verify PIN", c.doWithPIN(ctx, v, f))
 }
@@ -62,7 +66,7 @@ func (c *Card) DoWithPIN(ctx context.Context, v Verification, f func(*Tx) error)
 func (c *Card) doWithPIN(ctx context.Context, v Verification, f func(*Tx) error) error {
 	g := &guard{card: c, v: v}
 	defer g.release()
-	var refused error // why the last answer was not accepted
+	var refused error // why the last PIN was not accepted
 	for range maxPrompts {
 		before, done, err := g.look(ctx, f)
 		switch {
@@ -70,28 +74,32 @@ func (c *Card) doWithPIN(ctx context.Context, v Verification, f func(*Tx) error)
 			return err
 		case before.Blocked:
 			return g.notSent(before, ErrPINBlocked)
-		case v.PIN == nil:
+		case g.v.PIN == nil:
 			return g.notSent(before, ErrPINRequired)
 		}
-		pin, err := v.PIN(ctx, g.request(before, refused))
-		if err != nil {
-			pin.Destroy()
-			return gaveUp(err, refused)
-		}
-		err = g.transact(ctx, func(tx *Tx) error {
-			if err := g.verify(tx, pin, before); err != nil {
-				return err
-			}
-			return f(tx)
-		})
-		pin.settle(err)
-		pin.Destroy()
-		if !canRetry(err) {
+		again, err := g.askAndVerify(ctx, before, refused, f)
+		if !again {
 			return err
 		}
 		refused = err
 	}
 	return refused
+}
+
+// askAndVerify asks for the PIN, verifies it and runs f. again reports that the
+// PIN was not accepted and another one may be.
+func (g *guard) askAndVerify(ctx context.Context, before PINStatus, refused error, f func(*Tx) error) (again bool, err error) {
+	pin, err := g.v.PIN(ctx, g.request(before, refused))
+	defer pin.Destroy()
+	if err != nil {
+		return false, gaveUp(err, refused)
+	}
+	return g.transact(ctx, func(tx *Tx) error {
+		err := g.verify(tx, pin, before)
+		pin.settle(err)
+		pin.Destroy() // f may take long
+		return err
+	}, f)
 }
 
 // verify sends the PIN, unless the state of the card in this very transaction
@@ -106,7 +114,7 @@ func (g *guard) verify(tx *Tx, pin PIN, before PINStatus) error {
 	if err != nil {
 		return g.notSent(now, err)
 	}
-	defer t.clear()
+	defer t.discard()
 	if err := g.allow(now, before, t, pin); err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 // A Card counts the commands since its last reset.
 type Card struct {
 	commands atomic.Int32
+	hang     chan struct{} // until it is closed, insHang has no response
 }
 
 const (
@@ -14,6 +15,7 @@ const (
 	insFill     = 0x02 // returns P1 P2 bytes
 	insTruncate = 0x03 // returns one byte
 	insLength   = 0x04 // returns the length of the command
+	insHang     = 0x05 // does not respond until Card.hang is closed
 )
 
 // ATR returns an answer to reset that offers T=1 alone.
@@ -36,6 +38,9 @@ func (c *Card) Transmit(command []byte) []byte {
 		return append(response, 0x90, 0x00)
 	case insTruncate:
 		return []byte{0x90}
+	case insHang:
+		<-c.hang
+		return []byte{0x90, 0x00}
 	case insLength:
 		return []byte{byte(len(command) >> 8), byte(len(command)), 0x90, 0x00}
 	}

@@ -3,6 +3,7 @@ package drivertest
 import (
 	"context"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/smartlogon/smartlogon/card/driver"
@@ -262,4 +263,26 @@ func closeEndsBegin(t test) {
 	t.assertCount(two, 1)
 	require.NoError(t, two.End(false))
 	t.assertCount(two, 2)
+}
+
+func closeEndsTransmit(t test) {
+	for _, reset := range []bool{false, true} {
+		s := t.program()
+		soft := &Card{hang: make(chan struct{})}
+		respond := sync.OnceFunc(func() { close(soft.hang) })
+		t.Cleanup(respond) // before the programs are closed
+		t.insert(s, soft)
+		k := t.connect(s)
+		require.NoError(t, k.Begin(t.ctx))
+		ended := t.start(func() error {
+			_, err := k.Transmit([]byte{0, insHang, 0, 0})
+			return err
+		})
+		begin := time.Now()
+		require.NoError(t, k.Close(reset))
+		assert.Error(t, t.result(ended))
+		assert.Less(t, time.Since(begin), timeout/2, "the card does not respond")
+		respond()
+		t.remove(s)
+	}
 }

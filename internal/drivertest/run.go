@@ -32,6 +32,7 @@ func Run(t *testing.T, open func(*testing.T) *Fixture) {
 		{"errors after the exchange of a token", replaced},
 		{"Close resets on request", closeReset},
 		{"Close ends Begin", closeEndsBegin},
+		{"Close ends Transmit to a card that does not respond", closeEndsTransmit},
 		{"errors after Close", closed},
 		{"errors with a canceled context", endedContext},
 		{"errors while the service is stopped", stopAndStart},

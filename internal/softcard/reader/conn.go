@@ -41,6 +41,8 @@ type Conn struct {
 	slot   *slot
 	noWait bool
 
+	over chan struct{} // closed when the connection ends
+
 	// The mutex of the set guards the rest.
 	inserted *insertion
 	event    error // ResetCard or RemovedCard until Reconnect
@@ -69,7 +71,7 @@ func (s *Set) Connect(reader string, m Mode) (*Conn, error) {
 	if err := sl.negotiate(m.Protocols); err != nil {
 		return nil, err
 	}
-	c := &Conn{set: s, slot: sl, noWait: m.NoWait, inserted: sl.inserted}
+	c := &Conn{set: s, slot: sl, noWait: m.NoWait, over: make(chan struct{}), inserted: sl.inserted}
 	sl.conns = append(sl.conns, c)
 	sl.exclusive = m.Exclusive
 	sl.keepPower()
@@ -195,7 +197,9 @@ const (
 )
 
 // Transmit sends one command and returns the response of the card unchanged, even
-// if it is empty. It waits for the end of another connection's transaction.
+// if it is empty. It waits for the end of another connection's transaction. If the
+// connection ends before the card responds, Transmit returns and leaves the exchange
+// behind: the next command waits for it.
 //
 // Errors: ResetCard, RemovedCard, InvalidParameter (a command under four bytes),
 // InsufficientBuffer (longer than an extended length command or response can be),
@@ -210,8 +214,36 @@ func (c *Conn) Transmit(command []byte) ([]byte, error) {
 	if err := c.acquire(context.Background(), forCommand); err != nil {
 		return nil, err
 	}
-	defer c.release()
+	command = bytes.Clone(command) // it may outlast the call
+	return c.untilOver(func() ([]byte, error) {
+		defer c.release()
+		defer clear(command)
+		return c.perform(command)
+	})
+}
 
+// untilOver runs call and returns its result, or the error of the connection if that
+// ends first.
+func (c *Conn) untilOver(call func() ([]byte, error)) ([]byte, error) {
+	type result struct {
+		response []byte
+		err      error
+	}
+	done := make(chan result, 1)
+	go func() {
+		response, err := call()
+		done <- result{response, err}
+	}()
+	select {
+	case r := <-done:
+		return r.response, r.err
+	case <-c.over:
+		return nil, c.checkErr()
+	}
+}
+
+// perform sends a command to the card, which c holds, by way of the interceptor.
+func (c *Conn) perform(command []byte) ([]byte, error) {
 	c.set.mu.Lock()
 	intercept := c.set.intercept
 	c.set.mu.Unlock()
@@ -313,7 +345,7 @@ func (c *Conn) reset(d Disposition) {
 		_ = c.slot.negotiate(0) // fails for a mute card, which has no protocol
 	}
 	s.mu.Unlock()
-	s.resetIfDue(in)
+	s.resetSoon(in)
 }
 
 // Reconnect makes the connection usable again after a reset, or connects it to the
@@ -357,7 +389,8 @@ func (c *Conn) reconnect(ctx context.Context, m Mode, d Disposition, sameCard bo
 	return nil
 }
 
-// Close ends the connection. To reset the card, it waits for the transactions of
+// Close ends the connection and every call under way on it, also one that waits for a
+// card that does not respond. To reset the card, it waits for the transactions of
 // others, as pcscd does; [Conn.Drop] ends that wait. A second Close does nothing.
 func (c *Conn) Close(d Disposition) error {
 	if d != Leave && c.acquire(context.Background(), forClose) == nil {
@@ -393,13 +426,14 @@ func (c *Conn) end() {
 	s.notify()
 	unpowered := s.powerDown(c.slot)
 	s.mu.Unlock()
-	s.resetIfDue(unpowered)
+	s.resetSoon(unpowered)
 }
 
 // disconnect removes a connection from its slot. Its calls fail with cause.
 func (s *Set) disconnect(c *Conn, cause driver.Errno) {
 	sl := c.slot
 	c.ended = cause
+	close(c.over)
 	sl.conns = slices.DeleteFunc(sl.conns, func(x *Conn) bool { return x == c })
 	if len(sl.conns) == 0 {
 		sl.exclusive = false

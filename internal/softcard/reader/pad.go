@@ -78,7 +78,14 @@ func (c *Conn) Control(code uint32, in []byte) ([]byte, error) {
 	if len(in) < header+5 || in[atFormat] != formatASCII || int(binary.LittleEndian.Uint32(in[header-4:])) != len(in)-header {
 		return nil, driver.InvalidParameter
 	}
-	pins := typed()
+	var pins []string
+	_, err := c.untilOver(func() ([]byte, error) {
+		pins = typed()
+		return nil, nil
+	})
+	if err != nil {
+		return nil, err
+	}
 	if len(pins) != len(offsets) {
 		return slices.Clone(statusCancelled), nil
 	}

@@ -28,8 +28,8 @@ type Card interface {
 }
 
 // A Set is a set of readers and the service that watches them. Its zero value is a
-// running service without readers. It is safe for concurrent use and starts no
-// goroutine.
+// running service without readers. It is safe for concurrent use. Each command runs
+// on a goroutine, which a closed connection may leave behind until the card responds.
 type Set struct {
 	// PowerDown is how long a card keeps its power, and so its PIN state, after
 	// the last connection to it is closed. Real services take between 0.4 and 5
@@ -336,6 +336,20 @@ func (s *Set) resetIfDue(in *insertion) {
 		return
 	}
 	in.exchange.Lock()
+	defer in.exchange.Unlock()
+	s.resetLocked(in)
+}
+
+// resetSoon is resetIfDue, but does not wait for the exchange that a closed
+// connection left behind: the reset follows it.
+func (s *Set) resetSoon(in *insertion) {
+	if in == nil {
+		return
+	}
+	if !in.exchange.TryLock() {
+		go s.resetIfDue(in)
+		return
+	}
 	defer in.exchange.Unlock()
 	s.resetLocked(in)
 }

@@ -32,7 +32,7 @@ func TestATR(t *testing.T) {
 
 // A card that says in its answer to reset that it takes short lengths only is
 // never sent others, and one that says that it takes them is not chained to.
-func TestLengthsThatTheATRSpeaksOf(t *testing.T) {
+func TestExtendedLengthInATR(t *testing.T) {
 	for atr, extended := range map[string]bool{
 		"3B8A80010080317300C0407300": true,
 		"3B078073C021C0":             true, // wrong number of bytes: nothing is known
@@ -45,7 +45,7 @@ func TestLengthsThatTheATRSpeaksOf(t *testing.T) {
 	} {
 		b, err := hex.DecodeString(atr)
 		require.NoError(t, err)
-		s := card.NewService(fixed{atr: b}, nil)
+		s := card.NewService(fakeService{atr: b}, nil)
 		k, err := s.Card(t.Context(), zero)
 		require.NoError(t, err)
 		var sent []byte

@@ -14,14 +14,14 @@ import (
 )
 
 // A scripted card answers APDUs one after the other, and keeps what it got.
-type scripted struct {
+type scriptedCard struct {
 	answers []string // hexadecimal would be too long to read: plain bytes
 	got     []string
 	resets  int
 	err     error // in place of an answer, when they are used up
 }
 
-func (s *scripted) Transmit(command []byte) ([]byte, error) {
+func (s *scriptedCard) Transmit(command []byte) ([]byte, error) {
 	s.got = append(s.got, string(command))
 	if len(s.answers) == 0 {
 		return nil, s.err
@@ -31,10 +31,10 @@ func (s *scripted) Transmit(command []byte) ([]byte, error) {
 	return []byte(answer), nil
 }
 
-func (s *scripted) Reset() { s.resets++ }
+func (s *scriptedCard) Reset() { s.resets++ }
 
 // command runs one command on a card that plays the script.
-func command(t *testing.T, s *scripted, c card.Command) (answer []byte, err error) {
+func command(t *testing.T, s *scriptedCard, c card.Command) (answer []byte, err error) {
 	t.Helper()
 	k := card.New("a card", s)
 	doErr := k.Do(t.Context(), func(tx *card.Tx) error {
@@ -49,7 +49,7 @@ const done = "\x90\x00"
 
 func long(n int) string { return string(bytes.Repeat([]byte{0xAB}, n)) }
 
-func TestFormOfCommands(t *testing.T) {
+func TestCommandEncoding(t *testing.T) {
 	data := func(n int) []byte { return []byte(long(n)) }
 	for _, test := range []struct {
 		name    string
@@ -72,7 +72,7 @@ func TestFormOfCommands(t *testing.T) {
 		{"short data in parts", card.Command{INS: 1, Data: []byte{7}, Ne: 300, Part: 240}, []string{"\x00\x01\x00\x00\x01\x07\x00"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			s := &scripted{}
+			s := &scriptedCard{}
 			for range test.want {
 				s.answers = append(s.answers, done)
 			}
@@ -83,7 +83,7 @@ func TestFormOfCommands(t *testing.T) {
 	}
 }
 
-func TestAnswers(t *testing.T) {
+func TestResponses(t *testing.T) {
 	get := card.Command{INS: 0xCB, Ne: 256}
 	short := "\x00\xCB\x00\x00\x00"
 	more := func(le string) string { return "\x00\xC0\x00\x00" + le }
@@ -106,7 +106,7 @@ func TestAnswers(t *testing.T) {
 		{"more that is nothing", []string{"ab\x61\x02", "\x61\x02"}, []string{short, more("\x02")}, "", card.ErrMalformed},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			s := &scripted{answers: test.answers}
+			s := &scriptedCard{answers: test.answers}
 			answer, err := command(t, s, get)
 			assert.ErrorIs(t, err, test.err)
 			assert.Equal(t, test.answer, string(answer))
@@ -121,7 +121,7 @@ func TestAnswers(t *testing.T) {
 }
 
 // An answer without end is broken off, and the card reset: it would go on with it.
-func TestEndlessAnswersEnd(t *testing.T) {
+func TestEndlessResponse(t *testing.T) {
 	for name, answer := range map[string]func(n int) string{
 		"full parts":  func(int) string { return long(256) + "\x61\x00" },
 		"single byte": func(int) string { return "a\x61\x01" },
@@ -133,7 +133,7 @@ func TestEndlessAnswersEnd(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			e := &endless{answer: answer}
+			e := &endlessCard{answer: answer}
 			k := card.New("a card", e)
 			err := k.Do(t.Context(), func(tx *card.Tx) error {
 				_, err := tx.Command(card.Command{INS: 0xCB, Ne: 256})
@@ -148,34 +148,34 @@ func TestEndlessAnswersEnd(t *testing.T) {
 	}
 }
 
-type endless struct {
+type endlessCard struct {
 	answer    func(n int) string
 	n, resets int
 }
 
-func (e *endless) Transmit([]byte) ([]byte, error) {
+func (e *endlessCard) Transmit([]byte) ([]byte, error) {
 	e.n++
 	return []byte(e.answer(e.n)), nil
 }
 
-func (e *endless) Reset() { e.resets++ }
+func (e *endlessCard) Reset() { e.resets++ }
 
-func TestTooMuchDataIsNotSent(t *testing.T) {
-	s := &scripted{}
+func TestCommandTooLong(t *testing.T) {
+	s := &scriptedCard{}
 	_, err := command(t, s, card.Command{INS: 1, Data: make([]byte, 65536)})
 	assert.ErrorContains(t, err, "65536 bytes")
 	assert.Empty(t, s.got)
 }
 
-func TestErrorOfTheTransportIsPassedOn(t *testing.T) {
+func TestTransmitterError(t *testing.T) {
 	broken := errors.New("cable is broken")
-	_, err := command(t, &scripted{err: broken}, card.Command{INS: 0xCB})
+	_, err := command(t, &scriptedCard{err: broken}, card.Command{INS: 0xCB})
 	assert.ErrorIs(t, err, broken)
 }
 
 // What is learnt about length: from which answers, and whether the command is
 // sent again.
-func TestLengthsAreLearnt(t *testing.T) {
+func TestLengthLimit(t *testing.T) {
 	read := card.Command{INS: 0xCB, Data: []byte{7}, Ne: card.MaxResponse}
 	write := card.Command{INS: 0xDB, Data: []byte(long(300))}
 	const readLong, readShort = "\x00\xCB\x00\x00\x00\x00\x01\x07\x00\x00", "\x00\xCB\x00\x00\x01\x07\x00"
@@ -225,7 +225,7 @@ func TestLengthsAreLearnt(t *testing.T) {
 		}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			s := &scripted{}
+			s := &scriptedCard{}
 			k := card.New("a card", s)
 			for i, step := range test.steps {
 				s.answers, s.got = step.answers, nil
@@ -241,24 +241,24 @@ func TestLengthsAreLearnt(t *testing.T) {
 }
 
 // Some readers fail on what they cannot carry. The next section knows better.
-func TestReaderThatCannotCarryExtendedLengthIsLearnt(t *testing.T) {
-	d := newDesk(t, cardtest.PIV(cardtest.ATR([]byte{0x3B, 0x80, 0x01, 0x81})), nil)
+func TestReaderWithoutExtendedLength(t *testing.T) {
+	d := newFixture(t, cardtest.PIV(cardtest.ATR([]byte{0x3B, 0x80, 0x01, 0x81})), nil)
 	d.readers.Fault(zero, 2, cardtest.Fault{What: cardtest.NoResponse})
 	first := d.soft.Exchanges().Resets
 	defer func() { assert.Greater(t, d.soft.Exchanges().Resets, first, "whatever state the card was left in") }()
-	assert.ErrorIs(t, d.card.Do(t.Context(), chuid), card.ErrReset, "whoever only reads can try again")
+	assert.ErrorIs(t, d.card.Do(t.Context(), readCHUID), card.ErrReset, "whoever only reads can try again")
 	var sent []int
 	ctx := card.WithTrace(t.Context(), &card.Trace{Command: func(_ string, c card.Command, _ []byte, _ time.Duration) {
 		sent = append(sent, c.Ne)
 	}})
 	before := d.soft.Exchanges()
-	require.NoError(t, d.card.Do(ctx, chuid))
+	require.NoError(t, d.card.Do(ctx, readCHUID))
 	assert.Less(t, d.soft.Exchanges().BytesIn-before.BytesIn, 2*20, "short forms")
 	assert.NotEmpty(t, sent)
 }
 
 // The software cards take every length and say so, or do not.
-func TestEveryLengthOnEveryCard(t *testing.T) {
+func TestLengthsOfSoftwareCards(t *testing.T) {
 	value := append([]byte{0x53, 0x82, 0x0B, 0xB8}, long(3000)...)
 	for name, options := range map[string][]cardtest.Option{
 		"plain":                    nil,
@@ -272,13 +272,13 @@ func TestEveryLengthOnEveryCard(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			soft := cardtest.PIV(options...).PutObject(0x5FC102, value[4:])
-			d := newDesk(t, soft, nil)
+			d := newFixture(t, soft, nil)
 			for range 2 {
 				require.NoError(t, d.card.Do(t.Context(), func(tx *card.Tx) error {
 					if _, err := tx.Select(pivAID); err != nil {
 						return err
 					}
-					got, err := tx.Command(readChuid)
+					got, err := tx.Command(getCHUID)
 					assert.Equal(t, value, got)
 					// A signature's input in a chain: refused, as no PIN was given.
 					_, refused := tx.Command(card.Command{INS: 0x87, P1: 0x07, P2: 0x9A, Data: []byte("\x7C\x82\x01\x06\x82\x00\x81\x82\x01\x00" + long(256)), Ne: 256})
@@ -292,8 +292,8 @@ func TestEveryLengthOnEveryCard(t *testing.T) {
 	}
 }
 
-func TestSelectWhatIsNotThere(t *testing.T) {
-	d := newDesk(t, cardtest.PIV(), nil)
+func TestSelectMissing(t *testing.T) {
+	d := newFixture(t, cardtest.PIV(), nil)
 	err := d.card.Do(t.Context(), func(tx *card.Tx) error {
 		_, err := tx.Select([]byte{0xF0, 1, 2, 3, 4})
 		return err
@@ -304,11 +304,11 @@ func TestSelectWhatIsNotThere(t *testing.T) {
 }
 
 func BenchmarkCommand(b *testing.B) {
-	k := card.New("a card", &endless{answer: func(int) string { return "abc" + done }})
+	k := card.New("a card", &endlessCard{answer: func(int) string { return "abc" + done }})
 	b.ReportAllocs()
 	err := k.Do(b.Context(), func(tx *card.Tx) error {
 		for b.Loop() {
-			if _, err := tx.Command(readChuid); err != nil {
+			if _, err := tx.Command(getCHUID); err != nil {
 				return err
 			}
 		}
@@ -322,7 +322,7 @@ func BenchmarkCommand(b *testing.B) {
 // of every APDU is sound.
 func FuzzCommand(f *testing.F) {
 	f.Fuzz(func(t *testing.T, answers []byte, ins byte, data uint16, ne uint32) {
-		s := &stream{t: t, rest: answers}
+		s := &fuzzedCard{t: t, rest: answers}
 		k := card.New("a card", s)
 		err := k.Do(t.Context(), func(tx *card.Tx) error {
 			answer, err := tx.Command(card.Command{INS: ins, Data: make([]byte, data), Ne: int(ne % (card.MaxResponse + 1))})
@@ -341,13 +341,13 @@ func FuzzCommand(f *testing.F) {
 }
 
 // A stream cuts answers out of bytes: a length, and so many.
-type stream struct {
+type fuzzedCard struct {
 	t        *testing.T
 	rest     []byte
 	n, given int
 }
 
-func (s *stream) Transmit(command []byte) ([]byte, error) {
+func (s *fuzzedCard) Transmit(command []byte) ([]byte, error) {
 	s.n++
 	if !wellFormed(command) {
 		s.t.Fatalf("command %.20X of %d bytes has no form", command, len(command))

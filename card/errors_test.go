@@ -38,7 +38,7 @@ func TestServiceErrors(t *testing.T) {
 		driver.ProtoMismatch:      driver.ProtoMismatch,
 		driver.InternalError:      driver.InternalError,
 	} {
-		for _, f := range []fixed{{connect: no}, {answer: no}} {
+		for _, f := range []fakeService{{connect: no}, {answer: no}} {
 			s := card.NewService(f, &card.Options{BusyTimeout: time.Millisecond})
 			k, err := s.Card(t.Context(), zero)
 			require.NoError(t, err)
@@ -57,7 +57,7 @@ func TestServiceErrors(t *testing.T) {
 	}
 }
 
-func TestErrorSaysWhereAndWhat(t *testing.T) {
+func TestErrorText(t *testing.T) {
 	e := &card.Error{Reader: "Reader \x1b[2J", Op: "SELECT", Err: card.StatusNotFound}
 	assert.Equal(t, `card: "Reader \x1b[2J": SELECT: file or application not found (6A82)`, e.Error())
 	assert.Equal(t, "card: list readers: "+card.ErrNoService.Error(), (&card.Error{Op: "list readers", Err: card.ErrNoService}).Error())
@@ -80,36 +80,36 @@ func TestHints(t *testing.T) {
 	}
 	assert.Empty(t, card.Hint(nil))
 	assert.Empty(t, card.Hint(errors.New("mine")))
-	assert.Equal(t, "help yourself", card.Hint(fmt.Errorf("x: %w", own{})))
+	assert.Equal(t, "help yourself", card.Hint(fmt.Errorf("x: %w", hintError{})))
 	assert.Equal(t, card.Hint(card.ErrPINBlocked), card.Hint(&card.PINError{Sent: true, Err: card.ErrPINBlocked}))
 }
 
 // own is an error of another package with a hint of its own.
-type own struct{}
+type hintError struct{}
 
-func (own) Error() string { return "own" }
-func (own) Hint() string  { return "help yourself" }
+func (hintError) Error() string { return "own" }
+func (hintError) Hint() string  { return "help yourself" }
 
 // The five ways to have no card that one can use, each with what to do about it.
-func TestNoUsableCardIsFiveErrors(t *testing.T) {
+func TestErrorsOfUnusableCards(t *testing.T) {
 	hints := map[string]bool{}
 	for _, test := range []struct {
 		name string
 		want error
-		set  func(*desk)
+		set  func(*fixture)
 	}{
-		{"no service", card.ErrNoService, func(d *desk) { d.readers.Stop() }},
-		{"no reader", card.ErrNoReader, func(d *desk) { d.readers.Unplug(zero) }},
-		{"no card", card.ErrNoCard, func(d *desk) { d.readers.Remove(zero) }},
-		{"a card of another kind", piv.ErrNotPIV, func(d *desk) {
+		{"no service", card.ErrNoService, func(d *fixture) { d.readers.Stop() }},
+		{"no reader", card.ErrNoReader, func(d *fixture) { d.readers.Unplug(zero) }},
+		{"no card", card.ErrNoCard, func(d *fixture) { d.readers.Remove(zero) }},
+		{"a card of another kind", piv.ErrNotPIV, func(d *fixture) {
 			d.readers.Remove(zero)
 			d.readers.Insert(zero, cardtest.PIV(cardtest.PIVMissing))
 		}},
-		{"a busy reader", card.ErrBusy, func(d *desk) { require.NoError(d.t, d.neighbour().Begin(d.t.Context())) }},
+		{"a busy reader", card.ErrBusy, func(d *fixture) { require.NoError(d.t, d.otherProgram().Begin(d.t.Context())) }},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				d := newDesk(t, cardtest.PIV(), nil)
+				d := newFixture(t, cardtest.PIV(), nil)
 				test.set(d)
 				c, err := d.service.Card(t.Context(), zero)
 				if err == nil {
@@ -146,35 +146,35 @@ func TestStatus(t *testing.T) {
 	assert.False(t, failed)
 }
 
-func TestAnswerWithoutStatusOnARemovedCardIsTheRemoval(t *testing.T) {
-	d := newDesk(t, cardtest.PIV(), nil)
+func TestEmptyResponseOfRemovedCard(t *testing.T) {
+	d := newFixture(t, cardtest.PIV(), nil)
 	// What pcsc-lite does when a card is pulled out of some readers.
-	pulled := pulledCard{d.readers.Driver(), func() { d.readers.Remove(zero) }}
+	pulled := removingService{d.readers.Driver(), func() { d.readers.Remove(zero) }}
 	s := card.NewService(pulled, nil)
 	defer s.Close()
 	k, err := s.Card(t.Context(), zero)
 	require.NoError(t, err)
-	err = k.Do(t.Context(), chuid)
+	err = k.Do(t.Context(), readCHUID)
 	assert.ErrorIs(t, err, card.ErrRemoved)
 	assert.NotErrorIs(t, err, card.ErrNoResponse)
 }
 
-type pulledCard struct {
+type removingService struct {
 	driver.Service
 	pull func()
 }
 
-func (p pulledCard) Connect(ctx context.Context, reader string) (driver.Card, error) {
+func (p removingService) Connect(ctx context.Context, reader string) (driver.Card, error) {
 	k, err := p.Service.Connect(ctx, reader)
-	return emptyHanded{k, p.pull}, err
+	return emptyResponseCard{k, p.pull}, err
 }
 
-type emptyHanded struct {
+type emptyResponseCard struct {
 	driver.Card
 	pull func()
 }
 
-func (e emptyHanded) Transmit([]byte) ([]byte, error) {
+func (e emptyResponseCard) Transmit([]byte) ([]byte, error) {
 	e.pull()
 	return nil, nil
 }

@@ -14,7 +14,7 @@ import (
 )
 
 // A maze is a test that makes choices, and is run once for each way to choose.
-type maze struct {
+type choices struct {
 	path []choice
 	at   int
 }
@@ -22,7 +22,7 @@ type maze struct {
 type choice struct{ taken, of int }
 
 // pick chooses one of n, 0 at first.
-func (m *maze) pick(n int) int {
+func (m *choices) pick(n int) int {
 	if m.at == len(m.path) {
 		m.path = append(m.path, choice{0, n})
 	}
@@ -31,7 +31,7 @@ func (m *maze) pick(n int) int {
 }
 
 // next makes the path of the next run, and reports whether there is one.
-func (m *maze) next() bool {
+func (m *choices) next() bool {
 	m.path = m.path[:m.at]
 	m.at = 0
 	for n := len(m.path); n > 0; n-- {
@@ -53,32 +53,32 @@ const (
 )
 
 // ask is the person.
-func (w *world) ask(_ context.Context, r card.PINRequest) (card.PIN, error) {
+func (w *model) ask(_ context.Context, r card.PINRequest) (card.PIN, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.happen(w.mishap(betweenSections))
 	if r.New {
 		return card.NewPIN([]byte("654321")), nil
 	}
-	if w.asked == w.patience {
-		return card.PIN{}, errNoMore
+	if w.asked == w.maxAnswers {
+		return card.PIN{}, errGaveUp
 	}
 	answers := aWrongOne + 1
 	if w.typed != "" {
 		answers = theSameAgain + 1
 	}
 	right := w.cards[0].apps[ours].pin
-	switch w.maze.pick(answers) {
+	switch w.choices.pick(answers) {
 	case theRightOne:
 		w.typed = right
 	case giveUp:
-		return card.PIN{}, errNoMore
+		return card.PIN{}, errGaveUp
 	case aWrongOne:
 		w.typed = fmt.Sprint(100000 + w.asked)
 	}
 	w.asked++
 	pin := card.NewPIN([]byte(w.typed))
-	w.consented = r.Last && w.maze.pick(2) == 1
+	w.consented = r.Last && w.choices.pick(2) == 1
 	if w.consented {
 		return pin.AllowLastTry(), nil
 	}
@@ -86,7 +86,7 @@ func (w *world) ask(_ context.Context, r card.PINRequest) (card.PIN, error) {
 }
 
 // identity is what the application calls the card.
-func (w *world) identity(*card.Tx) (card.Identity, error) {
+func (w *model) identity(*card.Tx) (card.Identity, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.in == nil {
@@ -98,7 +98,7 @@ func (w *world) identity(*card.Tx) (card.Identity, error) {
 // unpadded is a change on a card that knows by itself how long the old PIN is. (The
 // model pads all the same, which is the card's affair.)
 func unpadded(ask card.PINFunc) card.PINChange {
-	ch := changeOf(ask)
+	ch := pinChange(ask)
 	ch.VerifyFirst = true
 	ch.Format = card.PINFormat{Min: 4, Max: 8}
 	verify, replace := ch.Verify, ch.Replace
@@ -109,7 +109,7 @@ func unpadded(ask card.PINFunc) card.PINChange {
 }
 
 // use is what a program does once: it verifies the PIN and signs, or sets it.
-func (w *world) use(s *card.Service, change func(card.PINFunc) card.PINChange, set bool) error {
+func (w *model) use(s *card.Service, change func(card.PINFunc) card.PINChange, set bool) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	w.mu.Lock()
@@ -132,7 +132,7 @@ func (w *world) use(s *card.Service, change func(card.PINFunc) card.PINChange, s
 }
 
 // trace is one way through: two uses, the card held meanwhile or not.
-func (w *world) trace(held, set bool, change func(card.PINFunc) card.PINChange) {
+func (w *model) trace(held, set bool, change func(card.PINFunc) card.PINChange) {
 	s := card.NewService(w, nil)
 	release := func() {}
 	if c, err := s.Card(context.Background(), zero); err == nil && held {
@@ -156,14 +156,14 @@ func (w *world) trace(held, set bool, change func(card.PINFunc) card.PINChange) 
 }
 
 // tries are those left on both cards.
-func (w *world) tries() int {
+func (w *model) tries() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.cards[0].apps[ours].tries + w.cards[1].apps[ours].tries
 }
 
 // judge looks at the end of one use.
-func (w *world) judge(err error, tries, asked int) {
+func (w *model) judge(err error, tries, asked int) {
 	if spent := tries - w.tries(); spent > w.asked-asked {
 		w.never("%d tries spent on %d answers", spent, w.asked-asked)
 	}
@@ -176,7 +176,7 @@ func (w *world) judge(err error, tries, asked int) {
 	}
 	var status card.Status
 	for _, known := range []error{
-		card.ErrNoCard, card.ErrRemoved, card.ErrChanged, card.ErrReset, card.ErrNoResponse, context.Canceled, errNoMore,
+		card.ErrNoCard, card.ErrRemoved, card.ErrChanged, card.ErrReset, card.ErrNoResponse, context.Canceled, errGaveUp,
 		card.ErrWrongPIN, card.ErrPINBlocked, card.ErrLastTry, card.ErrRefusedBefore,
 	} {
 		if errors.Is(err, known) {
@@ -192,7 +192,7 @@ func (w *world) judge(err error, tries, asked int) {
 // while a PIN is verified or set twice, with so many mishaps and answers at most.
 // Whenever a PIN arrives at a card, the model looks whether it may. With
 // SMARTLOGON_EXPLORE=deep the bounds are wider, which takes minutes.
-func TestPINGuardInEveryCase(t *testing.T) {
+func TestExplorePINGuard(t *testing.T) {
 	type bounds struct{ tries, answers, mishaps int }
 	all := []bounds{{1, 2, 1}, {2, 2, 1}, {2, 4, 0}, {3, 6, 0}}
 	switch {
@@ -206,19 +206,19 @@ func TestPINGuardInEveryCase(t *testing.T) {
 		held, set bool
 		of        func(card.PINFunc) card.PINChange
 	}{
-		{"verified twice", false, false, changeOf},
-		{"verified twice, held", true, false, changeOf},
-		{"set and verified", false, true, changeOf},
+		{"verified twice", false, false, pinChange},
+		{"verified twice, held", true, false, pinChange},
+		{"set and verified", false, true, pinChange},
 		{"set where the old PIN is verified first, and verified", false, true, unpadded},
 	} {
 		t.Run(use.name, func(t *testing.T) {
 			t.Parallel()
 			total := 0
 			for _, b := range all {
-				var m maze
+				var m choices
 				for more := true; more; more = m.next() {
-					w := newWorld(&m, b.mishaps, b.tries)
-					w.patience = b.answers
+					w := newModel(&m, b.mishaps, b.tries)
+					w.maxAnswers = b.answers
 					w.trace(use.held, use.set, use.of)
 					total++
 					if len(w.wrong) > 0 {
@@ -233,8 +233,8 @@ func TestPINGuardInEveryCase(t *testing.T) {
 }
 
 // The judge is awake: a library that does what must not be done is caught.
-func TestModelCatchesWhatMustNotHappen(t *testing.T) {
-	w := newWorld(new(maze), 0, 1)
+func TestModelReportsViolations(t *testing.T) {
+	w := newModel(new(choices), 0, 1)
 	soft := w.cards[0]
 	soft.selectApp(theirs)
 	soft.check(w, []byte("111111"), nil)

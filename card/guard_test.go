@@ -21,7 +21,7 @@ var (
 )
 
 // pinOf is what an application says about the PIN of a PIV card.
-func pinOf(identity card.Identity, ask card.PINFunc) card.Verification {
+func pinVerification(identity card.Identity, ask card.PINFunc) card.Verification {
 	selectIt := func(tx *card.Tx) error {
 		_, err := tx.Select(pivAID)
 		return err
@@ -34,7 +34,7 @@ func pinOf(identity card.Identity, ask card.PINFunc) card.Verification {
 		Select:      selectIt,
 		Identity:    func(*card.Tx) (card.Identity, error) { return identity, nil },
 		Status: func(tx *card.Tx) (card.PINStatus, error) {
-			_, err := tx.Command(countTries)
+			_, err := tx.Command(readRetries)
 			var status card.Status
 			switch n, failed := 0, false; {
 			case err == nil:
@@ -63,47 +63,47 @@ func pinOf(identity card.Identity, ask card.PINFunc) card.Verification {
 }
 
 // A person answers with one PIN after the other and then gives up.
-type person struct {
+type testUser struct {
 	answers  []card.PIN
 	requests []card.PINRequest
 	before   func() // happens before each answer
 }
 
-func answering(pins ...string) *person {
-	p := new(person)
+func userEntering(pins ...string) *testUser {
+	p := new(testUser)
 	for _, pin := range pins {
 		p.answers = append(p.answers, card.NewPIN([]byte(pin)))
 	}
 	return p
 }
 
-var errNoMore = errors.New("nobody answers any more")
+var errGaveUp = errors.New("nobody answers any more")
 
-func (p *person) ask(_ context.Context, r card.PINRequest) (card.PIN, error) {
+func (p *testUser) ask(_ context.Context, r card.PINRequest) (card.PIN, error) {
 	p.requests = append(p.requests, r)
 	if p.before != nil {
 		p.before()
 	}
 	if len(p.requests) > len(p.answers) {
-		return card.PIN{}, errNoMore
+		return card.PIN{}, errGaveUp
 	}
 	return p.answers[len(p.requests)-1], nil
 }
 
 // refusals are why the answers were not taken.
-func (p *person) refusals() (list []error) {
+func (p *testUser) refusals() (list []error) {
 	for _, r := range p.requests[1:] {
 		list = append(list, errors.Unwrap(r.Refused))
 	}
 	return list
 }
 
-func TestVerifiedInASectionAndLoggedOutAfterIt(t *testing.T) {
-	d := newDesk(t, cardtest.PIV(), nil)
+func TestVerifyAndLogout(t *testing.T) {
+	d := newFixture(t, cardtest.PIV(), nil)
 	d.readers.PowerDown(1 << 40)
-	p := answering(cardtest.PIN)
+	p := userEntering(cardtest.PIN)
 	inside := false
-	require.NoError(t, d.card.DoWithPIN(t.Context(), pinOf(aCard, p.ask), func(*card.Tx) error {
+	require.NoError(t, d.card.DoWithPIN(t.Context(), pinVerification(aCard, p.ask), func(*card.Tx) error {
 		inside = d.soft.Verified()
 		return nil
 	}))
@@ -115,22 +115,22 @@ func TestVerifiedInASectionAndLoggedOutAfterIt(t *testing.T) {
 	assert.Equal(t, []any{3, false, false, false, nil}, []any{r.Retries, r.Last, r.New, r.Pad, r.Refused})
 }
 
-func TestPINOverT0(t *testing.T) {
-	d := newDesk(t, cardtest.PIV(cardtest.T0), nil)
-	k := d.neighbour()
-	require.NoError(t, d.card.DoWithPIN(t.Context(), pinOf(aCard, answering("111111", cardtest.PIN).ask), nothing))
+func TestVerifyOverT0(t *testing.T) {
+	d := newFixture(t, cardtest.PIV(cardtest.T0), nil)
+	k := d.otherProgram()
+	require.NoError(t, d.card.DoWithPIN(t.Context(), pinVerification(aCard, userEntering("111111", cardtest.PIN).ask), nothing))
 	assert.Equal(t, 1, d.soft.Spent())
 	assert.False(t, d.soft.Verified())
 	require.NoError(t, k.Close(false))
 }
 
-func TestVerifiedStaysSoWhileTheCardIsHeld(t *testing.T) {
+func TestVerifiedWhileHeld(t *testing.T) {
 	for _, always := range []bool{false, true} {
-		d := newDesk(t, cardtest.PIV(), nil)
+		d := newFixture(t, cardtest.PIV(), nil)
 		release, err := d.card.Hold(t.Context())
 		require.NoError(t, err)
-		p := answering(cardtest.PIN, cardtest.PIN)
-		v := pinOf(aCard, p.ask)
+		p := userEntering(cardtest.PIN, cardtest.PIN)
+		v := pinVerification(aCard, p.ask)
 		v.Always = always
 		for range 2 {
 			require.NoError(t, d.card.DoWithPIN(t.Context(), v, nothing))
@@ -143,14 +143,14 @@ func TestVerifiedStaysSoWhileTheCardIsHeld(t *testing.T) {
 	}
 }
 
-func TestReleaseLogsOutThoughAnotherProgramKeepsThePower(t *testing.T) {
+func TestReleaseLogsOut(t *testing.T) {
 	for name, option := range map[string][]cardtest.Option{"by a command": nil, "by a reset": {cardtest.NoLogout}} {
 		t.Run(name, func(t *testing.T) {
-			d := newDesk(t, cardtest.PIV(option...), nil)
-			d.neighbour()
+			d := newFixture(t, cardtest.PIV(option...), nil)
+			d.otherProgram()
 			release, err := d.card.Hold(t.Context())
 			require.NoError(t, err)
-			require.NoError(t, d.card.DoWithPIN(t.Context(), pinOf(aCard, answering(cardtest.PIN).ask), nothing))
+			require.NoError(t, d.card.DoWithPIN(t.Context(), pinVerification(aCard, userEntering(cardtest.PIN).ask), nothing))
 			assert.True(t, d.soft.Verified())
 			before := d.soft.Exchanges().Resets
 			release()
@@ -160,10 +160,10 @@ func TestReleaseLogsOutThoughAnotherProgramKeepsThePower(t *testing.T) {
 	}
 }
 
-func TestVerificationWithoutLogoutEndsWithAReset(t *testing.T) {
-	d := newDesk(t, cardtest.PIV(), nil)
-	d.neighbour()
-	v := pinOf(aCard, answering(cardtest.PIN).ask)
+func TestVerificationWithoutLogout(t *testing.T) {
+	d := newFixture(t, cardtest.PIV(), nil)
+	d.otherProgram()
+	v := pinVerification(aCard, userEntering(cardtest.PIN).ask)
 	v.Logout = nil
 	before := d.soft.Exchanges().Resets
 	require.NoError(t, d.card.DoWithPIN(t.Context(), v, nothing))
@@ -171,10 +171,10 @@ func TestVerificationWithoutLogoutEndsWithAReset(t *testing.T) {
 	assert.Equal(t, before+1, d.soft.Exchanges().Resets)
 }
 
-func TestWrongPINCostsOneTryAndIsNotSentAgain(t *testing.T) {
-	d := newDesk(t, cardtest.PIV(), nil)
-	p := answering("111111", "111111", "12345", "12345x", "123456789", "", cardtest.PIN)
-	require.NoError(t, d.card.DoWithPIN(t.Context(), pinOf(aCard, p.ask), nothing))
+func TestWrongPIN(t *testing.T) {
+	d := newFixture(t, cardtest.PIV(), nil)
+	p := userEntering("111111", "111111", "12345", "12345x", "123456789", "", cardtest.PIN)
+	require.NoError(t, d.card.DoWithPIN(t.Context(), pinVerification(aCard, p.ask), nothing))
 	assert.Equal(t, 1, d.soft.Spent())
 	assert.Equal(t, []error{card.ErrWrongPIN, card.ErrRefusedBefore, card.ErrPINFormat, card.ErrPINFormat, card.ErrPINFormat, card.ErrPINFormat}, p.refusals())
 	for i, r := range p.requests[1:] {
@@ -188,16 +188,16 @@ func TestWrongPINCostsOneTryAndIsNotSentAgain(t *testing.T) {
 	assert.EqualError(t, p.requests[1].Refused, "PIN is wrong (retries left: 2)")
 }
 
-func TestRefusedPINIsKnownInAnotherReader(t *testing.T) {
-	d := newDesk(t, cardtest.PIV(), nil)
-	require.ErrorIs(t, d.card.DoWithPIN(t.Context(), pinOf(aCard, answering("111111").ask), nothing), errNoMore)
+func TestRefusalGoesWithIdentity(t *testing.T) {
+	d := newFixture(t, cardtest.PIV(), nil)
+	require.ErrorIs(t, d.card.DoWithPIN(t.Context(), pinVerification(aCard, userEntering("111111").ask), nothing), errGaveUp)
 	d.readers.Plug("another", nil)
 	d.readers.Remove(zero)
 	d.readers.Insert("another", d.soft)
 	moved, err := d.service.Card(t.Context(), "another")
 	require.NoError(t, err)
-	p := answering("111111")
-	require.ErrorIs(t, moved.DoWithPIN(t.Context(), pinOf(aCard, p.ask), nothing), errNoMore)
+	p := userEntering("111111")
+	require.ErrorIs(t, moved.DoWithPIN(t.Context(), pinVerification(aCard, p.ask), nothing), errGaveUp)
 	assert.Equal(t, []error{card.ErrRefusedBefore}, p.refusals())
 	assert.Equal(t, 1, d.soft.Spent())
 
@@ -205,48 +205,48 @@ func TestRefusedPINIsKnownInAnotherReader(t *testing.T) {
 	d.readers.Insert("another", cardtest.PIV())
 	moved, err = d.service.Card(t.Context(), "another")
 	require.NoError(t, err)
-	stranger := answering("111111")
-	require.ErrorIs(t, moved.DoWithPIN(t.Context(), pinOf(bCard, stranger.ask), nothing), errNoMore)
+	stranger := userEntering("111111")
+	require.ErrorIs(t, moved.DoWithPIN(t.Context(), pinVerification(bCard, stranger.ask), nothing), errGaveUp)
 	assert.Equal(t, []error{card.ErrWrongPIN}, stranger.refusals(), "it may be the right one of another card")
 }
 
-func TestLastTryNeedsConsent(t *testing.T) {
+func TestLastTry(t *testing.T) {
 	for name, option := range map[string]cardtest.Option{
 		"one try left":                   cardtest.RetriesLeft(1),
 		"the card does not say how many": cardtest.EmptyVerifyRefused,
 	} {
 		t.Run(name, func(t *testing.T) {
-			d := newDesk(t, cardtest.PIV(option), nil)
+			d := newFixture(t, cardtest.PIV(option), nil)
 			tries := d.soft.RetriesLeft()
-			p := answering(cardtest.PIN, cardtest.PIN)
-			v := pinOf(aCard, p.ask)
-			require.ErrorIs(t, d.card.DoWithPIN(t.Context(), v, nothing), errNoMore)
+			p := userEntering(cardtest.PIN, cardtest.PIN)
+			v := pinVerification(aCard, p.ask)
+			require.ErrorIs(t, d.card.DoWithPIN(t.Context(), v, nothing), errGaveUp)
 			assert.True(t, p.requests[0].Last)
 			assert.Equal(t, []error{card.ErrLastTry, card.ErrLastTry}, p.refusals())
 			assert.Zero(t, d.soft.Spent())
 			assert.Equal(t, tries, d.soft.RetriesLeft())
 
-			p = answering(cardtest.PIN)
+			p = userEntering(cardtest.PIN)
 			p.answers[0] = p.answers[0].AllowLastTry()
-			require.NoError(t, d.card.DoWithPIN(t.Context(), pinOf(aCard, p.ask), nothing))
+			require.NoError(t, d.card.DoWithPIN(t.Context(), pinVerification(aCard, p.ask), nothing))
 		})
 	}
 }
 
 // Consent is for one answer: the next wrong one needs it anew.
-func TestConsentHoldsForOneAnswer(t *testing.T) {
-	d := newDesk(t, cardtest.PIV(cardtest.EmptyVerifyRefused), nil)
-	p := answering("111111", "222222", cardtest.PIN)
+func TestAllowLastTryIsForOnePIN(t *testing.T) {
+	d := newFixture(t, cardtest.PIV(cardtest.EmptyVerifyRefused), nil)
+	p := userEntering("111111", "222222", cardtest.PIN)
 	p.answers[0], p.answers[2] = p.answers[0].AllowLastTry(), p.answers[2].AllowLastTry()
-	require.NoError(t, d.card.DoWithPIN(t.Context(), pinOf(aCard, p.ask), nothing))
+	require.NoError(t, d.card.DoWithPIN(t.Context(), pinVerification(aCard, p.ask), nothing))
 	assert.Equal(t, []error{card.ErrWrongPIN, card.ErrLastTry}, p.refusals())
 	assert.Equal(t, 1, d.soft.Spent())
 }
 
-func TestBlockedPINIsNotAskedFor(t *testing.T) {
-	d := newDesk(t, cardtest.PIV(cardtest.RetriesLeft(0)), nil)
-	p := answering(cardtest.PIN)
-	err := d.card.DoWithPIN(t.Context(), pinOf(aCard, p.ask), nothing)
+func TestBlockedPIN(t *testing.T) {
+	d := newFixture(t, cardtest.PIV(cardtest.RetriesLeft(0)), nil)
+	p := userEntering(cardtest.PIN)
+	err := d.card.DoWithPIN(t.Context(), pinVerification(aCard, p.ask), nothing)
 	assert.ErrorIs(t, err, card.ErrPINBlocked)
 	assert.EqualError(t, err, `card: "`+zero+`": verify PIN: PIN is blocked: no retries left`)
 	assert.Empty(t, p.requests)
@@ -256,13 +256,13 @@ func TestBlockedPINIsNotAskedFor(t *testing.T) {
 	assert.False(t, e.Sent)
 }
 
-func TestTryThatBlocksThePINSaysSo(t *testing.T) {
+func TestTryBlocksPIN(t *testing.T) {
 	for name, option := range map[string][]cardtest.Option{"63C0": nil, "6983": {cardtest.PIVBlocksAtOnce}, "6300": {cardtest.PlainRetries}} {
 		t.Run(name, func(t *testing.T) {
-			d := newDesk(t, cardtest.PIV(append(option, cardtest.RetriesLeft(1))...), nil)
-			p := answering("111111", cardtest.PIN)
+			d := newFixture(t, cardtest.PIV(append(option, cardtest.RetriesLeft(1))...), nil)
+			p := userEntering("111111", cardtest.PIN)
 			p.answers[0] = p.answers[0].AllowLastTry()
-			err := d.card.DoWithPIN(t.Context(), pinOf(aCard, p.ask), nothing)
+			err := d.card.DoWithPIN(t.Context(), pinVerification(aCard, p.ask), nothing)
 			assert.ErrorIs(t, err, card.ErrPINBlocked)
 			var e *card.PINError
 			require.ErrorAs(t, err, &e)
@@ -272,20 +272,20 @@ func TestTryThatBlocksThePINSaysSo(t *testing.T) {
 	}
 }
 
-func TestCardThatWasSwappedWhileThePersonTypedGetsNoPIN(t *testing.T) {
+func TestCardExchangedDuringPrompt(t *testing.T) {
 	for _, same := range []bool{false, true} {
-		d := newDesk(t, cardtest.PIV(), nil)
+		d := newFixture(t, cardtest.PIV(), nil)
 		next := d.soft
 		if !same {
 			next = cardtest.PIV()
 		}
-		p := answering("111111")
+		p := userEntering("111111")
 		p.before = func() {
 			d.readers.Remove(zero)
 			d.readers.Insert(zero, next)
 		}
 		before := next.Exchanges()
-		err := d.card.DoWithPIN(t.Context(), pinOf(aCard, p.ask), nothing)
+		err := d.card.DoWithPIN(t.Context(), pinVerification(aCard, p.ask), nothing)
 		assert.ErrorIs(t, err, card.ErrChanged)
 		assert.Zero(t, next.Spent())
 		if !same {
@@ -294,36 +294,36 @@ func TestCardThatWasSwappedWhileThePersonTypedGetsNoPIN(t *testing.T) {
 	}
 }
 
-func TestOtherApplicationThatANeighbourSelectedGetsNoPIN(t *testing.T) {
+func TestOtherApplicationSelectedDuringPrompt(t *testing.T) {
 	aid := []byte{0xF0, 1, 2, 3, 4, 5}
 	for _, hold := range []bool{false, true} {
 		other := cardtest.NewNeighbor(aid, "654321")
-		d := newDesk(t, cardtest.PIV(other), nil)
+		d := newFixture(t, cardtest.PIV(other), nil)
 		if hold {
 			release, err := d.card.Hold(t.Context())
 			require.NoError(t, err)
 			defer release()
 		}
-		k := d.neighbour()
-		p := answering("111111", cardtest.PIN)
+		k := d.otherProgram()
+		p := userEntering("111111", cardtest.PIN)
 		p.before = func() {
 			answer, err := k.Transmit(append([]byte{0, 0xA4, 4, 0, byte(len(aid))}, aid...))
 			require.NoError(t, err)
 			require.Equal(t, []byte{0x90, 0}, answer[len(answer)-2:])
 		}
-		require.NoError(t, d.card.DoWithPIN(t.Context(), pinOf(aCard, p.ask), nothing))
+		require.NoError(t, d.card.DoWithPIN(t.Context(), pinVerification(aCard, p.ask), nothing))
 		assert.Equal(t, 1, d.soft.Spent())
 		assert.Zero(t, other.Spent())
 		assert.Equal(t, 3, other.RetriesLeft())
 	}
 }
 
-func TestApplicationThatIsNotSelectedGetsNoPIN(t *testing.T) {
-	d := newDesk(t, cardtest.PIV(), nil)
+func TestSelectFails(t *testing.T) {
+	d := newFixture(t, cardtest.PIV(), nil)
 	var trace bytes.Buffer
 	d.readers.Trace(&trace)
 	selected := 0
-	v := pinOf(aCard, answering(cardtest.PIN).ask)
+	v := pinVerification(aCard, userEntering(cardtest.PIN).ask)
 	v.Select = func(*card.Tx) error {
 		if selected++; selected == 2 {
 			return card.StatusNotFound
@@ -334,30 +334,30 @@ func TestApplicationThatIsNotSelectedGetsNoPIN(t *testing.T) {
 	assert.NotContains(t, trace.String(), "PIN")
 }
 
-func TestNobodyToAsk(t *testing.T) {
-	d := newDesk(t, cardtest.PIV(), nil)
-	err := d.card.DoWithPIN(t.Context(), pinOf(aCard, nil), nothing)
+func TestWithoutPINFunc(t *testing.T) {
+	d := newFixture(t, cardtest.PIV(), nil)
+	err := d.card.DoWithPIN(t.Context(), pinVerification(aCard, nil), nothing)
 	assert.ErrorIs(t, err, card.ErrPINRequired)
 	assert.ErrorContains(t, err, "(retries left: 3)")
 }
 
-func TestWhatFailsBeforeThePINIsAskedFor(t *testing.T) {
-	d := newDesk(t, cardtest.PIV(), nil)
+func TestErrorsBeforePrompt(t *testing.T) {
+	d := newFixture(t, cardtest.PIV(), nil)
 	mine := errors.New("mine")
-	p := answering(cardtest.PIN)
-	v := pinOf(aCard, p.ask)
+	p := userEntering(cardtest.PIN)
+	v := pinVerification(aCard, p.ask)
 	v.Identity = func(*card.Tx) (card.Identity, error) { return card.Identity{}, mine }
 	assert.ErrorIs(t, d.card.DoWithPIN(t.Context(), v, nothing), mine)
-	v = pinOf(aCard, p.ask)
+	v = pinVerification(aCard, p.ask)
 	v.Status = func(*card.Tx) (card.PINStatus, error) { return card.PINStatus{}, mine }
 	assert.ErrorIs(t, d.card.DoWithPIN(t.Context(), v, nothing), mine)
 	assert.Empty(t, p.requests)
 }
 
-func TestWhoeverDoesNotHeedRefusalsIsNotAskedForEver(t *testing.T) {
-	d := newDesk(t, cardtest.PIV(), nil)
+func TestMaxPrompts(t *testing.T) {
+	d := newFixture(t, cardtest.PIV(), nil)
 	asked := 0
-	err := d.card.DoWithPIN(t.Context(), pinOf(aCard, func(context.Context, card.PINRequest) (card.PIN, error) {
+	err := d.card.DoWithPIN(t.Context(), pinVerification(aCard, func(context.Context, card.PINRequest) (card.PIN, error) {
 		asked++
 		return card.NewPIN([]byte("111111")), nil
 	}), nothing)
@@ -368,29 +368,29 @@ func TestWhoeverDoesNotHeedRefusalsIsNotAskedForEver(t *testing.T) {
 
 // Whether a refusal ends what was verified before depends on the card, so it is
 // logged out all the same.
-func TestRefusalDoesNotSaveALogout(t *testing.T) {
-	s := &scripted{answers: []string{done, "\x63\xC2"}}
+func TestLogoutAfterRefusal(t *testing.T) {
+	s := &scriptedCard{answers: []string{done, "\x63\xC2"}}
 	c := card.New("a card", s)
 	release, err := c.Hold(t.Context())
 	require.NoError(t, err)
 	logouts := 0
-	v := silent(answering("111111", "222222").ask)
+	v := bareVerification(userEntering("111111", "222222").ask)
 	v.Always = true
 	v.Logout = func(*card.Tx) error {
 		logouts++
 		return nil
 	}
 	require.NoError(t, c.DoWithPIN(t.Context(), v, nothing))
-	require.ErrorIs(t, c.DoWithPIN(t.Context(), v, nothing), errNoMore)
+	require.ErrorIs(t, c.DoWithPIN(t.Context(), v, nothing), errGaveUp)
 	assert.Zero(t, logouts)
 	release()
 	assert.Equal(t, 1, logouts)
 }
 
-func TestLogoutThatFailsWithoutSayingSoIsAReset(t *testing.T) {
-	d := newDesk(t, cardtest.PIV(), nil)
-	d.neighbour()
-	v := pinOf(aCard, answering(cardtest.PIN).ask)
+func TestLogoutFails(t *testing.T) {
+	d := newFixture(t, cardtest.PIV(), nil)
+	d.otherProgram()
+	v := pinVerification(aCard, userEntering(cardtest.PIN).ask)
 	var kept *card.Tx
 	v.Logout = func(tx *card.Tx) error {
 		kept = tx
@@ -400,6 +400,6 @@ func TestLogoutThatFailsWithoutSayingSoIsAReset(t *testing.T) {
 	}
 	require.NoError(t, d.card.DoWithPIN(t.Context(), v, nothing))
 	assert.False(t, d.soft.Verified())
-	_, err := kept.Command(countTries)
+	_, err := kept.Command(readRetries)
 	assert.ErrorIs(t, err, card.ErrOver, "the end of a section is over, too")
 }

@@ -14,8 +14,8 @@ import (
 // A world is one reader, two cards of which one is in it at a time, a person and
 // neighbours. Anything that can go wrong is a choice of the maze, as long as the
 // budget of mishaps lasts. It says what must never happen when it happens.
-type world struct {
-	maze *maze
+type model struct {
+	choices *choices
 
 	mu      sync.Mutex // guards what follows
 	mishaps int        // that may still happen
@@ -26,11 +26,11 @@ type world struct {
 	open    []*modelConn // connections
 	holder  *modelConn   // has the card in a transaction
 
-	patience  int    // answers of the person, before nobody answers
-	asked     int    // answers so far
-	typed     string // the last one
-	consented bool   // with it
-	wrong     []string
+	maxAnswers int    // answers of the person, before nobody answers
+	asked      int    // answers so far
+	typed      string // the last one
+	consented  bool   // with it
+	wrong      []string
 }
 
 // A modelCard has two applications that share instruction and reference for
@@ -40,8 +40,8 @@ type modelCard struct {
 	apps     [2]modelApp
 	selected int // -1: none
 
-	known map[string]bool // PINs of which one can know that they are wrong
-	told  int             // tries, as last said; -1 if it was not said since something happened
+	known       map[string]bool // PINs of which one can know that they are wrong
+	watchResult int             // tries, as last said; -1 if it was not said since something happened
 }
 
 type modelApp struct {
@@ -55,10 +55,10 @@ const (
 	mostTries    = 3
 )
 
-func newWorld(m *maze, mishaps, tries int) *world {
-	w := &world{maze: m, mishaps: mishaps, cancel: func() {}}
+func newModel(m *choices, mishaps, tries int) *model {
+	w := &model{choices: m, mishaps: mishaps, cancel: func() {}}
 	for i := range w.cards {
-		c := &modelCard{name: fmt.Sprint("card ", i), selected: -1, known: map[string]bool{}, told: -1}
+		c := &modelCard{name: fmt.Sprint("card ", i), selected: -1, known: map[string]bool{}, watchResult: -1}
 		c.apps[ours] = modelApp{pin: "123456", tries: tries}
 		c.apps[theirs] = modelApp{pin: "000000", tries: mostTries}
 		w.cards[i] = c
@@ -67,16 +67,16 @@ func newWorld(m *maze, mishaps, tries int) *world {
 	return w
 }
 
-func (w *world) never(format string, args ...any) {
+func (w *model) never(format string, args ...any) {
 	w.wrong = append(w.wrong, fmt.Sprintf(format, args...))
 }
 
 // mishap chooses nothing (0) or one of n mishaps.
-func (w *world) mishap(n int) int {
+func (w *model) mishap(n int) int {
 	if w.mishaps == 0 {
 		return 0
 	}
-	k := w.maze.pick(n + 1)
+	k := w.choices.pick(n + 1)
 	if k > 0 {
 		w.mishaps--
 	}
@@ -97,7 +97,7 @@ const (
 )
 
 // happen lets something happen.
-func (w *world) happen(what int) {
+func (w *model) happen(what int) {
 	switch what {
 	case somebodyResets:
 		w.reset(nil)
@@ -120,12 +120,12 @@ func (w *world) happen(what int) {
 		w.in.selectApp(theirs)
 		if what == otherVerified { // and ours, by somebody who knows the PIN
 			w.in.selectApp(ours)
-			w.in.apps[ours].verified, w.in.apps[ours].tries, w.in.told = true, mostTries, -1
+			w.in.apps[ours].verified, w.in.apps[ours].tries, w.in.watchResult = true, mostTries, -1
 		}
 	}
 }
 
-func (w *world) take() {
+func (w *model) take() {
 	if w.in == nil {
 		return
 	}
@@ -139,7 +139,7 @@ func (w *world) take() {
 }
 
 // reset resets the card, and has all connections but one take note.
-func (w *world) reset(by *modelConn) {
+func (w *model) reset(by *modelConn) {
 	if w.in == nil {
 		return
 	}
@@ -167,7 +167,7 @@ func (c *modelCard) selectApp(i int) {
 }
 
 // command is what the card does.
-func (c *modelCard) command(w *world, b []byte) card.Status {
+func (c *modelCard) command(w *model, b []byte) card.Status {
 	data := b[min(5, len(b)):]
 	if b[1] == 0xA4 {
 		c.selectApp(map[bool]int{true: ours, false: theirs}[data[0] == pivAID[0]])
@@ -203,7 +203,7 @@ func (c *modelCard) command(w *world, b []byte) card.Status {
 }
 
 // check is a PIN that arrives.
-func (c *modelCard) check(w *world, coded, set []byte) card.Status {
+func (c *modelCard) check(w *model, coded, set []byte) card.Status {
 	app := &c.apps[c.selected]
 	pin := string(bytes.TrimRight(coded, "\xFF"))
 	if c.selected != ours {
@@ -236,24 +236,24 @@ func (c *modelCard) check(w *world, coded, set []byte) card.Status {
 
 // A modelConn is a connection of the library.
 type modelConn struct {
-	w                          *world
+	w                          *model
 	removed, noteReset, closed bool
 }
 
-func (w *world) Readers(ctx context.Context) ([]driver.Reader, error) {
+func (w *model) Readers(ctx context.Context) ([]driver.Reader, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return []driver.Reader{{Name: zero, Events: w.events, Present: w.in != nil, ATR: []byte{0x3B, 0x00}}}, ctx.Err()
 }
 
-func (w *world) Wait(ctx context.Context, _ []driver.Reader) ([]driver.Reader, error) {
+func (w *model) Wait(ctx context.Context, _ []driver.Reader) ([]driver.Reader, error) {
 	<-ctx.Done()
 	return nil, ctx.Err()
 }
 
-func (w *world) Close() error { return nil }
+func (w *model) Close() error { return nil }
 
-func (w *world) Connect(ctx context.Context, _ string) (driver.Card, error) {
+func (w *model) Connect(ctx context.Context, _ string) (driver.Card, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.happen(w.mishap(betweenSections))
@@ -392,8 +392,8 @@ func (c *modelCard) heard(b []byte, status card.Status, what int) {
 	arrived := what <= duringTransaction // even if nobody waited for it any more
 	switch {
 	case !carriesPIN && failed && arrived:
-		c.told = left
-	case carriesPIN && failed && (arrived || c.told > left):
+		c.watchResult = left
+	case carriesPIN && failed && (arrived || c.watchResult > left):
 		c.known[string(bytes.TrimRight(b[5:13], "\xFF"))] = true
 	}
 }

@@ -83,8 +83,8 @@ func (c *padCard) Control(code uint32, in []byte) ([]byte, error) {
 }
 
 // padDesk is a desk whose reader has keys.
-func padDesk(t *testing.T, soft *cardtest.Card, typed ...[]string) (*desk, *padReader) {
-	d := &desk{t: t, soft: soft, readers: cardtest.NewReaders(soft)}
+func newPadFixture(t *testing.T, soft *cardtest.Card, typed ...[]string) (*fixture, *padReader) {
+	d := &fixture{t: t, soft: soft, readers: cardtest.NewReaders(soft)}
 	p := &padReader{Service: d.readers.Driver(), features: padFeatures, typed: typed}
 	d.service = card.NewService(p, nil)
 	t.Cleanup(d.close)
@@ -95,11 +95,11 @@ func padDesk(t *testing.T, soft *cardtest.Card, typed ...[]string) (*desk, *padR
 }
 
 // typing is a person who types on the reader as often as that.
-func typing(times int) *person { return &person{answers: make([]card.PIN, times)} }
+func userAtPad(times int) *testUser { return &testUser{answers: make([]card.PIN, times)} }
 
-func TestPINTypedOnTheReader(t *testing.T) {
-	d, pad := padDesk(t, cardtest.PIV(), []string{"111111"}, []string{cardtest.PIN})
-	p := typing(2)
+func TestPad(t *testing.T) {
+	d, pad := newPadFixture(t, cardtest.PIV(), []string{"111111"}, []string{cardtest.PIN})
+	p := userAtPad(2)
 	notices := 0
 	ctx := card.WithTrace(t.Context(), &card.Trace{
 		Pad: func(reader string) {
@@ -111,7 +111,7 @@ func TestPINTypedOnTheReader(t *testing.T) {
 		},
 	})
 	inside := false
-	require.NoError(t, d.card.DoWithPIN(ctx, pinOf(aCard, p.ask), func(*card.Tx) error {
+	require.NoError(t, d.card.DoWithPIN(ctx, pinVerification(aCard, p.ask), func(*card.Tx) error {
 		inside = d.soft.Verified()
 		return nil
 	}))
@@ -128,9 +128,9 @@ func TestPINTypedOnTheReader(t *testing.T) {
 	}, pad.orders[0])
 }
 
-func TestPINOfVariableLengthTypedOnTheReader(t *testing.T) {
-	d, pad := padDesk(t, cardtest.PIV(), []string{"123456\xFF\xFF"})
-	v := pinOf(aCard, typing(1).ask)
+func TestPadVariableLength(t *testing.T) {
+	d, pad := newPadFixture(t, cardtest.PIV(), []string{"123456\xFF\xFF"})
+	v := pinVerification(aCard, userAtPad(1).ask)
 	v.Format = card.PINFormat{Min: 4, Max: 15}
 	require.NoError(t, d.card.DoWithPIN(t.Context(), v, nothing))
 	assert.Equal(t, []byte{
@@ -139,71 +139,71 @@ func TestPINOfVariableLengthTypedOnTheReader(t *testing.T) {
 	}, pad.orders[0])
 }
 
-func TestPINSetOnTheReader(t *testing.T) {
-	d, pad := padDesk(t, cardtest.PIV(), []string{cardtest.PIN, "654321"})
-	p := typing(2)
-	require.NoError(t, d.card.ChangePIN(t.Context(), changeOf(p.ask)))
+func TestPadChange(t *testing.T) {
+	d, pad := newPadFixture(t, cardtest.PIV(), []string{cardtest.PIN, "654321"})
+	p := userAtPad(2)
+	require.NoError(t, d.card.ChangePIN(t.Context(), pinChange(p.ask)))
 	assert.True(t, p.requests[0].Pad && p.requests[1].Pad && p.requests[1].New)
 	assert.Equal(t, []byte{
 		30, 30, 0x82, 8, 0, 0, 8, 8, 6, 3, 2, 3, 0, 0, 0, 1, 2, 0, 0, 0, 21, 0, 0, 0,
 		0x00, 0x24, 0x00, 0x80, 16,
 	}, pad.orders[0][:29])
-	assert.True(t, d.takes("654321"))
+	assert.True(t, d.accepts("654321"))
 }
 
 // Where a PIN is not padded, only the card knows where the old one ends.
-func TestPINOfVariableLengthIsNotSetOnTheReader(t *testing.T) {
+func TestPadChangeNeedsPadding(t *testing.T) {
 	for i := range 2 {
-		d, _ := padDesk(t, cardtest.PIV())
-		p := typing(0)
-		c := changeOf(p.ask)
+		d, _ := newPadFixture(t, cardtest.PIV())
+		p := userAtPad(0)
+		c := pinChange(p.ask)
 		[]*card.PINFormat{&c.Format, &c.NewFormat}[i].Padded = false
-		require.ErrorIs(t, d.card.ChangePIN(t.Context(), c), errNoMore)
+		require.ErrorIs(t, d.card.ChangePIN(t.Context(), c), errGaveUp)
 		assert.False(t, p.requests[0].Pad)
 	}
 }
 
-func TestWhoAnswersWithAPINNeedsNoKeysOnTheReader(t *testing.T) {
-	d, pad := padDesk(t, cardtest.PIV())
-	assert.True(t, d.takes(cardtest.PIN))
-	require.NoError(t, d.card.ChangePIN(t.Context(), changeOf(answering(cardtest.PIN, "654321").ask)))
+func TestPadNotUsed(t *testing.T) {
+	d, pad := newPadFixture(t, cardtest.PIV())
+	assert.True(t, d.accepts(cardtest.PIN))
+	require.NoError(t, d.card.ChangePIN(t.Context(), pinChange(userEntering(cardtest.PIN, "654321").ask)))
 	assert.Empty(t, pad.orders)
 
-	half := &person{answers: []card.PIN{card.NewPIN([]byte("654321")), {}}}
-	assert.ErrorIs(t, d.card.ChangePIN(t.Context(), changeOf(half.ask)), errNoMore)
+	half := &testUser{answers: []card.PIN{card.NewPIN([]byte("654321")), {}}}
+	assert.ErrorIs(t, d.card.ChangePIN(t.Context(), pinChange(half.ask)), errGaveUp)
 	require.Len(t, half.requests, 3, "the new PIN was missing, so both are asked for again")
 	assert.Empty(t, pad.orders)
 }
 
-func TestLastTryNeedsConsentOnTheReaderToo(t *testing.T) {
-	d, pad := padDesk(t, cardtest.PIV(cardtest.RetriesLeft(1)), []string{"111111"})
-	p := typing(1)
-	require.ErrorIs(t, d.card.DoWithPIN(t.Context(), pinOf(aCard, p.ask), nothing), errNoMore)
+func TestPadLastTry(t *testing.T) {
+	d, pad := newPadFixture(t, cardtest.PIV(cardtest.RetriesLeft(1)), []string{"111111"})
+	p := userAtPad(1)
+	require.ErrorIs(t, d.card.DoWithPIN(t.Context(), pinVerification(aCard, p.ask), nothing), errGaveUp)
 	assert.Equal(t, []error{card.ErrLastTry}, p.refusals())
 	assert.Empty(t, pad.orders)
-	p = typing(1)
+	p = userAtPad(1)
 	p.answers[0] = p.answers[0].AllowLastTry()
-	require.ErrorIs(t, d.card.DoWithPIN(t.Context(), pinOf(aCard, p.ask), nothing), card.ErrPINBlocked)
+	require.ErrorIs(t, d.card.DoWithPIN(t.Context(), pinVerification(aCard, p.ask), nothing), card.ErrPINBlocked)
 	assert.Len(t, pad.orders, 1)
 }
 
-func TestReaderThatSendsNothing(t *testing.T) {
+func TestPadStatus(t *testing.T) {
 	for status, want := range map[uint16]error{
 		0x6400: card.Status(0x6400), // nobody typed
 		0x6401: card.Status(0x6401), // cancelled
 		0x6402: card.ErrNewPIN,      // typed in two ways
 		0x6403: card.ErrPINFormat,   // too short
 	} {
-		d, pad := padDesk(t, cardtest.PIV())
+		d, pad := newPadFixture(t, cardtest.PIV())
 		pad.status = status
-		p := typing(2)
-		err := d.card.ChangePIN(t.Context(), changeOf(p.ask))
+		p := userAtPad(2)
+		err := d.card.ChangePIN(t.Context(), pinChange(p.ask))
 		if status < 0x6402 {
 			assert.ErrorIs(t, err, want)
 			assert.NotContains(t, err.Error(), "status (")
 			continue
 		}
-		assert.ErrorIs(t, err, errNoMore)
+		assert.ErrorIs(t, err, errGaveUp)
 		require.Len(t, p.requests, 3)
 		assert.Len(t, pad.orders, 1)
 		if want == card.ErrPINFormat {
@@ -213,7 +213,7 @@ func TestReaderThatSendsNothing(t *testing.T) {
 	}
 }
 
-func TestReaderWithoutKeys(t *testing.T) {
+func TestNoPad(t *testing.T) {
 	for name, features := range map[string][]byte{
 		"does not know the question": nil,
 		"has other features":         {0x12, 4, 1, 2, 3, 4},
@@ -221,20 +221,20 @@ func TestReaderWithoutKeys(t *testing.T) {
 		"breaks off":                 {0x06, 4, 1, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
-			d, pad := padDesk(t, cardtest.PIV())
+			d, pad := newPadFixture(t, cardtest.PIV())
 			pad.features = features
-			p := typing(1)
-			require.ErrorIs(t, d.card.DoWithPIN(t.Context(), pinOf(aCard, p.ask), nothing), errNoMore)
+			p := userAtPad(1)
+			require.ErrorIs(t, d.card.DoWithPIN(t.Context(), pinVerification(aCard, p.ask), nothing), errGaveUp)
 			assert.False(t, p.requests[0].Pad)
 			assert.Equal(t, []error{card.ErrPINFormat}, p.refusals())
 		})
 	}
 }
 
-func TestReaderThatHasLostItsKeys(t *testing.T) {
-	d, pad := padDesk(t, cardtest.PIV())
+func TestPadFails(t *testing.T) {
+	d, pad := newPadFixture(t, cardtest.PIV())
 	pad.broken = true
-	err := d.card.DoWithPIN(t.Context(), pinOf(aCard, typing(1).ask), nothing)
+	err := d.card.DoWithPIN(t.Context(), pinVerification(aCard, userAtPad(1).ask), nothing)
 	assert.ErrorIs(t, err, driver.UnsupportedFeature)
 	assert.Zero(t, d.soft.Spent())
 }
@@ -243,10 +243,10 @@ func TestReaderThatHasLostItsKeys(t *testing.T) {
 // its answer has the feature, whole and in its place.
 func FuzzFeatures(f *testing.F) {
 	f.Fuzz(func(t *testing.T, features []byte) {
-		d, pad := padDesk(t, cardtest.PIV())
+		d, pad := newPadFixture(t, cardtest.PIV())
 		pad.features = append([]byte{}, features...)
-		p := typing(0)
-		require.ErrorIs(t, d.card.DoWithPIN(t.Context(), pinOf(aCard, p.ask), nothing), errNoMore)
+		p := userAtPad(0)
+		require.ErrorIs(t, d.card.DoWithPIN(t.Context(), pinVerification(aCard, p.ask), nothing), errGaveUp)
 		offered := false
 		for rest := features; len(rest) >= 6 && rest[1] == 4; rest = rest[6:] {
 			if rest[0] == 0x06 {

@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestFixedPINSpendsOneTryOnAllCards(t *testing.T) {
+func TestFixedPIN(t *testing.T) {
 	first, second := cardtest.PIV(), cardtest.PIV()
 	s := cardtest.NewService(first, second)
 	defer s.Close()
@@ -24,7 +24,7 @@ func TestFixedPINSpendsOneTryOnAllCards(t *testing.T) {
 	for i := range 2 {
 		c, err := s.Card(t.Context(), fmt.Sprintf("Software Reader %02d", i))
 		require.NoError(t, err)
-		err = c.DoWithPIN(t.Context(), pinOf(named(c.Reader()), fixed), nothing)
+		err = c.DoWithPIN(t.Context(), pinVerification(named(c.Reader()), fixed), nothing)
 		assert.ErrorIs(t, err, card.ErrWrongPIN)
 	}
 	assert.Equal(t, 1, first.Spent())
@@ -33,9 +33,9 @@ func TestFixedPINSpendsOneTryOnAllCards(t *testing.T) {
 	assert.ErrorIs(t, err, card.ErrPINRequired, "it is no new PIN")
 }
 
-func TestFixedPINIsNotSpentOnTheLastTry(t *testing.T) {
-	d := newDesk(t, cardtest.PIV(cardtest.RetriesLeft(1)), nil)
-	assert.ErrorIs(t, d.card.DoWithPIN(t.Context(), pinOf(aCard, card.FixedPIN("111111")), nothing), card.ErrLastTry)
+func TestFixedPINLastTry(t *testing.T) {
+	d := newFixture(t, cardtest.PIV(cardtest.RetriesLeft(1)), nil)
+	assert.ErrorIs(t, d.card.DoWithPIN(t.Context(), pinVerification(aCard, card.FixedPIN("111111")), nothing), card.ErrLastTry)
 	assert.Zero(t, d.soft.Spent())
 }
 
@@ -58,16 +58,16 @@ func TestPINFormat(t *testing.T) {
 		{"none", card.PINFormat{Max: 8}, "", ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			kept := &keeper{}
-			p := answering(test.pin)
+			kept := &recorder{}
+			p := userEntering(test.pin)
 			if test.pin == "" {
 				p.answers = []card.PIN{{}}
 			}
-			v := silent(p.ask)
+			v := bareVerification(p.ask)
 			v.Format = test.format
 			err := card.New("test", kept).DoWithPIN(t.Context(), v, nothing)
 			if test.sent == "" {
-				assert.ErrorIs(t, err, errNoMore)
+				assert.ErrorIs(t, err, errGaveUp)
 				assert.Equal(t, []error{card.ErrPINFormat}, p.refusals())
 				assert.Empty(t, kept.sent)
 				return
@@ -80,8 +80,8 @@ func TestPINFormat(t *testing.T) {
 }
 
 // silent is a PIN of a card that is asked for nothing but VERIFY.
-func silent(ask card.PINFunc) card.Verification {
-	v := pinOf(aCard, ask)
+func bareVerification(ask card.PINFunc) card.Verification {
+	v := pinVerification(aCard, ask)
 	v.Select = nothing
 	v.Status = func(*card.Tx) (card.PINStatus, error) { return card.PINStatus{Retries: 3}, nil }
 	v.Logout = nothing
@@ -89,9 +89,9 @@ func silent(ask card.PINFunc) card.Verification {
 }
 
 // A keeper keeps the memory that commands came in, and copies of it.
-type keeper struct{ sent, copies [][]byte }
+type recorder struct{ sent, copies [][]byte }
 
-func (k *keeper) Transmit(command []byte) ([]byte, error) {
+func (k *recorder) Transmit(command []byte) ([]byte, error) {
 	k.sent = append(k.sent, command)
 	k.copies = append(k.copies, bytes.Clone(command))
 	return []byte{0x90, 0x00}, nil
@@ -99,17 +99,17 @@ func (k *keeper) Transmit(command []byte) ([]byte, error) {
 
 // zeroed reports whether a PIN holds nothing, by trying to use it.
 func zeroed(p card.PIN) bool {
-	kept := &keeper{}
-	v := silent(func(_ context.Context, r card.PINRequest) (card.PIN, error) { return p, r.Refused })
+	kept := &recorder{}
+	v := bareVerification(func(_ context.Context, r card.PINRequest) (card.PIN, error) { return p, r.Refused })
 	v.Format = card.PINFormat{Min: 1, Max: 64}
 	_ = card.New("test", kept).DoWithPIN(context.Background(), v, nothing)
 	return len(kept.sent) == 0
 }
 
-func TestMemoryOfAPINIsZeroed(t *testing.T) {
-	kept := &keeper{}
+func TestPINMemoryZeroed(t *testing.T) {
+	kept := &recorder{}
 	mine := []byte(cardtest.PIN)
-	v := silent(func(context.Context, card.PINRequest) (card.PIN, error) { return card.NewPIN(mine), nil })
+	v := bareVerification(func(context.Context, card.PINRequest) (card.PIN, error) { return card.NewPIN(mine), nil })
 	var built []byte
 	verify := v.Verify
 	v.Verify = func(pin []byte) card.Command {
@@ -123,7 +123,7 @@ func TestMemoryOfAPINIsZeroed(t *testing.T) {
 	assert.Equal(t, make([]byte, 13), kept.sent[0], "what was sent")
 }
 
-func TestPINCannotBeShown(t *testing.T) {
+func TestPINNotPrinted(t *testing.T) {
 	p := card.NewPIN([]byte(cardtest.PIN)).AllowLastTry()
 	type wrapped struct {
 		P  card.PIN
@@ -146,7 +146,7 @@ func TestPINCannotBeShown(t *testing.T) {
 }
 
 // Neither logs nor traces nor errors have the PIN, whatever becomes of it.
-func TestPINShowsUpNowhere(t *testing.T) {
+func TestPINNotLogged(t *testing.T) {
 	for name, fault := range map[string]cardtest.Fault{
 		"taken":      {},
 		"lost":       {What: cardtest.NoResponse, When: cardtest.After},
@@ -161,7 +161,7 @@ func TestPINShowsUpNowhere(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var all bytes.Buffer
 			h := &slog.HandlerOptions{Level: slog.LevelDebug}
-			d := newDesk(t, cardtest.PIV(), &card.Options{Logger: slog.New(slog.NewJSONHandler(&all, h))})
+			d := newFixture(t, cardtest.PIV(), &card.Options{Logger: slog.New(slog.NewJSONHandler(&all, h))})
 			d.readers.Trace(&all)
 			if fault != (cardtest.Fault{}) {
 				d.readers.Fault(zero, verifyAt, fault)
@@ -169,7 +169,7 @@ func TestPINShowsUpNowhere(t *testing.T) {
 			ctx := card.WithTrace(t.Context(), &card.Trace{Command: func(reader string, c card.Command, answer []byte, took time.Duration) {
 				fmt.Fprintf(&all, "%v %+v %x %v\n", c, c, c.Data, answer)
 			}})
-			err := d.card.DoWithPIN(ctx, pinOf(aCard, answering(cardtest.PIN).ask), nothing)
+			err := d.card.DoWithPIN(ctx, pinVerification(aCard, userEntering(cardtest.PIN).ask), nothing)
 			fmt.Fprintf(&all, "%v %+v %#v %s\n", err, err, err, card.Hint(err))
 			assert.Contains(t, all.String(), "VERIFY")
 			noPIN(t, all.String())
@@ -186,7 +186,7 @@ func noPIN(t *testing.T, text string) {
 	assert.NotContains(t, text, fmt.Sprint(pin)[1:18])
 }
 
-func TestPINErrorSaysWhatIsKnown(t *testing.T) {
+func TestPINErrorText(t *testing.T) {
 	assert.EqualError(t, &card.PINError{Retries: -1, Err: card.ErrWrongPIN}, "PIN is wrong (retries left: not known)")
 	assert.EqualError(t, &card.PINError{Retries: 1, Err: card.ErrLastTry}, "PIN not sent: it may be the last try, which was not allowed (retries left: 1)")
 	assert.EqualError(t, &card.PINError{Retries: 0, Err: card.ErrPINBlocked}, "PIN is blocked: no retries left")

@@ -13,19 +13,19 @@ import (
 )
 
 // unlock verifies the PIN and returns how often the person was asked so far.
-func (d *desk) unlock(p *person, cached card.PINFunc) int {
+func (d *fixture) unlock(p *testUser, cached card.PINFunc) int {
 	d.t.Helper()
 	var err error
 	d.card, err = d.service.Card(d.t.Context(), zero)
 	require.NoError(d.t, err)
-	require.NoError(d.t, d.card.DoWithPIN(d.t.Context(), pinOf(aCard, cached), nothing))
+	require.NoError(d.t, d.card.DoWithPIN(d.t.Context(), pinVerification(aCard, cached), nothing))
 	return len(p.requests)
 }
 
-func TestCachedPINIsNotAskedForAgain(t *testing.T) {
+func TestCachePIN(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d := newDesk(t, cardtest.PIV(), nil)
-		p := answering(cardtest.PIN, cardtest.PIN, cardtest.PIN)
+		d := newFixture(t, cardtest.PIV(), nil)
+		p := userEntering(cardtest.PIN, cardtest.PIN, cardtest.PIN)
 		cached, forget := card.CachePIN(p.ask, time.Minute)
 		assert.Equal(t, 1, d.unlock(p, cached))
 		assert.Equal(t, 1, d.unlock(p, cached))
@@ -42,31 +42,31 @@ func TestCachedPINIsNotAskedForAgain(t *testing.T) {
 	})
 }
 
-func TestCachedPINIsForgotten(t *testing.T) {
+func TestCachePINForgets(t *testing.T) {
 	for _, test := range []struct {
 		name  string
-		event func(*testing.T, *desk)
+		event func(*testing.T, *fixture)
 		asked int // in all
 	}{
-		{"not without a reason", func(*testing.T, *desk) {}, 1},
-		{"when the card was taken out and put back", func(_ *testing.T, d *desk) {
+		{"not without a reason", func(*testing.T, *fixture) {}, 1},
+		{"when the card was taken out and put back", func(_ *testing.T, d *fixture) {
 			d.readers.Remove(zero)
 			d.readers.Insert(zero, d.soft)
 		}, 2},
-		{"when somebody reset a card that is held", func(t *testing.T, d *desk) {
+		{"when somebody reset a card that is held", func(t *testing.T, d *fixture) {
 			release, err := d.card.Hold(t.Context())
 			require.NoError(t, err)
 			t.Cleanup(release)
 			d.readers.Reset(zero)
 		}, 2},
-		{"when the PIN is changed", func(t *testing.T, d *desk) {
-			require.NoError(t, d.card.ChangePIN(t.Context(), changeOf(answering(cardtest.PIN, "654321").ask)))
-			require.NoError(t, d.card.ChangePIN(t.Context(), changeOf(answering("654321", cardtest.PIN).ask)))
+		{"when the PIN is changed", func(t *testing.T, d *fixture) {
+			require.NoError(t, d.card.ChangePIN(t.Context(), pinChange(userEntering(cardtest.PIN, "654321").ask)))
+			require.NoError(t, d.card.ChangePIN(t.Context(), pinChange(userEntering("654321", cardtest.PIN).ask)))
 		}, 1},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			d := newDesk(t, cardtest.PIV(), nil)
-			p := answering(cardtest.PIN, cardtest.PIN)
+			d := newFixture(t, cardtest.PIV(), nil)
+			p := userEntering(cardtest.PIN, cardtest.PIN)
 			cached, forget := card.CachePIN(p.ask, time.Hour)
 			defer forget()
 			d.unlock(p, cached)
@@ -76,23 +76,23 @@ func TestCachedPINIsForgotten(t *testing.T) {
 	}
 }
 
-func TestCachedPINOfAnotherCardIsNotUsed(t *testing.T) {
-	d := newDesk(t, cardtest.PIV(), nil)
-	p := answering(cardtest.PIN, cardtest.PIN)
+func TestCachePINOtherCard(t *testing.T) {
+	d := newFixture(t, cardtest.PIV(), nil)
+	p := userEntering(cardtest.PIN, cardtest.PIN)
 	cached, forget := card.CachePIN(p.ask, time.Hour)
 	defer forget()
-	require.NoError(t, d.card.DoWithPIN(t.Context(), pinOf(aCard, cached), nothing))
+	require.NoError(t, d.card.DoWithPIN(t.Context(), pinVerification(aCard, cached), nothing))
 	d.readers.Remove(zero)
 	d.readers.Insert(zero, cardtest.PIV())
 	another, err := d.service.Card(t.Context(), zero)
 	require.NoError(t, err)
-	require.NoError(t, another.DoWithPIN(t.Context(), pinOf(bCard, cached), nothing))
+	require.NoError(t, another.DoWithPIN(t.Context(), pinVerification(bCard, cached), nothing))
 	assert.Len(t, p.requests, 2)
 }
 
-func TestWrongPINIsNotKept(t *testing.T) {
-	d := newDesk(t, cardtest.PIV(), nil)
-	p := answering("111111", cardtest.PIN)
+func TestCachePINWrongPIN(t *testing.T) {
+	d := newFixture(t, cardtest.PIV(), nil)
+	p := userEntering("111111", cardtest.PIN)
 	cached, forget := card.CachePIN(p.ask, time.Hour)
 	defer forget()
 	assert.Equal(t, 2, d.unlock(p, cached))
@@ -101,36 +101,36 @@ func TestWrongPINIsNotKept(t *testing.T) {
 }
 
 // Whoever changed the PIN elsewhere loses one try to the cache, not the last.
-func TestCachedPINIsNotSpentOnTheLastTry(t *testing.T) {
-	d := newDesk(t, cardtest.PIV(cardtest.RetriesLeft(1)), nil)
-	p := answering(cardtest.PIN, cardtest.PIN)
+func TestCachePINLastTry(t *testing.T) {
+	d := newFixture(t, cardtest.PIV(cardtest.RetriesLeft(1)), nil)
+	p := userEntering(cardtest.PIN, cardtest.PIN)
 	p.answers[0], p.answers[1] = p.answers[0].AllowLastTry(), p.answers[1].AllowLastTry()
 	cached, forget := card.CachePIN(p.ask, time.Hour)
 	defer forget()
 	d.unlock(p, cached)
 	spend := card.FixedPIN("111111")
-	require.Error(t, d.card.DoWithPIN(t.Context(), pinOf(aCard, spend), nothing))
+	require.Error(t, d.card.DoWithPIN(t.Context(), pinVerification(aCard, spend), nothing))
 	spend = card.FixedPIN("222222")
-	require.Error(t, d.card.DoWithPIN(t.Context(), pinOf(aCard, spend), nothing))
+	require.Error(t, d.card.DoWithPIN(t.Context(), pinVerification(aCard, spend), nothing))
 	require.Equal(t, 1, d.soft.RetriesLeft())
-	require.NoError(t, d.card.DoWithPIN(t.Context(), pinOf(aCard, cached), nothing))
+	require.NoError(t, d.card.DoWithPIN(t.Context(), pinVerification(aCard, cached), nothing))
 	require.Len(t, p.requests, 2, "the person was asked")
 	assert.True(t, p.requests[1].Last)
 }
 
-func TestCacheAsksForNewPINs(t *testing.T) {
-	d := newDesk(t, cardtest.PIV(), nil)
-	p := answering(cardtest.PIN, "654321", "654321")
+func TestCachePINNewPIN(t *testing.T) {
+	d := newFixture(t, cardtest.PIV(), nil)
+	p := userEntering(cardtest.PIN, "654321", "654321")
 	cached, forget := card.CachePIN(p.ask, time.Hour)
 	defer forget()
 	d.unlock(p, cached)
-	require.NoError(t, d.card.ChangePIN(t.Context(), changeOf(cached)))
+	require.NoError(t, d.card.ChangePIN(t.Context(), pinChange(cached)))
 	assert.Len(t, p.requests, 2, "only for the new one")
 	assert.Equal(t, 3, d.unlock(p, cached), "the new one was not remembered, the old one forgotten")
 	assert.Zero(t, d.soft.Spent())
 }
 
-func TestCacheKeepsNoErrorsAndNoEmptyAnswers(t *testing.T) {
+func TestCachePINZeroPIN(t *testing.T) {
 	n := 0
 	cached, forget := card.CachePIN(func(context.Context, card.PINRequest) (card.PIN, error) {
 		n++

@@ -14,9 +14,9 @@ import (
 )
 
 // changeOf is what an application says about changing the PIN of a PIV card.
-func changeOf(ask card.PINFunc) card.PINChange {
+func pinChange(ask card.PINFunc) card.PINChange {
 	return card.PINChange{
-		Verification: pinOf(aCard, ask),
+		Verification: pinVerification(aCard, ask),
 		New:          0x80,
 		NewFormat:    pinFormat,
 		Replace: func(old, pin []byte) card.Command {
@@ -26,8 +26,8 @@ func changeOf(ask card.PINFunc) card.PINChange {
 }
 
 // unblockOf is the same for a PIN that is set by the PUK.
-func unblockOf(ask card.PINFunc) card.PINChange {
-	c := changeOf(ask)
+func pinUnblock(ask card.PINFunc) card.PINChange {
+	c := pinChange(ask)
 	c.Reference, c.Format = 0x81, card.PINFormat{Min: 8, Max: 8}
 	c.Status = func(*card.Tx) (card.PINStatus, error) { return card.PINStatus{Retries: -1}, nil }
 	c.Replace = func(puk, pin []byte) card.Command {
@@ -37,29 +37,29 @@ func unblockOf(ask card.PINFunc) card.PINChange {
 }
 
 // takes reports whether the card takes a PIN.
-func (d *desk) takes(pin string) bool {
+func (d *fixture) accepts(pin string) bool {
 	d.t.Helper()
-	return d.card.DoWithPIN(d.t.Context(), pinOf(aCard, card.FixedPIN(pin)), nothing) == nil
+	return d.card.DoWithPIN(d.t.Context(), pinVerification(aCard, card.FixedPIN(pin)), nothing) == nil
 }
 
-func TestChangeOfPIN(t *testing.T) {
-	d := newDesk(t, cardtest.PIV(), nil)
-	p := answering(cardtest.PIN, "654321")
-	require.NoError(t, d.card.ChangePIN(t.Context(), changeOf(p.ask)))
+func TestChangePIN(t *testing.T) {
+	d := newFixture(t, cardtest.PIV(), nil)
+	p := userEntering(cardtest.PIN, "654321")
+	require.NoError(t, d.card.ChangePIN(t.Context(), pinChange(p.ask)))
 	require.Len(t, p.requests, 2)
 	old, now := p.requests[0], p.requests[1]
 	assert.Equal(t, []any{false, 3, card.Reference(0x80)}, []any{old.New, old.Retries, old.Reference})
 	assert.Equal(t, []any{true, -1, false, pinFormat, card.Reference(0x80)}, []any{now.New, now.Retries, now.Last, now.Format, now.Reference})
 	assert.True(t, zeroed(p.answers[0]) && zeroed(p.answers[1]))
-	assert.True(t, d.takes("654321"))
-	assert.False(t, d.takes(cardtest.PIN))
+	assert.True(t, d.accepts("654321"))
+	assert.False(t, d.accepts(cardtest.PIN))
 	assert.Equal(t, 1, d.soft.Spent())
 }
 
-func TestChangeKeepsThePromisesOfTheGuard(t *testing.T) {
-	d := newDesk(t, cardtest.PIV(), nil)
-	p := answering("111111", "654321", "111111", "654321", "12345", "654321")
-	require.ErrorIs(t, d.card.ChangePIN(t.Context(), changeOf(p.ask)), errNoMore)
+func TestChangePINRefusals(t *testing.T) {
+	d := newFixture(t, cardtest.PIV(), nil)
+	p := userEntering("111111", "654321", "111111", "654321", "12345", "654321")
+	require.ErrorIs(t, d.card.ChangePIN(t.Context(), pinChange(p.ask)), errGaveUp)
 	assert.Equal(t, 1, d.soft.Spent())
 	var why []error
 	for i, r := range p.requests {
@@ -74,103 +74,103 @@ func TestChangeKeepsThePromisesOfTheGuard(t *testing.T) {
 		assert.ErrorIs(t, why[i+1], want)
 	}
 
-	last := newDesk(t, cardtest.PIV(cardtest.RetriesLeft(1)), nil)
-	p = answering(cardtest.PIN, "654321")
-	require.ErrorIs(t, last.card.ChangePIN(t.Context(), changeOf(p.ask)), errNoMore)
+	last := newFixture(t, cardtest.PIV(cardtest.RetriesLeft(1)), nil)
+	p = userEntering(cardtest.PIN, "654321")
+	require.ErrorIs(t, last.card.ChangePIN(t.Context(), pinChange(p.ask)), errGaveUp)
 	assert.ErrorIs(t, p.requests[2].Refused, card.ErrLastTry)
 	assert.Zero(t, last.soft.Spent())
 
-	blocked := newDesk(t, cardtest.PIV(cardtest.RetriesLeft(0)), nil)
-	p = answering(cardtest.PIN, "654321")
-	assert.ErrorIs(t, blocked.card.ChangePIN(t.Context(), changeOf(p.ask)), card.ErrPINBlocked)
+	blocked := newFixture(t, cardtest.PIV(cardtest.RetriesLeft(0)), nil)
+	p = userEntering(cardtest.PIN, "654321")
+	assert.ErrorIs(t, blocked.card.ChangePIN(t.Context(), pinChange(p.ask)), card.ErrPINBlocked)
 	assert.Empty(t, p.requests)
 }
 
-func TestNewPINThatTheCardDoesNotTakeIsAskedForAgain(t *testing.T) {
+func TestNewPINNotAccepted(t *testing.T) {
 	for name, format := range map[string]card.PINFormat{
 		"as is known before it is sent": pinFormat,
 		"as the card says":              {Max: 8, Padded: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			d := newDesk(t, cardtest.PIV(), nil)
-			p := answering(cardtest.PIN, "12345", cardtest.PIN, "654321")
-			c := changeOf(p.ask)
+			d := newFixture(t, cardtest.PIV(), nil)
+			p := userEntering(cardtest.PIN, "12345", cardtest.PIN, "654321")
+			c := pinChange(p.ask)
 			c.NewFormat = format
 			require.NoError(t, d.card.ChangePIN(t.Context(), c))
 			require.Len(t, p.requests, 4)
 			assert.NoError(t, p.requests[2].Refused, "the old one is not to blame")
 			assert.ErrorIs(t, p.requests[3].Refused, card.ErrNewPIN)
-			assert.True(t, d.takes("654321"))
+			assert.True(t, d.accepts("654321"))
 			assert.Zero(t, d.soft.Spent())
 		})
 	}
 }
 
-func TestNewPINMayBeOneThatWasRefusedBefore(t *testing.T) {
+func TestNewPINRefusedBefore(t *testing.T) {
 	for _, lost := range []bool{false, true} {
-		d := newDesk(t, cardtest.PIV(), nil)
-		require.False(t, d.takes("654321"))
+		d := newFixture(t, cardtest.PIV(), nil)
+		require.False(t, d.accepts("654321"))
 		if lost {
 			d.readers.Fault(zero, verifyAt, cardtest.Fault{When: cardtest.After, What: cardtest.NoResponse})
 		}
-		err := d.card.ChangePIN(t.Context(), changeOf(answering(cardtest.PIN, "654321").ask))
+		err := d.card.ChangePIN(t.Context(), pinChange(userEntering(cardtest.PIN, "654321").ask))
 		if lost {
 			require.ErrorIs(t, err, card.ErrNoResponse)
 		} else {
 			require.NoError(t, err)
 		}
-		assert.True(t, d.takes("654321"))
+		assert.True(t, d.accepts("654321"))
 	}
 }
 
-func TestChangeWithNobodyToAskForTheNewPIN(t *testing.T) {
-	d := newDesk(t, cardtest.PIV(), nil)
-	assert.ErrorIs(t, d.card.ChangePIN(t.Context(), changeOf(card.FixedPIN(cardtest.PIN))), card.ErrPINRequired)
-	assert.ErrorIs(t, d.card.ChangePIN(t.Context(), changeOf(nil)), card.ErrPINRequired)
-	assert.True(t, d.takes(cardtest.PIN))
+func TestChangePINWithoutNewPIN(t *testing.T) {
+	d := newFixture(t, cardtest.PIV(), nil)
+	assert.ErrorIs(t, d.card.ChangePIN(t.Context(), pinChange(card.FixedPIN(cardtest.PIN))), card.ErrPINRequired)
+	assert.ErrorIs(t, d.card.ChangePIN(t.Context(), pinChange(nil)), card.ErrPINRequired)
+	assert.True(t, d.accepts(cardtest.PIN))
 }
 
 func TestUnblock(t *testing.T) {
-	d := newDesk(t, cardtest.PIV(cardtest.RetriesLeft(0)), nil)
-	p := answering(cardtest.PUK, "654321")
-	require.ErrorIs(t, d.card.ChangePIN(t.Context(), unblockOf(p.ask)), errNoMore)
+	d := newFixture(t, cardtest.PIV(cardtest.RetriesLeft(0)), nil)
+	p := userEntering(cardtest.PUK, "654321")
+	require.ErrorIs(t, d.card.ChangePIN(t.Context(), pinUnblock(p.ask)), errGaveUp)
 	assert.ErrorIs(t, p.requests[2].Refused, card.ErrLastTry, "how many tries the PUK has is not known")
 	assert.Equal(t, []card.Reference{0x81, 0x80}, []card.Reference{p.requests[0].Reference, p.requests[1].Reference})
 
-	p = answering("87654321", "654321", cardtest.PUK, "654321")
+	p = userEntering("87654321", "654321", cardtest.PUK, "654321")
 	for i := range p.answers {
 		p.answers[i] = p.answers[i].AllowLastTry()
 	}
-	require.NoError(t, d.card.ChangePIN(t.Context(), unblockOf(p.ask)))
+	require.NoError(t, d.card.ChangePIN(t.Context(), pinUnblock(p.ask)))
 	var e *card.PINError
 	require.ErrorAs(t, p.requests[2].Refused, &e)
 	assert.Equal(t, card.PINError{Reference: 0x81, Retries: 2, Sent: true, Err: card.ErrWrongPIN}, *e)
-	assert.True(t, d.takes("654321"))
+	assert.True(t, d.accepts("654321"))
 }
 
 // A PIN that was verified for a key that is held is not left verified by a change.
-func TestChangeLogsOut(t *testing.T) {
-	d := newDesk(t, cardtest.PIV(), nil)
-	d.neighbour()
-	require.NoError(t, d.card.ChangePIN(t.Context(), changeOf(answering(cardtest.PIN, "654321").ask)))
+func TestChangePINLogsOut(t *testing.T) {
+	d := newFixture(t, cardtest.PIV(), nil)
+	d.otherProgram()
+	require.NoError(t, d.card.ChangePIN(t.Context(), pinChange(userEntering(cardtest.PIN, "654321").ask)))
 	assert.False(t, d.soft.Verified())
 }
 
-func TestChangeEndsWhenWhoeverIsAskedGivesUp(t *testing.T) {
-	d := newDesk(t, cardtest.PIV(), nil)
-	p := answering(cardtest.PIN)
-	assert.ErrorIs(t, d.card.ChangePIN(t.Context(), changeOf(p.ask)), errNoMore)
+func TestChangePINGivesUp(t *testing.T) {
+	d := newFixture(t, cardtest.PIV(), nil)
+	p := userEntering(cardtest.PIN)
+	assert.ErrorIs(t, d.card.ChangePIN(t.Context(), pinChange(p.ask)), errGaveUp)
 	assert.True(t, zeroed(p.answers[0]))
 	ctx, cancel := context.WithCancel(t.Context())
-	p = answering(cardtest.PIN, "654321")
+	p = userEntering(cardtest.PIN, "654321")
 	p.before = cancel
-	assert.ErrorIs(t, d.card.ChangePIN(ctx, changeOf(p.ask)), context.Canceled)
-	assert.True(t, d.takes(cardtest.PIN))
+	assert.ErrorIs(t, d.card.ChangePIN(ctx, pinChange(p.ask)), context.Canceled)
+	assert.True(t, d.accepts(cardtest.PIN))
 }
 
-func TestMemoryOfChangedPINsIsZeroed(t *testing.T) {
-	kept := &keeper{}
-	c := changeOf(answering(cardtest.PIN, "654321").ask)
+func TestChangePINMemoryZeroed(t *testing.T) {
+	kept := &recorder{}
+	c := pinChange(userEntering(cardtest.PIN, "654321").ask)
 	c.Verification.Select, c.Logout = nothing, nothing
 	c.Status = func(*card.Tx) (card.PINStatus, error) { return card.PINStatus{Retries: 3}, nil }
 	var built [][]byte
@@ -189,8 +189,8 @@ func TestMemoryOfChangedPINsIsZeroed(t *testing.T) {
 
 // A card that cuts a PIN from the next by the length that it knows would take
 // 1234 and 56789012 for 123456 and 789012.
-func TestSecretWithoutPaddingIsVerifiedBeforeItIsChanged(t *testing.T) {
-	d := newDesk(t, cardtest.PIV(), nil)
+func TestVerifyFirst(t *testing.T) {
+	d := newFixture(t, cardtest.PIV(), nil)
 	var sent []byte
 	ctx := card.WithTrace(t.Context(), &card.Trace{Command: func(_ string, c card.Command, _ []byte, _ time.Duration) {
 		if c.INS != 0xA4 {
@@ -198,7 +198,7 @@ func TestSecretWithoutPaddingIsVerifiedBeforeItIsChanged(t *testing.T) {
 		}
 	}})
 	ch := func(ask card.PINFunc) card.PINChange {
-		c := changeOf(ask)
+		c := pinChange(ask)
 		c.VerifyFirst = true
 		c.Format = card.PINFormat{Min: 4, Max: 8}
 		verify := func(pin []byte) []byte { return append(pin, 0xFF, 0xFF, 0xFF, 0xFF)[:8] }
@@ -208,26 +208,26 @@ func TestSecretWithoutPaddingIsVerifiedBeforeItIsChanged(t *testing.T) {
 		}
 		return c
 	}
-	p := answering("123457", "654321")
-	require.ErrorIs(t, d.card.ChangePIN(ctx, ch(p.ask)), errNoMore)
+	p := userEntering("123457", "654321")
+	require.ErrorIs(t, d.card.ChangePIN(ctx, ch(p.ask)), errGaveUp)
 	assert.ErrorIs(t, p.requests[2].Refused, card.ErrWrongPIN)
 	assert.Equal(t, 1, d.soft.Spent())
 	assert.NotContains(t, sent, byte(0x24), "nothing was to be changed")
 
 	sent = nil
-	p = answering(cardtest.PIN, "654321")
+	p = userEntering(cardtest.PIN, "654321")
 	require.NoError(t, d.card.ChangePIN(ctx, ch(p.ask)))
 	assert.Equal(t, []byte{0x20, 0x20, 0x20, 0x24}, sent, "asked, asked, verified, changed")
 	assert.Len(t, p.requests, 2)
-	assert.True(t, d.takes("654321"))
+	assert.True(t, d.accepts("654321"))
 	assert.False(t, d.soft.Verified(), "logged out")
 }
 
-func TestChangeThatIsAllowedByNoPIN(t *testing.T) {
-	d := newDesk(t, cardtest.PIV(cardtest.RetriesLeft(0)), nil)
+func TestChangePINAllow(t *testing.T) {
+	d := newFixture(t, cardtest.PIV(cardtest.RetriesLeft(0)), nil)
 	allowed, refuse := 0, true
 	errNo := errors.New("no")
-	c := changeOf(nil)
+	c := pinChange(nil)
 	c.Allow = func(*card.Tx) error {
 		if allowed++; refuse {
 			return errNo
@@ -238,16 +238,16 @@ func TestChangeThatIsAllowedByNoPIN(t *testing.T) {
 		assert.Nil(t, secret)
 		return card.Command{INS: 0x2C, P2: 0x80, Data: slices.Concat([]byte(cardtest.PUK), pin)}
 	}
-	p := answering("654321")
+	p := userEntering("654321")
 	c.PIN = p.ask
 	require.ErrorIs(t, d.card.ChangePIN(t.Context(), c), errNo)
 	refuse = false
-	p = answering("12345", "654321")
+	p = userEntering("12345", "654321")
 	c.PIN = p.ask
 	require.NoError(t, d.card.ChangePIN(t.Context(), c))
 	require.Len(t, p.requests, 2)
 	assert.True(t, p.requests[0].New && p.requests[1].New, "there is no other to ask for")
 	assert.ErrorIs(t, p.requests[1].Refused, card.ErrNewPIN)
 	assert.Equal(t, 2, allowed, "not before the new PIN has its form")
-	assert.True(t, d.takes("654321"))
+	assert.True(t, d.accepts("654321"))
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestCardByNameSaysWhyNot(t *testing.T) {
+func TestCardErrors(t *testing.T) {
 	readers := cardtest.NewReaders(nil)
 	defer readers.Close()
 	s := readers.Service()
@@ -22,14 +22,14 @@ func TestCardByNameSaysWhyNot(t *testing.T) {
 	assert.ErrorIs(t, err, card.ErrNoReader)
 	assert.ErrorContains(t, err, `"another"`)
 
-	mute := card.NewService(listed{{Name: zero, Present: true, Mute: true}}, nil)
+	mute := card.NewService(listService{{Name: zero, Present: true, Mute: true}}, nil)
 	defer mute.Close()
 	_, err = mute.Card(t.Context(), zero)
 	assert.ErrorIs(t, err, card.ErrMute)
 }
 
-func TestReadersAreAsTheServiceSays(t *testing.T) {
-	s := card.NewService(listed{{Name: "a", Present: true, InUse: true, ATR: []byte{0x3B, 0x00}, Events: 7}, {Name: "b"}}, nil)
+func TestReaders(t *testing.T) {
+	s := card.NewService(listService{{Name: "a", Present: true, InUse: true, ATR: []byte{0x3B, 0x00}, Events: 7}, {Name: "b"}}, nil)
 	defer s.Close()
 	list, err := s.Readers(t.Context())
 	require.NoError(t, err)
@@ -41,14 +41,14 @@ func TestReadersAreAsTheServiceSays(t *testing.T) {
 }
 
 // listed is a service that has nothing but a list of readers.
-type listed []driver.Reader
+type listService []driver.Reader
 
-func (l listed) Readers(context.Context) ([]driver.Reader, error) { return l, nil }
-func (l listed) Close() error                                     { return nil }
-func (l listed) Wait(ctx context.Context, _ []driver.Reader) ([]driver.Reader, error) {
+func (l listService) Readers(context.Context) ([]driver.Reader, error) { return l, nil }
+func (l listService) Close() error                                     { return nil }
+func (l listService) Wait(ctx context.Context, _ []driver.Reader) ([]driver.Reader, error) {
 	<-ctx.Done()
 	return nil, ctx.Err()
 }
-func (l listed) Connect(context.Context, string) (driver.Card, error) {
+func (l listService) Connect(context.Context, string) (driver.Card, error) {
 	return nil, driver.UnresponsiveCard
 }

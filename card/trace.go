@@ -8,36 +8,43 @@ import (
 	"time"
 )
 
-// A Trace gets notice of what happens while a card is used, as
-// [net/http/httptrace.ClientTrace] does for HTTP. Any of its functions may be
-// nil. They are called on a goroutine that works with the card where nothing else
-// is said, and should return soon. More functions may be added.
+// A Trace reports what happens while a card is used, as
+// [net/http/httptrace.ClientTrace] does for HTTP. Each function may be nil. They are
+// called on a goroutine that uses the card, unless stated otherwise, and should
+// return soon. More functions may be added.
 type Trace struct {
-	// Busy is called when another program holds up a section, on whichever
-	// goroutine, and more than once if that lasts.
+	// Busy is called when a transaction has to wait for another program. It may
+	// be called on another goroutine, and several times.
 	Busy func(reader string)
 
-	// Pad is called when a person is to type a PIN on the reader, which waits
-	// for that from now on.
+	// Pad is called when the reader starts to wait for the user to enter a PIN
+	// on its keypad.
 	Pad func(reader string)
 
-	// Touch is called when a card seems to wait for a person to touch it: it
-	// may want that (Command.Touch), and has not answered for 400 milliseconds.
-	// It is called on a goroutine of its own.
+	// Touch is called when the card probably waits for the user to touch it:
+	// the command may require that (Command.Touch), and there was no response
+	// for 400 milliseconds. It is called on another goroutine.
 	Touch func(reader string)
 
-	// Command is called after each exchange with the card, chained parts
-	// included. Data and answer are nil where they could hold a PIN or key
-	// material; otherwise they are not to be changed or kept. The answer
-	// includes the status word; it is nil, too, where none came. An exchange
-	// that the end of a context left behind is reported when it is over, which
-	// can be later than the call returns that began it.
-	Command func(reader string, c Command, answer []byte, took time.Duration)
+	// Command is called after each exchange with the card; parts of a chain are
+	// exchanges of their own. The response includes the status word. It is nil
+	// if there was none.
+	//
+	// Data is nil, and the response only the status word, if Command.Secret is
+	// set, and for the instructions by which ISO/IEC 7816-4 authenticates and
+	// uses keys: VERIFY, CHANGE REFERENCE DATA, RESET RETRY COUNTER, EXTERNAL,
+	// INTERNAL and GENERAL AUTHENTICATE, MANAGE SECURITY ENVIRONMENT and
+	// PERFORM SECURITY OPERATION. Otherwise Data and response must not be
+	// modified or used after the call.
+	//
+	// If a context ended while the card was busy, the exchange is reported when
+	// it is over, which may be after the return of the call that started it.
+	Command func(reader string, c Command, response []byte, took time.Duration)
 }
 
 type traceKey struct{}
 
-// WithTrace returns a context under which calls of this module report to t.
+// WithTrace returns a context with which calls of this module report to t.
 func WithTrace(ctx context.Context, t *Trace) context.Context {
 	return context.WithValue(ctx, traceKey{}, t)
 }
@@ -59,7 +66,7 @@ func (t *Trace) pad(reader string) {
 	}
 }
 
-// busySoon reports the reader as busy unless stop is called in time.
+// busySoon calls Busy after 200 ms, unless stop is called before.
 func (t *Trace) busySoon(reader string) (stop func() bool) {
 	if t == nil {
 		return never
@@ -67,8 +74,7 @@ func (t *Trace) busySoon(reader string) (stop func() bool) {
 	return soon(200*time.Millisecond, t.Busy, reader)
 }
 
-// touchSoon reports that the card waits to be touched, unless stop is called in
-// time.
+// touchSoon calls Touch after 400 ms, unless stop is called before.
 func (t *Trace) touchSoon(reader string) (stop func() bool) {
 	if t == nil {
 		return never
@@ -78,23 +84,23 @@ func (t *Trace) touchSoon(reader string) (stop func() bool) {
 
 func never() bool { return true }
 
-func soon(after time.Duration, tell func(string), reader string) (stop func() bool) {
-	if tell == nil {
+func soon(after time.Duration, report func(string), reader string) (stop func() bool) {
+	if report == nil {
 		return never
 	}
-	return time.AfterFunc(after, func() { tell(reader) }).Stop
+	return time.AfterFunc(after, func() { report(reader) }).Stop
 }
 
-// report tells logger and trace of one exchange, without its secrets.
-func (tx *Tx) report(c Command, answer []byte, err error, took time.Duration) {
+// report passes one exchange to trace and logger, without its secrets.
+func (tx *Tx) report(c Command, response []byte, err error, took time.Duration) {
 	if c.Secret || confidential(c.INS) {
 		c.Data = nil
-		if len(answer) > 2 {
-			answer = answer[len(answer)-2:]
+		if len(response) > 2 {
+			response = response[len(response)-2:]
 		}
 	}
 	if t := traceOf(tx.ctx); t != nil && t.Command != nil {
-		t.Command(tx.card.reader, c, answer, took)
+		t.Command(tx.card.reader, c, response, took)
 	}
 	log := tx.card.service.options.Logger
 	if log == nil || !log.Enabled(tx.ctx, slog.LevelDebug) {
@@ -105,13 +111,13 @@ func (tx *Tx) report(c Command, answer []byte, err error, took time.Duration) {
 		slog.String("header", hex.EncodeToString([]byte{c.CLA, c.INS, c.P1, c.P2})),
 		slog.String("data", hex.EncodeToString(c.Data)),
 		slog.Int("ne", c.Ne),
-		slog.String("answer", hex.EncodeToString(answer)),
+		slog.String("response", hex.EncodeToString(response)),
 		slog.Duration("took", took),
 		slog.Any("error", err))
 }
 
-// confidential reports whether commands of an instruction carry a PIN, a key, or what
-// a key made of data (ISO/IEC 7816-4, SP 800-73-4 part 2, and Yubico's own).
+// confidential reports whether an instruction of ISO/IEC 7816-4 carries a PIN, a key,
+// or data that a key processes. Applications set Command.Secret for others.
 func confidential(ins byte) bool {
 	switch ins {
 	case 0x20, // VERIFY
@@ -121,9 +127,7 @@ func confidential(ins byte) bool {
 		0x2C, // RESET RETRY COUNTER
 		0x82, // EXTERNAL AUTHENTICATE
 		0x87, // GENERAL AUTHENTICATE
-		0x88, // INTERNAL AUTHENTICATE
-		0xFE, // IMPORT ASYMMETRIC KEY
-		0xFF: // SET MANAGEMENT KEY
+		0x88: // INTERNAL AUTHENTICATE
 		return true
 	}
 	return false

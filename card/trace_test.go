@@ -18,7 +18,7 @@ func traced(t *testing.T, commands ...card.Command) (trace []card.Command, answe
 	t.Helper()
 	var out bytes.Buffer
 	logger := slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	d := newDesk(t, cardtest.Logon("alice@example.com"), &card.Options{Logger: logger})
+	d := newFixture(t, cardtest.Logon("alice@example.com"), &card.Options{Logger: logger})
 	ctx := card.WithTrace(t.Context(), &card.Trace{
 		Command: func(reader string, c card.Command, answer []byte, took time.Duration) {
 			assert.Equal(t, zero, reader)
@@ -40,18 +40,18 @@ func traced(t *testing.T, commands ...card.Command) (trace []card.Command, answe
 	return trace[1:], answers[1:], out.String()
 }
 
-func TestCommandsAreTracedAndLogged(t *testing.T) {
-	trace, answers, log := traced(t, readChuid)
+func TestTraceAndLog(t *testing.T) {
+	trace, answers, log := traced(t, getCHUID)
 	require.Len(t, trace, 1)
-	assert.Equal(t, readChuid.Data, trace[0].Data)
+	assert.Equal(t, getCHUID.Data, trace[0].Data)
 	assert.Equal(t, []byte{0x90, 0x00}, answers[0][len(answers[0])-2:])
 	assert.Contains(t, log, `level=DEBUG msg="GET DATA" reader="Software Reader 00" header=00cb3fff data=5c035fc102`)
 }
 
-func TestSecretsAreNeitherTracedNorLogged(t *testing.T) {
+func TestSecretsNotTraced(t *testing.T) {
 	secret := []byte("123456\xFF\xFF")
-	for _, ins := range []byte{0x20, 0x22, 0x24, 0x2A, 0x2C, 0x82, 0x87, 0x88, 0xFE, 0xFF, 0xCB} {
-		c := card.Command{INS: ins, P2: 0x80, Data: secret, Secret: ins == 0xCB}
+	for _, ins := range []byte{0x20, 0x22, 0x24, 0x2A, 0x2C, 0x82, 0x87, 0x88, 0xCB, 0xFE, 0xFF} {
+		c := card.Command{INS: ins, P2: 0x80, Data: secret, Secret: ins >= 0xCB}
 		trace, answers, log := traced(t, c)
 		for _, c := range trace {
 			assert.Nil(t, c.Data, "%02X", ins)
@@ -63,7 +63,7 @@ func TestSecretsAreNeitherTracedNorLogged(t *testing.T) {
 	}
 }
 
-func TestEveryPartOfAChainIsMasked(t *testing.T) {
+func TestSecretChainNotTraced(t *testing.T) {
 	long := bytes.Repeat([]byte("1"), 600)
 	trace, _, log := traced(t, card.Command{INS: 0x87, P1: 0x07, P2: 0x9A, Data: long, Ne: 256})
 	assert.NotEmpty(t, trace)
@@ -73,28 +73,28 @@ func TestEveryPartOfAChainIsMasked(t *testing.T) {
 	assert.NotContains(t, log, "313131")
 }
 
-func TestNothingIsLoggedAboveDebug(t *testing.T) {
+func TestLogLevel(t *testing.T) {
 	var out bytes.Buffer
-	d := newDesk(t, cardtest.PIV(), &card.Options{Logger: slog.New(slog.NewTextHandler(&out, nil))})
-	require.NoError(t, d.card.Do(t.Context(), chuid))
+	d := newFixture(t, cardtest.PIV(), &card.Options{Logger: slog.New(slog.NewTextHandler(&out, nil))})
+	require.NoError(t, d.card.Do(t.Context(), readCHUID))
 	assert.Empty(t, out.String())
 }
 
-func TestLostAnswersAreTraced(t *testing.T) {
-	d := newDesk(t, cardtest.PIV(), nil)
+func TestTraceLostResponse(t *testing.T) {
+	d := newFixture(t, cardtest.PIV(), nil)
 	d.readers.Fault(zero, 1, cardtest.Fault{What: cardtest.NoResponse})
 	n := 0
 	ctx := card.WithTrace(t.Context(), &card.Trace{Command: func(_ string, _ card.Command, answer []byte, _ time.Duration) {
 		n++
 		assert.Nil(t, answer)
 	}})
-	assert.ErrorIs(t, d.card.Do(ctx, chuid), card.ErrNoResponse)
+	assert.ErrorIs(t, d.card.Do(ctx, readCHUID), card.ErrNoResponse)
 	assert.Equal(t, 1, n)
 }
 
 // What a key made of data is as secret as the data.
-func TestAnswersToSecretCommandsAreNotTraced(t *testing.T) {
-	c := card.New("a card", &scripted{answers: []string{"sec\x61\x03", "ret" + done}})
+func TestSecretResponseNotTraced(t *testing.T) {
+	c := card.New("a card", &scriptedCard{answers: []string{"sec\x61\x03", "ret" + done}})
 	ctx := card.WithTrace(t.Context(), &card.Trace{Command: func(_ string, _ card.Command, answer []byte, _ time.Duration) {
 		assert.Len(t, answer, 2)
 	}})
@@ -106,7 +106,7 @@ func TestAnswersToSecretCommandsAreNotTraced(t *testing.T) {
 }
 
 // A person is told to touch the card only if it may want that and does not answer.
-func TestTouch(t *testing.T) {
+func TestTraceTouch(t *testing.T) {
 	for _, test := range []struct {
 		name  string
 		touch bool
@@ -119,24 +119,24 @@ func TestTouch(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				d := newDesk(t, cardtest.PIV(), nil)
+				d := newFixture(t, cardtest.PIV(), nil)
 				d.readers.Fault(zero, 2, cardtest.Fault{Delay: test.delay})
-				told := make(chan string, 9)
-				ctx := card.WithTrace(t.Context(), &card.Trace{Touch: func(reader string) { told <- reader }})
+				watchResult := make(chan string, 9)
+				ctx := card.WithTrace(t.Context(), &card.Trace{Touch: func(reader string) { watchResult <- reader }})
 				require.NoError(t, d.card.Do(ctx, func(tx *card.Tx) error {
 					if _, err := tx.Select(pivAID); err != nil {
 						return err
 					}
-					c := readChuid
+					c := getCHUID
 					c.Touch = test.touch
 					_, err := tx.Command(c)
 					return err
 				}))
 				d.close()
 				synctest.Wait()
-				require.Len(t, told, test.want)
+				require.Len(t, watchResult, test.want)
 				if test.want > 0 {
-					assert.Equal(t, zero, <-told)
+					assert.Equal(t, zero, <-watchResult)
 				}
 			})
 		})

@@ -16,7 +16,7 @@ import (
 )
 
 // A desk has a reader with a card, and a program that uses it.
-type desk struct {
+type fixture struct {
 	t       *testing.T
 	soft    *cardtest.Card
 	readers *cardtest.Readers
@@ -24,9 +24,9 @@ type desk struct {
 	card    *card.Card
 }
 
-func newDesk(t *testing.T, soft *cardtest.Card, o *card.Options) *desk {
+func newFixture(t *testing.T, soft *cardtest.Card, o *card.Options) *fixture {
 	t.Helper()
-	d := &desk{t: t, soft: soft, readers: cardtest.NewReaders(soft)}
+	d := &fixture{t: t, soft: soft, readers: cardtest.NewReaders(soft)}
 	d.service = card.NewService(d.readers.Driver(), o)
 	t.Cleanup(d.close)
 	var err error
@@ -35,13 +35,13 @@ func newDesk(t *testing.T, soft *cardtest.Card, o *card.Options) *desk {
 	return d
 }
 
-func (d *desk) close() {
+func (d *fixture) close() {
 	assert.NoError(d.t, d.readers.Close()) // which ends delays
 	assert.NoError(d.t, d.service.Close())
 }
 
 // neighbour is a connection of another program.
-func (d *desk) neighbour() driver.Card {
+func (d *fixture) otherProgram() driver.Card {
 	d.t.Helper()
 	s := d.readers.Driver()
 	k, err := s.Connect(d.t.Context(), zero)
@@ -54,29 +54,29 @@ func (d *desk) neighbour() driver.Card {
 }
 
 var (
-	pivAID     = []byte{0xA0, 0, 0, 3, 8, 0, 0, 0x10, 0}
-	readChuid  = card.Command{INS: 0xCB, P1: 0x3F, P2: 0xFF, Data: []byte{0x5C, 3, 0x5F, 0xC1, 2}, Ne: card.MaxResponse}
-	readCert   = card.Command{INS: 0xCB, P1: 0x3F, P2: 0xFF, Data: []byte{0x5C, 3, 0x5F, 0xC1, 5}, Ne: card.MaxResponse}
-	countTries = card.Command{INS: 0x20, P2: 0x80}
+	pivAID         = []byte{0xA0, 0, 0, 3, 8, 0, 0, 0x10, 0}
+	getCHUID       = card.Command{INS: 0xCB, P1: 0x3F, P2: 0xFF, Data: []byte{0x5C, 3, 0x5F, 0xC1, 2}, Ne: card.MaxResponse}
+	getCertificate = card.Command{INS: 0xCB, P1: 0x3F, P2: 0xFF, Data: []byte{0x5C, 3, 0x5F, 0xC1, 5}, Ne: card.MaxResponse}
+	readRetries    = card.Command{INS: 0x20, P2: 0x80}
 )
 
 // chuid reads an object, to see that the card is there.
-func chuid(tx *card.Tx) error {
+func readCHUID(tx *card.Tx) error {
 	if _, err := tx.Select(pivAID); err != nil {
 		return err
 	}
-	_, err := tx.Command(readChuid)
+	_, err := tx.Command(getCHUID)
 	return err
 }
 
-func TestSectionKeepsOthersOutAndLetsGo(t *testing.T) {
-	d := newDesk(t, cardtest.PIV(), nil)
-	other := d.neighbour()
+func TestTransactionIsExclusive(t *testing.T) {
+	d := newFixture(t, cardtest.PIV(), nil)
+	other := d.otherProgram()
 	held := make(chan error, 1)
 	err := d.card.Do(t.Context(), func(tx *card.Tx) error {
 		go func() { held <- other.Begin(t.Context()) }()
 		for range 3 {
-			if err := chuid(tx); err != nil {
+			if err := readCHUID(tx); err != nil {
 				return err
 			}
 		}
@@ -92,23 +92,23 @@ func TestSectionKeepsOthersOutAndLetsGo(t *testing.T) {
 	require.NoError(t, other.End(false))
 }
 
-func TestTxAfterItsSectionSendsNothing(t *testing.T) {
-	d := newDesk(t, cardtest.PIV(), nil)
+func TestTxAfterTransaction(t *testing.T) {
+	d := newFixture(t, cardtest.PIV(), nil)
 	var kept *card.Tx
 	require.NoError(t, d.card.Do(t.Context(), func(tx *card.Tx) error {
 		kept = tx
-		return chuid(tx)
+		return readCHUID(tx)
 	}))
 	before := d.soft.Exchanges()
-	_, err := kept.Command(readChuid)
+	_, err := kept.Command(getCHUID)
 	assert.ErrorIs(t, err, card.ErrOver)
 	_, err = kept.Select(pivAID)
 	assert.ErrorIs(t, err, card.ErrOver)
 	assert.Equal(t, before, d.soft.Exchanges())
 }
 
-func TestSectionReturnsWhatItsFunctionReturns(t *testing.T) {
-	d := newDesk(t, cardtest.PIV(), nil)
+func TestDoReturnsError(t *testing.T) {
+	d := newFixture(t, cardtest.PIV(), nil)
 	mine := errors.New("mine")
 	err := d.card.Do(t.Context(), func(*card.Tx) error { return mine })
 	assert.ErrorIs(t, err, mine)
@@ -117,16 +117,16 @@ func TestSectionReturnsWhatItsFunctionReturns(t *testing.T) {
 	assert.Equal(t, zero, e.Reader)
 }
 
-func TestSectionOfAFunctionThatPanicsIsOver(t *testing.T) {
-	d := newDesk(t, cardtest.PIV(), nil)
+func TestDoPanics(t *testing.T) {
+	d := newFixture(t, cardtest.PIV(), nil)
 	assert.PanicsWithValue(t, "oh", func() {
 		_ = d.card.Do(t.Context(), func(*card.Tx) error { panic("oh") })
 	})
-	assert.NoError(t, d.card.Do(t.Context(), chuid))
+	assert.NoError(t, d.card.Do(t.Context(), readCHUID))
 }
 
-func TestSectionsOfOneReaderTakeTurns(t *testing.T) {
-	d := newDesk(t, cardtest.PIV(), nil)
+func TestTransactionsTakeTurns(t *testing.T) {
+	d := newFixture(t, cardtest.PIV(), nil)
 	var inside, most int
 	var mu sync.Mutex
 	var all sync.WaitGroup
@@ -137,7 +137,7 @@ func TestSectionsOfOneReaderTakeTurns(t *testing.T) {
 				inside++
 				most = max(most, inside)
 				mu.Unlock()
-				err := chuid(tx)
+				err := readCHUID(tx)
 				mu.Lock()
 				inside--
 				mu.Unlock()
@@ -149,27 +149,27 @@ func TestSectionsOfOneReaderTakeTurns(t *testing.T) {
 	assert.Equal(t, 1, most)
 }
 
-func TestBusyReader(t *testing.T) {
+func TestBusy(t *testing.T) {
 	t.Run("a transaction of another program", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			d := newDesk(t, cardtest.PIV(), &card.Options{BusyTimeout: time.Minute})
-			other := d.neighbour()
+			d := newFixture(t, cardtest.PIV(), &card.Options{BusyTimeout: time.Minute})
+			other := d.otherProgram()
 			require.NoError(t, other.Begin(t.Context()))
-			told := 0
+			watchResult := 0
 			ctx := card.WithTrace(t.Context(), &card.Trace{Busy: func(reader string) {
 				assert.Equal(t, zero, reader)
-				told++
+				watchResult++
 			}})
 			began := time.Now()
-			err := d.card.Do(ctx, chuid)
+			err := d.card.Do(ctx, readCHUID)
 			assert.ErrorIs(t, err, card.ErrBusy)
 			assert.Equal(t, time.Minute, time.Since(began))
 			synctest.Wait()
-			assert.Equal(t, 1, told)
+			assert.Equal(t, 1, watchResult)
 
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
-			err = d.card.Do(ctx, chuid)
+			err = d.card.Do(ctx, readCHUID)
 			assert.ErrorIs(t, err, context.DeadlineExceeded, "the caller's patience, not ours")
 			assert.NotErrorIs(t, err, card.ErrBusy)
 
@@ -177,37 +177,37 @@ func TestBusyReader(t *testing.T) {
 				time.Sleep(time.Second)
 				assert.NoError(t, other.End(false))
 			}()
-			assert.NoError(t, d.card.Do(t.Context(), chuid))
+			assert.NoError(t, d.card.Do(t.Context(), readCHUID))
 		})
 	})
 	t.Run("a program that shares with nobody", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			exclusive := &jealous{failures: 5}
-			d := newDesk(t, cardtest.PIV(), nil)
+			exclusive := &exclusiveService{failures: 5}
+			d := newFixture(t, cardtest.PIV(), nil)
 			exclusive.Service = d.readers.Driver()
 			s := card.NewService(exclusive, &card.Options{BusyTimeout: time.Second})
 			defer s.Close()
-			told := 0
-			ctx := card.WithTrace(t.Context(), &card.Trace{Busy: func(string) { told++ }})
+			watchResult := 0
+			ctx := card.WithTrace(t.Context(), &card.Trace{Busy: func(string) { watchResult++ }})
 			c, err := s.Card(ctx, zero)
 			require.NoError(t, err)
-			assert.NoError(t, c.Do(ctx, chuid), "it lets go in time")
-			assert.Equal(t, 5, told)
+			assert.NoError(t, c.Do(ctx, readCHUID), "it lets go in time")
+			assert.Equal(t, 5, watchResult)
 
 			exclusive.failures = 1000
-			assert.ErrorIs(t, c.Do(ctx, chuid), card.ErrBusy)
+			assert.ErrorIs(t, c.Do(ctx, readCHUID), card.ErrBusy)
 		})
 	})
 }
 
 // A jealous service has a card that another program has to itself, for as many
 // tries.
-type jealous struct {
+type exclusiveService struct {
 	driver.Service
 	failures int
 }
 
-func (j *jealous) Connect(ctx context.Context, reader string) (driver.Card, error) {
+func (j *exclusiveService) Connect(ctx context.Context, reader string) (driver.Card, error) {
 	if j.failures > 0 {
 		j.failures--
 		return nil, driver.SharingViolation
@@ -215,27 +215,27 @@ func (j *jealous) Connect(ctx context.Context, reader string) (driver.Card, erro
 	return j.Service.Connect(ctx, reader)
 }
 
-func TestCardIsTheOneThatWasThere(t *testing.T) {
-	d := newDesk(t, cardtest.PIV(), nil)
+func TestRemovedCardStaysOver(t *testing.T) {
+	d := newFixture(t, cardtest.PIV(), nil)
 	d.readers.Remove(zero)
-	assert.ErrorIs(t, d.card.Do(t.Context(), chuid), card.ErrNoCard)
+	assert.ErrorIs(t, d.card.Do(t.Context(), readCHUID), card.ErrNoCard)
 	d.readers.Insert(zero, d.soft)
-	assert.ErrorIs(t, d.card.Do(t.Context(), chuid), card.ErrRemoved, "it is over for good")
+	assert.ErrorIs(t, d.card.Do(t.Context(), readCHUID), card.ErrRemoved, "it is over for good")
 	again, err := d.service.Card(t.Context(), zero)
 	require.NoError(t, err)
-	assert.NoError(t, again.Do(t.Context(), chuid))
+	assert.NoError(t, again.Do(t.Context(), readCHUID))
 	d.readers.Unplug(zero)
-	assert.ErrorIs(t, again.Do(t.Context(), chuid), card.ErrNoReader)
+	assert.ErrorIs(t, again.Do(t.Context(), readCHUID), card.ErrNoReader)
 }
 
-func TestRemovalInASectionIsSaid(t *testing.T) {
+func TestRemovalInTransaction(t *testing.T) {
 	for _, when := range []cardtest.When{cardtest.Instead, cardtest.Before, cardtest.After} {
-		d := newDesk(t, cardtest.PIV(), nil)
+		d := newFixture(t, cardtest.PIV(), nil)
 		d.readers.Fault(zero, 2, cardtest.Fault{What: cardtest.Removal, When: when})
 		err := d.card.Do(t.Context(), func(tx *card.Tx) error {
-			err := chuid(tx)
+			err := readCHUID(tx)
 			before := d.soft.Exchanges()
-			_, again := tx.Command(readChuid)
+			_, again := tx.Command(getCHUID)
 			assert.ErrorIs(t, again, card.ErrRemoved)
 			assert.Equal(t, before, d.soft.Exchanges(), "nothing more is sent")
 			return err
@@ -244,15 +244,15 @@ func TestRemovalInASectionIsSaid(t *testing.T) {
 	}
 }
 
-func TestResetByAnotherIsNoticed(t *testing.T) {
-	d := newDesk(t, cardtest.PIV(), nil)
+func TestResetByOtherProgram(t *testing.T) {
+	d := newFixture(t, cardtest.PIV(), nil)
 	release, err := d.card.Hold(t.Context())
 	require.NoError(t, err)
 	defer release()
 	epoch := func() (n uint64) {
 		require.NoError(t, d.card.Do(t.Context(), func(tx *card.Tx) error {
 			n = tx.Epoch()
-			return chuid(tx)
+			return readCHUID(tx)
 		}))
 		return n
 	}
@@ -263,12 +263,12 @@ func TestResetByAnotherIsNoticed(t *testing.T) {
 	assert.NotEqual(t, first, second)
 
 	d.readers.Fault(zero, 2, cardtest.Fault{What: cardtest.OtherReset, When: cardtest.Before})
-	assert.ErrorIs(t, d.card.Do(t.Context(), chuid), card.ErrReset, "in the middle")
+	assert.ErrorIs(t, d.card.Do(t.Context(), readCHUID), card.ErrReset, "in the middle")
 	assert.NotEqual(t, second, epoch())
 }
 
-func TestEpochOfACardThatIsNotHeldIsNew(t *testing.T) {
-	d := newDesk(t, cardtest.PIV(), nil)
+func TestEpochNotHeld(t *testing.T) {
+	d := newFixture(t, cardtest.PIV(), nil)
 	var seen []uint64
 	for range 2 {
 		require.NoError(t, d.card.Do(t.Context(), func(tx *card.Tx) error {
@@ -279,58 +279,58 @@ func TestEpochOfACardThatIsNotHeldIsNew(t *testing.T) {
 	assert.NotEqual(t, seen[0], seen[1])
 }
 
-func TestServiceThatStopsAndReturns(t *testing.T) {
-	d := newDesk(t, cardtest.PIV(), nil)
+func TestServiceRestart(t *testing.T) {
+	d := newFixture(t, cardtest.PIV(), nil)
 	release, err := d.card.Hold(t.Context())
 	require.NoError(t, err)
 	defer release()
 	d.readers.Stop()
-	assert.ErrorIs(t, d.card.Do(t.Context(), chuid), card.ErrNoService)
+	assert.ErrorIs(t, d.card.Do(t.Context(), readCHUID), card.ErrNoService)
 	_, err = d.service.Card(t.Context(), zero)
 	assert.ErrorIs(t, err, card.ErrNoService)
 	d.readers.Start()
-	assert.ErrorIs(t, d.card.Do(t.Context(), chuid), card.ErrChanged, "nobody knows what happened meanwhile")
+	assert.ErrorIs(t, d.card.Do(t.Context(), readCHUID), card.ErrChanged, "nobody knows what happened meanwhile")
 	again, err := d.service.Card(t.Context(), zero)
 	require.NoError(t, err)
-	assert.NoError(t, again.Do(t.Context(), chuid))
+	assert.NoError(t, again.Do(t.Context(), readCHUID))
 
 	d.readers.Fault(zero, 2, cardtest.Fault{What: cardtest.ServiceStop, When: cardtest.Before})
-	assert.ErrorIs(t, again.Do(t.Context(), chuid), card.ErrNoService)
+	assert.ErrorIs(t, again.Do(t.Context(), readCHUID), card.ErrNoService)
 	d.readers.Start()
 	again, err = d.service.Card(t.Context(), zero)
 	require.NoError(t, err)
-	assert.NoError(t, again.Do(t.Context(), chuid))
+	assert.NoError(t, again.Do(t.Context(), readCHUID))
 }
 
-func TestCancelLeavesTheCommandBehind(t *testing.T) {
+func TestContextEndsDuringCommand(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d := newDesk(t, cardtest.PIV(), nil)
+		d := newFixture(t, cardtest.PIV(), nil)
 		d.readers.Fault(zero, 2, cardtest.Fault{Delay: time.Hour})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		began := time.Now()
 		err := d.card.Do(ctx, func(tx *card.Tx) error {
-			err := chuid(tx)
-			_, again := tx.Command(readChuid)
+			err := readCHUID(tx)
+			_, again := tx.Command(getCHUID)
 			assert.ErrorIs(t, again, context.DeadlineExceeded)
 			return err
 		})
 		assert.ErrorIs(t, err, context.DeadlineExceeded)
 		assert.Equal(t, time.Second, time.Since(began), "Do does not wait for the command")
-		assert.NoError(t, d.card.Do(t.Context(), chuid), "the next section does")
+		assert.NoError(t, d.card.Do(t.Context(), readCHUID), "the next section does")
 		assert.Equal(t, time.Hour, time.Since(began))
 	})
 }
 
-func TestContextOfASectionEndsWithTheService(t *testing.T) {
-	d := newDesk(t, cardtest.PIV(), nil)
+func TestServiceCloseEndsContext(t *testing.T) {
+	d := newFixture(t, cardtest.PIV(), nil)
 	inside, closed := make(chan struct{}), make(chan error, 1)
 	done := make(chan error, 1)
 	go func() {
 		done <- d.card.Do(t.Context(), func(tx *card.Tx) error {
 			close(inside)
 			<-tx.Context().Done()
-			_, err := tx.Command(readChuid)
+			_, err := tx.Command(getCHUID)
 			return err
 		})
 	}()
@@ -339,7 +339,7 @@ func TestContextOfASectionEndsWithTheService(t *testing.T) {
 	assert.ErrorIs(t, <-done, card.ErrClosed)
 	assert.NoError(t, <-closed)
 
-	assert.ErrorIs(t, d.card.Do(t.Context(), chuid), card.ErrClosed)
+	assert.ErrorIs(t, d.card.Do(t.Context(), readCHUID), card.ErrClosed)
 	_, err := d.card.Hold(t.Context())
 	assert.ErrorIs(t, err, card.ErrClosed)
 	_, err = d.service.Card(t.Context(), zero)
@@ -349,7 +349,7 @@ func TestContextOfASectionEndsWithTheService(t *testing.T) {
 	assert.NoError(t, d.service.Close(), "again")
 }
 
-func TestCloseAtAnyMoment(t *testing.T) {
+func TestServiceCloseDuringUse(t *testing.T) {
 	for range 200 {
 		readers := cardtest.NewReaders(cardtest.PIV())
 		s := readers.Service()
@@ -360,7 +360,7 @@ func TestCloseAtAnyMoment(t *testing.T) {
 			all.Go(func() {
 				release, err := c.Hold(t.Context())
 				if err == nil {
-					err = c.Do(t.Context(), chuid)
+					err = c.Do(t.Context(), readCHUID)
 					release()
 				}
 				if err != nil {
@@ -379,17 +379,17 @@ func TestCloseAtAnyMoment(t *testing.T) {
 }
 
 func TestHold(t *testing.T) {
-	d := newDesk(t, cardtest.PIV(), nil)
+	d := newFixture(t, cardtest.PIV(), nil)
 	first, err := d.card.Hold(t.Context())
 	require.NoError(t, err)
 	second, err := d.card.Hold(t.Context())
 	require.NoError(t, err)
-	require.NoError(t, d.card.Do(t.Context(), func(tx *card.Tx) error { return verifyByHand(tx) }))
+	require.NoError(t, d.card.Do(t.Context(), func(tx *card.Tx) error { return sendVerify(tx) }))
 	assert.True(t, d.soft.Verified(), "the card kept its power")
 	first()
 	first()
 	assert.True(t, d.soft.Verified(), "somebody holds it still")
-	k := d.neighbour()
+	k := d.otherProgram()
 	assert.NoError(t, k.Begin(t.Context()), "others can use it")
 	assert.NoError(t, k.End(false))
 	assert.NoError(t, k.Close(false))
@@ -398,7 +398,7 @@ func TestHold(t *testing.T) {
 }
 
 // verifyByHand verifies the PIN past the guard, which knows nothing of it then.
-func verifyByHand(tx *card.Tx) error {
+func sendVerify(tx *card.Tx) error {
 	if _, err := tx.Select(pivAID); err != nil {
 		return err
 	}

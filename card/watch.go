@@ -158,13 +158,16 @@ func (w *watch) look(ctx context.Context) ([]driver.Reader, error) {
 	w.wake = wake
 	resets, ends := len(w.resets) > 0, len(w.ends) > 0
 	w.mu.Unlock()
+	var now []driver.Reader
+	var err error
 	switch {
 	case ends:
-		return s.driver.Readers(ctx)
+		now, err = s.driver.Readers(ctx)
 	case resets:
 		return w.known, nil
+	default:
+		now, err = s.driver.Wait(waiting, w.known)
 	}
-	now, err := s.driver.Wait(waiting, w.known)
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return nil, contextError(ctx)

@@ -29,12 +29,12 @@ const (
 // A watcher collects what a watch tells.
 type watcher struct {
 	t     *testing.T
-	all   chan told
+	all   chan watchResult
 	stop  context.CancelFunc
 	ended chan struct{}
 }
 
-type told struct {
+type watchResult struct {
 	event card.Event
 	err   error
 }
@@ -42,11 +42,11 @@ type told struct {
 func watch(t *testing.T, s *card.Service) *watcher {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	w := &watcher{t, make(chan told, 100), cancel, make(chan struct{})}
+	w := &watcher{t, make(chan watchResult, 100), cancel, make(chan struct{})}
 	go func() {
 		defer close(w.ended)
 		for e, err := range s.Watch(ctx) {
-			w.all <- told{e, err}
+			w.all <- watchResult{e, err}
 		}
 	}()
 	return w
@@ -82,7 +82,7 @@ func (w *watcher) end() {
 	assert.Empty(w.t, w.all)
 }
 
-func (it told) String() string {
+func (it watchResult) String() string {
 	if it.err != nil {
 		return it.err.Error()
 	}
@@ -90,7 +90,7 @@ func (it told) String() string {
 }
 
 // bubble runs a test with readers in a synctest bubble.
-func bubble(t *testing.T, cards []*cardtest.Card, test func(*testing.T, *cardtest.Readers, *card.Service)) {
+func watchReaders(t *testing.T, cards []*cardtest.Card, test func(*testing.T, *cardtest.Readers, *card.Service)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		readers := cardtest.NewReaders(cards...)
@@ -101,9 +101,9 @@ func bubble(t *testing.T, cards []*cardtest.Card, test func(*testing.T, *cardtes
 	})
 }
 
-func TestWatchTellsWhatIsThereAndThenEachChange(t *testing.T) {
+func TestWatch(t *testing.T) {
 	soft := cardtest.PIV()
-	bubble(t, []*cardtest.Card{soft, nil}, func(t *testing.T, readers *cardtest.Readers, s *card.Service) {
+	watchReaders(t, []*cardtest.Card{soft, nil}, func(t *testing.T, readers *cardtest.Readers, s *card.Service) {
 		w := watch(t, s)
 		first := <-w.all
 		require.NoError(t, first.err)
@@ -132,8 +132,8 @@ func TestWatchTellsWhatIsThereAndThenEachChange(t *testing.T) {
 	})
 }
 
-func TestWatchWithoutReadersWaitsForOne(t *testing.T) {
-	bubble(t, nil, func(t *testing.T, readers *cardtest.Readers, s *card.Service) {
+func TestWatchWithoutReaders(t *testing.T) {
+	watchReaders(t, nil, func(t *testing.T, readers *cardtest.Readers, s *card.Service) {
 		w := watch(t, s)
 		w.quiet()
 		readers.Plug("First", nil)
@@ -142,14 +142,14 @@ func TestWatchWithoutReadersWaitsForOne(t *testing.T) {
 	})
 }
 
-func TestSwappedCardIsRemovedAndInserted(t *testing.T) {
+func TestWatchExchangedCard(t *testing.T) {
 	a, b := cardtest.PIV(), cardtest.PIV()
-	bubble(t, []*cardtest.Card{a}, func(t *testing.T, readers *cardtest.Readers, s *card.Service) {
+	watchReaders(t, []*cardtest.Card{a}, func(t *testing.T, readers *cardtest.Readers, s *card.Service) {
 		var list []string
 		var cards []*card.Card
 		for e, err := range s.Watch(t.Context()) {
 			require.NoError(t, err)
-			list = append(list, told{event: e}.String())
+			list = append(list, watchResult{event: e}.String())
 			cards = append(cards, e.Card)
 			if len(list) == 2 { // nobody looks meanwhile
 				readers.Remove(zero)
@@ -167,13 +167,13 @@ func TestSwappedCardIsRemovedAndInserted(t *testing.T) {
 	})
 }
 
-func TestCardThatCameAndWentIsNotTold(t *testing.T) {
+func TestWatchShortInsertion(t *testing.T) {
 	soft := cardtest.PIV()
-	bubble(t, []*cardtest.Card{nil}, func(t *testing.T, readers *cardtest.Readers, s *card.Service) {
+	watchReaders(t, []*cardtest.Card{nil}, func(t *testing.T, readers *cardtest.Readers, s *card.Service) {
 		var list []string
 		for e, err := range s.Watch(t.Context()) {
 			require.NoError(t, err)
-			list = append(list, told{event: e}.String())
+			list = append(list, watchResult{event: e}.String())
 			readers.Insert(zero, soft)
 			readers.Remove(zero)
 			readers.Plug(fmt.Sprint("Another ", len(list)), nil)
@@ -185,9 +185,9 @@ func TestCardThatCameAndWentIsNotTold(t *testing.T) {
 	})
 }
 
-func TestWatchOutlivesTheService(t *testing.T) {
+func TestWatchServiceRestart(t *testing.T) {
 	soft := cardtest.PIV()
-	bubble(t, []*cardtest.Card{soft}, func(t *testing.T, readers *cardtest.Readers, s *card.Service) {
+	watchReaders(t, []*cardtest.Card{soft}, func(t *testing.T, readers *cardtest.Readers, s *card.Service) {
 		there := []string{"reader added: " + zero, "card inserted: " + zero}
 		w := watch(t, s)
 		require.Equal(t, there, w.next(2))
@@ -209,8 +209,8 @@ func TestWatchOutlivesTheService(t *testing.T) {
 	})
 }
 
-func TestWatchBeginsBeforeTheService(t *testing.T) {
-	bubble(t, []*cardtest.Card{nil}, func(t *testing.T, readers *cardtest.Readers, s *card.Service) {
+func TestWatchBeforeService(t *testing.T) {
+	watchReaders(t, []*cardtest.Card{nil}, func(t *testing.T, readers *cardtest.Readers, s *card.Service) {
 		readers.Stop()
 		w := watch(t, s)
 		assert.ErrorIs(t, (<-w.all).err, card.ErrNoService)
@@ -221,8 +221,8 @@ func TestWatchBeginsBeforeTheService(t *testing.T) {
 	})
 }
 
-func TestWatchEndsWithItsContextEvenWithoutAService(t *testing.T) {
-	bubble(t, nil, func(t *testing.T, readers *cardtest.Readers, s *card.Service) {
+func TestWatchContextEndsWithoutService(t *testing.T) {
+	watchReaders(t, nil, func(t *testing.T, readers *cardtest.Readers, s *card.Service) {
 		readers.Stop()
 		w := watch(t, s)
 		assert.ErrorIs(t, (<-w.all).err, card.ErrNoService)
@@ -236,8 +236,8 @@ func TestWatchEndsWithItsContextEvenWithoutAService(t *testing.T) {
 	})
 }
 
-func TestWatchEndsWithTheService(t *testing.T) {
-	bubble(t, []*cardtest.Card{nil}, func(t *testing.T, readers *cardtest.Readers, s *card.Service) {
+func TestWatchServiceClosed(t *testing.T) {
+	watchReaders(t, []*cardtest.Card{nil}, func(t *testing.T, readers *cardtest.Readers, s *card.Service) {
 		w := watch(t, s)
 		w.next(1)
 		w.quiet()
@@ -250,8 +250,8 @@ func TestWatchEndsWithTheService(t *testing.T) {
 	})
 }
 
-func TestServiceCanBeClosedByWhoWatches(t *testing.T) {
-	bubble(t, []*cardtest.Card{nil}, func(t *testing.T, readers *cardtest.Readers, s *card.Service) {
+func TestServiceCloseInWatch(t *testing.T) {
+	watchReaders(t, []*cardtest.Card{nil}, func(t *testing.T, readers *cardtest.Readers, s *card.Service) {
 		var list []error
 		for _, err := range s.Watch(t.Context()) {
 			list = append(list, err)
@@ -265,8 +265,8 @@ func TestServiceCanBeClosedByWhoWatches(t *testing.T) {
 
 // PC/SC tells nobody of a reset, but for the programs that are connected, and
 // them at their next command.
-func TestResetOfACardThatIsHeldIsTold(t *testing.T) {
-	bubble(t, []*cardtest.Card{cardtest.PIV()}, func(t *testing.T, readers *cardtest.Readers, s *card.Service) {
+func TestWatchReset(t *testing.T) {
+	watchReaders(t, []*cardtest.Card{cardtest.PIV()}, func(t *testing.T, readers *cardtest.Readers, s *card.Service) {
 		w, other := watch(t, s), watch(t, s)
 		w.next(1)
 		c := (<-w.all).event.Card
@@ -286,7 +286,7 @@ func TestResetOfACardThatIsHeldIsTold(t *testing.T) {
 }
 
 // A script is a driver that goes through states.
-type script struct {
+type scriptedWaits struct {
 	driver.Service
 	steps chan step
 }
@@ -296,7 +296,7 @@ type step struct {
 	err     error
 }
 
-func (s script) Wait(ctx context.Context, known []driver.Reader) ([]driver.Reader, error) {
+func (s scriptedWaits) Wait(ctx context.Context, known []driver.Reader) ([]driver.Reader, error) {
 	select {
 	case st := <-s.steps:
 		return st.readers, st.err
@@ -305,9 +305,9 @@ func (s script) Wait(ctx context.Context, known []driver.Reader) ([]driver.Reade
 	}
 }
 
-func (script) Close() error { return nil }
+func (scriptedWaits) Close() error { return nil }
 
-func TestChangesThatOnlyDriversShow(t *testing.T) {
+func TestWatchDriverStates(t *testing.T) {
 	with := func(r ...driver.Reader) step { return step{readers: r} }
 	r := func(events uint32, present, mute bool, atr ...byte) driver.Reader {
 		return driver.Reader{Name: "R", Events: events, Present: present, Mute: mute, ATR: atr}
@@ -348,7 +348,7 @@ func TestChangesThatOnlyDriversShow(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				d := script{steps: make(chan step)}
+				d := scriptedWaits{steps: make(chan step)}
 				s := card.NewService(d, nil)
 				w := watch(t, s)
 				for _, st := range c.steps {
@@ -363,9 +363,9 @@ func TestChangesThatOnlyDriversShow(t *testing.T) {
 	}
 }
 
-func TestMuteCardIsNoCardToUse(t *testing.T) {
+func TestWatchMuteCard(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d := script{steps: make(chan step, 1)}
+		d := scriptedWaits{steps: make(chan step, 1)}
 		s := card.NewService(d, nil)
 		w := watch(t, s)
 		d.steps <- step{readers: []driver.Reader{{Name: "R", Present: true, Mute: true}}}
@@ -378,7 +378,7 @@ func TestMuteCardIsNoCardToUse(t *testing.T) {
 
 // A storm of changes, and at the end the sum of all events is what is there.
 // Each event fits what was told before it.
-func TestSumOfEventsIsTheTruth(t *testing.T) {
+func TestWatchRandomEvents(t *testing.T) {
 	for name, open := range map[string]func(*testing.T, *cardtest.Readers) driver.Service{
 		"in process": func(_ *testing.T, r *cardtest.Readers) driver.Service { return r.Driver() },
 		"on a socket": func(t *testing.T, r *cardtest.Readers) driver.Service {
@@ -394,7 +394,7 @@ func TestSumOfEventsIsTheTruth(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			before := runtime.NumGoroutine()
-			t.Run("storm", func(t *testing.T) { storm(t, open) })
+			t.Run("storm", func(t *testing.T) { randomEvents(t, open) })
 			noneLeft(t, before)
 		})
 	}
@@ -415,7 +415,7 @@ func noneLeft(t *testing.T, before int) {
 	}
 }
 
-func storm(t *testing.T, open func(*testing.T, *cardtest.Readers) driver.Service) {
+func randomEvents(t *testing.T, open func(*testing.T, *cardtest.Readers) driver.Service) {
 	readers := cardtest.NewReaders(nil, nil, nil)
 	s := card.NewService(open(t, readers), nil)
 	defer s.Close()
@@ -493,7 +493,7 @@ func storm(t *testing.T, open func(*testing.T, *cardtest.Readers) driver.Service
 	watching.Wait()
 }
 
-func TestEventKindsHaveNames(t *testing.T) {
+func TestEventKindString(t *testing.T) {
 	for k := card.ReaderAdded; k <= card.CardReset; k++ {
 		assert.Regexp(t, `^(reader|card) `, k.String())
 	}

@@ -13,19 +13,19 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestCloseLogsOutACardThatIsHeld(t *testing.T) {
-	d := newDesk(t, cardtest.PIV(), nil)
-	d.neighbour() // keeps the power
+func TestServiceCloseLogsOut(t *testing.T) {
+	d := newFixture(t, cardtest.PIV(), nil)
+	d.otherProgram() // keeps the power
 	_, err := d.card.Hold(t.Context())
 	require.NoError(t, err)
-	require.NoError(t, d.card.DoWithPIN(t.Context(), pinOf(aCard, answering(cardtest.PIN).ask), nothing))
+	require.NoError(t, d.card.DoWithPIN(t.Context(), pinVerification(aCard, userEntering(cardtest.PIN).ask), nothing))
 	require.True(t, d.soft.Verified())
 	require.NoError(t, d.service.Close())
 	assert.False(t, d.soft.Verified())
 }
 
-func TestReleaseAfterCloseDoesNothing(t *testing.T) {
-	d := newDesk(t, cardtest.PIV(), nil)
+func TestReleaseAfterServiceClose(t *testing.T) {
+	d := newFixture(t, cardtest.PIV(), nil)
 	release, err := d.card.Hold(t.Context())
 	require.NoError(t, err)
 	require.NoError(t, d.service.Close())
@@ -36,9 +36,9 @@ func TestReleaseAfterCloseDoesNothing(t *testing.T) {
 
 // A hold is of one card: the next one in the reader is not logged out by its end,
 // nor is the connection to the card that is gone kept.
-func TestHoldOfACardThatIsGone(t *testing.T) {
-	d := newDesk(t, cardtest.PIV(), nil)
-	n := &nervous{Service: d.readers.Driver()}
+func TestHoldOfRemovedCard(t *testing.T) {
+	d := newFixture(t, cardtest.PIV(), nil)
+	n := &hookedService{Service: d.readers.Driver()}
 	s := card.NewService(n, nil)
 	c, err := s.Card(t.Context(), zero)
 	require.NoError(t, err)
@@ -52,7 +52,7 @@ func TestHoldOfACardThatIsGone(t *testing.T) {
 	second, err := c.Hold(t.Context())
 	require.NoError(t, err)
 	assert.Equal(t, 1, n.open)
-	require.NoError(t, c.DoWithPIN(t.Context(), pinOf(card.NewIdentity("test", []byte("next"), "the next"), answering(cardtest.PIN).ask), nothing))
+	require.NoError(t, c.DoWithPIN(t.Context(), pinVerification(card.NewIdentity("test", []byte("next"), "the next"), userEntering(cardtest.PIN).ask), nothing))
 	first()
 	assert.True(t, next.Verified())
 	second()
@@ -61,14 +61,14 @@ func TestHoldOfACardThatIsGone(t *testing.T) {
 	require.NoError(t, s.Close())
 }
 
-func TestReleaseOfACardThatCannotBeReached(t *testing.T) {
+func TestReleaseWhileBusy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d := newDesk(t, cardtest.PIV(), nil)
+		d := newFixture(t, cardtest.PIV(), nil)
 		first, err := d.card.Hold(t.Context())
 		require.NoError(t, err)
 		second, err := d.card.Hold(t.Context())
 		require.NoError(t, err)
-		k := d.neighbour()
+		k := d.otherProgram()
 		require.NoError(t, k.Begin(t.Context()))
 		begin := time.Now()
 		first()
@@ -83,10 +83,10 @@ func TestReleaseOfACardThatCannotBeReached(t *testing.T) {
 }
 
 // A release that gives up does not take the connection from under a section.
-func TestReleaseWhileASectionIsUnderWay(t *testing.T) {
+func TestReleaseInTransaction(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d := newDesk(t, cardtest.PIV(), nil)
-		n := &nervous{Service: d.readers.Driver()}
+		d := newFixture(t, cardtest.PIV(), nil)
+		n := &hookedService{Service: d.readers.Driver()}
 		s := card.NewService(n, nil)
 		c, err := s.Card(t.Context(), zero)
 		require.NoError(t, err)
@@ -95,7 +95,7 @@ func TestReleaseWhileASectionIsUnderWay(t *testing.T) {
 		for range 2 { // the section borrows the connection, and may keep it
 			require.NoError(t, c.Do(t.Context(), func(tx *card.Tx) error {
 				release() // a section in a section waits until patience ends
-				return chuid(tx)
+				return readCHUID(tx)
 			}))
 			assert.Zero(t, n.open)
 		}
@@ -106,8 +106,8 @@ func TestReleaseWhileASectionIsUnderWay(t *testing.T) {
 
 // A section that had to reset the card leaves nothing that the next could take for
 // selected or verified.
-func TestEpochAfterTheSectionsOwnReset(t *testing.T) {
-	answers := &endless{answer: func(n int) string {
+func TestEpochAfterOwnReset(t *testing.T) {
+	answers := &endlessCard{answer: func(n int) string {
 		if n == 1 {
 			return done // the PIN is right
 		}
@@ -117,12 +117,12 @@ func TestEpochAfterTheSectionsOwnReset(t *testing.T) {
 	release, err := c.Hold(t.Context())
 	require.NoError(t, err)
 	defer release()
-	require.NoError(t, c.DoWithPIN(t.Context(), silent(answering(cardtest.PIN).ask), nothing))
+	require.NoError(t, c.DoWithPIN(t.Context(), bareVerification(userEntering(cardtest.PIN).ask), nothing))
 	var epochs []uint64
 	for range 2 {
 		err := c.Do(t.Context(), func(tx *card.Tx) error {
 			epochs = append(epochs, tx.Epoch())
-			_, err := tx.Command(readChuid)
+			_, err := tx.Command(getCHUID)
 			return err
 		})
 		require.ErrorIs(t, err, card.ErrMalformed)
@@ -132,7 +132,7 @@ func TestEpochAfterTheSectionsOwnReset(t *testing.T) {
 }
 
 // A nervous service changes something between two calls.
-type nervous struct {
+type hookedService struct {
 	driver.Service
 	connected func()       // after each Connect
 	open      int          // connections
@@ -140,74 +140,74 @@ type nervous struct {
 	reconnect func() error
 }
 
-func (n *nervous) Connect(ctx context.Context, reader string) (driver.Card, error) {
+func (n *hookedService) Connect(ctx context.Context, reader string) (driver.Card, error) {
 	c, err := n.Service.Connect(ctx, reader)
 	if n.open++; n.connected != nil {
 		n.connected()
 	}
-	return &nervousCard{c, n}, err
+	return &hookedCard{c, n}, err
 }
 
-type nervousCard struct {
+type hookedCard struct {
 	driver.Card
-	n *nervous
+	n *hookedService
 }
 
-func (c *nervousCard) Close(reset bool) error {
+func (c *hookedCard) Close(reset bool) error {
 	c.n.open--
 	return c.Card.Close(reset)
 }
 
-func (c *nervousCard) Begin(ctx context.Context) error {
+func (c *hookedCard) Begin(ctx context.Context) error {
 	if c.n.begin != nil {
 		return c.n.begin()
 	}
 	return c.Card.Begin(ctx)
 }
 
-func (c *nervousCard) Reconnect(ctx context.Context) error {
+func (c *hookedCard) Reconnect(ctx context.Context) error {
 	if c.n.reconnect != nil {
 		return c.n.reconnect()
 	}
 	return c.Card.Reconnect(ctx)
 }
 
-func TestWhatHappensWhileASectionBegins(t *testing.T) {
+func TestErrorsOfBegin(t *testing.T) {
 	resets := 0
 	for _, test := range []struct {
 		name string
-		set  func(*nervous, *cardtest.Readers)
+		set  func(*hookedService, *cardtest.Readers)
 		want error
 	}{
-		{"the card is taken out", func(n *nervous, r *cardtest.Readers) {
+		{"the card is taken out", func(n *hookedService, r *cardtest.Readers) {
 			n.connected = func() { r.Remove(zero) }
 		}, card.ErrRemoved},
-		{"the card is taken out after it was taken for the section", func(n *nervous, r *cardtest.Readers) {
+		{"the card is taken out after it was taken for the section", func(n *hookedService, r *cardtest.Readers) {
 			n.begin = func() error {
 				r.Remove(zero)
 				return nil
 			}
 		}, card.ErrRemoved},
-		{"the reader is unplugged after the card was taken for the section", func(n *nervous, r *cardtest.Readers) {
+		{"the reader is unplugged after the card was taken for the section", func(n *hookedService, r *cardtest.Readers) {
 			n.begin = func() error {
 				r.Unplug(zero)
 				return nil
 			}
 		}, card.ErrNoReader},
-		{"somebody resets the card all the time", func(n *nervous, _ *cardtest.Readers) {
+		{"somebody resets the card all the time", func(n *hookedService, _ *cardtest.Readers) {
 			n.begin = func() error {
 				resets++
 				return driver.ResetCard
 			}
 		}, card.ErrReset},
-		{"the reset cannot be taken note of", func(n *nervous, _ *cardtest.Readers) {
+		{"the reset cannot be taken note of", func(n *hookedService, _ *cardtest.Readers) {
 			n.begin = func() error { return driver.ResetCard }
 			n.reconnect = func() error { return driver.UnresponsiveCard }
 		}, card.ErrMute},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			d := newDesk(t, cardtest.PIV(), nil)
-			n := &nervous{Service: d.readers.Driver()}
+			d := newFixture(t, cardtest.PIV(), nil)
+			n := &hookedService{Service: d.readers.Driver()}
 			s := card.NewService(n, nil)
 			c, err := s.Card(t.Context(), zero)
 			require.NoError(t, err)
@@ -225,8 +225,8 @@ func TestWhatHappensWhileASectionBegins(t *testing.T) {
 	assert.Equal(t, 8, resets, "patience has an end")
 }
 
-func TestHoldOfAServiceThatWasAway(t *testing.T) {
-	d := newDesk(t, cardtest.PIV(), nil)
+func TestHoldAfterServiceRestart(t *testing.T) {
+	d := newFixture(t, cardtest.PIV(), nil)
 	release, err := d.card.Hold(t.Context())
 	require.NoError(t, err)
 	defer release()
@@ -235,8 +235,8 @@ func TestHoldOfAServiceThatWasAway(t *testing.T) {
 	assert.ErrorIs(t, d.card.Do(t.Context(), nothing), card.ErrChanged, "nobody knows what happened meanwhile")
 }
 
-func TestSectionThatWaitsForItsTurnEndsWithItsContext(t *testing.T) {
-	d := newDesk(t, cardtest.PIV(), nil)
+func TestContextEndsWaitForTurn(t *testing.T) {
+	d := newFixture(t, cardtest.PIV(), nil)
 	ctx, cancel := context.WithCancel(t.Context())
 	require.NoError(t, d.card.Do(t.Context(), func(*card.Tx) error {
 		cancel()

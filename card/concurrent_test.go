@@ -20,22 +20,22 @@ import (
 // others reset the cards and select something else on them: whatever ends, ends
 // with a result or an error that says why, no try is lost, and no PIN stays
 // verified.
-func TestManyGoroutinesAndNeighbours(t *testing.T) {
+func TestConcurrentUse(t *testing.T) {
 	aid := []byte{0xF0, 1, 2, 3, 4, 5}
 	other := cardtest.NewNeighbor(aid, "654321")
 	soft := []*cardtest.Card{cardtest.PIV(other), cardtest.PIV()}
 	readers := cardtest.NewReaders(soft...)
 	readers.PowerDown(time.Hour)
 	s := readers.Service()
-	calm := make(chan struct{})
+	stop := make(chan struct{})
 	var neighbours, all sync.WaitGroup
-	neighbours.Go(func() { disturb(t, readers, aid, calm) })
+	neighbours.Go(func() { disturb(t, readers, aid, stop) })
 	var worked, ended atomic.Int64
 	for i := range uint64(8) {
 		all.Go(func() {
 			random := rand.New(rand.NewPCG(i, 1))
 			for range 150 {
-				switch err := useAtRandom(s, random); {
+				switch err := useRandomly(s, random); {
 				case err == nil:
 					worked.Add(1)
 				case expected(err):
@@ -47,16 +47,16 @@ func TestManyGoroutinesAndNeighbours(t *testing.T) {
 		})
 	}
 	all.Wait()
-	close(calm)
+	close(stop)
 	neighbours.Wait()
 	assert.Positive(t, worked.Load())
 	assert.Positive(t, ended.Load())
 	for i, name := range readers.Names() {
 		c, err := s.Card(t.Context(), name)
 		require.NoError(t, err)
-		require.NoError(t, c.Do(t.Context(), chuid), "after whatever was left behind")
+		require.NoError(t, c.Do(t.Context(), readCHUID), "after whatever was left behind")
 		assert.False(t, soft[i].Verified())
-		require.NoError(t, c.DoWithPIN(t.Context(), pinOf(named(name), card.FixedPIN(cardtest.PIN)), nothing))
+		require.NoError(t, c.DoWithPIN(t.Context(), pinVerification(named(name), card.FixedPIN(cardtest.PIN)), nothing))
 		assert.Zero(t, soft[i].Spent())
 	}
 	assert.Zero(t, other.Spent())
@@ -67,7 +67,7 @@ func TestManyGoroutinesAndNeighbours(t *testing.T) {
 func named(name string) card.Identity { return card.NewIdentity("test", []byte(name), name) }
 
 // useAtRandom does one thing with one of the cards.
-func useAtRandom(s *card.Service, random *rand.Rand) error {
+func useRandomly(s *card.Service, random *rand.Rand) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	name := []string{zero, one}[random.IntN(2)]
@@ -89,17 +89,17 @@ func useAtRandom(s *card.Service, random *rand.Rand) error {
 		}
 	}
 	ctx = card.WithTrace(ctx, &card.Trace{Command: func(string, card.Command, []byte, time.Duration) { step() }})
-	v := pinOf(named(name), func(context.Context, card.PINRequest) (card.PIN, error) {
+	v := pinVerification(named(name), func(context.Context, card.PINRequest) (card.PIN, error) {
 		step()
 		return card.NewPIN([]byte(cardtest.PIN)), nil
 	})
 	v.Always = random.IntN(2) == 0
 	if random.IntN(4) == 0 {
-		same := changeOf(v.PIN) // the PIN to itself
+		same := pinChange(v.PIN) // the PIN to itself
 		same.Verification = v
 		return c.ChangePIN(ctx, same)
 	}
-	return c.DoWithPIN(ctx, v, chuid)
+	return c.DoWithPIN(ctx, v, readCHUID)
 }
 
 // expected reports whether an error is one of those that others and the caller
@@ -114,7 +114,7 @@ func expected(err error) bool {
 }
 
 // disturb is the neighbours, until all is to be calm.
-func disturb(t *testing.T, readers *cardtest.Readers, aid []byte, calm <-chan struct{}) {
+func disturb(t *testing.T, readers *cardtest.Readers, aid []byte, stop <-chan struct{}) {
 	d := readers.Driver()
 	defer d.Close()
 	k, err := d.Connect(context.Background(), zero)
@@ -127,7 +127,7 @@ func disturb(t *testing.T, readers *cardtest.Readers, aid []byte, calm <-chan st
 	defer tick.Stop()
 	for n := 0; ; n++ {
 		select {
-		case <-calm:
+		case <-stop:
 			return
 		case <-tick.C:
 		}

@@ -18,10 +18,10 @@ import (
 // two questions for the tries left.
 const verifyAt = 5
 
-func TestLostAnswerCountsAsASpentTry(t *testing.T) {
-	d := newDesk(t, cardtest.PIV(), nil)
+func TestLostResponse(t *testing.T) {
+	d := newFixture(t, cardtest.PIV(), nil)
 	d.readers.Fault(zero, verifyAt, cardtest.Fault{When: cardtest.After, What: cardtest.NoResponse})
-	err := d.card.DoWithPIN(t.Context(), pinOf(aCard, answering("111111").ask), nothing)
+	err := d.card.DoWithPIN(t.Context(), pinVerification(aCard, userEntering("111111").ask), nothing)
 	assert.ErrorIs(t, err, card.ErrNoResponse)
 	var e *card.PINError
 	require.ErrorAs(t, err, &e)
@@ -29,46 +29,46 @@ func TestLostAnswerCountsAsASpentTry(t *testing.T) {
 	assert.Equal(t, 2, e.Retries)
 	require.Equal(t, 1, d.soft.Spent())
 
-	p := answering("111111")
-	require.ErrorIs(t, d.card.DoWithPIN(t.Context(), pinOf(aCard, p.ask), nothing), errNoMore)
+	p := userEntering("111111")
+	require.ErrorIs(t, d.card.DoWithPIN(t.Context(), pinVerification(aCard, p.ask), nothing), errGaveUp)
 	assert.Equal(t, []error{card.ErrRefusedBefore}, p.refusals(), "there is one try less: it was wrong")
 	assert.Equal(t, 1, d.soft.Spent())
 }
 
-func TestPINThatDidNotReachTheCardCanBeSentAgain(t *testing.T) {
-	d := newDesk(t, cardtest.PIV(), nil)
+func TestPINNotReceived(t *testing.T) {
+	d := newFixture(t, cardtest.PIV(), nil)
 	d.readers.Fault(zero, verifyAt, cardtest.Fault{When: cardtest.Instead, What: cardtest.NoResponse})
-	v := pinOf(aCard, answering(cardtest.PIN).ask)
+	v := pinVerification(aCard, userEntering(cardtest.PIN).ask)
 	require.ErrorIs(t, d.card.DoWithPIN(t.Context(), v, nothing), card.ErrNoResponse)
-	v.PIN = answering(cardtest.PIN).ask
+	v.PIN = userEntering(cardtest.PIN).ask
 	require.NoError(t, d.card.DoWithPIN(t.Context(), v, nothing))
 }
 
 // Tries that others spend, or another PIN, are no word on a PIN that did not reach
 // the card.
-func TestPINThatDidNotReachTheCardIsNotBlamedForAnother(t *testing.T) {
-	d := newDesk(t, cardtest.PIV(), nil)
+func TestPINNotReceivedThenWrongPIN(t *testing.T) {
+	d := newFixture(t, cardtest.PIV(), nil)
 	d.readers.Fault(zero, verifyAt, cardtest.Fault{When: cardtest.Instead, What: cardtest.NoResponse})
-	require.ErrorIs(t, d.card.DoWithPIN(t.Context(), pinOf(aCard, answering(cardtest.PIN).ask), nothing), card.ErrNoResponse)
-	p := answering("111111", cardtest.PIN)
-	require.NoError(t, d.card.DoWithPIN(t.Context(), pinOf(aCard, p.ask), nothing))
+	require.ErrorIs(t, d.card.DoWithPIN(t.Context(), pinVerification(aCard, userEntering(cardtest.PIN).ask), nothing), card.ErrNoResponse)
+	p := userEntering("111111", cardtest.PIN)
+	require.NoError(t, d.card.DoWithPIN(t.Context(), pinVerification(aCard, p.ask), nothing))
 	assert.Equal(t, []error{card.ErrWrongPIN}, p.refusals())
 }
 
 // Who is not there to hear that the PIN was refused will not send it again either.
-func TestRefusalThatNobodyWaitedForIsRemembered(t *testing.T) {
+func TestRefusalAfterContextEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d := newDesk(t, cardtest.PIV(), nil)
+		d := newFixture(t, cardtest.PIV(), nil)
 		d.readers.Fault(zero, verifyAt, cardtest.Fault{Delay: 2 * time.Second})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		err := d.card.DoWithPIN(ctx, pinOf(aCard, answering("111111").ask), nothing)
+		err := d.card.DoWithPIN(ctx, pinVerification(aCard, userEntering("111111").ask), nothing)
 		assert.ErrorIs(t, err, context.DeadlineExceeded)
 		var e *card.PINError
 		require.ErrorAs(t, err, &e)
 		assert.True(t, e.Sent)
-		p := answering("111111")
-		require.ErrorIs(t, d.card.DoWithPIN(t.Context(), pinOf(aCard, p.ask), nothing), errNoMore)
+		p := userEntering("111111")
+		require.ErrorIs(t, d.card.DoWithPIN(t.Context(), pinVerification(aCard, p.ask), nothing), errGaveUp)
 		assert.Equal(t, []error{card.ErrRefusedBefore}, p.refusals())
 		assert.Equal(t, 1, d.soft.Spent())
 		d.close()
@@ -76,19 +76,19 @@ func TestRefusalThatNobodyWaitedForIsRemembered(t *testing.T) {
 }
 
 // A refusal of another kind can hide that a try was spent.
-func TestAnswerAboutSomethingElseThatCostATry(t *testing.T) {
+func TestOtherStatusHidesRefusal(t *testing.T) {
 	for name, mishap := range map[string]cardtest.Fault{
 		"a length to correct":    {When: cardtest.After, What: cardtest.WrongLe},
 		"a status without sense": {When: cardtest.After, What: cardtest.WrongStatus},
 	} {
 		t.Run(name, func(t *testing.T) {
-			d := newDesk(t, cardtest.PIV(), nil)
+			d := newFixture(t, cardtest.PIV(), nil)
 			d.readers.Fault(zero, verifyAt, mishap)
 			var status card.Status
-			require.ErrorAs(t, d.card.DoWithPIN(t.Context(), pinOf(aCard, answering("111111").ask), nothing), &status)
+			require.ErrorAs(t, d.card.DoWithPIN(t.Context(), pinVerification(aCard, userEntering("111111").ask), nothing), &status)
 			assert.Equal(t, 1, d.soft.Spent(), "not sent twice")
-			p := answering("111111")
-			require.ErrorIs(t, d.card.DoWithPIN(t.Context(), pinOf(aCard, p.ask), nothing), errNoMore)
+			p := userEntering("111111")
+			require.ErrorIs(t, d.card.DoWithPIN(t.Context(), pinVerification(aCard, p.ask), nothing), errGaveUp)
 			assert.Equal(t, []error{card.ErrRefusedBefore}, p.refusals())
 			assert.Equal(t, 1, d.soft.Spent())
 		})
@@ -96,38 +96,38 @@ func TestAnswerAboutSomethingElseThatCostATry(t *testing.T) {
 }
 
 // An answer that has more than a status is not one to VERIFY, though it says 9000.
-func TestGarbageIsNoSuccess(t *testing.T) {
-	d := newDesk(t, cardtest.PIV(), nil)
+func TestDataInResponseToVerify(t *testing.T) {
+	d := newFixture(t, cardtest.PIV(), nil)
 	d.readers.Fault(zero, verifyAt, cardtest.Fault{When: cardtest.After, What: cardtest.Garbage})
-	err := d.card.DoWithPIN(t.Context(), pinOf(aCard, answering("111111").ask), nothing)
+	err := d.card.DoWithPIN(t.Context(), pinVerification(aCard, userEntering("111111").ask), nothing)
 	assert.ErrorIs(t, err, card.ErrMalformed)
 	var e *card.PINError
 	require.ErrorAs(t, err, &e)
 	assert.True(t, e.Sent)
-	p := answering("111111")
-	require.ErrorIs(t, d.card.DoWithPIN(t.Context(), pinOf(aCard, p.ask), nothing), errNoMore)
+	p := userEntering("111111")
+	require.ErrorIs(t, d.card.DoWithPIN(t.Context(), pinVerification(aCard, p.ask), nothing), errGaveUp)
 	assert.Equal(t, []error{card.ErrRefusedBefore}, p.refusals())
 }
 
 // A card that has stopped to say how many tries are left does not get the PIN
 // again that may have cost one.
-func TestPINOfUnknownFateIsNotSentAgain(t *testing.T) {
-	d := newDesk(t, cardtest.PIV(), nil)
+func TestLostResponseThenUnknownRetries(t *testing.T) {
+	d := newFixture(t, cardtest.PIV(), nil)
 	d.readers.Fault(zero, verifyAt, cardtest.Fault{When: cardtest.After, What: cardtest.NoResponse})
-	require.ErrorIs(t, d.card.DoWithPIN(t.Context(), pinOf(aCard, answering("111111").ask), nothing), card.ErrNoResponse)
+	require.ErrorIs(t, d.card.DoWithPIN(t.Context(), pinVerification(aCard, userEntering("111111").ask), nothing), card.ErrNoResponse)
 	d.readers.Fault(zero, 2, cardtest.Fault{What: cardtest.WrongStatus})
 	d.readers.Fault(zero, 4, cardtest.Fault{What: cardtest.WrongStatus})
-	p := answering("111111")
+	p := userEntering("111111")
 	p.answers[0] = p.answers[0].AllowLastTry()
-	require.ErrorIs(t, d.card.DoWithPIN(t.Context(), pinOf(aCard, p.ask), nothing), errNoMore)
+	require.ErrorIs(t, d.card.DoWithPIN(t.Context(), pinVerification(aCard, p.ask), nothing), errGaveUp)
 	assert.Equal(t, []error{card.ErrRefusedBefore}, p.refusals())
 	assert.Equal(t, 1, d.soft.Spent())
 }
 
-func TestPINThatWasNotSentIsNotReportedAsSent(t *testing.T) {
-	d := newDesk(t, cardtest.PIV(), nil)
+func TestContextEndsBeforeVerify(t *testing.T) {
+	d := newFixture(t, cardtest.PIV(), nil)
 	ctx, cancel := context.WithCancel(t.Context())
-	v := pinOf(aCard, answering("111111").ask)
+	v := pinVerification(aCard, userEntering("111111").ask)
 	ask, asked := v.Status, 0
 	v.Status = func(tx *card.Tx) (card.PINStatus, error) {
 		defer func() {
@@ -145,78 +145,78 @@ func TestPINThatWasNotSentIsNotReportedAsSent(t *testing.T) {
 }
 
 // What a reset has ended need not be ended again.
-func TestNothingIsLoggedOutAfterAReset(t *testing.T) {
-	d := newDesk(t, cardtest.PIV(), nil)
+func TestNoLogoutAfterReset(t *testing.T) {
+	d := newFixture(t, cardtest.PIV(), nil)
 	release, err := d.card.Hold(t.Context())
 	require.NoError(t, err)
-	require.NoError(t, d.card.DoWithPIN(t.Context(), pinOf(aCard, answering(cardtest.PIN).ask), nothing))
+	require.NoError(t, d.card.DoWithPIN(t.Context(), pinVerification(aCard, userEntering(cardtest.PIN).ask), nothing))
 	d.readers.Reset(zero)
 	before := d.soft.Exchanges().Commands
 	release()
 	assert.Equal(t, before, d.soft.Exchanges().Commands)
 }
 
-func TestRightPINWhoseAnswerWasLostIsLoggedOut(t *testing.T) {
-	d := newDesk(t, cardtest.PIV(), nil)
-	d.neighbour()
+func TestLogoutAfterLostResponse(t *testing.T) {
+	d := newFixture(t, cardtest.PIV(), nil)
+	d.otherProgram()
 	d.readers.Fault(zero, verifyAt, cardtest.Fault{When: cardtest.After, What: cardtest.NoResponse})
-	require.ErrorIs(t, d.card.DoWithPIN(t.Context(), pinOf(aCard, answering(cardtest.PIN).ask), nothing), card.ErrNoResponse)
+	require.ErrorIs(t, d.card.DoWithPIN(t.Context(), pinVerification(aCard, userEntering(cardtest.PIN).ask), nothing), card.ErrNoResponse)
 	assert.False(t, d.soft.Verified())
 }
 
 // A status that hides that the PIN was right leaves it to be logged out.
-func TestRightPINBehindAnotherStatusIsLoggedOut(t *testing.T) {
+func TestLogoutAfterOtherStatus(t *testing.T) {
 	for _, status := range []uint16{0x6F00, 0x6982, 0x6983, 0x6A80} {
-		d := newDesk(t, cardtest.PIV(), nil)
-		d.neighbour()
+		d := newFixture(t, cardtest.PIV(), nil)
+		d.otherProgram()
 		d.readers.Fault(zero, verifyAt, cardtest.Fault{When: cardtest.After, What: cardtest.WrongStatus, Status: status})
-		require.Error(t, d.card.DoWithPIN(t.Context(), pinOf(aCard, answering(cardtest.PIN).ask), nothing))
+		require.Error(t, d.card.DoWithPIN(t.Context(), pinVerification(aCard, userEntering(cardtest.PIN).ask), nothing))
 		assert.False(t, d.soft.Verified())
 	}
 }
 
 // A refusal that is not about the PIN says nothing about it.
-func TestVerifyRefusedForAnotherReason(t *testing.T) {
+func TestVerifyStatusNotAboutPIN(t *testing.T) {
 	for status, want := range map[uint16]error{0x6982: card.StatusNotPermitted, 0x6D00: card.StatusUnknownINS, 0x6A80: card.ErrPINFormat, 0x6700: card.ErrPINFormat} {
-		d := newDesk(t, cardtest.PIV(), nil)
+		d := newFixture(t, cardtest.PIV(), nil)
 		d.readers.Fault(zero, verifyAt, cardtest.Fault{What: cardtest.WrongStatus, Status: status})
-		p := answering(cardtest.PIN)
-		err := d.card.DoWithPIN(t.Context(), pinOf(aCard, p.ask), nothing)
+		p := userEntering(cardtest.PIN)
+		err := d.card.DoWithPIN(t.Context(), pinVerification(aCard, p.ask), nothing)
 		if want == card.ErrPINFormat {
-			assert.ErrorIs(t, err, errNoMore)
+			assert.ErrorIs(t, err, errGaveUp)
 			assert.Equal(t, []error{want}, p.refusals())
 			continue
 		}
 		assert.ErrorIs(t, err, want)
 		assert.Len(t, p.requests, 1)
-		require.NoError(t, d.card.DoWithPIN(t.Context(), pinOf(aCard, answering(cardtest.PIN).ask), nothing))
+		require.NoError(t, d.card.DoWithPIN(t.Context(), pinVerification(aCard, userEntering(cardtest.PIN).ask), nothing))
 	}
 }
 
-func TestPINIsNotSentWhenTheContextEndedWhileThePersonTyped(t *testing.T) {
-	d := newDesk(t, cardtest.PIV(), nil)
+func TestContextEndsDuringPrompt(t *testing.T) {
+	d := newFixture(t, cardtest.PIV(), nil)
 	ctx, cancel := context.WithCancel(t.Context())
-	p := answering("111111")
+	p := userEntering("111111")
 	p.before = cancel
-	assert.ErrorIs(t, d.card.DoWithPIN(ctx, pinOf(aCard, p.ask), nothing), context.Canceled)
+	assert.ErrorIs(t, d.card.DoWithPIN(ctx, pinVerification(aCard, p.ask), nothing), context.Canceled)
 	assert.Zero(t, d.soft.Spent())
 	assert.True(t, zeroed(p.answers[0]))
 }
 
-func TestContextThatEndsDuringVerifyLeavesTheCardLoggedOut(t *testing.T) {
-	d := newDesk(t, cardtest.PIV(), nil)
-	d.neighbour()
+func TestContextEndsDuringVerify(t *testing.T) {
+	d := newFixture(t, cardtest.PIV(), nil)
+	d.otherProgram()
 	ctx, cancel := context.WithCancel(t.Context())
 	d.readers.Trace(writer(func(b []byte) {
 		if bytes.HasPrefix(b, []byte("> 00200080")) && bytes.Contains(b, []byte("*")) {
 			cancel()
 		}
 	}))
-	err := d.card.DoWithPIN(ctx, pinOf(aCard, answering(cardtest.PIN).ask), nothing)
+	err := d.card.DoWithPIN(ctx, pinVerification(aCard, userEntering(cardtest.PIN).ask), nothing)
 	if err != nil {
 		assert.ErrorIs(t, err, context.Canceled)
 	}
-	require.NoError(t, d.card.Do(t.Context(), chuid)) // after whatever was left behind
+	require.NoError(t, d.card.Do(t.Context(), readCHUID)) // after whatever was left behind
 	assert.False(t, d.soft.Verified())
 	assert.Zero(t, d.soft.Spent())
 }
@@ -229,23 +229,23 @@ func (w writer) Write(b []byte) (int, error) {
 }
 
 // Somebody who verified the right PIN gave back what a lost one may have cost.
-func TestTriesThatCameBackAcquitAPIN(t *testing.T) {
-	d := newDesk(t, cardtest.PIV(), nil)
+func TestLostResponseThenCounterRestored(t *testing.T) {
+	d := newFixture(t, cardtest.PIV(), nil)
 	d.readers.PowerDown(time.Hour)
 	release, err := d.card.Hold(t.Context())
 	require.NoError(t, err)
 	defer release()
 	d.readers.Fault(zero, verifyAt, cardtest.Fault{When: cardtest.Instead, What: cardtest.NoResponse})
-	v := pinOf(aCard, answering(cardtest.PIN).ask)
+	v := pinVerification(aCard, userEntering(cardtest.PIN).ask)
 	v.Always = true
 	require.ErrorIs(t, d.card.DoWithPIN(t.Context(), v, nothing), card.ErrNoResponse)
-	require.NoError(t, d.card.Do(t.Context(), verifyByHand))
-	v.PIN = answering(cardtest.PIN).ask
+	require.NoError(t, d.card.Do(t.Context(), sendVerify))
+	v.PIN = userEntering(cardtest.PIN).ask
 	require.NoError(t, d.card.DoWithPIN(t.Context(), v, nothing))
 }
 
 // Fewer tries of one card say nothing about a PIN that another did not get.
-func TestTriesOfAnotherCardDoNotConvictAPIN(t *testing.T) {
+func TestLostResponseAndOtherCard(t *testing.T) {
 	readers := cardtest.NewReaders(cardtest.PIV(), cardtest.PIV(cardtest.RetriesLeft(2)))
 	defer readers.Close()
 	s := readers.Service()
@@ -255,7 +255,7 @@ func TestTriesOfAnotherCardDoNotConvictAPIN(t *testing.T) {
 	second, err := s.Card(t.Context(), one)
 	require.NoError(t, err)
 	readers.Fault(zero, verifyAt, cardtest.Fault{When: cardtest.Instead, What: cardtest.NoResponse})
-	require.ErrorIs(t, first.DoWithPIN(t.Context(), pinOf(named("first"), answering(cardtest.PIN).ask), nothing), card.ErrNoResponse)
-	require.NoError(t, second.DoWithPIN(t.Context(), pinOf(named("second"), answering(cardtest.PIN).ask), nothing))
-	require.NoError(t, first.DoWithPIN(t.Context(), pinOf(named("first"), answering(cardtest.PIN).ask), nothing))
+	require.ErrorIs(t, first.DoWithPIN(t.Context(), pinVerification(named("first"), userEntering(cardtest.PIN).ask), nothing), card.ErrNoResponse)
+	require.NoError(t, second.DoWithPIN(t.Context(), pinVerification(named("second"), userEntering(cardtest.PIN).ask), nothing))
+	require.NoError(t, first.DoWithPIN(t.Context(), pinVerification(named("first"), userEntering(cardtest.PIN).ask), nothing))
 }

@@ -11,7 +11,7 @@ import (
 )
 
 // A PINFunc that hands back why its answer was not taken has given up.
-func TestWhoGivesUpIsNotAskedAgain(t *testing.T) {
+func TestPINFuncReturnsRefusal(t *testing.T) {
 	soft := cardtest.Logon("alice@example.com")
 	service := cardtest.NewService(soft)
 	defer service.Close()

@@ -14,27 +14,26 @@ import (
 )
 
 // kinds returns the applications that are looked for, in this order. GIDS comes
-// after PIV because asking for it can end a login to PIV.
+// after PIV because a SELECT of GIDS can end the verification of a PIV PIN.
 func (f *Finder) kinds() []cardapp.Kind {
 	return append([]cardapp.Kind{f.pivKind(), gidsKind}, f.more...)
 }
 
-// A cardState caches what was learned about one inserted card: a GIDS card that
-// reports no change is not read again, and an application that a card does not
-// have is not asked for again.
+// A cardState caches what was learned about one inserted card: the certificates of
+// a GIDS card, and which applications the card does not have.
 type cardState struct {
 	card *card.Card
 	apps []appState
-	keys atomic.Int32 // that are open on the card
+	keys atomic.Int32 // open keys on the card
 }
 
 type appState struct {
 	kind cardapp.Kind
 	cardapp.Application
-	absent atomic.Bool // the card said so, and has another one
+	absent atomic.Bool // the card does not have it, and has another one
 }
 
-// states has the cards that are in their readers.
+// states holds the state of each card that is in a reader.
 type states struct {
 	mu    sync.Mutex
 	cards map[string]*cardState // by reader
@@ -59,7 +58,7 @@ func (f *Finder) stateOf(c *card.Card) *cardState {
 	return s
 }
 
-// app returns the application of that name.
+// app returns the application with that name, nil if there is none.
 func (s *cardState) app(name string) cardapp.Application {
 	for i := range s.apps {
 		if s.apps[i].kind.Name == name {
@@ -69,7 +68,9 @@ func (s *cardState) app(name string) cardapp.Application {
 	return nil
 }
 
-// read emits what is on a card, one application after the other.
+// read emits the credentials on a card, one application after the other. A card
+// without any of the applications is an error; a status that leaves open whether an
+// application is there is an error beside the credentials of another one.
 func (f *Finder) read(ctx context.Context, c *card.Card, emit func(*Credential, error)) {
 	s := f.stateOf(c)
 	r := &cardReading{finder: f, state: s, emit: emit}
@@ -100,17 +101,17 @@ type cardReading struct {
 	finder  *Finder
 	state   *cardState
 	emit    func(*Credential, error)
-	present int         // applications that the card has
-	absent  []*appState // that it said it does not have
-	unclear []error     // why it is not clear whether it has one
+	present int         // number of applications on the card
+	absent  []*appState // applications that are not on the card
+	unclear []error     // why an application may or may not be on the card
 }
 
 func (r *cardReading) fail(err error) {
 	r.emit(nil, inReader(r.state.card.Reader(), err))
 }
 
-// readApplication emits the credentials of one application. It reports whether it
-// makes sense to ask for the next one.
+// readApplication emits the credentials of one application. It reports whether the
+// next one can be read.
 func (r *cardReading) readApplication(ctx context.Context, a *appState) bool {
 	absent := false
 	for e, err := range a.Entries(ctx) {
@@ -153,7 +154,7 @@ func (f *Finder) credential(s *cardState, a *appState, e *cardapp.Entry) *Creden
 		Raw:         e.Raw,
 		certificate: rules.Inspect(e.Raw),
 		policy:      f.Policy,
-		on:          &location{finder: f, kind: a.kind, entry: e, state: s},
+		on:          &location{finder: f, kind: a.kind, entry: e, state: s, identity: e.Card},
 	}
 	c.Names = c.certificate.Names()
 	c.Findings = c.certificate.Check(spec, f.Policy, f.now())

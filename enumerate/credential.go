@@ -20,37 +20,37 @@ type Application string
 // The applications that a Finder looks for.
 const (
 	PIV  Application = "PIV"  // NIST SP 800-73-4
-	GIDS Application = "GIDS" // of virtual smart cards, and of tokens that speak the same
+	GIDS Application = "GIDS" // of virtual smart cards and some tokens
 )
 
-// A Credential is a certificate on a card, and all that is known of it without its
-// PIN. It is data: reading it never touches the card.
+// A Credential is a certificate on a card and what can be read of it without a PIN.
+// Its fields, and the methods without a context, do not use the card.
 type Credential struct {
-	Reader      string
-	Card        card.Identity // zero if not known; see Finder.Identify
+	Reader      string        // of the card when it was listed
+	Card        card.Identity // zero if it was not read; see Finder.Identify
 	Application Application
-	Container   string // PIV: the key reference, "9A"; GIDS: the file of the certificate, "kxc00"
-	Default     bool   // the container that Windows looks at first
+	Container   string // PIV: the slot, "9A"; GIDS: the file of the certificate, "kxc00"
+	Default     bool   // the container that Windows shows first
 	KeySpec     rules.KeySpec
 
-	// Name is the name of the container for Windows programs, if the card has
-	// one, as GIDS cards do.
+	// Name is the name of the container for Windows programs. Only GIDS cards
+	// have one.
 	Name string
 
-	Raw      []byte         // the certificate as it was on the card, DER
-	Names    upn.Names      // the user names in it
-	Findings rules.Findings // whether Windows would offer it, by the Finder's policy and clock
+	Raw      []byte         // the certificate as it is on the card, DER
+	Names    upn.Names      // the user names in it; upn.SignIn selects one
+	Findings rules.Findings // of the rules, under the Finder's policy and clock
 
 	certificate *rules.Certificate // Raw, inspected once
 	policy      rules.Policy       // of the Finder
 
-	// One of the two says where the key is.
+	// Where the key is: on a card, or opened by a function of the caller.
 	on  *location
 	key func(context.Context, card.PINFunc) (crypto.Signer, error)
 }
 
-// inspected returns the certificate for rules, even of a Credential that was not
-// made by this package.
+// inspected returns the inspected certificate, also of a Credential that the caller
+// made without New.
 func (c *Credential) inspected() *rules.Certificate {
 	if c.certificate == nil {
 		return rules.Inspect(c.Raw)
@@ -58,7 +58,7 @@ func (c *Credential) inspected() *rules.Certificate {
 	return c.certificate
 }
 
-// String returns what identifies the credential for people, such as
+// String returns the title and the place of the credential, such as
 // alice@example.com (PIV 9A in "Reader 0").
 func (c *Credential) String() string {
 	title := c.Title()
@@ -71,10 +71,10 @@ func (c *Credential) String() string {
 	return fmt.Sprintf("%s (%s %s in %q)", title, c.Application, c.Container, c.Reader)
 }
 
-// X509 parses the certificate. Some that Windows shows do not parse.
+// X509 parses the certificate. crypto/x509 refuses some that Windows accepts.
 func (c *Credential) X509() (*x509.Certificate, error) { return x509.ParseCertificate(c.Raw) }
 
-// Public returns the public key of the certificate, nil if it cannot be read.
+// Public returns the public key of the certificate, nil if it cannot be parsed.
 func (c *Credential) Public() crypto.PublicKey {
 	public, err := c.inspected().PublicKey()
 	if err != nil {
@@ -83,21 +83,21 @@ func (c *Credential) Public() crypto.PublicKey {
 	return public
 }
 
-// Check judges the certificate again, under another policy or at another time.
+// Check applies the rules again, under another policy or at another time.
 func (c *Credential) Check(p rules.Policy, at time.Time) rules.Findings {
 	return c.inspected().Check(c.KeySpec, p, at)
 }
 
-// Title returns the text of the tile that Windows shows under the policy of the
+// Title returns what Windows shows for the certificate under the policy of the
 // Finder: the UPN, else the e-mail address, else the subject.
 func (c *Credential) Title() string { return c.TitleUnder(c.policy) }
 
-// TitleUnder returns the text of the tile under another policy.
+// TitleUnder returns the title under another policy.
 func (c *Credential) TitleUnder(p rules.Policy) string { return c.inspected().Title(p) }
 
-// Chain returns the certificate and those of issuers that lead from it towards a
-// root, DER, as [crypto/tls.Certificate] has them: the leaf first, the root left
-// out. Each is the issuer of the one before by name and signature. No card is used.
+// Chain returns the certificate and its chain among issuers, in DER, for
+// [crypto/tls.Certificate]: the leaf first, each next one the issuer of the one
+// before by name and signature, without the root.
 func (c *Credential) Chain(issuers []*x509.Certificate) [][]byte {
 	chain := [][]byte{c.Raw}
 	last, err := c.X509()
@@ -112,6 +112,7 @@ func (c *Credential) Chain(issuers []*x509.Certificate) [][]byte {
 	return chain
 }
 
+// issuerOf returns the issuer of c in list, nil if there is none.
 func issuerOf(c *x509.Certificate, list []*x509.Certificate) *x509.Certificate {
 	for _, issuer := range list {
 		if bytes.Equal(c.RawIssuer, issuer.RawSubject) && c.CheckSignatureFrom(issuer) == nil {
@@ -121,7 +122,7 @@ func issuerOf(c *x509.Certificate, list []*x509.Certificate) *x509.Certificate {
 	return nil
 }
 
-// Roots reads the certificates of authorities that Windows keeps on the card, in the
+// Roots reads the root certificates that Windows keeps on the card, in the
 // application of the credential: a PKCS #7 store, nil if there is none.
 func (c *Credential) Roots(ctx context.Context) ([]byte, error) {
 	m := c.PIN()
@@ -132,7 +133,8 @@ func (c *Credential) Roots(ctx context.Context) ([]byte, error) {
 	return store, nil
 }
 
-// fail returns an error that names the credential and its reader, once.
+// fail returns err with op, the reader and the container, each only if err does not
+// name it.
 func (c *Credential) fail(op string, err error) error {
 	if err == nil {
 		return nil
@@ -141,7 +143,7 @@ func (c *Credential) fail(op string, err error) error {
 	switch {
 	case errors.As(err, &named) && named.Reader == c.Reader:
 		return fmt.Errorf("enumerate: %s: %w", op, err)
-	case c.on != nil: // the application names the container
+	case c.on != nil: // errors of the application name the container
 		return fmt.Errorf("enumerate: reader %q: %s: %w", c.Reader, op, err)
 	case c.Reader != "":
 		return fmt.Errorf("enumerate: reader %q: %s %s: %w", c.Reader, op, c.Container, err)

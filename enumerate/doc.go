@@ -1,27 +1,49 @@
-// Package enumerate finds the sign-in certificates on all cards, judges and
-// names them as Windows does, and unlocks their keys.
+// Package enumerate finds the certificates on all smart cards of a machine, judges
+// and names them as Windows does for signing in, and unlocks their keys.
 //
-//	find := enumerate.Finder{Service: pcsc.System(nil)}
-//	tiles, err := find.Offered(ctx)           // what Windows would show, in its order
-//	name, err := upn.SignIn{}.Name(tiles[0].Names)
-//	key, err := tiles[0].Unlock(ctx, prompt.Terminal(os.Stdin))
+//	service := pcsc.System(nil)
+//	defer service.Close()
+//	find := enumerate.Finder{Service: service}
+//	offered, err := find.Offered(ctx) // what Windows would show, in its order
+//	if len(offered) == 0 {
+//		log.Fatal(err, card.Hint(err))
+//	}
+//	key, err := offered[0].Unlock(ctx, prompt.Terminal(os.Stdin)) // asks for the PIN
+//	if err != nil {
+//		log.Fatal(err, card.Hint(err))
+//	}
 //	defer key.Close()
-//	answer, err := challenge.Respond(key, tiles[0].Raw, c, audience)
+//	digest := sha256.Sum256(message)
+//	signature, err := key.Sign(nil, digest[:], crypto.SHA256)
 //
-// [Finder.All] streams every certificate on every card as the cards answer, the
-// ones that Windows would not show too, each with the findings that say why.
-// [Finder.Offered] waits for all and has what Windows would show. Neither asks
-// for a PIN, and neither writes to a card. [Finder.Watch] goes on to tell of what
-// comes and goes with its card.
+// Package card/pcsc has the machine's PC/SC service, package card/prompt asks for PINs.
+// Tests use the software cards of package card/cardtest.
 //
-// A [Credential] is data and stays valid for ever; there is nothing to close. To
-// use its key it is unlocked: only then is the PIN asked for, once it is sure
-// that the card still holds the same certificate. [New] makes one of a key that
-// another library has opened; package pivgo does for piv-go.
+// # Finding
 //
-// [Credential.PIN] asks how a PIN stands, changes and unblocks it.
+// [Finder.Offered] returns what Windows would show. [Finder.All] yields every
+// certificate, with the [Credential.Findings] that say why Windows would not show
+// it. [Finder.Watch] also reports what is inserted and removed later. None of them
+// asks for a PIN or writes to a card.
 //
-// Cards are PIV cards (SP 800-73-4, package piv) and virtual smart cards or tokens
-// with the GIDS application, which package piv has no counterpart for: all that can
-// be done with them is here. A card may have both.
+// The cards are PIV cards (NIST SP 800-73-4; package piv reads and writes more of
+// them), and virtual smart cards and tokens with the GIDS application. A card may
+// have both.
+//
+// # Using
+//
+// A [Credential] is data: there is nothing to close, and it does not expire.
+// [Credential.Unlock] returns its [Key], a [crypto.Signer], after it has made sure
+// that the card is the one that was listed. [Credential.PIN] reads the state of the
+// PIN, changes and unblocks it. [New] makes a Credential of a key that another
+// library opened.
+//
+// Next steps: package upn selects the user name among [Credential.Names], package
+// challenge signs in to a server with a Key, and package rules explains findings
+// and policies.
+//
+// # Errors
+//
+// Errors name the reader and wrap an error of this package, of package card or of
+// the application (package piv). [card.Hint] returns what the user can do.
 package enumerate

@@ -19,12 +19,13 @@ import (
 )
 
 // A Finder finds the certificates on all cards of a service. Only Service is
-// required. It is safe for concurrent use as long as its fields do not change. Keep
-// it: it does not read a GIDS card again that reports no change.
+// required. A Finder is safe for concurrent use as long as its fields do not change.
+// Keep it between listings: it does not read a GIDS card again that reports no
+// change.
 type Finder struct {
 	Service *card.Service
 
-	// Policy has the Group Policy values to judge by; the zero value is
+	// Policy holds the Group Policy values to judge by. The zero value is
 	// Windows as installed.
 	Policy rules.Policy
 
@@ -34,29 +35,28 @@ type Finder struct {
 	// Scan selects the slots of a PIV card that are read.
 	Scan piv.Scan
 
-	// Identify reads which card it is when a card is listed, for
-	// Credential.Card. It takes two more exchanges with a PIV card, one of them
-	// of 2 KB if the CHUID is signed. A GIDS card is always identified.
+	// Identify sets Credential.Card of PIV cards, which takes two more
+	// exchanges per listing, one of them of 2 KB if the CHUID is signed. On GIDS
+	// cards it is always set.
 	Identify bool
 
-	// Prove has a PIV card that has a Card Authentication key (9E) prove by a
-	// signature with it, before a PIN is asked for, that it is the card that
-	// was listed. Without it the certificate and the identity of the card
-	// decide, which a copy could have, too. It takes the time of a signature.
+	// Prove makes Unlock check, before it asks for a PIN, that the card signs
+	// with the Card Authentication key (PIV slot 9E) of the card that was
+	// listed. Cards without that key are accepted. Without Prove, only the
+	// certificate and the identity of the card are compared, which a copy of the
+	// card could have, too.
 	Prove bool
 
-	more   []cardapp.Kind // applications that tests add
+	more   []cardapp.Kind // added by tests
 	states states
 }
 
-// What a card, or all readers together, can lack; see also the errors of package
-// card.
+// Errors of this package. Others come from package card; see [card.Hint].
 var (
-	// ErrNoApplication reports a card without an application that this module
-	// knows.
+	// ErrNoApplication reports a card with neither PIV nor GIDS.
 	ErrNoApplication = fault.New(fault.Object,
 		"no known application on the card",
-		"Insert a PIV card or a virtual smart card: this one has neither application.",
+		"Insert a PIV card or a virtual smart card.",
 	)
 
 	// ErrNotOffered reports that Windows would not offer any of the
@@ -78,16 +78,16 @@ var (
 	ErrAdministrator = gids.ErrAdministrator
 )
 
-// errNoService reports a Finder that was not set up.
 var errNoService = errors.New("enumerate: Finder without a Service")
 
 // All yields every certificate on every card, including those that Windows would
 // not show, as the cards respond and in no order between cards. An error is about
-// one reader, or one certificate, and does not end the sequence. If there is no
-// reader at all, or no card in any, that is the only error.
+// one reader or one certificate and does not end the sequence. If there is no
+// reader, or no card in any reader, that error ([card.ErrNoReader],
+// [card.ErrNoCard]) is the only element.
 //
-// All cards are read at the same time, in transactions that do not wait for the
-// caller: what it does with a credential delays no card.
+// All reads the cards in parallel, in transactions that do not wait for the body of
+// the loop.
 func (f *Finder) All(ctx context.Context) iter.Seq2[*Credential, error] {
 	return cardapp.Stream(ctx, func(ctx context.Context, emit func(*Credential, error)) {
 		readers, err := f.occupied(ctx)
@@ -103,10 +103,11 @@ func (f *Finder) All(ctx context.Context) iter.Seq2[*Credential, error] {
 	})
 }
 
-// Offered returns what Windows would show, in its order: of each card the default
-// container first, without the duplicates that the policy filters. The error joins
-// what could not be read, and ErrNotOffered if nothing is left. A non-empty list may
-// come with an error; an empty list always does.
+// Offered returns the credentials that Windows would show, in its order: the
+// default container of each card first, without the duplicates that the policy
+// filters. The error joins the errors of [Finder.All], and [ErrNotOffered] if the
+// list is empty. A non-empty list may come with an error, for example if one of
+// two cards could not be read; an empty list always does.
 func (f *Finder) Offered(ctx context.Context) ([]*Credential, error) {
 	readers, err := f.occupied(ctx)
 	if err != nil {
@@ -134,14 +135,14 @@ func (f *Finder) Offered(ctx context.Context) ([]*Credential, error) {
 	return rules.Arrange(offered, (*Credential).tile, f.Policy), errors.Join(errs...)
 }
 
-// tile returns what decides about the place of a credential.
+// tile returns what [rules.Arrange] sorts by.
 func (c *Credential) tile() rules.Tile {
 	t := c.inspected().Tile()
 	t.Card, t.Default = c.Reader, c.Default
 	return t
 }
 
-// occupied lists the readers that have a card in them.
+// occupied returns the readers that have a card in them.
 func (f *Finder) occupied(ctx context.Context) ([]string, error) {
 	if f.Service == nil {
 		return nil, errNoService
@@ -165,14 +166,39 @@ func (f *Finder) occupied(ctx context.Context) ([]string, error) {
 	return names, nil
 }
 
-// readReader emits what is on the card in one reader.
+// readReader emits what is on the card in one reader. If the card turns out to be
+// another than the service reports, it reads that one.
 func (f *Finder) readReader(ctx context.Context, name string, emit func(*Credential, error)) {
-	c, err := f.Service.Card(ctx, name)
-	if err != nil {
-		emit(nil, inReader(name, err))
-		return
+	emitted := make(map[string]bool)
+	for last := false; ; last = true {
+		c, err := f.Service.Card(ctx, name)
+		if err != nil {
+			emit(nil, inReader(name, err))
+			return
+		}
+		exchanged := false
+		f.read(ctx, c, func(c *Credential, err error) {
+			key := resultKey(c, err)
+			switch {
+			case errors.Is(err, card.ErrChanged) && !last:
+				exchanged = true
+			case !emitted[key]:
+				emitted[key] = true
+				emit(c, err)
+			}
+		})
+		if !exchanged {
+			return
+		}
 	}
-	f.read(ctx, c, emit)
+}
+
+// resultKey tells a result apart from the others of one card.
+func resultKey(c *Credential, err error) string {
+	if err != nil {
+		return err.Error()
+	}
+	return fmt.Sprintf("%s %s", c.Application, c.Container)
 }
 
 // inReader returns an error that names the reader once.

@@ -11,16 +11,16 @@ import (
 	"github.com/smartlogon/smartlogon/enumerate/rules"
 )
 
-// New returns a credential for a certificate whose key is somewhere else: opened by
-// another library (package pivgo), in a file, in a store of the platform. It is
-// judged as a certificate file, under the policy of Windows as installed and now;
-// [Credential.Check] judges again. The caller fills in Reader, Application and
+// New returns a credential for a certificate whose key this package does not open:
+// one that another library opened (package pivgo), or a key in a file or in a store
+// of the platform. Findings are for the zero [rules.Policy] and the current time;
+// [Credential.Check] judges again. The caller may set Reader, Application and
 // Container.
 //
-// [Credential.Unlock] calls key. What it returns signs, and may be a
-// [crypto.Decrypter], have the method ECDH of [ecdh.PrivateKey], and be an
-// [io.Closer]. Its signatures are checked: a key that does not belong to the
-// certificate gives [ErrMismatch].
+// [Credential.Unlock] calls key. The signer may also be a [crypto.Decrypter], have
+// the method ECDH of [ecdh.PrivateKey], and be an [io.Closer]. Its signatures are
+// verified: a key that does not belong to the certificate fails with [ErrMismatch].
+// A nil key makes Unlock fail with [errors.ErrUnsupported].
 func New(der []byte, key func(context.Context, card.PINFunc) (crypto.Signer, error)) *Credential {
 	c := &Credential{Raw: der, certificate: rules.Inspect(der), key: key}
 	c.Names = c.certificate.Names()
@@ -46,5 +46,5 @@ func (c *Credential) openForeign(ctx context.Context, public crypto.PublicKey, a
 		closer.Close() // the mismatch is the error to report
 		return nil, fmt.Errorf("%w: another key was opened", ErrMismatch)
 	}
-	return &Key{credential: c, signer: signer, check: true, hold: &keyHold{close: closer.Close}}, nil
+	return &Key{credential: c, signer: signer, verify: true, hold: &keyHold{close: closer.Close}}, nil
 }

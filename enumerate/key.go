@@ -13,21 +13,21 @@ import (
 	"github.com/smartlogon/smartlogon/internal/signature"
 )
 
-// A Key is the unlocked key of a [Credential]: a [crypto.Signer], a
-// [crypto.MessageSigner] and, if its algorithm allows, a [crypto.Decrypter] or a
-// party to a Diffie-Hellman exchange. What its algorithm cannot do fails with
-// [errors.ErrUnsupported]. It works until it is closed and is safe for concurrent
-// use.
+// A Key is the unlocked key of a [Credential]. It is a [crypto.Signer] and a
+// [crypto.MessageSigner]; RSA keys also decrypt, as a [crypto.Decrypter], and
+// elliptic curve keys also do Diffie-Hellman. What its algorithm cannot do fails
+// with [errors.ErrUnsupported]. A Key works until it is closed and is safe for
+// concurrent use.
 //
-// Every signature is checked under the certificate before it is returned.
+// Every signature is verified under the certificate before it is returned.
 type Key struct {
 	credential *Credential
-	signer     crypto.Signer // and what else it can do
-	check      bool          // its signatures: a foreign signer does not promise to
+	signer     crypto.Signer // may have more methods; see ability
+	verify     bool          // the signatures: only keys on cards do that themselves
 	hold       *keyHold      // shared by copies
 }
 
-// A keyHold ends with the Close of any copy of a key.
+// A keyHold is closed by any copy of a key.
 type keyHold struct {
 	mu     sync.Mutex
 	closed bool
@@ -43,8 +43,8 @@ func newCardKey(c *Credential, key cardapp.Key, state *cardState) *Key {
 	}}}
 }
 
-// WithContext returns the same key, with its uses bounded by ctx: closing one closes
-// both. A key that is not on a card ([New]) is not bounded.
+// WithContext returns a copy of the key whose uses are bounded by ctx. Closing one
+// copy closes all. It has no effect on a key that is not on a card ([New]).
 func (k *Key) WithContext(ctx context.Context) *Key {
 	bounded := *k
 	if key, ok := k.signer.(cardapp.Key); ok {
@@ -53,7 +53,8 @@ func (k *Key) WithContext(ctx context.Context) *Key {
 	return &bounded
 }
 
-// Close lets go of the card, and logs out if it was the last open key on it.
+// Close releases the card. The last open key on a card also logs out: the PIN is no
+// longer verified.
 func (k *Key) Close() error {
 	k.hold.mu.Lock()
 	defer k.hold.mu.Unlock()
@@ -73,19 +74,20 @@ func (k *Key) isClosed() bool {
 // Public returns the public key of the certificate.
 func (k *Key) Public() crypto.PublicKey { return k.signer.Public() }
 
-// Sign signs a digest; see [piv.Key.Sign].
+// Sign signs a digest, or with Ed25519 a message; see [piv.Key.Sign].
 func (k *Key) Sign(random io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
 	if k.isClosed() {
 		return nil, k.fail("sign", ErrKeyClosed)
 	}
 	sig, err := k.signer.Sign(random, digest, opts)
-	if err == nil && k.check && !signature.Verify(k.Public(), digest, sig, opts) {
+	if err == nil && k.verify && !signature.Verify(k.Public(), digest, sig, opts) {
 		sig, err = nil, ErrMismatch
 	}
 	return sig, k.fail("sign", err)
 }
 
-// SignMessage signs a message; see [piv.Key.SignMessage].
+// SignMessage signs a message of any length: it hashes the message with
+// opts.HashFunc and calls Sign.
 func (k *Key) SignMessage(random io.Reader, message []byte, opts crypto.SignerOpts) ([]byte, error) {
 	if h := opts.HashFunc(); h != 0 {
 		if !h.Available() {
@@ -98,7 +100,7 @@ func (k *Key) SignMessage(random io.Reader, message []byte, opts crypto.SignerOp
 	return k.Sign(random, message, opts)
 }
 
-// Decrypt decrypts with RSA; see [piv.Key.Decrypt].
+// Decrypt decrypts an RSA ciphertext; see [piv.Key.Decrypt].
 func (k *Key) Decrypt(random io.Reader, ciphertext []byte, opts crypto.DecrypterOpts) ([]byte, error) {
 	if k.isClosed() {
 		return nil, k.fail("decrypt", ErrKeyClosed)
@@ -126,7 +128,7 @@ func (k *Key) ECDH(peer *ecdh.PublicKey) ([]byte, error) {
 	return secret, k.fail("ECDH", err)
 }
 
-// ability returns the signer for a type assertion.
+// ability returns the signer for an assertion of more methods.
 func (k *Key) ability() crypto.Signer {
 	if key, ok := k.signer.(cardapp.Key); ok {
 		return key.Signer

@@ -9,10 +9,12 @@ import (
 	"github.com/smartlogon/smartlogon/internal/cardapp"
 )
 
-// A PINManager reports the state of a PIN and sets it: the PIN that opens the key
-// of a [Credential], and with it all others of its application. A [card.PINFunc] is
-// called as [card.Card.ChangePIN] says: for the known secret, then for the new PIN
-// ([card.PINRequest.New]).
+// A PINManager reads the state of a PIN and sets the PIN. The PIN is that of the
+// application of a [Credential]: it opens all keys of the application.
+//
+// A [card.PINFunc] is called twice, for the old PIN or the PUK, then for the new
+// PIN ([card.PINRequest.New]); after an answer that was not accepted, it is called
+// again.
 //
 // What a card cannot do fails with [errors.ErrUnsupported], and so does every call
 // for a key that is not on a card ([New]).
@@ -20,10 +22,10 @@ type PINManager struct {
 	credential *Credential
 }
 
-// PIN returns the manager of the credential's PIN.
+// PIN returns the PINManager of the credential's PIN.
 func (c *Credential) PIN() *PINManager { return &PINManager{c} }
 
-// Status asks for the state of the PIN. It costs no try.
+// Status reads the state of the PIN, which costs no try.
 func (m *PINManager) Status(ctx context.Context) (card.PINStatus, error) {
 	app, err := m.credential.on.application()
 	if err != nil {
@@ -33,7 +35,7 @@ func (m *PINManager) Status(ctx context.Context) (card.PINStatus, error) {
 	return s, m.fail("PIN status", err)
 }
 
-// Change sets the PIN by the old one.
+// Change replaces the PIN. It needs the old one.
 func (m *PINManager) Change(ctx context.Context, ask card.PINFunc) error {
 	app, err := m.credential.on.application()
 	if err == nil {
@@ -42,8 +44,8 @@ func (m *PINManager) Change(ctx context.Context, ask card.PINFunc) error {
 	return m.fail("change PIN", err)
 }
 
-// Unblock sets the PIN by the PUK, whether it is blocked or not, and restores its
-// retry counter. Few GIDS cards have a PUK.
+// Unblock sets the PIN, blocked or not, and restores its retry counter. It needs the
+// PUK, which few GIDS cards have.
 func (m *PINManager) Unblock(ctx context.Context, ask card.PINFunc) error {
 	app, err := m.credential.on.application()
 	if err == nil {
@@ -52,24 +54,24 @@ func (m *PINManager) Unblock(ctx context.Context, ask card.PINFunc) error {
 	return m.fail("unblock PIN", err)
 }
 
-// UnblockByAdministrator sets the PIN of a GIDS card and restores its retry counter,
-// with the administrator's permission: answer gets a challenge of 8 bytes and
-// returns it encrypted with 3DES under the administrator key, which may happen far
-// away and take its time. Then ask is called for the new PIN. On other cards it
-// fails with [errors.ErrUnsupported].
+// UnblockByAdministrator sets the PIN of a GIDS card, blocked or not, and restores
+// its retry counter. It needs the administrator key of the card: answer gets a
+// challenge of 8 bytes and returns it encrypted with 3DES under that key. The
+// administrator may do that elsewhere; answer may wait for it. Then ask is called
+// for the new PIN. On other cards it fails with [errors.ErrUnsupported].
 func (m *PINManager) UnblockByAdministrator(ctx context.Context, answer func(ctx context.Context, challenge []byte) ([]byte, error), ask card.PINFunc) error {
 	app, err := m.credential.on.application()
 	if err == nil {
 		if u, ok := app.(cardapp.AdministratorUnblocker); ok {
 			err = u.UnblockByAdministrator(ctx, answer, ask)
 		} else {
-			err = fmt.Errorf("%w: %s has no challenge for administrators", errors.ErrUnsupported, m.credential.Application)
+			err = fmt.Errorf("%w: %s has no administrator key for the PIN", errors.ErrUnsupported, m.credential.Application)
 		}
 	}
 	return m.fail("unblock PIN", err)
 }
 
-// roots reads the certificates of authorities, nil if there are none.
+// roots reads the certificates of authorities on the card, nil if there are none.
 func (m *PINManager) roots(ctx context.Context) ([]byte, error) {
 	app, err := m.credential.on.application()
 	if err != nil {

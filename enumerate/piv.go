@@ -28,16 +28,35 @@ func (f *Finder) pivKind() cardapp.Kind {
 type pivApplication struct {
 	*piv.Card
 	finder *Finder
-
-	mu  sync.Mutex       // guards what follows
-	own crypto.PublicKey // of the Card Authentication certificate; nil while none was listed
 }
 
-// A pivHandle is what Open needs of an entry. The credentials of a card share own,
-// which is found after the first of them.
+// A pivHandle is the Handle of an entry. The entries of one listing share cardKey.
 type pivHandle struct {
 	certificate *piv.Certificate
-	listed      *pivApplication
+	cardKey     *cardKey
+}
+
+// A cardKey is the key in the Card Authentication certificate of the card that was
+// listed. It is set after entries that are read before that certificate.
+type cardKey struct {
+	mu     sync.Mutex
+	public crypto.PublicKey // nil while no certificate was read
+}
+
+func (k *cardKey) set(certificate []byte) {
+	public, err := cert.PublicKey(certificate)
+	if err != nil {
+		return // a certificate without a readable key proves nothing
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.public = public
+}
+
+func (k *cardKey) get() crypto.PublicKey {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.public
 }
 
 func (a *pivApplication) Entries(ctx context.Context) iter.Seq2[*cardapp.Entry, error] {
@@ -50,7 +69,7 @@ func (a *pivApplication) Entries(ctx context.Context) iter.Seq2[*cardapp.Entry, 
 				return
 			}
 		}
-		first := true
+		first, key := true, new(cardKey)
 		for c, err := range a.Certificates(ctx, a.finder.Scan) {
 			if err != nil {
 				if !yield(nil, err) {
@@ -59,7 +78,7 @@ func (a *pivApplication) Entries(ctx context.Context) iter.Seq2[*cardapp.Entry, 
 				continue
 			}
 			if c.Slot == piv.CardAuthentication {
-				a.setOwn(c.Raw)
+				key.set(c.Raw)
 			}
 			container := fmt.Sprintf("%02X", byte(c.Slot))
 			e := &cardapp.Entry{
@@ -69,7 +88,7 @@ func (a *pivApplication) Entries(ctx context.Context) iter.Seq2[*cardapp.Entry, 
 				Assumed:   "PIV slot " + container,
 				Raw:       c.Raw,
 				Card:      id,
-				Handle:    pivHandle{c, a},
+				Handle:    pivHandle{c, key},
 			}
 			first = false
 			if !yield(e, nil) {
@@ -87,32 +106,16 @@ func (a *pivApplication) Open(ctx context.Context, e *cardapp.Entry, _ crypto.Pu
 	return cardapp.NewKey(k), nil
 }
 
-func (a *pivApplication) setOwn(certificate []byte) {
-	public, err := cert.PublicKey(certificate)
-	if err != nil {
-		return // a certificate without a readable key proves nothing
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.own = public
-}
-
-func (a *pivApplication) ownKey() crypto.PublicKey {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.own
-}
-
-// Prove has the card prove that it holds the Card Authentication key of the card
-// that was listed.
+// Prove makes the card sign with the Card Authentication key of the card that was
+// listed.
 func (a *pivApplication) Prove(ctx context.Context, e *cardapp.Entry) error {
-	public := e.Handle.(pivHandle).listed.ownKey()
+	public := e.Handle.(pivHandle).cardKey.get()
 	if public == nil {
 		return nil
 	}
 	err := a.Card.Prove(ctx, public)
 	if errors.Is(err, piv.ErrMismatch) {
-		return fmt.Errorf("%w: its Card Authentication key is another: %w", card.ErrChanged, err)
+		return fmt.Errorf("%w: another Card Authentication key: %w", card.ErrChanged, err)
 	}
 	return err
 }

@@ -20,20 +20,23 @@ type location struct {
 	entry  *cardapp.Entry
 
 	mu       sync.Mutex    // guards what follows
-	state    *cardState    // of the card that it was found on last
-	identity card.Identity // of that card, once it was unlocked
+	state    *cardState    // of the card
+	identity card.Identity // of the card; zero until it is read
 }
 
-// Unlock opens the key of the certificate. It first makes sure that the card still
-// holds this certificate. If the card was removed, the reader it was in, then the
-// others, are searched for a card with the certificate in the same container; cards
-// with an open key are left alone. If there is none, the error wraps
-// [card.ErrChanged] or [card.ErrRemoved], and no PIN was asked for. Then ask is
-// called for the PIN, as [piv.Card.Key] says: now, or before each use if the card
-// wants that.
+// Unlock opens the key of the certificate. It compares the certificate on the card
+// with the listed one, then calls ask for the PIN: once, or before each use of the
+// key if the card requires that, as PIV cards do for slot 9C. A nil ask opens keys
+// that need no PIN.
 //
-// ctx bounds this call and its prompt. The card stays powered, and the key works,
-// until it is closed; [Key.WithContext] bounds a use.
+// If the card was removed since, Unlock searches its old reader, then the others,
+// for the same card. It skips cards on which a key of the Finder is open. If the
+// card is not found, the error wraps [card.ErrChanged], [card.ErrRemoved] or
+// [card.ErrNoCard], and ask was not called.
+//
+// ctx bounds this call and its prompt, but not the key: that works until
+// [Key.Close], and [Key.WithContext] bounds a use. Until then the card stays
+// powered, and the PIN verified.
 func (c *Credential) Unlock(ctx context.Context, ask card.PINFunc) (*Key, error) {
 	key, err := c.unlock(ctx, ask)
 	if err != nil {
@@ -51,9 +54,9 @@ func (c *Credential) unlock(ctx context.Context, ask card.PINFunc) (*Key, error)
 		return c.openForeign(ctx, public, ask)
 	}
 	l := c.on
-	var asked atomic.Bool // the card has the certificate
+	var asked atomic.Bool // then the card has the certificate
 	if ask != nil {
-		ask = l.titled(c.Title(), ask, &asked)
+		ask = l.withTitle(c.Title(), ask, &asked)
 	}
 	l.mu.Lock()
 	state := l.state
@@ -67,9 +70,9 @@ func (c *Credential) unlock(ctx context.Context, ask card.PINFunc) (*Key, error)
 	}
 	others := l.others(ctx)
 	for _, other := range others {
-		key, err := l.open(ctx, other, public, ask)
+		key, err := l.openAgain(ctx, other, public, ask)
 		if err == nil {
-			l.moved(other)
+			l.moveTo(other)
 			return newCardKey(c, key, other), nil
 		}
 		if asked.Load() || ctx.Err() != nil {
@@ -77,16 +80,35 @@ func (c *Credential) unlock(ctx context.Context, ask card.PINFunc) (*Key, error)
 		}
 	}
 	if len(others) > 0 && !errors.Is(first, card.ErrChanged) {
-		first = fmt.Errorf("%w: %w", card.ErrChanged, first) // there are cards, and none is the one
+		first = fmt.Errorf("%w: %w", card.ErrChanged, first)
 	}
 	return nil, first
+}
+
+// openAgain opens the key on a card that was inserted after the credential was
+// listed, if it is the same card.
+func (l *location) openAgain(ctx context.Context, state *cardState, public crypto.PublicKey, ask card.PINFunc) (cardapp.Key, error) {
+	l.mu.Lock()
+	want := l.identity
+	l.mu.Unlock()
+	if i, ok := state.app(l.kind.Name).(cardapp.Identifier); ok && !want.IsZero() {
+		// Until the key is closed, package card makes sure that it stays this card.
+		id, err := i.Identity(ctx)
+		if err != nil {
+			return cardapp.Key{}, err
+		}
+		if id != want {
+			return cardapp.Key{}, fmt.Errorf("%w: it is %v, not %v", card.ErrChanged, id, want)
+		}
+	}
+	return l.open(ctx, state, public, ask)
 }
 
 // open opens the key on the card of state.
 func (l *location) open(ctx context.Context, state *cardState, public crypto.PublicKey, ask card.PINFunc) (cardapp.Key, error) {
 	app := state.app(l.kind.Name)
 	if app == nil {
-		return cardapp.Key{}, card.ErrChanged // the Finder changed its applications
+		return cardapp.Key{}, card.ErrChanged // tests add applications later
 	}
 	if prover, ok := app.(cardapp.Prover); ok && l.finder.Prove {
 		if err := prover.Prove(ctx, l.entry); err != nil {
@@ -96,18 +118,18 @@ func (l *location) open(ctx context.Context, state *cardState, public crypto.Pub
 	return app.Open(ctx, l.entry, public, ask)
 }
 
-// titled returns ask with the title of the credential in each request. It reports
-// in asked that it was called, and refuses a card that was once another.
-func (l *location) titled(title string, ask card.PINFunc, asked *atomic.Bool) card.PINFunc {
+// withTitle returns ask with the title of the credential in each request. It sets
+// asked when it is called, and refuses a card other than the one of l.
+func (l *location) withTitle(title string, ask card.PINFunc, asked *atomic.Bool) card.PINFunc {
 	return func(ctx context.Context, r card.PINRequest) (card.PIN, error) {
 		l.mu.Lock()
-		before := l.identity
-		if before.IsZero() {
+		want := l.identity
+		if want.IsZero() {
 			l.identity = r.Card
 		}
 		l.mu.Unlock()
-		if !before.IsZero() && before != r.Card {
-			return card.PIN{}, fmt.Errorf("%w: it is %v, not %v", card.ErrChanged, r.Card, before)
+		if !want.IsZero() && want != r.Card {
+			return card.PIN{}, fmt.Errorf("%w: it is %v, not %v", card.ErrChanged, r.Card, want)
 		}
 		asked.Store(true)
 		r.Title = title
@@ -115,8 +137,8 @@ func (l *location) titled(title string, ask card.PINFunc, asked *atomic.Bool) ca
 	}
 }
 
-// others returns the cards that may be the one of l, the one in its old reader
-// first. Cards with an open key are not among them.
+// others returns the cards that were inserted later and may be the one of l, the
+// one in its old reader first.
 func (l *location) others(ctx context.Context) []*cardState {
 	l.mu.Lock()
 	old := l.state
@@ -143,15 +165,15 @@ func (l *location) others(ctx context.Context) []*cardState {
 	return list
 }
 
-func (l *location) moved(to *cardState) {
+func (l *location) moveTo(state *cardState) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.state = to
+	l.state = state
 }
 
-var errNoCard = fmt.Errorf("%w: the key is not on a card that this module reads", errors.ErrUnsupported)
+var errNoCard = fmt.Errorf("%w: the key is not on a card", errors.ErrUnsupported)
 
-// application returns the application that the credential is in.
+// application returns the application of the credential; l may be nil.
 func (l *location) application() (cardapp.Application, error) {
 	if l == nil {
 		return nil, errNoCard

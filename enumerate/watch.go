@@ -12,23 +12,23 @@ import (
 	"github.com/smartlogon/smartlogon/internal/fault"
 )
 
-// An Event reports a credential that appeared, or one that did and is gone.
+// An Event is a change that [Finder.Watch] reports.
 type Event struct {
-	Gone       bool
-	Credential *Credential // the same pointer when it appears and when it is gone
+	Gone       bool        // the card was removed
+	Credential *Credential // the same pointer in both events of a credential
 }
 
-// Watch yields the credentials on all cards as [Finder.All] does, then those of each
-// card that is inserted, and those that go with a card that is removed, until ctx
-// ends; see [card.Service.Watch]. It asks for no PIN.
+// Watch yields an Event for each credential that [Finder.All] would yield, then for
+// those of each card that is inserted, and, with Gone set, for those of each card
+// that is removed, until ctx ends. It asks for no PIN.
 //
-// An error is about one reader, one certificate or the service, and does not end
-// the sequence, except for [card.ErrClosed]. If a card cannot be read because another
-// program uses it, that is yielded once, and the card is read when the other program
-// is done. While there is no reader or no card, nothing is yielded.
+// An error is about one reader, one certificate or the service. It does not end the
+// sequence, except for [card.ErrClosed]. If another program holds a card, Watch
+// yields [card.ErrBusy] once and reads the card later. While there is no reader or
+// no card, Watch yields nothing and waits.
 //
-// What is written to a card while it stays in its reader shows when it is inserted
-// again.
+// Changes of a card that stays in its reader are not reported until it is inserted
+// again. What [card.Service.Watch] says about exchanged cards applies here, too.
 func (f *Finder) Watch(ctx context.Context) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
 		if f.Service == nil {
@@ -50,12 +50,12 @@ func (f *Finder) Watch(ctx context.Context) iter.Seq2[Event, error] {
 	}
 }
 
-// A watch is one run of Watch. The fields after yield are shared by its goroutines,
-// none of which waits for longer than its context.
+// A watch is one run of Watch. Its goroutines share the fields after readings; none
+// of them outlives the context of the run.
 type watch struct {
 	finder   *Finder
 	yield    func(Event, error) bool
-	readings map[string]*reading // of the cards that are there, by reader
+	readings map[string]*reading // of the present cards, by reader
 
 	running sync.WaitGroup
 	events  chan serviceEvent // closed after the last one
@@ -68,21 +68,21 @@ type serviceEvent struct {
 	err error
 }
 
-// A reading is that of one card.
+// A reading is the reading of one card.
 type reading struct {
 	card        *card.Card
-	cancel      context.CancelFunc // nil once the card is gone
-	credentials []*Credential      // that were yielded
+	cancel      context.CancelFunc // nil once the card was removed
+	credentials []*Credential      // yielded so far
 }
 
-// A readingResult is a credential or an error of one reading.
+// A readingResult is a credential or an error of a reading.
 type readingResult struct {
 	of         *reading
 	credential *Credential
 	err        error
 }
 
-// listen passes on the events of the service.
+// listen forwards the events of the service.
 func (w *watch) listen(ctx context.Context) {
 	defer close(w.events)
 	for e, err := range w.finder.Service.Watch(ctx) {
@@ -108,7 +108,8 @@ func (w *watch) run(ctx context.Context) {
 	}
 }
 
-// handle reports whether the caller wants more.
+// handle handles an event of the service. It reports whether the caller wants more,
+// as remove, insert and emit do.
 func (w *watch) handle(ctx context.Context, e serviceEvent) bool {
 	switch {
 	case e.err != nil:
@@ -117,7 +118,7 @@ func (w *watch) handle(ctx context.Context, e serviceEvent) bool {
 		return w.remove(e.Reader)
 	case e.Kind == card.CardReset:
 		if r := w.readings[e.Reader]; r != nil && r.card == e.Card {
-			return true // it holds what it held
+			return true // a reset does not change the certificates
 		}
 		return w.remove(e.Reader) && w.insert(ctx, e)
 	case e.Kind == card.CardInserted:
@@ -164,25 +165,25 @@ func (w *watch) emit(r readingResult) bool {
 	return w.yield(Event{Credential: r.credential}, nil)
 }
 
-// How long a card that another program uses is left alone.
+// The pause between readings of a card that another program holds.
 const (
 	firstRetry   = time.Second
 	longestRetry = 30 * time.Second
 )
 
-// read reads a card, again while another program prevents it. Each result is passed
-// on once.
+// read reads a card, repeatedly while another program prevents it. It sends each
+// result once.
 func (w *watch) read(ctx context.Context, r *reading) {
-	passedOn := make(map[string]bool)
+	sent := make(map[string]bool)
 	for pause := firstRetry; ; pause = min(2*pause, longestRetry) {
 		again := false
 		w.finder.read(ctx, r.card, func(c *Credential, err error) {
 			again = again || errors.Is(err, card.ErrBusy) || errors.Is(err, card.ErrReset)
 			key := resultKey(c, err)
-			if passedOn[key] || err != nil && fault.ReachOf(err) >= fault.Reader {
-				return // the service reports what became of the card
+			if sent[key] || err != nil && fault.ReachOf(err) >= fault.Reader {
+				return // an event of the service follows
 			}
-			passedOn[key] = true
+			sent[key] = true
 			select {
 			case w.results <- readingResult{r, c, err}:
 			case <-ctx.Done():
@@ -199,12 +200,4 @@ func (w *watch) read(ctx context.Context, r *reading) {
 			return
 		}
 	}
-}
-
-// resultKey tells a result from all others of one card.
-func resultKey(c *Credential, err error) string {
-	if err != nil {
-		return err.Error()
-	}
-	return fmt.Sprintf("%s %s", c.Application, c.Container)
 }

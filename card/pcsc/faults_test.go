@@ -27,7 +27,7 @@ func TestFaultsThroughLibrary(t *testing.T) {
 	t.Cleanup(func() { require.NoError(t, pcscd.Start()) })
 	count := faultmatrix.Run(t, func(t *testing.T, soft *cardtest.Card) *faultmatrix.Bench {
 		return faultmatrix.Serve(t, soft, pcscd.Socket, systemDriver(t))
-	}, faultmatrix.Cards(), 40)
+	}, faultmatrix.PrimaryFinder, faultmatrix.Cards(), 40)
 	fmt.Println("fault matrix, through the library on our server:", count)
 	assert.Positive(t, count.Errors)
 	assert.Zero(t, count.Failed)
@@ -37,7 +37,7 @@ func TestFaultsThroughLibrary(t *testing.T) {
 // Package drivertest covers removal and restart there, which take longer.
 func TestFaultsOnPCSCD(t *testing.T) {
 	interop.Require(t, pcscd)
-	count := faultmatrix.Run(t, pcscdFixture, faultmatrix.Cards()[:1], 200)
+	count := faultmatrix.Run(t, pcscdFixture, faultmatrix.PrimaryFinder, faultmatrix.Cards()[:1], 200)
 	fmt.Println("fault matrix, on pcscd:", count)
 	assert.Positive(t, count.Errors)
 	assert.Zero(t, count.Failed)

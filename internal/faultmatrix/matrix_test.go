@@ -14,7 +14,7 @@ func TestInProcess(t *testing.T) {
 	if racing {
 		every, least, how = 10, 2000, "in process, with the race detector"
 	}
-	count := faultmatrix.Run(t, faultmatrix.InProcess, faultmatrix.Cards(), every)
+	count := faultmatrix.Run(t, faultmatrix.InProcess, faultmatrix.PrimaryFinder, faultmatrix.Cards(), every)
 	fmt.Printf("fault matrix, %s: %v\n", how, count)
 	assert.GreaterOrEqual(t, count.Cases, least)
 	assert.Positive(t, count.Right)
@@ -23,7 +23,7 @@ func TestInProcess(t *testing.T) {
 }
 
 func TestOnASocket(t *testing.T) {
-	count := faultmatrix.Run(t, faultmatrix.Socket, faultmatrix.Cards(), 100)
+	count := faultmatrix.Run(t, faultmatrix.Socket, faultmatrix.PrimaryFinder, faultmatrix.Cards(), 100)
 	fmt.Println("fault matrix, on a socket:", count)
 	assert.GreaterOrEqual(t, count.Cases, 100)
 	assert.Positive(t, count.Errors)

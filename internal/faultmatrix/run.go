@@ -32,8 +32,16 @@ func (c Count) String() string {
 // the same time: those that take longer, one after the other, are fewer.
 const manyAtOnce = 20
 
-// Run makes every case, or each every-th one.
-func Run(t *testing.T, open Backend, rows []Card, every int) Count {
+// A NewFinder makes the Finder of a program.
+type NewFinder func(*card.Service) *enumerate.Finder
+
+// PrimaryFinder returns a Finder that reads the primary slots of PIV cards.
+func PrimaryFinder(s *card.Service) *enumerate.Finder {
+	return &enumerate.Finder{Service: s, Scan: piv.ScanPrimary}
+}
+
+// Run makes every case, or each every-th one, with a Finder of newFinder.
+func Run(t *testing.T, open Backend, newFinder NewFinder, rows []Card, every int) Count {
 	var cases, right, wrong, failed atomic.Int64
 	t.Run("matrix", func(t *testing.T) {
 		for i, row := range rows {
@@ -42,14 +50,14 @@ func Run(t *testing.T, open Backend, rows []Card, every int) Count {
 					if every < manyAtOnce {
 						t.Parallel()
 					}
-					n := commands(t, open, row, op)
+					n := commands(t, open, newFinder, row, op)
 					at := i + j
 					for command := 1; command <= n; command++ {
 						for _, f := range Faults() {
 							if at++; at%every != 0 {
 								continue
 							}
-							c := one{t: t, row: row, operation: op, command: command, fault: f}
+							c := one{t: t, newFinder: newFinder, row: row, operation: op, command: command, fault: f}
 							err := c.run(open)
 							cases.Add(1)
 							switch {
@@ -70,9 +78,9 @@ func Run(t *testing.T, open Backend, rows []Card, every int) Count {
 }
 
 // commands is how many commands an operation takes when nothing is wrong.
-func commands(t *testing.T, open Backend, row Card, op Operation) int {
+func commands(t *testing.T, open Backend, newFinder NewFinder, row Card, op Operation) int {
 	t.Helper()
-	c := one{t: t, row: row, operation: op}
+	c := one{t: t, newFinder: newFinder, row: row, operation: op}
 	err := c.run(open)
 	if op.Wrong {
 		require.ErrorIs(t, err, card.ErrWrongPIN)
@@ -86,6 +94,7 @@ func commands(t *testing.T, open Backend, row Card, op Operation) int {
 // one is one case.
 type one struct {
 	t         *testing.T
+	newFinder NewFinder
 	row       Card
 	operation Operation
 	command   int
@@ -117,7 +126,7 @@ func (c *one) run(open Backend) error {
 	}
 	service := bench.service(patience)
 	p := &Program{Row: c.row, Soft: cards, Reader: bench.Reader, PIN: cardtest.PIN,
-		Finder: &enumerate.Finder{Service: service, Scan: piv.ScanPrimary}}
+		Finder: c.newFinder(service)}
 	if c.operation.Wrong {
 		p.PIN = "86420975"
 	}
@@ -218,7 +227,7 @@ func (c *one) afterwards(ctx context.Context, bench *Bench, cards []*cardtest.Ca
 	service := bench.service(patient)
 	defer service.Close()
 	p := &Program{Row: c.row, Soft: cards, Reader: bench.Reader, PIN: cardtest.PIN,
-		Finder: &enumerate.Finder{Service: service, Scan: piv.ScanPrimary}}
+		Finder: c.newFinder(service)}
 	err := p.use(ctx)
 	if p.Key != nil {
 		err = errors.Join(err, p.Key.Close())

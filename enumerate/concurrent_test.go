@@ -17,19 +17,19 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The key that all of these cards have.
+// quickKey is the public key of quickCard.
 var quickKey = cardtest.Key(cardtest.P256, 0).Public().(*ecdsa.PublicKey)
 
-func signed(key *enumerate.Key) error {
+func sign(key *enumerate.Key) error {
 	digest := make([]byte, 32)
 	signature, err := key.Sign(nil, digest, crypto.SHA256)
 	if err == nil && !ecdsa.VerifyASN1(quickKey, digest, signature) {
-		return errors.New("WRONG signature")
+		return errors.New("wrong signature")
 	}
 	return err
 }
 
-func TestOneCredentialIsUsedByManyGoroutines(t *testing.T) {
+func TestConcurrentUseOfOneCredential(t *testing.T) {
 	soft := quickCard()
 	c := only(t, finder(t, soft))
 	shared, err := c.Unlock(t.Context(), card.FixedPIN(cardtest.PIN))
@@ -39,13 +39,13 @@ func TestOneCredentialIsUsedByManyGoroutines(t *testing.T) {
 		all.Go(func() {
 			for range 10 {
 				key := shared
-				if i%2 == 0 { // its own, closed while others go on
+				if i%2 == 0 { // its own, closed while others sign
 					var err error
 					if key, err = c.Unlock(t.Context(), card.FixedPIN(cardtest.PIN)); !assert.NoError(t, err) {
 						return
 					}
 				}
-				assert.NoError(t, signed(key))
+				assert.NoError(t, sign(key))
 				if key != shared {
 					assert.NoError(t, key.Close())
 				}
@@ -59,7 +59,7 @@ func TestOneCredentialIsUsedByManyGoroutines(t *testing.T) {
 	assert.Zero(t, soft.Spent())
 }
 
-func TestManyCardsAtOnce(t *testing.T) {
+func TestConcurrentUseOfManyCards(t *testing.T) {
 	var cards []*cardtest.Card
 	for range 24 {
 		cards = append(cards, quickCard())
@@ -71,7 +71,7 @@ func TestManyCardsAtOnce(t *testing.T) {
 		all.Go(func() {
 			key, err := c.Unlock(t.Context(), card.FixedPIN(cardtest.PIN))
 			if assert.NoError(t, err) {
-				assert.NoError(t, signed(key))
+				assert.NoError(t, sign(key))
 				assert.NoError(t, key.Close())
 			}
 		})
@@ -83,8 +83,8 @@ func TestManyCardsAtOnce(t *testing.T) {
 	}
 }
 
-// whole lists, unlocks, signs and closes.
-func whole(ctx context.Context, f *enumerate.Finder) error {
+// signIn lists, unlocks, signs and closes.
+func signIn(ctx context.Context, f *enumerate.Finder) error {
 	for c, err := range f.All(ctx) {
 		if err != nil {
 			return err
@@ -93,22 +93,22 @@ func whole(ctx context.Context, f *enumerate.Finder) error {
 		if err != nil {
 			return err
 		}
-		err = signed(key)
+		err = sign(key)
 		return errors.Join(err, key.Close())
 	}
-	return errors.New("there is no credential")
+	return errors.New("no credential")
 }
 
-// atCommand runs the whole on a card, and stop at the n-th command of it. It
-// reports how many commands there were.
+// atCommand signs in with a card and calls stop at the n-th command. It returns the
+// number of commands.
 func atCommand(t *testing.T, n int, stop func(cancel func(), f *enumerate.Finder), after func(*cardtest.Card, *enumerate.Finder, error)) int {
 	soft := quickCard()
 	readers := cardtest.NewReaders(soft)
 	f := &enumerate.Finder{Service: readers.Service()}
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	var commands atomic.Int32 // some are seen after the caller has gone
-	err := whole(card.WithTrace(ctx, &card.Trace{Command: func(string, card.Command, []byte, time.Duration) {
+	var commands atomic.Int32 // a command may end after signIn
+	err := signIn(card.WithTrace(ctx, &card.Trace{Command: func(string, card.Command, []byte, time.Duration) {
 		if int(commands.Add(1)) == n {
 			stop(cancel, f)
 		}
@@ -121,47 +121,46 @@ func atCommand(t *testing.T, n int, stop func(cancel func(), f *enumerate.Finder
 	return int(commands.Load())
 }
 
-func TestCallersCanGiveUpAtAnyCommand(t *testing.T) {
-	given := 0
+func TestCancelAtEachCommand(t *testing.T) {
+	canceled := 0
 	for n := 1; ; n++ {
 		commands := atCommand(t, n, func(cancel func(), _ *enumerate.Finder) { cancel() }, func(soft *cardtest.Card, f *enumerate.Finder, err error) {
 			if err != nil {
-				given++
+				canceled++
 				assert.ErrorIs(t, err, context.Canceled)
 			}
-			assert.NoError(t, whole(t.Context(), f), "after command %d", n)
+			assert.NoError(t, signIn(t.Context(), f), "after command %d", n)
 		})
 		if commands < n {
 			break
 		}
 	}
-	assert.Greater(t, given, 10)
+	assert.Greater(t, canceled, 10)
 }
 
-func TestServiceCanBeClosedAtAnyCommand(t *testing.T) {
-	given := 0
+func TestCloseServiceAtEachCommand(t *testing.T) {
+	failed := 0
 	for n := 1; ; n++ {
 		closed := make(chan error, 1)
 		commands := atCommand(t, n, func(_ func(), f *enumerate.Finder) {
 			go func() { closed <- f.Service.Close() }()
 		}, func(soft *cardtest.Card, f *enumerate.Finder, err error) {
 			if err == nil {
-				return // it came too late, or not at all
+				return // closed after signIn, or not at all
 			}
-			given++
+			failed++
 			assert.ErrorIs(t, err, card.ErrClosed)
 			assert.NoError(t, <-closed)
-			assert.ErrorIs(t, whole(t.Context(), f), card.ErrClosed)
+			assert.ErrorIs(t, signIn(t.Context(), f), card.ErrClosed)
 		})
 		if commands < n {
 			break
 		}
 	}
-	assert.Greater(t, given, 5)
+	assert.Greater(t, failed, 5)
 }
 
-// Keys and the service are closed while keys are used.
-func TestCloseDuringAnything(t *testing.T) {
+func TestCloseDuringUse(t *testing.T) {
 	soft := []*cardtest.Card{quickCard(), quickCard()}
 	readers := cardtest.NewReaders(soft...)
 	f := &enumerate.Finder{Service: readers.Service()}
@@ -171,7 +170,7 @@ func TestCloseDuringAnything(t *testing.T) {
 		list = append(list, c)
 	}
 	var all sync.WaitGroup
-	var right atomic.Int64
+	var closed atomic.Int64
 	for i := range 8 {
 		all.Go(func() {
 			for {
@@ -182,11 +181,11 @@ func TestCloseDuringAnything(t *testing.T) {
 				}
 				var using sync.WaitGroup
 				using.Go(func() { assert.NoError(t, key.Close()) })
-				if err := signed(key); err != nil {
+				if err := sign(key); err != nil {
 					assert.ErrorIs(t, err, card.ErrClosed)
 				}
 				using.Wait()
-				if right.Add(1) == 100 {
+				if closed.Add(1) == 100 {
 					all.Go(func() { assert.NoError(t, f.Service.Close()) })
 				}
 			}

@@ -14,14 +14,13 @@ import (
 // firstOn returns the credential that Windows would show first.
 func firstOn(ctx context.Context, service *card.Service) *enumerate.Credential {
 	find := enumerate.Finder{Service: service}
-	tiles, err := find.Offered(ctx)
-	if len(tiles) == 0 {
+	offered, err := find.Offered(ctx)
+	if len(offered) == 0 {
 		log.Fatal(err)
 	}
-	return tiles[0]
+	return offered[0]
 }
 
-// A virtual smart card, the way to its PIN the same as on any other card.
 func ExampleCredential_PIN() {
 	key, certificate := cardtest.TestCA().Issue(cardtest.Leaf{UPNs: []string{"alice@example.com"}})
 	service := cardtest.NewService(cardtest.TPM().Put("kxc00", key, certificate))
@@ -47,8 +46,8 @@ func ExampleCredential_PIN() {
 	// <nil>
 }
 
-// The PIN is blocked. Whoever has the administrator key answers a challenge of the
-// card: here in the same program, mostly by telephone.
+// The administrator responds to a challenge of a card whose PIN is blocked: in this
+// example in the same program, in practice mostly over the telephone.
 func ExamplePINManager_UnblockByAdministrator() {
 	key, certificate := cardtest.TestCA().Issue(cardtest.Leaf{UPNs: []string{"alice@example.com"}})
 	service := cardtest.NewService(cardtest.TPM(cardtest.RetriesLeft(0)).Put("kxc00", key, certificate))
@@ -72,8 +71,8 @@ func ExamplePINManager_UnblockByAdministrator() {
 		log.Fatal(err)
 	}
 	status, err := pin.Status(ctx)
-	fmt.Println(status.Retries, "tries left", err)
+	fmt.Println(status.Retries, "retries left", err)
 	// Output:
 	// challenge of 8 bytes
-	// 3 tries left <nil>
+	// 3 retries left <nil>
 }

@@ -18,23 +18,22 @@ import (
 	"github.com/smartlogon/smartlogon/upn"
 )
 
-// A person signs in: the first certificate that Windows would show is named,
-// its key unlocked, and a server's challenge answered.
+// Signing in to a server with the first certificate that Windows would show.
 func Example() {
 	service := cardtest.NewService(cardtest.Logon("alice@example.com")) // or pcsc.System(nil)
 	defer service.Close()
 	ctx := context.Background()
 
 	find := enumerate.Finder{Service: service}
-	tiles, err := find.Offered(ctx)
-	if len(tiles) == 0 {
+	offered, err := find.Offered(ctx)
+	if len(offered) == 0 {
 		log.Fatal(err, card.Hint(err))
 	}
-	name, err := upn.SignIn{}.Name(tiles[0].Names)
+	name, err := upn.SignIn{}.Name(offered[0].Names)
 	if err != nil {
 		log.Fatal(err)
 	}
-	key, err := tiles[0].Unlock(ctx, card.FixedPIN(cardtest.PIN)) // or prompt.Terminal(os.Stdin)
+	key, err := offered[0].Unlock(ctx, card.FixedPIN(cardtest.PIN)) // or prompt.Terminal(os.Stdin)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -42,7 +41,7 @@ func Example() {
 
 	const server = "https://example.com"
 	sent := challenge.New("sign-in", server)
-	answer, err := challenge.Respond(key, tiles[0].Raw, sent, server)
+	answer, err := challenge.Respond(key, offered[0].Raw, sent, server)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -51,11 +50,14 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println("sends", name.Value, "and is", who.Name.Value)
-	// Output: sends alice@example.com and is alice@example.com
+	fmt.Println("client:", name.Value)
+	fmt.Println("server:", who.Name.Value)
+	// Output:
+	// client: alice@example.com
+	// server: alice@example.com
 }
 
-// All has the certificates, too, that Windows does not show, and says why.
+// The findings say why Windows does not show a certificate.
 func ExampleFinder_All() {
 	c := cardtest.Logon("alice@example.com")
 	key, certificate := cardtest.TestCA().Issue(cardtest.Leaf{UPNs: []string{"old@example.com"}, EKUs: []string{"1.3.6.1.5.5.7.3.4"}})
@@ -81,15 +83,15 @@ func ExampleFinder_All() {
 	//    eku 1.3.6.1.5.5.7.3.4, neither smart card logon, client authentication nor all-purpose
 }
 
-// A wrong PIN costs one try, and the error says how many are left.
+// The error for a wrong PIN has the retries left.
 func ExampleCredential_Unlock() {
 	service := cardtest.NewService(cardtest.Logon("alice@example.com"))
 	defer service.Close()
 	ctx := context.Background()
 	find := enumerate.Finder{Service: service}
-	tiles, _ := find.Offered(ctx)
+	offered, _ := find.Offered(ctx)
 
-	_, err := tiles[0].Unlock(ctx, card.FixedPIN("111111"))
+	_, err := offered[0].Unlock(ctx, card.FixedPIN("111111"))
 	var pin *card.PINError
 	if errors.As(err, &pin) {
 		fmt.Println(pin, "sent:", pin.Sent)
@@ -97,20 +99,20 @@ func ExampleCredential_Unlock() {
 	}
 	// Output:
 	// PIN is wrong (retries left: 2) sent: true
-	// Enter the PIN again; mind how many tries are left.
+	// Enter the PIN again, and watch how many retries are left.
 }
 
-// A key is a [crypto.Signer], so it signs in to a server over TLS as well.
+// A Key is a [crypto.Signer], so it can be the key of a TLS client certificate.
 func ExampleKey() {
 	service := cardtest.NewService(cardtest.Logon("alice@example.com"))
 	defer service.Close()
 	ctx := context.Background()
 	find := enumerate.Finder{Service: service}
-	tiles, err := find.Offered(ctx)
-	if len(tiles) == 0 {
+	offered, err := find.Offered(ctx)
+	if len(offered) == 0 {
 		log.Fatal(err)
 	}
-	key, err := tiles[0].Unlock(ctx, card.FixedPIN(cardtest.PIN))
+	key, err := offered[0].Unlock(ctx, card.FixedPIN(cardtest.PIN))
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -126,7 +128,7 @@ func ExampleKey() {
 
 	client := server.Client()
 	client.Transport.(*http.Transport).TLSClientConfig.Certificates = []tls.Certificate{{
-		Certificate: [][]byte{tiles[0].Raw},
+		Certificate: offered[0].Chain(nil), // or with intermediate certificates
 		PrivateKey:  key,
 	}}
 	response, err := client.Get(server.URL)

@@ -19,44 +19,44 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// virtual is a GIDS card with which alice signs in.
-func virtual(options ...cardtest.Option) *cardtest.Card {
+// virtualCard returns a virtual smart card for signing in.
+func virtualCard(options ...cardtest.Option) *cardtest.Card {
 	return put(cardtest.TPM(options...), "kxc00", cardtest.Leaf{UPNs: []string{"alice@example.com"}})
 }
 
-func TestCredentialsOfAGIDSCard(t *testing.T) {
+func TestGIDSCredentials(t *testing.T) {
 	c := put(cardtest.GIDS(), "kxc00", cardtest.Leaf{UPNs: []string{"zero@example.com"}})
 	put(c, "ksc01", cardtest.Leaf{UPNs: []string{"one@example.com"}})
 	put(c, "kxc02", cardtest.Leaf{UPNs: []string{"two@example.com"}})
 	c.SetDefault("kxc02")
 	f := finder(t, c)
-	found, errs := all(t, f)
+	credentials, errs := all(t, f)
 	require.Empty(t, errs)
-	require.Len(t, found, 3)
-	var said []string
-	for _, it := range found {
-		assert.Equal(t, enumerate.GIDS, it.Application)
-		said = append(said, fmt.Sprint(it.Container, " ", it.Default, " ", it.KeySpec == rules.KeySpec{Kind: rules.Signature}, " ", it.Findings.Offered(), " ", it.Title()))
+	require.Len(t, credentials, 3)
+	var lines []string
+	for _, c := range credentials {
+		assert.Equal(t, enumerate.GIDS, c.Application)
+		lines = append(lines, fmt.Sprint(c.Container, " ", c.Default, " ", c.KeySpec == rules.KeySpec{Kind: rules.Signature}, " ", c.Findings.Offered(), " ", c.Title()))
 	}
 	assert.Equal(t, []string{
 		"kxc02 true false true two@example.com",
 		"kxc00 false false true zero@example.com",
 		"ksc01 false true false one@example.com",
-	}, said)
-	assert.Equal(t, "5a17106f-0000-4000-8000-000000000002", found[0].Name)
+	}, lines)
+	assert.Equal(t, "5a17106f-0000-4000-8000-000000000002", credentials[0].Name)
 
-	tiles, err := f.Offered(t.Context())
+	offered, err := f.Offered(t.Context())
 	require.NoError(t, err)
-	require.Len(t, tiles, 2)
-	assert.Equal(t, "two@example.com", tiles[0].Title(), "the default container decides")
+	require.Len(t, offered, 2)
+	assert.Equal(t, "two@example.com", offered[0].Title(), "the default container is first")
 	f.Policy.AllowSignatureOnlyKeys = true
-	tiles, err = f.Offered(t.Context())
+	offered, err = f.Offered(t.Context())
 	require.NoError(t, err)
-	assert.Len(t, tiles, 3)
+	assert.Len(t, offered, 3)
 }
 
-func TestKeyOfAGIDSCard(t *testing.T) {
-	for name, soft := range map[string]*cardtest.Card{"GIDS": put(cardtest.GIDS(), "kxc00", cardtest.Leaf{}), "TPM": virtual()} {
+func TestGIDSKey(t *testing.T) {
+	for name, soft := range map[string]*cardtest.Card{"GIDS": put(cardtest.GIDS(), "kxc00", cardtest.Leaf{}), "TPM": virtualCard()} {
 		t.Run(name, func(t *testing.T) {
 			c := only(t, finder(t, soft))
 			key, err := c.Unlock(t.Context(), card.FixedPIN(cardtest.PIN))
@@ -82,17 +82,17 @@ func TestKeyOfAGIDSCard(t *testing.T) {
 	}
 }
 
-func TestGIDSCardThatChanged(t *testing.T) {
-	soft := virtual()
+func TestGIDSChangedCertificate(t *testing.T) {
+	soft := virtualCard()
 	f := finder(t, soft)
 	c := only(t, f)
 	put(soft, "kxc00", cardtest.Leaf{UPNs: []string{"bob@example.com"}})
-	_, err := c.Unlock(t.Context(), nobody(t))
+	_, err := c.Unlock(t.Context(), mustNotAsk(t))
 	assert.ErrorIs(t, err, card.ErrChanged)
 	assert.Equal(t, []string{"bob@example.com"}, only(t, f).Names.UPNs)
 }
 
-func TestKeyOfAGIDSCardThatIsNotTheCertificates(t *testing.T) {
+func TestGIDSWrongKey(t *testing.T) {
 	key := cardtest.Key(cardtest.RSA2048, 1)
 	_, certificate := cardtest.TestCA().Issue(cardtest.Leaf{Key: cardtest.Key(cardtest.RSA2048, 0)})
 	opened, err := only(t, finder(t, cardtest.GIDS().Put("kxc00", key, certificate))).Unlock(t.Context(), card.FixedPIN(cardtest.PIN))
@@ -103,14 +103,14 @@ func TestKeyOfAGIDSCardThatIsNotTheCertificates(t *testing.T) {
 	assert.NotEmpty(t, card.Hint(err))
 }
 
-// One call finds what is on every kind of card, and says of the foreign one, once,
-// that nothing on it is known.
-func TestThreeKindsOfCards(t *testing.T) {
-	f := finder(t, put(cardtest.Logon("alice@example.com"), "9C", cardtest.Leaf{}), put(virtual(), "ksc01", cardtest.Leaf{}), foreign())
+// TestMixedCards lists cards of all kinds, one without a known application among
+// them.
+func TestMixedCards(t *testing.T) {
+	f := finder(t, put(cardtest.Logon("alice@example.com"), "9C", cardtest.Leaf{}), put(virtualCard(), "ksc01", cardtest.Leaf{}), unsupportedCard())
 	for range 2 {
-		found, errs := all(t, f)
+		credentials, errs := all(t, f)
 		var on []string
-		for _, c := range found {
+		for _, c := range credentials {
 			on = append(on, fmt.Sprint(c.Application, " ", c.Container, " in ", c.Reader))
 		}
 		assert.ElementsMatch(t, []string{
@@ -123,46 +123,48 @@ func TestThreeKindsOfCards(t *testing.T) {
 	}
 }
 
-// twoApplications is a card with PIV and GIDS, and the handles of both.
-func twoApplications(options ...cardtest.Option) (whole, second *cardtest.Card) {
-	second = virtual()
-	return cardtest.Combine(put(cardtest.PIV(options...), "9A", cardtest.Leaf{UPNs: []string{"alice@example.com"}}), second), second
+// pivAndGIDSCard returns a card with both applications. The methods of combined are
+// about PIV, those of gids about GIDS.
+func pivAndGIDSCard(options ...cardtest.Option) (combined, gids *cardtest.Card) {
+	gids = virtualCard()
+	return cardtest.Combine(put(cardtest.PIV(options...), "9A", cardtest.Leaf{UPNs: []string{"alice@example.com"}}), gids), gids
 }
 
-func TestCardWithBothApplications(t *testing.T) {
-	whole, second := twoApplications(cardtest.PIVBadFormatCosts)
-	f := finder(t, whole)
+func TestPIVAndGIDS(t *testing.T) {
+	combined, gids := pivAndGIDSCard(cardtest.PIVBadFormatCosts)
+	f := finder(t, combined)
 	for range 3 {
-		found, errs := all(t, f)
+		credentials, errs := all(t, f)
 		require.Empty(t, errs)
-		require.Len(t, found, 2)
-		assert.Equal(t, []enumerate.Application{enumerate.PIV, enumerate.GIDS}, []enumerate.Application{found[0].Application, found[1].Application})
-		for _, c := range found {
+		require.Len(t, credentials, 2)
+		assert.Equal(t, []enumerate.Application{enumerate.PIV, enumerate.GIDS}, []enumerate.Application{credentials[0].Application, credentials[1].Application})
+		for _, c := range credentials {
 			key, err := c.Unlock(t.Context(), card.FixedPIN(cardtest.PIN))
 			require.NoError(t, err)
 			assertSigns(t, key, c)
 			require.NoError(t, key.Close())
 		}
 	}
-	for _, app := range []*cardtest.Card{whole, second} {
+	for _, app := range []*cardtest.Card{combined, gids} {
 		assert.Zero(t, app.Spent())
 		assert.False(t, app.Verified())
 	}
 }
 
-// A neighbour selects the other application whenever nobody has the card, while a
-// person types as well. No PIN goes to the wrong one: it would cost a try there.
-func TestNoPINCrossesFromOneApplicationToTheOther(t *testing.T) {
-	whole, second := twoApplications(cardtest.PIVBadFormatCosts)
-	readers := cardtest.NewReaders(whole)
-	f := finderOf(t, readers, nil)
-	neighbour := readers.Service()
-	defer neighbour.Close()
+// TestPIVAndGIDSWithOtherProgram has another program select the other application
+// between all transactions, also while the user is asked. A PIN that is sent to the
+// wrong application would cost a try there.
+func TestPIVAndGIDSWithOtherProgram(t *testing.T) {
+	combined, gids := pivAndGIDSCard(cardtest.PIVBadFormatCosts)
+	readers := cardtest.NewReaders(combined)
+	f := finderOn(t, readers, nil)
+	other := readers.Service()
+	defer other.Close()
 	aids := [][]byte{{0xA0, 0x00, 0x00, 0x03, 0x08}, []byte("\xA0\x00\x00\x03\x97BTFY")}
 	turn := 0
 	intrude := func() {
 		turn++
-		c, err := neighbour.Card(t.Context(), "Software Reader 00")
+		c, err := other.Card(t.Context(), "Software Reader 00")
 		require.NoError(t, err)
 		require.NoError(t, c.Do(t.Context(), func(tx *card.Tx) error {
 			_, err := tx.Select(aids[turn%2])
@@ -173,12 +175,12 @@ func TestNoPINCrossesFromOneApplicationToTheOther(t *testing.T) {
 		intrude()
 		return card.NewPIN([]byte(cardtest.PIN)), nil
 	}
-	found, errs := all(t, f)
+	credentials, errs := all(t, f)
 	require.Empty(t, errs)
-	require.Len(t, found, 2)
+	require.Len(t, credentials, 2)
 	for range 4 {
 		var keys []*enumerate.Key
-		for _, c := range found {
+		for _, c := range credentials {
 			intrude()
 			key, err := c.Unlock(t.Context(), ask)
 			require.NoError(t, err)
@@ -187,30 +189,30 @@ func TestNoPINCrossesFromOneApplicationToTheOther(t *testing.T) {
 		for range 3 {
 			for i, key := range keys {
 				intrude()
-				assertSigns(t, key, found[i])
+				assertSigns(t, key, credentials[i])
 			}
 		}
 		for _, key := range keys {
 			intrude()
 			require.NoError(t, key.Close())
 		}
-		intrude() // and so each application has its turn
+		intrude() // so that the applications change roles in the next round
 	}
-	for _, app := range []*cardtest.Card{whole, second} {
+	for _, app := range []*cardtest.Card{combined, gids} {
 		assert.Equal(t, 3, app.RetriesLeft())
 		assert.Zero(t, app.Spent())
 		assert.False(t, app.Verified())
 	}
 }
 
-func TestPINOfACredential(t *testing.T) {
+func TestPINManager(t *testing.T) {
 	for name, test := range map[string]struct {
 		soft *cardtest.Card
 		puk  bool
 	}{
 		"PIV":             {cardtest.Logon("alice@example.com"), true},
-		"GIDS":            {virtual(), false},
-		"GIDS with a PUK": {virtual(cardtest.GIDSWithPUK), true},
+		"GIDS":            {virtualCard(), false},
+		"GIDS with a PUK": {virtualCard(cardtest.GIDSWithPUK), true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := only(t, finder(t, test.soft))
@@ -240,7 +242,7 @@ func TestPINOfACredential(t *testing.T) {
 	}
 }
 
-// answers is a PINFunc that answers so, one after the other.
+// answers returns a PINFunc with these answers in turn.
 func answers(list ...string) card.PINFunc {
 	return func(context.Context, card.PINRequest) (card.PIN, error) {
 		if len(list) == 0 {
@@ -248,21 +250,21 @@ func answers(list ...string) card.PINFunc {
 		}
 		pin := card.NewPIN([]byte(list[0]))
 		list = list[1:]
-		return pin.AllowLastTry(), nil // a PUK's tries most cards do not tell
+		return pin.AllowLastTry(), nil // most cards do not report the retry counter of the PUK
 	}
 }
 
-func TestPINThatIsNotThisModulesAffair(t *testing.T) {
+func TestPINManagerUnsupported(t *testing.T) {
 	_, der := cardtest.TestCA().Issue(cardtest.Leaf{})
 	pin := enumerate.New(der, nil).PIN()
 	_, err := pin.Status(t.Context())
-	for _, err := range []error{err, pin.Change(t.Context(), nobody(t)), pin.Unblock(t.Context(), nobody(t)), pin.UnblockByAdministrator(t.Context(), nil, nobody(t)),
-		only(t, finder(t, cardtest.Logon("a@example.com"))).PIN().UnblockByAdministrator(t.Context(), nil, nobody(t))} {
+	for _, err := range []error{err, pin.Change(t.Context(), mustNotAsk(t)), pin.Unblock(t.Context(), mustNotAsk(t)), pin.UnblockByAdministrator(t.Context(), nil, mustNotAsk(t)),
+		only(t, finder(t, cardtest.Logon("a@example.com"))).PIN().UnblockByAdministrator(t.Context(), nil, mustNotAsk(t))} {
 		assert.ErrorIs(t, err, errors.ErrUnsupported)
 	}
 }
 
-func TestRootsOnACard(t *testing.T) {
+func TestRoots(t *testing.T) {
 	store := []byte{0x30, 0x03, 0x02, 0x01, 0x05}
 	for name, test := range map[string]struct {
 		soft *cardtest.Card
@@ -270,10 +272,10 @@ func TestRootsOnACard(t *testing.T) {
 	}{
 		"PIV":            {cardtest.Logon("a@example.com").PutObject(0x5FFF11, []byte("\x82\x05\x30\x03\x02\x01\x05")), store},
 		"PIV, none":      {cardtest.Logon("a@example.com"), nil},
-		"GIDS":           {virtual().PutFile("mscp/msroots", store), store},
-		"GIDS, packed":   {virtual().PutFile("mscp/msroots", []byte("\x01\x00\x05\x00\x78\xDA\x33\x60\x66\x62\x64\x05\x00\x01\x0E\x00\x3C")), store},
-		"GIDS, none":     {virtual(), nil},
-		"GIDS, an empty": {virtual().PutFile("mscp/msroots", nil), nil},
+		"GIDS":           {virtualCard().PutFile("mscp/msroots", store), store},
+		"GIDS, packed":   {virtualCard().PutFile("mscp/msroots", []byte("\x01\x00\x05\x00\x78\xDA\x33\x60\x66\x62\x64\x05\x00\x01\x0E\x00\x3C")), store},
+		"GIDS, none":     {virtualCard(), nil},
+		"GIDS, an empty": {virtualCard().PutFile("mscp/msroots", nil), nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := only(t, finder(t, test.soft)).Roots(t.Context())
@@ -281,35 +283,34 @@ func TestRootsOnACard(t *testing.T) {
 			assert.Equal(t, test.want, got)
 		})
 	}
-	_, err := only(t, finder(t, virtual().PutFile("mscp/msroots", []byte("rubbish")))).Roots(t.Context())
+	_, err := only(t, finder(t, virtualCard().PutFile("mscp/msroots", []byte("rubbish")))).Roots(t.Context())
 	assert.ErrorIs(t, err, card.ErrMalformed)
 	_, der := cardtest.TestCA().Issue(cardtest.Leaf{})
 	_, err = enumerate.New(der, nil).Roots(t.Context())
 	assert.ErrorIs(t, err, errors.ErrUnsupported)
 }
 
-func TestCostOfAListOfAGIDSCard(t *testing.T) {
-	soft := virtual()
+func TestExchangesOfListingGIDS(t *testing.T) {
+	soft := virtualCard()
 	for i := 1; i < 5; i++ {
 		put(soft, fmt.Sprintf("kxc%02X", i), cardtest.Leaf{})
 	}
 	f := finder(t, soft)
 	for _, most := range []int{40, 3, 3} {
 		before := soft.Exchanges().Commands
-		found, errs := all(t, f)
+		credentials, errs := all(t, f)
 		require.Empty(t, errs)
-		require.Len(t, found, 5)
+		require.Len(t, credentials, 5)
 		assert.LessOrEqual(t, soft.Exchanges().Commands-before, most)
 	}
 	put(soft, "kxc05", cardtest.Leaf{})
-	found, _ := all(t, f)
-	assert.Len(t, found, 6, "the change is seen")
+	credentials, _ := all(t, f)
+	assert.Len(t, credentials, 6)
 }
 
-// What a Finder knows of a card it knows of that card only.
-func TestFinderForgetsACardThatWasTakenOut(t *testing.T) {
-	readers := cardtest.NewReaders(virtual())
-	f := finderOf(t, readers, nil)
+func TestFinderForgetsRemovedCard(t *testing.T) {
+	readers := cardtest.NewReaders(virtualCard())
+	f := finderOn(t, readers, nil)
 	assert.Equal(t, enumerate.GIDS, only(t, f).Application)
 	readers.Remove("Software Reader 00")
 	readers.Insert("Software Reader 00", cardtest.Logon("bob@example.com"))
@@ -318,28 +319,28 @@ func TestFinderForgetsACardThatWasTakenOut(t *testing.T) {
 	assert.Equal(t, []string{"bob@example.com"}, c.Names.UPNs)
 }
 
-// A card that does not say plainly that it has not an application may have it: then
-// something may be missing, which is said beside what the other one has.
-func TestApplicationThatIsInDoubt(t *testing.T) {
-	whole, _ := twoApplications()
-	readers := cardtest.NewReaders(whole)
+// TestUnclearApplication has a card whose status leaves open whether it has PIV: an
+// error is yielded beside the credentials of the other application.
+func TestUnclearApplication(t *testing.T) {
+	combined, _ := pivAndGIDSCard()
+	readers := cardtest.NewReaders(combined)
 	readers.Fault("Software Reader 00", 1, cardtest.Fault{What: cardtest.WrongStatus, Status: 0x6F00})
-	f := finderOf(t, readers, nil)
-	found, errs := all(t, f)
-	require.Len(t, found, 1)
-	assert.Equal(t, enumerate.GIDS, found[0].Application)
+	f := finderOn(t, readers, nil)
+	credentials, errs := all(t, f)
+	require.Len(t, credentials, 1)
+	assert.Equal(t, enumerate.GIDS, credentials[0].Application)
 	require.Len(t, errs, 1)
 	assert.ErrorIs(t, errs[0], card.StatusNoDiagnosis)
 	assert.ErrorIs(t, errs[0], piv.ErrNotPIV)
 	assert.NotErrorIs(t, errs[0], enumerate.ErrNoApplication)
-	found, errs = all(t, f)
+	credentials, errs = all(t, f)
 	assert.Empty(t, errs)
-	assert.Len(t, found, 2, "it is asked again the next time")
+	assert.Len(t, credentials, 2, "asked again in the next listing")
 
-	readers = cardtest.NewReaders(foreign())
+	readers = cardtest.NewReaders(unsupportedCard())
 	readers.Fault("Software Reader 00", 1, cardtest.Fault{What: cardtest.WrongStatus, Status: 0x6F00, Times: -1})
-	_, errs = all(t, finderOf(t, readers, nil))
-	require.Len(t, errs, 1, "one clear error")
+	_, errs = all(t, finderOn(t, readers, nil))
+	require.Len(t, errs, 1)
 	assert.ErrorIs(t, errs[0], enumerate.ErrNoApplication)
 	assert.ErrorIs(t, errs[0], card.StatusNoDiagnosis)
 }

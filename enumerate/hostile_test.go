@@ -29,38 +29,38 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A liar is a driver that changes what cards answer.
-type liar struct {
+// An alteringService is a driver that alters responses of cards.
+type alteringService struct {
 	driver.Service
 	exchanges atomic.Int64
-	lie       func(n int, command, answer []byte) []byte // of the n-th exchange, from 0
+	alter     func(n int, command, response []byte) []byte // of the n-th exchange, from 0
 }
 
-func (l *liar) Connect(ctx context.Context, reader string) (driver.Card, error) {
-	c, err := l.Service.Connect(ctx, reader)
+func (s *alteringService) Connect(ctx context.Context, reader string) (driver.Card, error) {
+	c, err := s.Service.Connect(ctx, reader)
 	if err != nil {
 		return nil, err
 	}
-	return lyingCard{c, l}, nil
+	return alteringCard{c, s}, nil
 }
 
-type lyingCard struct {
+type alteringCard struct {
 	driver.Card
-	liar *liar
+	service *alteringService
 }
 
-func (c lyingCard) Transmit(command []byte) ([]byte, error) {
+func (c alteringCard) Transmit(command []byte) ([]byte, error) {
 	sent := bytes.Clone(command)
-	answer, err := c.Card.Transmit(command)
+	response, err := c.Card.Transmit(command)
 	if err != nil {
 		return nil, err
 	}
-	return c.liar.lie(int(c.liar.exchanges.Add(1))-1, sent, answer), nil
+	return c.service.alter(int(c.service.exchanges.Add(1))-1, sent, response), nil
 }
 
-// signInWith lists, unlocks and signs whatever card it is, and makes sure that
-// a signature that comes out is one of the certificate that was listed.
-func signInWith(t *testing.T, l *liar) (found, signed int) {
+// signInWith lists, unlocks and signs. It checks that each signature is valid under
+// the certificate that was listed.
+func signInWith(t *testing.T, l *alteringService) (credentials, signatures int) {
 	t.Helper()
 	service := card.NewService(l, &card.Options{BusyTimeout: 20 * time.Millisecond})
 	defer func() { require.NoError(t, service.Close()) }()
@@ -71,55 +71,55 @@ func signInWith(t *testing.T, l *liar) (found, signed int) {
 			assert.NotEmpty(t, err.Error())
 			continue
 		}
-		found++
+		credentials++
 		key, err := c.Unlock(t.Context(), card.FixedPIN(cardtest.PIN))
 		if err != nil {
 			continue
 		}
-		made, err := key.Sign(nil, digest[:], crypto.SHA256)
+		sig, err := key.Sign(nil, digest[:], crypto.SHA256)
 		if err == nil {
-			signed++
+			signatures++
 			public, err := cert.PublicKey(c.Raw)
 			require.NoError(t, err)
-			assert.True(t, signature.Verify(public, digest[:], made, crypto.SHA256))
+			assert.True(t, signature.Verify(public, digest[:], sig, crypto.SHA256))
 		}
 		require.NoError(t, key.Close())
 	}
-	return found, signed
+	return credentials, signatures
 }
 
 func quickCard(options ...cardtest.Option) *cardtest.Card {
 	return put(cardtest.PIV(options...), "9A", cardtest.Leaf{Key: cardtest.Key(cardtest.P256, 0), UPNs: []string{"alice@example.com"}})
 }
 
-// FuzzCard has a good PIV card of which one answer is another one.
+// FuzzCard signs in with a PIV card of which one response is altered.
 func FuzzCard(f *testing.F) {
-	f.Add(uint8(200), uint8(0), uint16(0), []byte{}) // no lie
-	f.Fuzz(func(t *testing.T, n, how uint8, at uint16, lie []byte) {
-		lieOnce(t, quickCard(), int(n), how, int(at), lie)
+	f.Add(uint8(200), uint8(0), uint16(0), []byte{}) // unaltered
+	f.Fuzz(func(t *testing.T, n, how uint8, at uint16, data []byte) {
+		signInWithAltered(t, quickCard(), int(n), how, int(at), data)
 	})
 }
 
-// FuzzGIDSCard is the same of a GIDS card.
+// FuzzGIDSCard signs in with a GIDS card of which one response is altered.
 func FuzzGIDSCard(f *testing.F) {
-	f.Add(uint8(200), uint8(0), uint16(0), []byte{}) // no lie
-	f.Fuzz(func(t *testing.T, n, how uint8, at uint16, lie []byte) {
+	f.Add(uint8(200), uint8(0), uint16(0), []byte{}) // unaltered
+	f.Fuzz(func(t *testing.T, n, how uint8, at uint16, data []byte) {
 		soft := put(cardtest.GIDS(), "kxc00", cardtest.Leaf{Key: cardtest.Key(cardtest.RSA1024, 0), UPNs: []string{"alice@example.com"}})
-		lieOnce(t, soft, int(n), how, int(at), lie)
+		signInWithAltered(t, soft, int(n), how, int(at), data)
 	})
 }
 
-// lieOnce signs in with a card of which the n-th answer is changed.
-func lieOnce(t *testing.T, soft *cardtest.Card, n int, how uint8, at int, lie []byte) {
+// signInWithAltered signs in with a card of which the n-th response is altered.
+func signInWithAltered(t *testing.T, soft *cardtest.Card, n int, how uint8, at int, data []byte) {
 	readers := cardtest.NewReaders(soft)
-	l := &liar{Service: readers.Driver(), lie: func(i int, _, answer []byte) []byte {
+	l := &alteringService{Service: readers.Driver(), alter: func(i int, _, response []byte) []byte {
 		if i != n {
-			return answer
+			return response
 		}
-		return mutate(answer, how, at, lie)
+		return mutate(response, how, at, data)
 	}}
-	_, signed := signInWith(t, l)
-	assert.LessOrEqual(t, signed, 24)
+	_, signatures := signInWith(t, l)
+	assert.LessOrEqual(t, signatures, 24)
 	assert.Less(t, l.exchanges.Load(), int64(1500), "exchanges")
 	assert.Zero(t, soft.Spent(), "the PIN is the right one")
 	assert.False(t, soft.Verified(), "the PIN was left verified")
@@ -127,26 +127,26 @@ func lieOnce(t *testing.T, soft *cardtest.Card, n int, how uint8, at int, lie []
 	require.NoError(t, readers.Close())
 }
 
-// mutate changes an answer.
-func mutate(answer []byte, how uint8, at int, lie []byte) []byte {
-	at = min(at, len(answer))
-	body := max(len(answer)-2, 0)
+// mutate alters a response in one of several ways.
+func mutate(response []byte, how uint8, at int, data []byte) []byte {
+	at = min(at, len(response))
+	body := max(len(response)-2, 0)
 	switch how % 5 {
-	case 0: // another answer
-		return lie
-	case 1: // other data
-		return append(bytes.Clone(lie), answer[body:]...)
-	case 2: // bytes of it
-		changed := bytes.Clone(answer)
-		copy(changed[at:], lie)
+	case 0: // replace all
+		return data
+	case 1: // replace all but the status word
+		return append(bytes.Clone(data), response[body:]...)
+	case 2: // overwrite
+		changed := bytes.Clone(response)
+		copy(changed[at:], data)
 		return changed
-	case 3: // something between
-		return append(append(bytes.Clone(answer[:at]), lie...), answer[at:]...)
+	case 3: // insert
+		return append(append(bytes.Clone(response[:at]), data...), response[at:]...)
 	}
-	return answer[:at] // less
+	return response[:at] // truncate
 }
 
-// allocated is how much memory f takes in all, what it gave back included.
+// allocated returns the number of bytes that f allocates, freed ones included.
 func allocated(f func()) uint64 {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -198,7 +198,7 @@ func TestBombsInflate(t *testing.T) {
 	assert.EqualValues(t, 4*mib, n)
 }
 
-func TestMemoryForAGzipBombIsBounded(t *testing.T) {
+func TestGzipBombMemory(t *testing.T) {
 	bomb := ber.Append(nil, 0x70, gzipBomb(t, 64)) // 64 KiB of it
 	bomb = ber.Append(bomb, 0x71, []byte{1})
 	soft := quickCard()
@@ -206,11 +206,11 @@ func TestMemoryForAGzipBombIsBounded(t *testing.T) {
 		soft.PutObject(tag, bomb)
 	}
 	readers := cardtest.NewReaders(soft)
-	l := &liar{Service: readers.Driver(), lie: func(_ int, _, answer []byte) []byte { return answer }}
+	l := &alteringService{Service: readers.Driver(), alter: func(_ int, _, response []byte) []byte { return response }}
 	taken := allocated(func() {
-		found, signed := signInWith(t, l)
-		assert.Equal(t, 1, found, "the bombs are errors")
-		assert.Equal(t, 1, signed)
+		credentials, signatures := signInWith(t, l)
+		assert.Equal(t, 1, credentials, "the bombs are errors")
+		assert.Equal(t, 1, signatures)
 	})
 	assert.Less(t, taken, uint64(12*mib), "three bombs of 64 MiB")
 	require.NoError(t, readers.Close())
@@ -225,14 +225,14 @@ func zlibBomb(t *testing.T, size int) []byte {
 	return binary.BigEndian.AppendUint32(bomb, adler)
 }
 
-func TestMemoryForAHostileGIDSCardIsBounded(t *testing.T) {
+func TestHostileGIDSMemory(t *testing.T) {
 	soft := put(cardtest.GIDS(), "kxc00", cardtest.Leaf{Key: cardtest.Key(cardtest.RSA1024, 0)})
 	bomb := zlibBomb(t, 32)
 	for _, name := range []string{"mscp/kxc01", "mscp/kxc02", "mscp/ksc00"} {
 		soft.PutFile(name, bomb)
 	}
 	table := []byte{0x01}
-	for i := range 2000 { // as many files as fit in an answer, most of them certificates
+	for i := range 2000 { // as many files as fit in one response
 		record := make([]byte, 28)
 		copy(record, "mscp")
 		copy(record[9:], fmt.Sprintf("kxc%02X", i%256))
@@ -241,12 +241,12 @@ func TestMemoryForAHostileGIDSCardIsBounded(t *testing.T) {
 	}
 	soft.PutData(0xA000, 0xDF1F, table)
 	readers := cardtest.NewReaders(soft)
-	l := &liar{Service: readers.Driver(), lie: func(_ int, _, answer []byte) []byte { return answer }}
+	l := &alteringService{Service: readers.Driver(), alter: func(_ int, _, response []byte) []byte { return response }}
 	service := card.NewService(l, nil)
 	defer service.Close()
 	taken := allocated(func() {
-		found, errs := all(t, newFinder(service))
-		assert.Len(t, found, 127, "one for each key that there can be")
+		credentials, errs := all(t, newFinder(service))
+		assert.Len(t, credentials, 127, "one for each possible key")
 		assert.NotEmpty(t, errs)
 	})
 	assert.Less(t, taken, uint64(64*mib))
@@ -254,21 +254,21 @@ func TestMemoryForAHostileGIDSCardIsBounded(t *testing.T) {
 	require.NoError(t, readers.Close())
 }
 
-func TestAnswersWithoutEndAreBounded(t *testing.T) {
+func TestEndlessResponses(t *testing.T) {
 	for name, piece := range map[string]int{"of 255 bytes": 255, "of one byte": 1, "of 60000 bytes": 60000} {
 		t.Run(name, func(t *testing.T) {
 			soft := quickCard()
 			readers := cardtest.NewReaders(soft)
 			more := append(make([]byte, piece), 0x61, 0xFF)
-			l := &liar{Service: readers.Driver(), lie: func(_ int, command, answer []byte) []byte {
+			l := &alteringService{Service: readers.Driver(), alter: func(_ int, command, response []byte) []byte {
 				if command[1] == 0xCB || command[1] == 0xC0 {
 					return bytes.Clone(more)
 				}
-				return answer
+				return response
 			}}
 			taken := allocated(func() {
-				found, _ := signInWith(t, l)
-				assert.Zero(t, found)
+				credentials, _ := signInWith(t, l)
+				assert.Zero(t, credentials)
 			})
 			assert.Less(t, l.exchanges.Load(), int64(2000))
 			assert.Less(t, taken, uint64(16*mib))

@@ -21,7 +21,7 @@ import (
 
 func newFinder(s *card.Service) *enumerate.Finder { return &enumerate.Finder{Service: s} }
 
-// spellings are the ways in which a PIN could show up somewhere.
+// spellings returns the encodings in which a PIN could be printed.
 func spellings(pin string) []string {
 	padded := append([]byte(pin), bytes.Repeat([]byte{0xFF}, 8-len(pin))...)
 	var list []string
@@ -33,9 +33,9 @@ func spellings(pin string) []string {
 	return list
 }
 
-// alone reports whether a PIN is in a text, other than as a part of longer numbers,
-// which have it by chance.
-func alone(text, pin string) bool {
+// containsPIN reports whether a PIN is in a text. Longer numbers do not count: they
+// contain the digits by chance.
+func containsPIN(text, pin string) bool {
 	const digits = "0123456789abcdefABCDEF"
 	for i := strings.Index(text, pin); i >= 0; i = strings.Index(text, pin) {
 		before, after := text[:i], text[i+len(pin):]
@@ -47,9 +47,9 @@ func alone(text, pin string) bool {
 	return false
 }
 
-// A PIN is not in logs, traces, errors or anything that can be printed of what
-// the module hands out, whatever happens to the card.
-func TestPINShowsUpNowhere(t *testing.T) {
+// TestPINIsNotInOutput searches logs, traces, errors and printed values for a PIN,
+// with each fault at each command.
+func TestPINIsNotInOutput(t *testing.T) {
 	const right, wrong = cardtest.PIN, "86420975"
 	faults := []cardtest.Fault{{}}
 	for _, what := range []cardtest.Mishap{
@@ -58,7 +58,7 @@ func TestPINShowsUpNowhere(t *testing.T) {
 	} {
 		faults = append(faults, cardtest.Fault{What: what}, cardtest.Fault{What: what, When: cardtest.After})
 	}
-	var everything bytes.Buffer
+	var output bytes.Buffer
 	verified := 0
 	signer, der := cardtest.TestCA().Issue(cardtest.Leaf{Key: cardtest.Key(cardtest.P256, 0), UPNs: []string{"alice@example.com"}})
 	rsaSigner, rsaDER := cardtest.TestCA().Issue(cardtest.Leaf{Key: cardtest.Key(cardtest.RSA1024, 0), UPNs: []string{"alice@example.com"}})
@@ -72,30 +72,30 @@ func TestPINShowsUpNowhere(t *testing.T) {
 			if fault.What != 0 {
 				readers.Fault("Software Reader 00", (n+1)/2, fault)
 			}
-			logger := slog.New(slog.NewTextHandler(&everything, &slog.HandlerOptions{Level: slog.LevelDebug}))
+			logger := slog.New(slog.NewTextHandler(&output, &slog.HandlerOptions{Level: slog.LevelDebug}))
 			service := card.NewService(readers.Driver(), &card.Options{Logger: logger, BusyTimeout: 10 * time.Millisecond})
 			ctx := card.WithTrace(t.Context(), &card.Trace{
-				Busy: func(reader string) { fmt.Fprintln(&everything, reader) },
-				Command: func(reader string, c card.Command, answer []byte, took time.Duration) {
-					fmt.Fprintf(&everything, "%s %v %+v %x %v %x\n", reader, c, c, c.Data, answer, answer)
+				Busy: func(reader string) { fmt.Fprintln(&output, reader) },
+				Command: func(reader string, c card.Command, response []byte, took time.Duration) {
+					fmt.Fprintf(&output, "%s %v %+v %x %v %x\n", reader, c, c, c.Data, response, response)
 				},
 			})
-			found, errs := all(t, newFinder(service))
-			fmt.Fprintln(&everything, errs)
-			for _, it := range found {
-				asJSON, err := json.Marshal(it)
+			credentials, errs := all(t, newFinder(service))
+			fmt.Fprintln(&output, errs)
+			for _, c := range credentials {
+				asJSON, err := json.Marshal(c)
 				require.NoError(t, err)
-				fmt.Fprintf(&everything, "%s\n", asJSON)
+				fmt.Fprintf(&output, "%s\n", asJSON)
 				for _, pin := range []string{wrong, right} {
-					key, err := it.Unlock(ctx, card.FixedPIN(pin))
-					fmt.Fprintf(&everything, "%v %+v %#v\n", err, err, err)
+					key, err := c.Unlock(ctx, card.FixedPIN(pin))
+					fmt.Fprintf(&output, "%v %+v %#v\n", err, err, err)
 					if err != nil {
 						continue
 					}
 					verified++
 					signature, err := key.Sign(nil, make([]byte, 32), crypto.SHA256)
-					fmt.Fprintf(&everything, "%x %v %+v %#v\n", signature, err, err, err)
-					fmt.Fprintln(&everything, key.Close())
+					fmt.Fprintf(&output, "%x %v %+v %#v\n", signature, err, err, err)
+					fmt.Fprintln(&output, key.Close())
 				}
 			}
 			require.NoError(t, service.Close())
@@ -106,11 +106,11 @@ func TestPINShowsUpNowhere(t *testing.T) {
 		}
 	}
 	assert.NotZero(t, verified, "the PIN was used")
-	text := everything.String()
+	text := output.String()
 	assert.Contains(t, text, "VERIFY")
-	assert.True(t, alone("the PIN is "+right+".", right) && !alone("0"+right, right))
+	assert.True(t, containsPIN("the PIN is "+right+".", right) && !containsPIN("0"+right, right))
 	for _, pin := range []string{right, wrong} {
-		assert.False(t, alone(text, pin), "%q is in the output", pin)
+		assert.False(t, containsPIN(text, pin), "%q is in the output", pin)
 		for _, s := range spellings(pin) {
 			assert.False(t, strings.Contains(text, s), "%q is in the output", s)
 		}

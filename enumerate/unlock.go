@@ -5,6 +5,7 @@ import (
 	"crypto"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -51,7 +52,7 @@ func (c *Credential) unlock(ctx context.Context, ask card.PINFunc) (*Key, error)
 		return nil, err
 	}
 	if c.on == nil {
-		return c.openForeign(ctx, public, ask)
+		return c.openWithKey(ctx, public, ask)
 	}
 	l := c.on
 	var asked atomic.Bool // then the card has the certificate
@@ -68,18 +69,27 @@ func (c *Credential) unlock(ctx context.Context, ask card.PINFunc) (*Key, error)
 	if asked.Load() || ctx.Err() != nil || fault.ReachOf(first) != fault.Reader {
 		return nil, first
 	}
-	others := l.others(ctx)
-	for _, other := range others {
-		key, err := l.openAgain(ctx, other, public, ask)
-		if err == nil {
-			l.moveTo(other)
-			return newCardKey(c, key, other), nil
-		}
-		if asked.Load() || ctx.Err() != nil {
-			return nil, err
+	tried := map[*card.Card]bool{state.card: true}
+	for _, reader := range l.readers(ctx) {
+		// The second time, if the card was found to be another than the service
+		// reports.
+		for range 2 {
+			other := l.stateIn(ctx, reader)
+			if other == nil || tried[other.card] {
+				break
+			}
+			tried[other.card] = true
+			key, err := l.openAgain(ctx, other, public, ask)
+			if err == nil {
+				l.moveTo(other)
+				return newCardKey(c, key, other), nil
+			}
+			if asked.Load() || ctx.Err() != nil {
+				return nil, err
+			}
 		}
 	}
-	if len(others) > 0 && !errors.Is(first, card.ErrChanged) {
+	if len(tried) > 1 && !errors.Is(first, card.ErrChanged) {
 		first = fmt.Errorf("%w: %w", card.ErrChanged, first)
 	}
 	return nil, first
@@ -137,32 +147,34 @@ func (l *location) withTitle(title string, ask card.PINFunc, asked *atomic.Bool)
 	}
 }
 
-// others returns the cards that were inserted later and may be the one of l, the
-// one in its old reader first.
-func (l *location) others(ctx context.Context) []*cardState {
+// readers returns the readers that have a card in them, the old one of the credential
+// first.
+func (l *location) readers(ctx context.Context) []string {
+	names, err := l.finder.occupied(ctx)
+	if err != nil {
+		return nil // the first error is the one to report
+	}
 	l.mu.Lock()
-	old := l.state
+	old := l.state.card.Reader()
 	l.mu.Unlock()
-	readers, err := l.finder.occupied(ctx)
+	if i := slices.Index(names, old); i > 0 {
+		names = append([]string{old}, slices.Delete(names, i, i+1)...)
+	}
+	return names
+}
+
+// stateIn returns the state of the card in a reader, nil if there is none or a key on
+// it is open.
+func (l *location) stateIn(ctx context.Context, reader string) *cardState {
+	c, err := l.finder.Service.Card(ctx, reader)
 	if err != nil {
 		return nil
 	}
-	var list []*cardState
-	for _, name := range readers {
-		c, err := l.finder.Service.Card(ctx, name)
-		if err != nil || c == old.card {
-			continue
-		}
-		state := l.finder.stateOf(c)
-		switch {
-		case state.keys.Load() > 0:
-		case name == old.card.Reader():
-			list = append([]*cardState{state}, list...)
-		default:
-			list = append(list, state)
-		}
+	state := l.finder.stateOf(c)
+	if state.keys.Load() > 0 {
+		return nil
 	}
-	return list
+	return state
 }
 
 func (l *location) moveTo(state *cardState) {

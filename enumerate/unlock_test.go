@@ -5,6 +5,7 @@ import (
 	"crypto"
 	"crypto/rand"
 	"crypto/rsa"
+	"errors"
 	"testing"
 
 	"github.com/smartlogon/smartlogon/card"
@@ -16,8 +17,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// assertSigns answers a challenge, which checks the signature under the
-// certificate that was listed.
+// assertSigns responds to a challenge, which verifies the signature under the listed
+// certificate.
 func assertSigns(t *testing.T, key crypto.Signer, c *enumerate.Credential) {
 	t.Helper()
 	const server = "https://example.com"
@@ -26,24 +27,35 @@ func assertSigns(t *testing.T, key crypto.Signer, c *enumerate.Credential) {
 	assert.NotEmpty(t, answer)
 }
 
-// nobody is a PINFunc that must not be asked.
-func nobody(t *testing.T) card.PINFunc {
+// mustNotAsk returns a PINFunc that fails the test.
+func mustNotAsk(t *testing.T) card.PINFunc {
 	return func(context.Context, card.PINRequest) (card.PIN, error) {
-		t.Error("somebody was asked for a PIN")
+		t.Error("the PINFunc was called")
 		return card.PIN{}, context.Canceled
 	}
 }
 
-// only is the one credential on a card.
+// only returns the single credential that f lists.
 func only(t *testing.T, f *enumerate.Finder) *enumerate.Credential {
 	t.Helper()
-	found, errs := all(t, f)
+	credentials, errs := all(t, f)
 	require.Empty(t, errs)
-	require.Len(t, found, 1)
-	return found[0]
+	require.Len(t, credentials, 1)
+	return credentials[0]
 }
 
-func TestKeysOfEveryKindAnswer(t *testing.T) {
+// assertOver checks that err says that the card of a key or credential is gone.
+func assertOver(t *testing.T, err error) {
+	t.Helper()
+	for _, want := range []error{card.ErrChanged, card.ErrRemoved, card.ErrNoReader} {
+		if errors.Is(err, want) {
+			return
+		}
+	}
+	t.Errorf("%v does not say that the card is gone", err)
+}
+
+func TestKeyKinds(t *testing.T) {
 	for _, kind := range []cardtest.KeyKind{
 		cardtest.RSA2048, cardtest.RSA3072, cardtest.RSA4096,
 		cardtest.P256, cardtest.P384, cardtest.Ed25519,
@@ -62,7 +74,7 @@ func TestKeysOfEveryKindAnswer(t *testing.T) {
 	}
 }
 
-func TestDecryptAndAgree(t *testing.T) {
+func TestDecrypt(t *testing.T) {
 	c := put(cardtest.PIV(), "9D", cardtest.Leaf{})
 	credential := only(t, finder(t, c))
 	key, err := credential.Unlock(t.Context(), card.FixedPIN(cardtest.PIN))
@@ -74,10 +86,10 @@ func TestDecryptAndAgree(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "text", string(text))
 	_, err = key.ECDH(nil)
-	assert.Error(t, err, "RSA cannot")
+	assert.ErrorIs(t, err, errors.ErrUnsupported)
 }
 
-func TestKeyThatIsNotTheCertificatesAnswersNothing(t *testing.T) {
+func TestWrongKey(t *testing.T) {
 	_, certificate := cardtest.TestCA().Issue(cardtest.Leaf{UPNs: []string{"a@example.com"}})
 	c := cardtest.PIV().Put("9A", cardtest.Key(cardtest.RSA2048, 1), certificate)
 	credential := only(t, finder(t, c))
@@ -93,29 +105,29 @@ func TestKeyThatIsNotTheCertificatesAnswersNothing(t *testing.T) {
 	assert.NotEmpty(t, card.Hint(err))
 }
 
-func TestCertificateThatChangedSinceItWasListedAsksForNoPIN(t *testing.T) {
+func TestUnlockChangedCertificate(t *testing.T) {
 	c := cardtest.Logon("alice@example.com")
 	credential := only(t, finder(t, c))
 	put(c, "9A", cardtest.Leaf{UPNs: []string{"mallory@example.com"}})
-	_, err := credential.Unlock(t.Context(), nobody(t))
+	_, err := credential.Unlock(t.Context(), mustNotAsk(t))
 	assert.ErrorIs(t, err, card.ErrChanged)
 	assert.NotEmpty(t, card.Hint(err))
 
 	c.PutObject(0x5FC105, nil)
-	_, err = credential.Unlock(t.Context(), nobody(t))
+	_, err = credential.Unlock(t.Context(), mustNotAsk(t))
 	assert.ErrorIs(t, err, piv.ErrNotFound)
 }
 
-func TestCardThatWasExchangedAsksForNoPIN(t *testing.T) {
+func TestUnlockAfterRemoval(t *testing.T) {
 	first, second := cardtest.Logon("alice@example.com"), cardtest.Logon("bob@example.com")
 	readers := cardtest.NewReaders(first)
 	name := readers.Names()[0]
-	credential := only(t, finderOf(t, readers, nil))
+	credential := only(t, finderOn(t, readers, nil))
 	readers.Remove(name)
-	_, err := credential.Unlock(t.Context(), nobody(t))
+	_, err := credential.Unlock(t.Context(), mustNotAsk(t))
 	assert.ErrorIs(t, err, card.ErrNoCard)
 	readers.Insert(name, second)
-	_, err = credential.Unlock(t.Context(), nobody(t))
+	_, err = credential.Unlock(t.Context(), mustNotAsk(t))
 	assert.ErrorIs(t, err, card.ErrChanged)
 	assert.Zero(t, second.Spent())
 	readers.Remove(name)
@@ -125,7 +137,7 @@ func TestCardThatWasExchangedAsksForNoPIN(t *testing.T) {
 	require.NoError(t, key.Close())
 }
 
-func TestWrongPINCostsOneTry(t *testing.T) {
+func TestWrongPIN(t *testing.T) {
 	c := cardtest.Logon("alice@example.com")
 	credential := only(t, finder(t, c))
 	_, err := credential.Unlock(t.Context(), card.FixedPIN("000000"))
@@ -142,7 +154,7 @@ func TestWrongPINCostsOneTry(t *testing.T) {
 	assert.Equal(t, 1, c.Spent(), "not sent again")
 }
 
-func TestLastTryNeedsConsent(t *testing.T) {
+func TestLastTry(t *testing.T) {
 	c := cardtest.Logon("alice@example.com", cardtest.RetriesLeft(1))
 	credential := only(t, finder(t, c))
 	_, err := credential.Unlock(t.Context(), card.FixedPIN(cardtest.PIN))
@@ -159,29 +171,29 @@ func TestLastTryNeedsConsent(t *testing.T) {
 	assert.Equal(t, 3, c.RetriesLeft())
 }
 
-func TestBlockedPINIsSaidPlainly(t *testing.T) {
+func TestBlockedPIN(t *testing.T) {
 	c := cardtest.Logon("alice@example.com", cardtest.RetriesLeft(0))
 	credential := only(t, finder(t, c))
-	_, err := credential.Unlock(t.Context(), nobody(t))
+	_, err := credential.Unlock(t.Context(), mustNotAsk(t))
 	assert.ErrorIs(t, err, card.ErrPINBlocked)
 	assert.Contains(t, card.Hint(err), "PUK")
 }
 
-func TestNeighbourApplicationKeepsItsTries(t *testing.T) {
-	neighbour := cardtest.NewNeighbor([]byte{0xF0, 1, 2, 3, 4, 5}, "999999")
-	c := cardtest.Logon("alice@example.com", neighbour)
+func TestNeighborKeepsRetries(t *testing.T) {
+	neighbor := cardtest.NewNeighbor([]byte{0xF0, 1, 2, 3, 4, 5}, "999999")
+	c := cardtest.Logon("alice@example.com", neighbor)
 	readers := cardtest.NewReaders(c)
-	credential := only(t, finderOf(t, readers, nil))
+	credential := only(t, finderOn(t, readers, nil))
 
-	// Between the question and the answer another program selects its own
-	// application, whose VERIFY is the same command.
+	// While the user is asked, another program selects its application, whose
+	// VERIFY is the same command.
 	other := readers.Service()
 	defer other.Close()
 	key, err := credential.Unlock(t.Context(), func(ctx context.Context, r card.PINRequest) (card.PIN, error) {
 		k, err := other.Card(ctx, r.Reader)
 		require.NoError(t, err)
 		require.NoError(t, k.Do(ctx, func(tx *card.Tx) error {
-			_, err := tx.Select(neighbour.AID())
+			_, err := tx.Select(neighbor.AID())
 			return err
 		}))
 		return card.NewPIN([]byte(cardtest.PIN)), nil
@@ -189,12 +201,12 @@ func TestNeighbourApplicationKeepsItsTries(t *testing.T) {
 	require.NoError(t, err)
 	assertSigns(t, key, credential)
 	require.NoError(t, key.Close())
-	assert.Equal(t, 3, neighbour.RetriesLeft())
-	assert.Zero(t, neighbour.Spent())
+	assert.Equal(t, 3, neighbor.RetriesLeft())
+	assert.Zero(t, neighbor.Spent())
 	assert.Zero(t, c.Spent())
 }
 
-func TestKeyThatIsClosedSignsNoMore(t *testing.T) {
+func TestClosedKey(t *testing.T) {
 	credential := only(t, finder(t, cardtest.Logon("alice@example.com")))
 	ctx, cancel := context.WithCancel(t.Context())
 	key, err := credential.Unlock(ctx, card.FixedPIN(cardtest.PIN))
@@ -202,7 +214,7 @@ func TestKeyThatIsClosedSignsNoMore(t *testing.T) {
 	digest := make([]byte, 32)
 	_, err = key.Sign(nil, digest, crypto.SHA256)
 	require.NoError(t, err)
-	cancel() // bounds Unlock alone
+	cancel() // ends Unlock only
 	_, err = key.Sign(nil, digest, crypto.SHA256)
 	require.NoError(t, err)
 	bounded := key.WithContext(ctx)

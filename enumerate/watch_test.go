@@ -3,6 +3,7 @@ package enumerate_test
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,54 +17,59 @@ import (
 
 const zero = "Software Reader 00"
 
-// A watched Finder collects what its watch tells.
+// A watched is a Finder, and what its Watch yields.
 type watched struct {
 	*enumerate.Finder
 	t       *testing.T
 	readers *cardtest.Readers
-	changes chan enumerate.Event
+	events  chan enumerate.Event
 	errs    chan error
-	stop    context.CancelFunc
+	busy    sync.Mutex // locked while the body of the loop does not return
 	ended   chan struct{}
 }
 
-// watching runs a test in a synctest bubble, in which nothing takes time and
-// nothing may be left at the end.
-func watching(t *testing.T, cards []*cardtest.Card, test func(t *testing.T, w *watched)) {
+// watching runs a test in a synctest bubble, whose time jumps and which fails if a
+// goroutine is left.
+func watching(t *testing.T, cards []*cardtest.Card, newFinder func(*card.Service) *enumerate.Finder, test func(t *testing.T, w *watched)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		readers := cardtest.NewReaders(cards...)
 		service := readers.Service()
 		ctx, cancel := context.WithCancel(t.Context())
-		w := &watched{&enumerate.Finder{Service: service}, t, readers, make(chan enumerate.Event, 100), make(chan error, 100), cancel, make(chan struct{})}
+		w := &watched{
+			Finder: newFinder(service), t: t, readers: readers,
+			events: make(chan enumerate.Event, 100), errs: make(chan error, 100), ended: make(chan struct{}),
+		}
 		go func() {
 			defer close(w.ended)
-			for change, err := range w.Watch(ctx) {
+			for event, err := range w.Watch(ctx) {
 				if err != nil {
-					assert.Zero(t, change)
+					assert.Zero(t, event)
 					w.errs <- err
 				} else {
-					w.changes <- change
+					w.events <- event
 				}
+				w.busy.Lock()
+				w.busy.Unlock()
 			}
 		}()
 		test(t, w)
 		cancel()
 		<-w.ended
-		assert.Empty(t, w.changes)
+		assert.Empty(t, w.events)
 		assert.Empty(t, w.errs)
 		require.NoError(t, service.Close())
 		require.NoError(t, readers.Close())
 	})
 }
 
-// appear waits until nothing more happens, and returns what appeared. Nothing
-// else has happened.
-func (w *watched) appear() (list []*enumerate.Credential) {
+// appeared waits until all goroutines wait, and returns the credentials that
+// appeared. It fails the test if anything else was yielded.
+func (w *watched) appeared() (list []*enumerate.Credential) {
 	w.t.Helper()
 	synctest.Wait()
-	for range len(w.changes) {
-		c := <-w.changes
+	for range len(w.events) {
+		c := <-w.events
 		assert.False(w.t, c.Gone)
 		list = append(list, c.Credential)
 	}
@@ -71,13 +77,13 @@ func (w *watched) appear() (list []*enumerate.Credential) {
 	return list
 }
 
-// goes makes sure that exactly these are gone.
-func (w *watched) goes(want ...*enumerate.Credential) {
+// gone checks that exactly the events for these credentials being gone were yielded.
+func (w *watched) gone(want ...*enumerate.Credential) {
 	w.t.Helper()
 	synctest.Wait()
 	var list []*enumerate.Credential
-	for range len(w.changes) {
-		c := <-w.changes
+	for range len(w.events) {
+		c := <-w.events
 		assert.True(w.t, c.Gone)
 		list = append(list, c.Credential)
 	}
@@ -87,26 +93,26 @@ func (w *watched) goes(want ...*enumerate.Credential) {
 	}
 }
 
-// fails waits for exactly one error.
-func (w *watched) fails() error {
+// failed returns the one error that was yielded.
+func (w *watched) failed() error {
 	w.t.Helper()
 	synctest.Wait()
 	require.Len(w.t, w.errs, 1)
-	assert.Empty(w.t, w.changes)
+	assert.Empty(w.t, w.events)
 	return <-w.errs
 }
 
-func TestWatchTellsOfCredentialsThatComeAndGo(t *testing.T) {
+func TestWatch(t *testing.T) {
 	alice := put(cardtest.Logon("alice@example.com"), "9C", cardtest.Leaf{UPNs: []string{"signer@example.com"}})
-	watching(t, []*cardtest.Card{nil, alice}, func(t *testing.T, w *watched) {
-		there := w.appear()
+	watching(t, []*cardtest.Card{nil, alice}, newFinder, func(t *testing.T, w *watched) {
+		there := w.appeared()
 		require.Len(t, there, 2)
 		assert.Equal(t, []string{"alice@example.com"}, there[0].Names.UPNs)
 		assert.Equal(t, "Software Reader 01", there[0].Reader)
 
 		bob := cardtest.Logon("bob@example.com")
 		w.readers.Insert(zero, bob)
-		fresh := w.appear()
+		fresh := w.appeared()
 		require.Len(t, fresh, 1)
 		key, err := fresh[0].Unlock(t.Context(), card.FixedPIN(cardtest.PIN))
 		require.NoError(t, err)
@@ -114,76 +120,76 @@ func TestWatchTellsOfCredentialsThatComeAndGo(t *testing.T) {
 		require.NoError(t, key.Close())
 
 		w.readers.Remove("Software Reader 01")
-		w.goes(there...)
+		w.gone(there...)
 		w.readers.Remove(zero)
 		w.readers.Insert(zero, bob)
 		synctest.Wait()
-		require.Len(t, w.changes, 2)
-		assert.Equal(t, enumerate.Event{Gone: true, Credential: fresh[0]}, <-w.changes)
-		again := <-w.changes
+		require.Len(t, w.events, 2)
+		assert.Equal(t, enumerate.Event{Gone: true, Credential: fresh[0]}, <-w.events)
+		again := <-w.events
 		assert.False(t, again.Gone)
 		assert.NotSame(t, fresh[0], again.Credential)
 		key, err = fresh[0].Unlock(t.Context(), card.FixedPIN(cardtest.PIN))
 		require.NoError(t, err, "the same card is back")
 		require.NoError(t, key.Close())
 		w.readers.Unplug(zero)
-		w.goes(again.Credential)
+		w.gone(again.Credential)
 	})
 }
 
-func TestWatchWithoutReadersWaits(t *testing.T) {
-	watching(t, nil, func(t *testing.T, w *watched) {
-		assert.Empty(t, w.appear())
+func TestWatchWithoutReaders(t *testing.T) {
+	watching(t, nil, newFinder, func(t *testing.T, w *watched) {
+		assert.Empty(t, w.appeared())
 		w.readers.Plug("R", nil)
-		assert.Empty(t, w.appear())
+		assert.Empty(t, w.appeared())
 		w.readers.Insert("R", cardtest.Logon("alice@example.com"))
-		assert.Len(t, w.appear(), 1)
+		assert.Len(t, w.appeared(), 1)
 	})
 }
 
-func TestWatchTellsOfAServiceThatStopsOnceAndGoesOn(t *testing.T) {
-	watching(t, []*cardtest.Card{cardtest.Logon("alice@example.com")}, func(t *testing.T, w *watched) {
-		there := w.appear()
+func TestWatchServiceRestart(t *testing.T) {
+	watching(t, []*cardtest.Card{cardtest.Logon("alice@example.com")}, newFinder, func(t *testing.T, w *watched) {
+		there := w.appeared()
 		w.readers.Stop()
-		w.goes(there...)
-		time.Sleep(time.Minute) // of the bubble
-		assert.ErrorIs(t, w.fails(), card.ErrNoService)
+		w.gone(there...)
+		time.Sleep(time.Minute) // the bubble's time
+		assert.ErrorIs(t, w.failed(), card.ErrNoService)
 		w.readers.Start()
 		time.Sleep(2 * time.Second)
-		assert.Len(t, w.appear(), 1)
+		assert.Len(t, w.appeared(), 1)
 	})
 }
 
-func TestUnreadableCardIsAnErrorAndHidesNoOther(t *testing.T) {
-	watching(t, []*cardtest.Card{nil, foreign(), cardtest.Logon("alice@example.com")}, func(t *testing.T, w *watched) {
+func TestWatchUnreadableCard(t *testing.T) {
+	watching(t, []*cardtest.Card{nil, unsupportedCard(), cardtest.Logon("alice@example.com")}, newFinder, func(t *testing.T, w *watched) {
 		synctest.Wait()
 		err := <-w.errs
 		assert.ErrorIs(t, err, enumerate.ErrNoApplication)
 		assert.ErrorContains(t, err, `"Software Reader 01"`)
-		assert.Len(t, w.appear(), 1)
+		assert.Len(t, w.appeared(), 1)
 
 		w.readers.Fault(zero, 1, cardtest.Fault{What: cardtest.NoResponse})
 		w.readers.Insert(zero, cardtest.Logon("bob@example.com"))
-		assert.ErrorIs(t, w.fails(), card.ErrNoResponse)
+		assert.ErrorIs(t, w.failed(), card.ErrNoResponse)
 		w.readers.Plug("Another", nil)
 		w.readers.Insert("Another", cardtest.Logon("carol@example.com"))
-		assert.Len(t, w.appear(), 1)
+		assert.Len(t, w.appeared(), 1)
 	})
 }
 
-func TestCardIsReadWhenAnotherProgramIsDoneWithIt(t *testing.T) {
-	watching(t, []*cardtest.Card{nil}, func(t *testing.T, w *watched) {
+func TestWatchBusyCard(t *testing.T) {
+	watching(t, []*cardtest.Card{nil}, newFinder, func(t *testing.T, w *watched) {
 		w.readers.Fault(zero, 1, cardtest.Fault{What: cardtest.Busy, Times: 4})
 		w.readers.Insert(zero, put(cardtest.Logon("alice@example.com"), "9C", cardtest.Leaf{}))
-		assert.ErrorIs(t, w.fails(), card.ErrBusy)
-		time.Sleep(time.Minute) // of the bubble
-		assert.Len(t, w.appear(), 2)
+		assert.ErrorIs(t, w.failed(), card.ErrBusy)
+		time.Sleep(time.Minute) // the bubble's time
+		assert.Len(t, w.appeared(), 2)
 	})
 }
 
-func TestCredentialsStayWhenTheCardIsReset(t *testing.T) {
-	watching(t, []*cardtest.Card{cardtest.Logon("alice@example.com")}, func(t *testing.T, w *watched) {
-		there := w.appear()
+func TestWatchReset(t *testing.T) {
+	watching(t, []*cardtest.Card{cardtest.Logon("alice@example.com")}, newFinder, func(t *testing.T, w *watched) {
+		there := w.appeared()
 		require.Len(t, there, 1)
 		asked := 0
 		key, err := there[0].Unlock(t.Context(), func(context.Context, card.PINRequest) (card.PIN, error) {
@@ -195,41 +201,41 @@ func TestCredentialsStayWhenTheCardIsReset(t *testing.T) {
 		assertSigns(t, key, there[0])
 		assert.Equal(t, 2, asked)
 		require.NoError(t, key.Close())
-		assert.Empty(t, w.appear())
+		assert.Empty(t, w.appeared())
 	})
 }
 
-func TestCardThatIsRemovedWhileItIsReadIsNoError(t *testing.T) {
+func TestWatchRemovalDuringReading(t *testing.T) {
 	for n := 1; n <= 7; n++ {
-		watching(t, []*cardtest.Card{nil}, func(t *testing.T, w *watched) {
+		watching(t, []*cardtest.Card{nil}, newFinder, func(t *testing.T, w *watched) {
 			w.readers.Fault(zero, n, cardtest.Fault{What: cardtest.Removal})
 			soft := cardtest.Logon("alice@example.com")
 			w.readers.Insert(zero, soft)
 			synctest.Wait()
 			assert.Empty(t, w.errs)
-			for c := range len(w.changes) {
-				assert.Equal(t, c == 1, (<-w.changes).Gone)
+			for c := range len(w.events) {
+				assert.Equal(t, c == 1, (<-w.events).Gone)
 			}
 			w.readers.Insert(zero, soft)
-			assert.Len(t, w.appear(), 1)
+			assert.Len(t, w.appeared(), 1)
 		})
 	}
 }
 
-func TestWatchEndsWithTheService(t *testing.T) {
-	watching(t, []*cardtest.Card{cardtest.Logon("alice@example.com")}, func(t *testing.T, w *watched) {
-		w.appear()
+func TestWatchServiceClosed(t *testing.T) {
+	watching(t, []*cardtest.Card{cardtest.Logon("alice@example.com")}, newFinder, func(t *testing.T, w *watched) {
+		w.appeared()
 		require.NoError(t, w.Service.Close())
 		<-w.ended
 		assert.ErrorIs(t, <-w.errs, card.ErrClosed)
 	})
 }
 
-func TestBreakingOffAWatchLeavesNothing(t *testing.T) {
+func TestWatchBreak(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		readers := cardtest.NewReaders(cardtest.Logon("a@example.com"), cardtest.Logon("b@example.com"), foreign())
+		readers := cardtest.NewReaders(cardtest.Logon("a@example.com"), cardtest.Logon("b@example.com"), unsupportedCard())
 		f := enumerate.Finder{Service: readers.Service()}
-		for at := range 3 { // the rest is still being read
+		for at := range 3 { // other cards are still being read
 			n := 0
 			for c, err := range f.Watch(t.Context()) {
 				assert.True(t, c.Credential != nil || errors.Is(err, enumerate.ErrNoApplication))
@@ -241,7 +247,7 @@ func TestBreakingOffAWatchLeavesNothing(t *testing.T) {
 		ended, cancel := context.WithCancel(t.Context())
 		cancel()
 		for range f.Watch(ended) {
-			t.Error("an ended watch yields")
+			t.Error("yields after the end of the context")
 		}
 		require.NoError(t, f.Service.Close())
 		require.NoError(t, readers.Close())

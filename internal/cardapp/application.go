@@ -11,24 +11,29 @@ import (
 
 // A Kind is a card application that a Finder looks for.
 type Kind struct {
-	Name   string
-	New    func(*card.Card) Application
-	Absent error // what Entries wraps if the card does not have the application, or does not say
+	Name string
+	New  func(*card.Card) Application
+
+	// Absent is the error that Entries wraps if the application cannot be
+	// selected. With the reach fault.Application the card does not have it; with
+	// fault.Object the card leaves that open.
+	Absent error
 }
 
 // An Application is a card application on one card, which may not have it. It is
-// safe for concurrent use.
+// safe for concurrent use. Its errors name the container, not the reader, which
+// package card names.
 type Application interface {
-	// Entries reads the certificates in one transaction, the default one first.
-	// An error that reaches no further than an object is about one entry and
-	// does not end the sequence; one that reaches the application says that
-	// the card does not have it (package fault).
+	// Entries reads the certificates, the default one first. An error that
+	// reaches no further than an object is about one entry and does not end the
+	// sequence.
 	Entries(ctx context.Context) iter.Seq2[*Entry, error]
 
-	// Open opens the key of an entry, which may come from another Application
-	// of the same kind: the error wraps card.ErrChanged, before a PIN is asked
-	// for, if this card does not have the certificate in the same container.
-	// public is the public key of the certificate. ctx bounds this call alone.
+	// Open opens the key of an entry, which may come from another Application of
+	// the same Kind. If the container on this card does not hold the certificate
+	// of the entry, the error wraps card.ErrChanged, and ask was not called.
+	// public is the public key of the certificate. The key verifies its
+	// signatures under it. ctx bounds this call alone.
 	Open(ctx context.Context, e *Entry, public crypto.PublicKey, ask card.PINFunc) (Key, error)
 
 	PINStatus(ctx context.Context) (card.PINStatus, error)
@@ -36,27 +41,28 @@ type Application interface {
 	Unblock(ctx context.Context, ask card.PINFunc) error
 }
 
-// What an Application may also be able to do.
+// Optional methods of an Application.
 type (
-	// An Identifier says which card it is on.
+	// An Identifier reads which card it is, zero if the card has no identity.
 	Identifier interface {
 		Identity(ctx context.Context) (card.Identity, error)
 	}
 
-	// A RootsReader reads the certificates of authorities that Windows keeps on
-	// the card: a PKCS #7 store, nil if there is none.
+	// A RootsReader reads the root certificates that Windows keeps on the card: a
+	// PKCS #7 store, nil if there is none.
 	RootsReader interface {
 		Roots(ctx context.Context) ([]byte, error)
 	}
 
-	// An AdministratorUnblocker sets the PIN by the administrator's response to
-	// a challenge.
+	// An AdministratorUnblocker sets the PIN by the administrator's response to a
+	// challenge.
 	AdministratorUnblocker interface {
 		UnblockByAdministrator(ctx context.Context, answer func(ctx context.Context, challenge []byte) ([]byte, error), ask card.PINFunc) error
 	}
 
-	// A Prover has the card prove by a key of its own that it is the one that
-	// the entry was listed on. It does nothing if the card has no such key.
+	// A Prover makes the card prove, with a key that authenticates the card, that
+	// the entry was listed on it. It does nothing if the card that was listed has
+	// no such key.
 	Prover interface {
 		Prove(ctx context.Context, e *Entry) error
 	}
@@ -66,17 +72,17 @@ type (
 type Entry struct {
 	Container string        // the key reference or the file: "9A", "kxc00"
 	Name      string        // of the container for Windows programs, if the card has one
-	Default   bool          // the container that Windows looks at first
+	Default   bool          // the container that Windows shows first
 	Signature bool          // the key is in the AT_SIGNATURE part of its container
 	Assumed   string        // why Signature is assumed; empty if the card states it
 	Raw       []byte        // the certificate, DER
-	Card      card.Identity // zero if it is not read with the certificate
+	Card      card.Identity // zero if it was not read
 
-	Handle any // of the application that made the entry
+	Handle any // for Open: what the application needs to find the key
 }
 
-// A Key is an open key. Its Signer may be a crypto.Decrypter, or have the method
-// ECDH of ecdh.PrivateKey.
+// A Key is an open key. Its Signer may be a crypto.Decrypter, or have the method ECDH
+// of ecdh.PrivateKey.
 type Key struct {
 	crypto.Signer
 	bound func(context.Context) Key

@@ -12,6 +12,7 @@ import (
 	"github.com/smartlogon/smartlogon/card"
 	"github.com/smartlogon/smartlogon/card/cardtest"
 	"github.com/smartlogon/smartlogon/internal/cardapp"
+	"github.com/smartlogon/smartlogon/internal/fault"
 )
 
 var errRefused = errors.New("refused")
@@ -23,7 +24,7 @@ func onCard(t *testing.T) *card.Card {
 
 func nothing(*card.Tx) error { return nil }
 
-func TestReadIsRepeatedAfterAReset(t *testing.T) {
+func TestRead(t *testing.T) {
 	for _, test := range []struct {
 		err   error
 		times int
@@ -35,7 +36,7 @@ func TestReadIsRepeatedAfterAReset(t *testing.T) {
 		assert.Equal(t, []int{test.times, test.times}, []int{entered, times})
 	}
 	err := cardapp.Read(t.Context(), onCard(t), func(*card.Tx) error { return errRefused }, func(*card.Tx) error {
-		t.Error("the application is not current")
+		t.Error("f runs although the application is not selected")
 		return nil
 	})
 	assert.ErrorIs(t, err, errRefused)
@@ -67,12 +68,12 @@ func TestStream(t *testing.T) {
 	for n := range stream(t.Context()) {
 		assert.Equal(t, 1, n)
 		require.NoError(t, <-filled)
-		break // cancels the context of fill, and waits for it
+		break // cancels the context of fill and waits for it
 	}
 }
 
-// A caller whose loop panics leaves no goroutine behind; TestMain looks for them.
-func TestStreamIntoAPanic(t *testing.T) {
+// TestStreamWithPanic panics in the loop. TestMain checks that no goroutine is left.
+func TestStreamWithPanic(t *testing.T) {
 	ended := false
 	assert.Panics(t, func() {
 		for range cardapp.Stream(t.Context(), func(ctx context.Context, emit func(int, error)) {
@@ -114,4 +115,37 @@ func TestHeld(t *testing.T) {
 	require.NoError(t, h.Close())
 	assert.ErrorIs(t, h.Use(ctx, nothing, nothing, withPIN), cardapp.ErrKeyClosed)
 	assert.ErrorIs(t, h.UseWithPIN(ctx, nothing, withPIN), cardapp.ErrKeyClosed)
+}
+
+func TestHeldOpen(t *testing.T) {
+	h := cardapp.NewHeld(onCard(t))
+	require.NoError(t, h.Open(func() error { return nil }))
+	require.NoError(t, h.Use(t.Context(), nothing, nothing, nil))
+	assert.ErrorIs(t, h.Open(func() error { return errRefused }), errRefused)
+	assert.ErrorIs(t, h.Use(t.Context(), nothing, nothing, nil), cardapp.ErrKeyClosed)
+
+	h = cardapp.NewHeld(onCard(t))
+	assert.Panics(t, func() { h.Open(func() error { panic("in a PINFunc") }) })
+	assert.ErrorIs(t, h.Use(t.Context(), nothing, nothing, nil), cardapp.ErrKeyClosed)
+}
+
+func TestSelectError(t *testing.T) {
+	absent := fault.New(fault.Application, "card has no application", "")
+	for _, test := range []struct {
+		err    error
+		absent bool
+		reach  fault.Reach
+	}{
+		{fault.Mark(fault.Object, card.StatusNotFound), true, fault.Application},
+		{fault.Mark(fault.Object, card.StatusNoDiagnosis), true, fault.Object},
+		{card.ErrMalformed, true, fault.Object},
+		{card.ErrReset, false, fault.Card},
+		{card.ErrRemoved, false, fault.Reader},
+	} {
+		err := cardapp.SelectError(absent, test.err)
+		assert.ErrorIs(t, err, test.err)
+		assert.Equal(t, test.absent, errors.Is(err, absent), test.err)
+		assert.Equal(t, test.reach, fault.ReachOf(err), test.err)
+	}
+	assert.NoError(t, cardapp.SelectError(absent, nil))
 }

@@ -9,11 +9,11 @@ import (
 	"github.com/smartlogon/smartlogon/internal/fault"
 )
 
-// ErrKeyClosed says that a key was used after Close.
-var ErrKeyClosed = fault.New(fault.Object, "key is closed", "Unlock the credential again: the program closed the key.")
+// ErrKeyClosed reports the use of a key after Close.
+var ErrKeyClosed = fault.New(fault.Object, "key is closed", "Unlock the credential again.")
 
-// A Held keeps a card powered while a key on it is open. Other programs can use
-// the card in between. It is safe for concurrent use.
+// A Held keeps a card powered while a key on it is open. Other programs can use the
+// card between transactions. A Held is safe for concurrent use.
 type Held struct {
 	card *card.Card
 
@@ -34,6 +34,19 @@ func (h *Held) Hold(tx *card.Tx) {
 	}
 }
 
+// Open runs f, which may call Hold, and closes h if f fails or panics.
+func (h *Held) Open(f func() error) error {
+	opened := false
+	defer func() {
+		if !opened {
+			h.Close()
+		}
+	}()
+	err := f()
+	opened = err == nil
+	return err
+}
+
 // Close ends the hold. With the last hold, PINs are logged out.
 func (h *Held) Close() error {
 	h.mu.Lock()
@@ -50,8 +63,8 @@ func (h *Held) Close() error {
 type WithPIN func(ctx context.Context, f func(*card.Tx) error) error
 
 // Use runs f in a transaction in which ensureSelected has made the application
-// current. If the card wants the PIN for it, after a reset, another program or by a
-// stricter rule of its own, withPIN runs f again, unless it is nil.
+// current. If the card refuses f without the PIN, as after a reset, withPIN runs f
+// again, unless it is nil.
 func (h *Held) Use(ctx context.Context, ensureSelected, f func(*card.Tx) error, withPIN WithPIN) error {
 	if h.isClosed() {
 		return ErrKeyClosed

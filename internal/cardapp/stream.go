@@ -6,9 +6,9 @@ import (
 	"sync"
 )
 
-// Stream yields what fill emits. fill runs in a goroutine of its own and never
-// waits for the caller, so that a transaction in it does not last while a user
-// looks at a result. Breaking off cancels the context of fill and waits for it.
+// Stream yields what fill emits. fill runs in another goroutine and does not wait for
+// the caller, so that a transaction in fill does not last while the caller works on a
+// result. A break cancels the context of fill and waits for it.
 func Stream[T any](ctx context.Context, fill func(ctx context.Context, emit func(T, error))) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		ctx, cancel := context.WithCancel(ctx)
@@ -42,9 +42,9 @@ type result[T any] struct {
 	err   error
 }
 
-// A queue passes results on without a bound: fill emits a bounded number.
+// A queue is unbounded: fill emits a bounded number of results.
 type queue[T any] struct {
-	more chan struct{} // holds a token while results may be there
+	more chan struct{} // holds a token if results may have been put
 
 	mu      sync.Mutex
 	results []result[T]

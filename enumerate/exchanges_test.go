@@ -12,10 +12,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// full has certificates of usual size, 1.4 KB, in the first n containers, and a
-// key history that announces those that are retired. Its answer to reset does
-// not say whether it takes extended length.
-func full(n int, options ...cardtest.Option) *cardtest.Card {
+// fullCard returns a PIV card with certificates of usual size, 1.4 KB, in the first n
+// containers, and a key history that lists the retired ones. Its answer to reset
+// does not say whether it supports extended lengths.
+func fullCard(n int, options ...cardtest.Option) *cardtest.Card {
 	c := cardtest.PIV(append(options, cardtest.ATR([]byte{0x3B, 0x80, 0x01, 0x81}))...)
 	rest := pkix.Extension{Id: []int{1, 2, 3}, Value: make([]byte, 550)}
 	containers := []string{"9A", "9C", "9D", "9E"}
@@ -31,9 +31,9 @@ func full(n int, options ...cardtest.Option) *cardtest.Card {
 	return c
 }
 
-// What it costs to list a card that nobody has seen, the question for GIDS
-// included. More exchanges are more seconds at the logon screen.
-func TestCostOfAList(t *testing.T) {
+// TestExchangesOfListing bounds the exchanges that listing takes, the SELECT of GIDS
+// included: the user waits for each of them.
+func TestExchangesOfListing(t *testing.T) {
 	for _, test := range []struct {
 		name            string
 		options         []cardtest.Option
@@ -45,13 +45,13 @@ func TestCostOfAList(t *testing.T) {
 		{"short length, 24 certificates", []cardtest.Option{cardtest.ShortLengths}, 24, 149, 148},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			c := full(test.n, test.options...)
+			c := fullCard(test.n, test.options...)
 			f := finder(t, c)
 			for pass, most := range []int{test.first, test.later} {
 				before := c.Exchanges().Commands
-				found, errs := all(t, f)
+				credentials, errs := all(t, f)
 				require.Empty(t, errs)
-				require.Len(t, found, test.n)
+				require.Len(t, credentials, test.n)
 				assert.LessOrEqual(t, c.Exchanges().Commands-before, most, "pass %d", pass+1)
 				t.Logf("pass %d: %d exchanges", pass+1, c.Exchanges().Commands-before)
 			}
@@ -59,23 +59,23 @@ func TestCostOfAList(t *testing.T) {
 	}
 }
 
-func TestFirstCertificateComesAfterTwoExchanges(t *testing.T) {
-	readers := cardtest.NewReaders(full(24))
-	defer readers.Close() // which ends the delay
-	f := finderOf(t, readers, nil)
+func TestFirstCredentialAfterTwoExchanges(t *testing.T) {
+	readers := cardtest.NewReaders(fullCard(24))
+	defer readers.Close() // ends the delay
+	f := finderOn(t, readers, nil)
 	readers.Fault("Software Reader 00", 3, cardtest.Fault{Delay: time.Hour})
 	for c, err := range f.All(t.Context()) {
 		require.NoError(t, err)
 		assert.Equal(t, "9A", c.Container)
 		return
 	}
-	assert.Fail(t, "no certificate came")
+	assert.Fail(t, "no credential")
 }
 
 func BenchmarkList(b *testing.B) {
 	for _, n := range []int{4, 24} {
 		b.Run(fmt.Sprintf("%d certificates", n), func(b *testing.B) {
-			readers := cardtest.NewReaders(full(n))
+			readers := cardtest.NewReaders(fullCard(n))
 			defer readers.Close()
 			service := readers.Service()
 			defer service.Close()

@@ -28,8 +28,8 @@ func New(der []byte, key func(context.Context, card.PINFunc) (crypto.Signer, err
 	return c
 }
 
-// openForeign opens the key of a credential that is not on a card.
-func (c *Credential) openForeign(ctx context.Context, public crypto.PublicKey, ask card.PINFunc) (*Key, error) {
+// openWithKey opens the key of a credential that is not on a card.
+func (c *Credential) openWithKey(ctx context.Context, public crypto.PublicKey, ask card.PINFunc) (*Key, error) {
 	if c.key == nil {
 		return nil, errNoCard
 	}

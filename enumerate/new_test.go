@@ -22,7 +22,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A key that another library opened is judged, named and used as those on cards.
+// A key that another library opened is judged, named and used as one on a card.
 func ExampleNew() {
 	key, certificate := cardtest.TestCA().Issue(cardtest.Leaf{UPNs: []string{"alice@example.com"}})
 
@@ -37,15 +37,15 @@ func ExampleNew() {
 	// Output: alice@example.com true
 }
 
-// signerOf opens a fixed key.
-func signerOf(s crypto.Signer, err error) func(context.Context, card.PINFunc) (crypto.Signer, error) {
+// opens returns a function for New that returns s and err.
+func opens(s crypto.Signer, err error) func(context.Context, card.PINFunc) (crypto.Signer, error) {
 	return func(context.Context, card.PINFunc) (crypto.Signer, error) { return s, err }
 }
 
-func TestKeyOfAnotherLibrary(t *testing.T) {
+func TestNew(t *testing.T) {
 	signer, certificate := cardtest.TestCA().Issue(cardtest.Leaf{UPNs: []string{"a@example.com"}})
 	closing := &closer{Signer: signer}
-	c := enumerate.New(certificate, signerOf(closing, nil))
+	c := enumerate.New(certificate, opens(closing, nil))
 	key, err := c.Unlock(t.Context(), nil)
 	require.NoError(t, err)
 	assertSigns(t, key, c)
@@ -62,7 +62,7 @@ func TestKeyOfAnotherLibrary(t *testing.T) {
 	require.NoError(t, key.Close())
 	assert.Equal(t, 1, closing.closed)
 
-	decrypter := enumerate.New(certificate, signerOf(signer, nil))
+	decrypter := enumerate.New(certificate, opens(signer, nil))
 	key, err = decrypter.Unlock(t.Context(), nil)
 	require.NoError(t, err)
 	sealed, err := rsa.EncryptPKCS1v15(rand.Reader, key.Public().(*rsa.PublicKey), []byte("text"))
@@ -70,10 +70,10 @@ func TestKeyOfAnotherLibrary(t *testing.T) {
 	opened, err := key.Decrypt(nil, sealed, nil)
 	require.NoError(t, err)
 	assert.Equal(t, "text", string(opened))
-	assert.NoError(t, key.Close(), "there is nothing to close")
+	assert.NoError(t, key.Close(), "not an io.Closer")
 }
 
-// closer is a signer alone that can be closed.
+// A closer is a Signer without other abilities that can be closed.
 type closer struct {
 	crypto.Signer
 	closed int
@@ -84,12 +84,12 @@ func (c *closer) Close() error {
 	return nil
 }
 
-func TestKeyOfAnotherLibraryThatAgrees(t *testing.T) {
+func TestNewWithECDH(t *testing.T) {
 	private := cardtest.Key(cardtest.P256, 0)
 	_, certificate := cardtest.TestCA().Issue(cardtest.Leaf{Key: private})
 	peer, err := ecdh.P256().GenerateKey(rand.Reader)
 	require.NoError(t, err)
-	c := enumerate.New(certificate, signerOf(agreeing{private}, nil))
+	c := enumerate.New(certificate, opens(ecdhSigner{private}, nil))
 	key, err := c.Unlock(t.Context(), nil)
 	require.NoError(t, err)
 	secret, err := key.ECDH(peer.PublicKey())
@@ -97,41 +97,41 @@ func TestKeyOfAnotherLibraryThatAgrees(t *testing.T) {
 	assert.Equal(t, "secret", string(secret))
 }
 
-type agreeing struct{ crypto.Signer }
+type ecdhSigner struct{ crypto.Signer }
 
-func (agreeing) ECDH(*ecdh.PublicKey) ([]byte, error) { return []byte("secret"), nil }
+func (ecdhSigner) ECDH(*ecdh.PublicKey) ([]byte, error) { return []byte("secret"), nil }
 
-func TestKeyOfAnotherLibraryThatIsNotTheCertificates(t *testing.T) {
+func TestNewWithWrongKey(t *testing.T) {
 	signer, certificate := cardtest.TestCA().Issue(cardtest.Leaf{})
 	other := &closer{Signer: cardtest.Key(cardtest.RSA2048, 1)}
-	_, err := enumerate.New(certificate, signerOf(other, nil)).Unlock(t.Context(), nil)
+	_, err := enumerate.New(certificate, opens(other, nil)).Unlock(t.Context(), nil)
 	assert.ErrorIs(t, err, piv.ErrMismatch)
 	assert.Equal(t, 1, other.closed)
 
-	// One that says that it is, and is not.
-	liar := struct {
-		publicOf
-		signs
-	}{publicOf{signer}, signs{other}}
-	key, err := enumerate.New(certificate, signerOf(liar, nil)).Unlock(t.Context(), nil)
+	// The public key belongs to the certificate, the private key does not.
+	mixed := struct {
+		publicPart
+		signingPart
+	}{publicPart{signer}, signingPart{other}}
+	key, err := enumerate.New(certificate, opens(mixed, nil)).Unlock(t.Context(), nil)
 	require.NoError(t, err)
-	made, err := key.Sign(nil, make([]byte, 32), crypto.SHA256)
+	signature, err := key.Sign(nil, make([]byte, 32), crypto.SHA256)
 	assert.ErrorIs(t, err, piv.ErrMismatch)
-	assert.Nil(t, made)
+	assert.Nil(t, signature)
 
-	fault := errors.New("fault")
-	_, err = enumerate.New(certificate, signerOf(nil, fault)).Unlock(t.Context(), nil)
-	assert.ErrorIs(t, err, fault)
-	_, err = enumerate.New([]byte("no certificate"), signerOf(signer, nil)).Unlock(t.Context(), nil)
+	failure := errors.New("failure")
+	_, err = enumerate.New(certificate, opens(nil, failure)).Unlock(t.Context(), nil)
+	assert.ErrorIs(t, err, failure)
+	_, err = enumerate.New([]byte("no certificate"), opens(signer, nil)).Unlock(t.Context(), nil)
 	assert.Error(t, err)
 }
 
-type publicOf struct{ s crypto.Signer }
+type publicPart struct{ s crypto.Signer }
 
-func (p publicOf) Public() crypto.PublicKey { return p.s.Public() }
+func (p publicPart) Public() crypto.PublicKey { return p.s.Public() }
 
-type signs struct{ s crypto.Signer }
+type signingPart struct{ s crypto.Signer }
 
-func (s signs) Sign(random io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
+func (s signingPart) Sign(random io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
 	return s.s.Sign(random, digest, opts)
 }

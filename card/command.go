@@ -197,6 +197,10 @@ func (t *trip) send(c Command, extended bool) ([]byte, error) {
 		if c.Part > 0 {
 			most = min(most, c.Part)
 		}
+		if bound := t.tx.card.service.options.MaxCommand; bound > 0 {
+			const header = 6 // with Lc and Le
+			most = min(most, max(bound, leastCommand)-header)
+		}
 		for len(rest) > most {
 			part := Command{CLA: c.CLA | chained, INS: c.INS, P1: c.P1, P2: c.P2, Data: rest[:most], Secret: c.Secret}
 			if response, err = t.apdu(part, t.short()); err != nil {
@@ -238,8 +242,12 @@ func (t *trip) fetch(c Command, response []byte, status Status) ([]byte, error) 
 // apdu sends one APDU, and once more if the card corrects Le. A command without Le,
 // such as one with a PIN, is never repeated.
 func (t *trip) apdu(c Command, encode encoder) ([]byte, error) {
+	bound := t.tx.card.service.options.MaxResponse
+	if bound > 0 {
+		c.Ne = min(c.Ne, bound)
+	}
 	response, status, err := t.transmit(c, encode)
-	if err == nil && status.corrects() && c.Ne > 0 {
+	if err == nil && status.corrects() && c.Ne > 0 && (bound == 0 || status.length() <= bound) {
 		c.Ne = status.length()
 		response, status, err = t.transmit(c, encode)
 	}

@@ -25,10 +25,13 @@ func (tx *Tx) limitKey() limitKey {
 }
 
 func (tx *Tx) limit() limit {
-	if tx.link.card.Protocol() == driver.T0 {
-		return shortOnly // extended length takes an ENVELOPE there
-	}
 	s := tx.card.service
+	switch {
+	case tx.link.card.Protocol() == driver.T0:
+		return shortOnly // extended length takes an ENVELOPE there
+	case s.options.MaxCommand > 0, s.options.MaxResponse > 0:
+		return shortOnly
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if l, ok := s.limits[tx.limitKey()]; ok {

@@ -22,7 +22,17 @@ type Options struct {
 	// release the card before the error is ErrBusy. Zero means 10 seconds. The
 	// context can end the wait earlier.
 	BusyTimeout time.Duration
+
+	// MaxCommand and MaxResponse bound what is sent and asked for in one
+	// exchange, for readers that lose longer ones: the bytes of a command APDU,
+	// 32 or more, and the bytes of response data (Le). Zero means what the
+	// protocol allows. With either of them extended length is not used.
+	MaxCommand, MaxResponse int
 }
+
+// leastCommand is the smallest MaxCommand: below it the identifier of an application does
+// not fit.
+const leastCommand = 32
 
 // A Service is a set of readers: those of the machine (package pcsc), software
 // readers (package cardtest) or those of another driver. It is safe for concurrent

@@ -13,56 +13,72 @@ import (
 	"github.com/smartlogon/smartlogon/internal/fault"
 )
 
-// What calls of this package wrap, beside the errors of package card.
+// Errors that calls of this package wrap, beside those of package card.
 var (
 	// ErrNotGIDS says that the card has no GIDS application.
-	ErrNotGIDS = fault.New(fault.Application, "card has no GIDS application", "Insert a virtual smart card, or one like it: this one is of another kind.")
+	ErrNotGIDS = fault.New(fault.Application, "card has no GIDS application", "Insert a virtual smart card or another card with the GIDS application.")
 
-	// ErrNotFound says that the card does not hold a file or a data object.
+	// ErrNotFound says that the card does not have a file or a data object.
 	ErrNotFound = fault.New(fault.Object, "not on the card", "Try another card: this one does not hold what was asked for.")
 )
 
-// A Card is the GIDS application on a card. It is safe for concurrent use. It
-// remembers what it read for as long as the card says that nothing has changed.
+// A Card is the GIDS application on a card. It is safe for concurrent use. It caches
+// the certificates for as long as the card's counters of changes stay the same.
 type Card struct {
 	card *card.Card
 
-	mu     sync.Mutex // guards what was learned about the card
-	id     []byte     // the content of \cardid; nil while that is not known
-	epoch  uint64     // in which id was read
-	listed *contents  // what was on it; nil while that is not known
+	mu     sync.Mutex // guards what follows
+	epoch  uint64     // in which the application was last selected
+	id     []byte     // the content of \cardid, as read then; nil if the card has none
+	cached *contents  // nil if nothing is cached
 }
 
-// New makes the GIDS application of a card, without asking whether there is one.
+// New returns the GIDS application of a card. It does not check whether the card
+// has one.
 func New(c *card.Card) *Card { return &Card{card: c} }
 
-// The application identifier; the version that follows it is not sent.
+// aid is the application identifier without the version, which is not sent.
 var aid = []byte{0xA0, 0x00, 0x00, 0x03, 0x97, 0x42, 0x54, 0x46, 0x59}
 
 // application names the application for package card.
 const application = "GIDS"
 
-// read runs f in a transaction in which the application is current, again if the
-// card was reset in the middle: f only reads.
+// read runs f in a transaction in which the application is current, once more if the
+// card was reset in between: f only reads.
 func (c *Card) read(ctx context.Context, f func(*card.Tx) error) error {
 	return cardapp.Read(ctx, c.card, c.ensureSelected, f)
 }
 
-// ensureSelected makes the application current, on the card that it was on before.
-// If it was selected since the card was powered or reset, and the card has an
-// identifier, it only checks by that whether it still is: cards forget a verified
-// PIN when they are selected again.
+// ensureSelected makes the application current, and verifies that the card is the
+// same as before. It does not select an application that is current: that would
+// end the verification of the PIN.
 func (c *Card) ensureSelected(tx *card.Tx) error {
-	before := c.selectedIn(tx.Epoch())
-	if before != nil {
-		id, err := readObject(tx, cardID)
-		if err == nil && bytes.Equal(id, before) {
-			return nil
-		}
-		if err != nil && !isObjectError(err) {
+	if c.selectedIn(tx.Epoch()) {
+		if current, err := c.isCurrent(tx); current || err != nil {
 			return err
 		}
 	}
+	if err := selectApplication(tx); err != nil {
+		return err
+	}
+	content, err := readObject(tx, cardID)
+	if err != nil && !isObjectError(err) {
+		return err
+	}
+	id := identifier(content)
+	if before := c.identifierIn(tx.Epoch()); before != nil && !bytes.Equal(id, before) {
+		if err == nil {
+			err = fmt.Errorf("%w: it has another identifier", card.ErrChanged)
+		}
+		return err
+	}
+	c.setIdentifier(id, tx.Epoch())
+	_, err = tx.Identify(application, c.readIdentity)
+	return err
+}
+
+// selectApplication sends SELECT.
+func selectApplication(tx *card.Tx) error {
 	response, err := tx.Select(aid)
 	switch {
 	case err == nil && isOther(response):
@@ -70,57 +86,82 @@ func (c *Card) ensureSelected(tx *card.Tx) error {
 	case errors.Is(err, card.StatusNotFound):
 		return fmt.Errorf("%w: %w", ErrNotGIDS, err)
 	case isObjectError(err):
-		// The card did not say that the application is not there.
+		// The status does not say that the application is absent.
 		return fault.Mark(fault.Object, fmt.Errorf("%w: %w", ErrNotGIDS, err))
-	case err != nil:
-		return err
 	}
-	id, err := readObject(tx, cardID)
-	switch {
-	case err != nil && (!isObjectError(err) || before != nil):
-		return err
-	case before != nil && !bytes.Equal(id, before):
-		return fmt.Errorf("%w: it has another identifier", card.ErrChanged)
-	}
-	c.setID(id, tx.Epoch()) // none, if the card has no identifier
-	_, err = tx.Identify(application, c.readIdentity)
 	return err
 }
 
-// selectedIn returns the identifier of the card, nil unless the application was
-// selected in that epoch.
-func (c *Card) selectedIn(epoch uint64) []byte {
+// isCurrent reports whether the application, selected before in this epoch, is still
+// current. Another application does not return the identifier of this card. On a
+// card without one, the retry counter of the PIN tells: no other application is
+// known to have that object.
+func (c *Card) isCurrent(tx *card.Tx) (current bool, err error) {
+	if before := c.identifierIn(tx.Epoch()); before != nil {
+		var content []byte
+		content, err = readObject(tx, cardID)
+		current = err == nil && bytes.Equal(content, before)
+	} else {
+		var status card.PINStatus
+		status, err = readPINStatus(tx, pinStatus)
+		current = err == nil && status.Retries >= 0
+	}
+	if isObjectError(err) {
+		err = nil
+	}
+	return current, err
+}
+
+// identifier returns the identifier in \cardid, nil if there is none. Zeros
+// are not one: many cards may have them.
+func identifier(content []byte) []byte {
+	if len(bytes.Trim(content, "\x00")) == 0 {
+		return nil
+	}
+	return content
+}
+
+// selectedIn reports whether the application was selected in an epoch.
+func (c *Card) selectedIn(epoch uint64) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.epoch != epoch || len(c.id) == 0 {
+	return c.epoch == epoch
+}
+
+// identifierIn returns the identifier of the card if it was read in an epoch.
+func (c *Card) identifierIn(epoch uint64) []byte {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.epoch != epoch {
 		return nil
 	}
 	return c.id
 }
 
-// setID notes what was read after selection. Of another card nothing is known yet.
-func (c *Card) setID(id []byte, epoch uint64) {
+// setIdentifier notes the identifier that was read after SELECT, and drops what
+// was cached of another card.
+func (c *Card) setIdentifier(id []byte, epoch uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !bytes.Equal(c.id, id) {
-		c.listed = nil
+		c.cached = nil
 	}
 	c.id, c.epoch = id, epoch
 }
 
-// readIdentity returns which card it is, by the identifier that ensureSelected has
-// just read.
+// readIdentity returns the identity of the card by the identifier that
+// ensureSelected has read in the same transaction.
 func (c *Card) readIdentity(*card.Tx) (card.Identity, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return card.NewIdentity("GIDS cardid", c.id, fmt.Sprintf("%x", c.id[:min(len(c.id), maxLabelID)])), nil
+	return card.NewIdentity("GIDS cardid", c.id, fmt.Sprintf("%x", c.id[:min(len(c.id), maxLabel)])), nil
 }
 
-// maxLabelID bounds how much of an identifier, of 16 bytes as a rule, is shown.
-const maxLabelID = 32
+// maxLabel bounds the bytes of an identifier that are shown. Windows writes 16.
+const maxLabel = 32
 
-// Identity reads which card it is, by its identifier. It is zero if the card has
-// none.
+// Identity returns the identity of the card, by its identifier. It is zero if the
+// card has none.
 func (c *Card) Identity(ctx context.Context) (card.Identity, error) {
 	var id card.Identity
 	err := c.read(ctx, func(tx *card.Tx) (err error) {
@@ -133,12 +174,12 @@ func (c *Card) Identity(ctx context.Context) (card.Identity, error) {
 	return id, nil
 }
 
-// isOther reports whether the answer to SELECT names an application that is not
-// GIDS, in an application template (61) or a file control template (6F). One that
-// names none is trusted.
-func isOther(answer []byte) bool {
+// isOther reports whether the response to SELECT names an application other than
+// GIDS, in an application template (61) or a file control template (6F). A
+// response without a name is accepted.
+func isOther(response []byte) bool {
 	for outer, inner := range map[ber.Tag]ber.Tag{0x61: 0x4F, 0x6F: 0x84} {
-		template, ok, err := ber.Find(answer, outer)
+		template, ok, err := ber.Find(response, outer)
 		if !ok || err != nil {
 			continue
 		}
@@ -150,13 +191,13 @@ func isOther(answer []byte) bool {
 	return false
 }
 
-// isObjectError reports whether an error is about one object and not about the
-// card: the card responded, if only with nonsense.
+// isObjectError reports whether err reaches no further than one object: the card
+// responded.
 func isObjectError(err error) bool {
 	return err != nil && fault.ReachOf(err) == fault.Object
 }
 
-// malformed returns a card.ErrMalformed that says what is wrong.
+// malformed returns a card.ErrMalformed that says what is malformed.
 func malformed(format string, args ...any) error {
 	return fmt.Errorf("%w: %w", card.ErrMalformed, fmt.Errorf(format, args...))
 }

@@ -12,10 +12,10 @@ import (
 	"github.com/smartlogon/smartlogon/internal/inflate"
 )
 
-// A Certificate is what a file of a container holds.
+// A Certificate is the certificate in a file of a container.
 type Certificate struct {
-	File      string // its name on the card: "kxc00"
-	Signature bool   // it is of the container's signature key, else of its key exchange key
+	File      string // the name of the file as it is on the card: "kxc00"
+	Signature bool   // it is of the container's signature key, not of its key exchange key
 	Container Container
 	Card      card.Identity // of the card that it was read from
 	Raw       []byte        // DER, inflated
@@ -23,14 +23,14 @@ type Certificate struct {
 	at object
 }
 
-// Files of certificates are called kxc or ksc, and a number of two digits.
+// Files of certificates are named kxc or ksc and a number of two digits.
 const (
 	exchangePrefix  = "kxc"
 	signaturePrefix = "ksc"
 	directory       = "mscp"
 )
 
-// isCertificate reports whether a file holds one, as its name says.
+// isCertificate reports whether the name of a file is that of a certificate.
 func (f file) isCertificate() bool {
 	if f.dir != directory || len(f.name) != 5 {
 		return false
@@ -54,9 +54,9 @@ func readCertificate(tx *card.Tx, at object) ([]byte, error) {
 	return unpack(content)
 }
 
-// unpack takes what is in a file, one element of DER: a certificate or a store of
-// them. Windows compresses it: 01 00, its size in two bytes, the lower first, and a
-// zlib stream; what begins as the element does is taken as it is.
+// unpack returns the content of a file that holds one DER element: a certificate or
+// a PKCS #7 store. Windows compresses it: 01 00, the size in two bytes, little
+// endian, and a zlib stream.
 func unpack(content []byte) ([]byte, error) {
 	if len(content) == 0 {
 		return nil, ErrNotFound
@@ -76,20 +76,22 @@ func unpack(content []byte) ([]byte, error) {
 	return der, nil
 }
 
-// checkCertificate makes sure that a certificate is still where it was listed.
-func checkCertificate(tx *card.Tx, listed *Certificate) error {
-	now, err := readCertificate(tx, listed.at)
+// checkCertificate verifies that the card still holds a listed certificate. It does
+// not read the certificate again if it is cached and the counters of changes are the
+// same.
+func (c *Card) checkCertificate(tx *card.Tx, listed *Certificate) error {
+	cached, err := c.unchanged(tx)
+	if err != nil || cached.has(listed) {
+		return err
+	}
+	raw, err := readCertificate(tx, listed.at)
 	switch {
 	case errors.Is(err, ErrNotFound):
 		return fmt.Errorf("%w: object %v: %w", card.ErrChanged, listed.at, err)
-	case err == nil && !bytes.Equal(now, listed.Raw):
-		return fmt.Errorf("%w: object %v holds another certificate", card.ErrChanged, listed.at)
 	case err != nil:
 		return fmt.Errorf("object %v: %w", listed.at, err)
+	case !bytes.Equal(raw, listed.Raw):
+		return fmt.Errorf("%w: object %v holds another certificate", card.ErrChanged, listed.at)
 	}
 	return nil
-}
-
-func certificateError(name string, at object, err error) error {
-	return fmt.Errorf("gids: certificate %s, object %v: %w", name, at, err)
 }

@@ -12,20 +12,20 @@ import (
 	"github.com/smartlogon/smartlogon/internal/fault"
 )
 
-// ErrAdministrator says that the card did not take the answer to its challenge.
+// ErrAdministrator says that the card refused the response to its challenge.
 var ErrAdministrator = fault.New(fault.Object,
-	"card did not take the administrator's answer to its challenge",
-	"Ask for a new challenge, and have it answered with the administrator key of this very card.",
+	"card refused the administrator's response to its challenge",
+	"Request a new challenge and compute the response with the administrator key of this card.",
 )
 
 // errNoPUK says that a card has no PUK.
 var errNoPUK = fault.New(fault.Object,
 	"card has no PUK",
-	"Have the administrator of the card unblock it, by an answer to its challenge.",
+	"Ask the administrator of the card to unblock the PIN by challenge and response.",
 )
 
-// ChangePIN sets the PIN by the old one, as [card.Card.ChangePIN] says. It asks
-// twice.
+// ChangePIN sets the PIN by the old one, as [card.Card.ChangePIN] describes. ask is
+// called twice: for the old PIN and for the new one.
 func (c *Card) ChangePIN(ctx context.Context, ask card.PINFunc) error {
 	err := c.card.ChangePIN(ctx, card.PINChange{
 		Verification: c.verification("change the PIN", ask),
@@ -42,17 +42,21 @@ func (c *Card) ChangePIN(ctx context.Context, ask card.PINFunc) error {
 	return nil
 }
 
-// Unblock sets the PIN by the PUK, on cards that have one, which are few. Nobody
-// but the card knows how long the PUK is, and how it tells where it ends.
+// Unblock sets the PIN by the PUK. Few cards have one; on the others the error wraps
+// [errors.ErrUnsupported]. How the card splits PUK and PIN in the one command that
+// carries both is not documented.
 func (c *Card) Unblock(ctx context.Context, ask card.PINFunc) error {
 	v := c.verification("unblock the PIN", ask)
 	v.Reference, v.Verify = PUK, nil
 	v.Status = func(tx *card.Tx) (card.PINStatus, error) {
-		_, err := readObject(tx, object{0x3FFF, tagPUKStatus})
-		if errors.Is(err, ErrNotFound) {
+		status, err := readPINStatus(tx, pukStatus)
+		switch {
+		case errors.Is(err, ErrNotFound):
 			return card.PINStatus{}, fmt.Errorf("%w: %w", errors.ErrUnsupported, errNoPUK)
+		case isObjectError(err):
+			err = nil
 		}
-		return secretStatus(tx, tagPUKStatus)
+		return status, err
 	}
 	err := c.card.ChangePIN(ctx, card.PINChange{
 		Verification: v,
@@ -68,24 +72,24 @@ func (c *Card) Unblock(ctx context.Context, ask card.PINFunc) error {
 	return nil
 }
 
-// UnblockByAdministrator sets the PIN, and gives it back its tries, with the leave
-// of whoever has the administrator key: answer gets the card's challenge of 8 bytes
-// and returns what 3DES makes of it under that key. It is called outside of any
-// section and may take its time: by telephone, for example. Then ask is asked for
+// UnblockByAdministrator sets the PIN and restores its retry counter by the
+// administrator key. respond gets the card's challenge of 8 bytes and returns it
+// encrypted with 3DES under that key. It runs outside of any transaction and may take
+// long: the administrator may be reached by telephone only. Then ask is called for
 // the new PIN.
-func (c *Card) UnblockByAdministrator(ctx context.Context, answer func(ctx context.Context, challenge []byte) ([]byte, error), ask card.PINFunc) error {
-	if err := c.unblockByAdministrator(ctx, answer, ask); err != nil {
+func (c *Card) UnblockByAdministrator(ctx context.Context, respond func(ctx context.Context, challenge []byte) ([]byte, error), ask card.PINFunc) error {
+	if err := c.unblockByAdministrator(ctx, respond, ask); err != nil {
 		return fmt.Errorf("gids: unblock PIN: %w", err)
 	}
 	return nil
 }
 
-func (c *Card) unblockByAdministrator(ctx context.Context, answer func(context.Context, []byte) ([]byte, error), ask card.PINFunc) error {
+func (c *Card) unblockByAdministrator(ctx context.Context, respond func(context.Context, []byte) ([]byte, error), ask card.PINFunc) error {
 	held := cardapp.NewHeld(c.card) // without power the card forgets its challenge
 	defer held.Close()
 	var challenge []byte
 	err := c.read(ctx, func(tx *card.Tx) (err error) {
-		if challenge, err = askForChallenge(tx); err == nil {
+		if challenge, err = requestChallenge(tx); err == nil {
 			held.Hold(tx)
 		}
 		return err
@@ -93,22 +97,21 @@ func (c *Card) unblockByAdministrator(ctx context.Context, answer func(context.C
 	if err != nil {
 		return err
 	}
-	response, err := answer(ctx, challenge)
+	response, err := respond(ctx, challenge)
 	if err != nil {
 		return err
 	}
-	v := c.verification("unblock the PIN", ask)
-	given := false
+	authenticated := false
 	return c.card.ChangePIN(ctx, card.PINChange{
-		Verification: v,
+		Verification: c.verification("unblock the PIN", ask),
 		New:          PIN,
 		NewFormat:    pinFormat,
 		Allow: func(tx *card.Tx) error {
-			if given { // and a new PIN was not to the card's liking
+			if authenticated { // the card refused the new PIN, and ask returned another
 				return nil
 			}
-			err := answerChallenge(tx, response)
-			given = err == nil
+			err := authenticateAdministrator(tx, response)
+			authenticated = err == nil
 			return err
 		},
 		Replace: func(_, pin []byte) card.Command {
@@ -117,7 +120,7 @@ func (c *Card) unblockByAdministrator(ctx context.Context, answer func(context.C
 	})
 }
 
-// adminKey is the reference of the administrator's key.
+// adminKey is the reference of the administrator key.
 const adminKey = 0x80
 
 // Elements of a dynamic authentication template (ISO/IEC 7816-4, 11.5.5).
@@ -130,20 +133,20 @@ const (
 // challengeSize is the size of a challenge: a block of 3DES.
 const challengeSize = 8
 
-// askForChallenge begins an external authentication.
-func askForChallenge(tx *card.Tx) ([]byte, error) {
+// requestChallenge begins an external authentication.
+func requestChallenge(tx *card.Tx) ([]byte, error) {
 	_, err := tx.Command(card.Command{INS: 0x22, P1: 0x81, P2: 0xA4, Data: ber.Append(nil, 0x83, []byte{adminKey})})
 	if err != nil {
 		return nil, err
 	}
-	answer, err := tx.Command(card.Command{
+	response, err := tx.Command(card.Command{
 		INS: 0x87, Ne: maxShort, Secret: true,
 		Data: ber.Append(nil, tagTemplate, ber.Append(nil, tagChallenge, nil)),
 	})
 	if err != nil {
 		return nil, err
 	}
-	template, err := unwrap(answer, tagTemplate)
+	template, err := unwrap(response, tagTemplate)
 	if err != nil {
 		return nil, err
 	}
@@ -154,8 +157,8 @@ func askForChallenge(tx *card.Tx) ([]byte, error) {
 	return challenge, nil
 }
 
-// answerChallenge ends it.
-func answerChallenge(tx *card.Tx, response []byte) error {
+// authenticateAdministrator ends it.
+func authenticateAdministrator(tx *card.Tx, response []byte) error {
 	_, err := tx.Command(card.Command{
 		INS: 0x87, Secret: true,
 		Data: ber.Append(nil, tagTemplate, ber.Append(nil, tagResponse, response)),

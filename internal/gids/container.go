@@ -6,21 +6,21 @@ import (
 	"github.com/smartlogon/smartlogon/internal/utf16z"
 )
 
-// A Container is one record of the container map: a place for a key, and its name
-// for Windows programs.
+// A Container is one record of the container map: a place for keys, with the name
+// that Windows programs use.
 type Container struct {
 	Index        int
-	Name         string // a GUID as a rule
-	Default      bool   // the one that Windows takes where a program names none
+	Name         string // usually a GUID
+	Default      bool   // Windows uses it for programs that name no container
 	SignBits     int    // the length of its signature key, 0 if it has none
-	ExchangeBits int    // the same of its key exchange key
+	ExchangeBits int    // the length of its key exchange key, 0 if it has none
 
 	reference byte // of its key
-	valid     bool // else the record is free
+	valid     bool // the record is in use
 }
 
-// A record has a name in 40 units of UTF-16, flags, a byte that means nothing, and
-// the lengths of the two keys in bits, the lower byte first.
+// A record holds a name in 40 units of UTF-16, flags, a reserved byte, and the
+// lengths of the two keys in bits, little endian.
 const (
 	containerSize  = 86
 	containerName  = 80
@@ -35,12 +35,12 @@ const (
 // firstKey is the reference of the key of container 0.
 const firstKey = 0x81
 
-// maxContainers is how many keys there are references for.
+// maxContainers is the number of key references.
 const maxContainers = 0xFF - firstKey + 1
 
-// decodeContainers reads the container map. Records are numbered by their place,
-// so free ones are in the list, too. What is left over at the end makes an error,
-// and the records before it count.
+// decodeContainers decodes the container map. The position of a record is the number
+// of the container, so unused records are in the list, too. An error about what
+// follows the last whole record comes with the records before it.
 func decodeContainers(content []byte) ([]Container, error) {
 	var err error
 	if rest := len(content) % containerSize; rest > 0 {
@@ -67,9 +67,9 @@ func decodeContainers(content []byte) ([]Container, error) {
 	return list, err
 }
 
-// A record of the key map says of a container whether it is in use, the algorithm
-// and the kind of its key, and which file the key is in, the lower byte first: its
-// reference, then B0. What follows means nothing here.
+// A record of the key map states whether a container is in use, the algorithm and
+// the type of its key, and the file that holds the key, little endian: its low byte
+// is the reference of the key, its high byte is B0. The rest is not used here.
 const (
 	keyRecordSize = 12
 	keyFileAt     = 6
@@ -77,10 +77,9 @@ const (
 	keyInUse      = 1
 )
 
-// applyKeyMap takes the references of keys from the key map. Where it says nothing
-// the rule holds that container n has the key 81+n.
+// applyKeyMap sets the references of keys that the key map states.
 func applyKeyMap(list []Container, content []byte) error {
-	records, err := table(content, keyRecordSize)
+	records, err := tableRecords(content, keyRecordSize)
 	for i := range list {
 		if len(records) < keyRecordSize {
 			break
@@ -93,4 +92,12 @@ func applyKeyMap(list []Container, content []byte) error {
 		}
 	}
 	return err
+}
+
+// has reports whether the container has a key of that kind.
+func (k Container) has(signature bool) bool {
+	if signature {
+		return k.valid && k.SignBits > 0
+	}
+	return k.valid && k.ExchangeBits > 0
 }

@@ -12,10 +12,10 @@ import (
 	"github.com/smartlogon/smartlogon/internal/signature"
 )
 
-// Decrypt decrypts with an RSA key. Opts is nil or *[rsa.PKCS1v15DecryptOptions]
-// for PKCS #1 v1.5, *[rsa.OAEPOptions] for OAEP. Ciphertext that is not what it
-// should be gives [rsa.ErrDecryption], or a random key where a SessionKeyLen is
-// asked for, and no hint at what is wrong with it ([crypto.Decrypter]).
+// Decrypt decrypts with an RSA key. opts is nil or *[rsa.PKCS1v15DecryptOptions]
+// for PKCS #1 v1.5, *[rsa.OAEPOptions] for OAEP. For invalid ciphertext it returns
+// [rsa.ErrDecryption], or a random key if opts has a SessionKeyLen, and does not
+// reveal what is invalid ([crypto.Decrypter]).
 func (k *Key) Decrypt(random io.Reader, ciphertext []byte, opts crypto.DecrypterOpts) ([]byte, error) {
 	plain, err := k.decrypt(random, ciphertext, opts)
 	if err != nil {
@@ -27,7 +27,7 @@ func (k *Key) Decrypt(random io.Reader, ciphertext []byte, opts crypto.Decrypter
 func (k *Key) decrypt(random io.Reader, ciphertext []byte, opts crypto.DecrypterOpts) ([]byte, error) {
 	public, ok := k.public.(*rsa.PublicKey)
 	if !ok {
-		return nil, fmt.Errorf("%w: a %T does not decrypt", errors.ErrUnsupported, k.public)
+		return nil, fmt.Errorf("%w: %T does not decrypt", errors.ErrUnsupported, k.public)
 	}
 	unpad, err := rsapad.Unpadding(random, opts)
 	if err != nil {
@@ -36,37 +36,39 @@ func (k *Key) decrypt(random io.Reader, ciphertext []byte, opts crypto.Decrypter
 	if len(ciphertext) != public.Size() {
 		return nil, rsa.ErrDecryption
 	}
-	all := ways(ciphertext, opts)
-	answer, way, err := k.try(decrypts, all...)
-	if err == nil && way == hostUnpads && len(answer) != public.Size() && len(all) > 1 {
-		clear(answer) // whatever the card does in this way, it is not what it should be
-		answer, way, err = k.try(decrypts, all[1:]...)
+	attempts := decryptAttempts(ciphertext, opts)
+	response, padding, err := k.useFirst(operationDecrypt, attempts...)
+	if err == nil && padding == hostUnpads && len(response) != public.Size() && len(attempts) > 1 {
+		clear(response) // some cards remove the padding all the same
+		response, padding, err = k.useFirst(operationDecrypt, attempts[1:]...)
 	}
-	defer func() { clear(answer) }()
+	defer func() { clear(response) }()
 	switch {
-	case errors.Is(err, errInput):
-		return unpad(make([]byte, public.Size())) // what was never padded
+	case errors.Is(err, errCardUnpad):
+		return unpad(make([]byte, public.Size())) // a block without any padding
 	case err != nil:
 		return nil, err
-	case way == cardUnpadsOAEP:
-		return bytes.Clone(answer), nil
-	case way == cardUnpads:
-		if len(answer) > public.Size()-11 {
-			return nil, malformed("message of %d bytes from a key of %d", len(answer), public.Size())
+	case padding == cardUnpadsOAEP:
+		return bytes.Clone(response), nil
+	case padding == cardUnpads:
+		if len(response) > public.Size()-11 {
+			return nil, malformed("message of %d bytes from a key of %d", len(response), public.Size())
 		}
-		block := rsapad.Block(public.Size(), rsapad.Encrypted, answer) // so that one piece of code decides what a message may be
+		// Padded again, so that the same code checks the message in every case.
+		block := rsapad.Block(public.Size(), rsapad.Encrypted, response)
 		defer clear(block)
 		return unpad(block)
-	case !rsapad.EncryptsTo(public, answer, ciphertext):
+	case !rsapad.EncryptsTo(public, response, ciphertext):
 		return nil, signature.ErrMismatch
 	}
-	return unpad(answer)
+	return unpad(response)
 }
 
-// ways are those to decrypt in. The block as it is comes first: it can be checked
-// under the public key, and be unpadded without telling anybody by time or status
-// whether there was a padding. What the card unpads can neither.
-func ways(ciphertext []byte, opts crypto.DecrypterOpts) []attempt {
+// decryptAttempts returns the attempts for a ciphertext. The padded block comes first:
+// it can be checked under the public key, and the host removes the padding in
+// constant time and without a status that reveals whether it was valid. Neither is
+// possible where the card removes it.
+func decryptAttempts(ciphertext []byte, opts crypto.DecrypterOpts) []attempt {
 	host := attempt{hostUnpads, ciphertext}
 	o, ok := opts.(*rsa.OAEPOptions)
 	switch {

@@ -1,24 +1,26 @@
-// Package gids uses the GIDS application (Generic Identity Device Specification)
-// of virtual smart cards, which Windows makes with a TPM, and of tokens that
-// speak the same: it reads certificates, signs, decrypts and sets the PIN. It
-// never writes anything else.
+// Package gids uses the GIDS card application (Generic Identity Device
+// Specification), which Windows virtual smart cards and some tokens have: it reads
+// certificates, signs, decrypts and sets the PIN. It writes nothing else.
 //
-//	g := gids.New(c)
+//	g := gids.New(c) // a *card.Card
 //	for cert, err := range g.Certificates(ctx) { … }
 //	key, err := g.Key(ctx, cert, public, ask)
+//	defer key.Close()
 //
-// # What is on such a card
+// # Data on the card
 //
-// Data objects in elementary files. The master file table says which object is
-// which file of the little file system that Windows sees: the container map
-// (mscp\cmapfile), the certificates (mscp\kxcNN of key exchange keys, mscp\kscNN of
-// signature keys), counters that tell of changes (\cardcf), an identifier
-// (\cardid). Container n has the key 81+n, unless the key map says otherwise.
+// Elementary files hold data objects. The master file table maps the names of the
+// files that Windows sees to data objects: the container map (mscp\cmapfile), the
+// certificates (mscp\kxcNN of key exchange keys, mscp\kscNN of signature keys),
+// counters of changes (\cardcf) and the identifier of the card (\cardid). The key of
+// container n has the reference 81+n, unless the key map states another one.
 //
-// The specification itself is not public any more. What is known is from
-// Microsoft's driver documentation and from programs that speak it; what this
-// package assumes beyond that its comments say. It sends what Windows is known to
-// send: short commands, parts of 240 bytes, no padding indicator in front of what
-// is to be decrypted. Keys on elliptic curves have identifiers and no known
-// exchange: that they sign as assumed here is not proven on any card.
+// # Sources
+//
+// The specification is no longer public. This package follows Microsoft's driver
+// documentation and other implementations; comments mark what it assumes beyond
+// that. It sends what Windows is known to send: short commands, at most 240 bytes
+// of data to a key in one command, and no padding indicator in front of ciphertext.
+// Elliptic curve keys have algorithm identifiers but no documented exchange; how
+// they sign is an assumption that no card has confirmed.
 package gids

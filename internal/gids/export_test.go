@@ -4,21 +4,21 @@ import (
 	"github.com/smartlogon/smartlogon/internal/ber"
 )
 
-// What the fuzz targets reach beside the exported interface: each takes bytes
-// that come from the card.
+// What fuzz targets use beside the exported interface: functions that get bytes
+// from the card.
 var (
 	Unpack           = unpack
 	DecodeContainers = decodeContainers
 	ApplyKeyMap      = applyKeyMap
-	DecodeTries      = decodeTries
+	DecodeRetries    = decodeRetries
 	IsOther          = isOther
 	AppendInteger    = appendInteger
 )
 
-// Unwrap takes the content out of an object.
+// Unwrap returns the content of an object.
 func Unwrap(whole []byte, tag uint32) ([]byte, error) { return unwrap(whole, ber.Tag(tag)) }
 
-// A TestFile is an entry of the master file table, as tests look at it.
+// A TestFile is an entry of the master file table.
 type TestFile struct {
 	Dir, Name   string
 	Object      string
@@ -27,11 +27,11 @@ type TestFile struct {
 	Err         error
 }
 
-// DecodeMasterFile reads the table.
+// DecodeMasterFile decodes the table.
 func DecodeMasterFile(content []byte) (list []TestFile, err error) {
 	files, err := decodeMasterFile(content)
 	for _, f := range files {
-		t := TestFile{f.dir, f.spelt, f.at.String(), f.isCertificate(), nil, f.err}
+		t := TestFile{f.dir, f.original, f.at.String(), f.isCertificate(), nil, f.err}
 		if t.Certificate {
 			t.Indices = f.indices()
 		}
@@ -40,7 +40,7 @@ func DecodeMasterFile(content []byte) (list []TestFile, err error) {
 	return list, err
 }
 
-// Reference is the reference of the key of a container.
+// Reference returns the reference of the key of a container.
 func (k Container) Reference() byte { return k.reference }
 
 // Valid reports whether the record is in use.

@@ -12,7 +12,7 @@ import (
 	"github.com/smartlogon/smartlogon/internal/cardapp"
 )
 
-// An object is where a data object is: its tag, in an elementary file.
+// An object is the address of a data object: its tag in an elementary file.
 type object struct {
 	ef  uint16
 	tag ber.Tag
@@ -20,21 +20,23 @@ type object struct {
 
 func (o object) String() string { return fmt.Sprintf("%04X/%v", o.ef, o.tag) }
 
-// Objects whose place is fixed.
+// Objects with a fixed address.
 var (
 	masterFile = object{0xA000, 0xDF1F}
 	keyMap     = object{0xA000, 0xDF20}
 	cardID     = object{0xA012, 0xDF20}
+	pinStatus  = object{0x3FFF, 0x7F71}
+	pukStatus  = object{0x3FFF, 0x7F73}
 )
 
-// maxShort is the Ne of a short command. This package does not ask for more at a
-// time: Windows does not, and so every card knows it.
+// maxShort is the Ne of a short command. Windows sends only short commands, so every
+// card supports them.
 const maxShort = 256
 
 // readObject reads the content of a data object with GET DATA. The error wraps
-// [ErrNotFound] where there is none.
+// [ErrNotFound] if the card does not have the object.
 func readObject(tx *card.Tx, o object) ([]byte, error) {
-	answer, err := tx.Command(card.Command{
+	response, err := tx.Command(card.Command{
 		INS: 0xCB, P1: byte(o.ef >> 8), P2: byte(o.ef), Ne: maxShort,
 		Data: cardapp.TagList(o.tag),
 	})
@@ -44,10 +46,11 @@ func readObject(tx *card.Tx, o object) ([]byte, error) {
 	case err != nil:
 		return nil, err
 	}
-	return unwrap(answer, o.tag)
+	return unwrap(response, o.tag)
 }
 
-// unwrap takes the content out of an object as the card gives it.
+// unwrap returns the content of an object, which the card returns with tag and
+// length.
 func unwrap(whole []byte, tag ber.Tag) ([]byte, error) {
 	if len(whole) == 0 {
 		return nil, ErrNotFound
@@ -60,17 +63,17 @@ func unwrap(whole []byte, tag ber.Tag) ([]byte, error) {
 	return e.Value, nil
 }
 
-// A file is one entry of the master file table. Names are in lower case, as
-// Windows compares them without regard to it.
+// A file is one entry of the master file table. The names are in lower case, since
+// Windows ignores case.
 type file struct {
 	dir, name string
-	spelt     string // the name as it is on the card
+	original  string // the name as it is on the card
 	at        object
-	err       error // what is wrong with the entry, nil if nothing
+	err       error // why the entry is malformed
 }
 
-// A record of the table has two names of up to 8 characters filled with zeros, two
-// bytes that mean nothing, and two numbers with the lower byte first.
+// A record of the table holds two names of up to 8 characters, padded with zeros, two
+// reserved bytes, and two numbers, little endian.
 const (
 	fileRecordSize = 28
 	fileNameSize   = 9
@@ -79,31 +82,31 @@ const (
 	tableVersion   = 0x01 // the first byte of the master file table and of the key map
 )
 
-// decodeMasterFile reads the table. A record that makes no sense is one entry
-// with an error; what is left over at the end makes an error of its own, and the
-// entries before it count.
+// decodeMasterFile decodes the table. A malformed record becomes an entry with an
+// error. An error about what follows the last whole record comes with the entries
+// before it.
 func decodeMasterFile(content []byte) ([]file, error) {
-	records, err := table(content, fileRecordSize)
+	records, err := tableRecords(content, fileRecordSize)
 	var files []file
 	for ; len(records) > 0; records = records[fileRecordSize:] {
 		r := records[:fileRecordSize]
-		f := file{dir: strings.ToLower(fileName(r)), spelt: fileName(r[fileNameSize:])}
-		f.name = strings.ToLower(f.spelt)
+		f := file{dir: strings.ToLower(fileName(r)), original: fileName(r[fileNameSize:])}
+		f.name = strings.ToLower(f.original)
 		tag, ef := binary.LittleEndian.Uint32(r[fileTagAt:]), binary.LittleEndian.Uint32(r[fileEFAt:])
 		if f.name == "" {
 			continue // a directory
 		}
 		f.at = object{uint16(ef), ber.Tag(tag)}
 		if ef > 0xFFFF || tag>>8&0x1F != 0x1F || tag&0x80 != 0 || tag > 0xFFFF {
-			f.err = malformed("master file table: %q is in %X/%X, which is no object of two bytes in a file", f.spelt, ef, tag)
+			f.err = malformed("master file table: %q: file %X or tag %X is not of two bytes", f.original, ef, tag)
 		}
 		files = append(files, f)
 	}
 	return files, err
 }
 
-// table takes the version off, and what is no whole record.
-func table(content []byte, size int) (records []byte, err error) {
+// tableRecords returns the whole records of a table, which follow its version.
+func tableRecords(content []byte, size int) (records []byte, err error) {
 	if len(content) == 0 {
 		return nil, malformed("empty")
 	}
@@ -119,15 +122,12 @@ func table(content []byte, size int) (records []byte, err error) {
 }
 
 func fileName(b []byte) string {
-	b = b[:fileNameSize]
-	if i := bytes.IndexByte(b, 0); i >= 0 {
-		b = b[:i]
-	}
-	return string(b)
+	name, _, _ := bytes.Cut(b[:fileNameSize], []byte{0})
+	return string(name)
 }
 
-// find finds an entry of the table.
-func find(files []file, dir, name string) (file, bool) {
+// findFile returns the entry of a file.
+func findFile(files []file, dir, name string) (file, bool) {
 	for _, f := range files {
 		if f.dir == dir && f.name == name {
 			return f, true
@@ -136,9 +136,9 @@ func find(files []file, dir, name string) (file, bool) {
 	return file{}, false
 }
 
-// readFile reads a file of the card by its names.
+// readFile reads a file by its names.
 func readFile(tx *card.Tx, files []file, dir, name string) ([]byte, error) {
-	f, ok := find(files, dir, name)
+	f, ok := findFile(files, dir, name)
 	switch {
 	case !ok:
 		return nil, ErrNotFound

@@ -15,20 +15,20 @@ import (
 	"github.com/smartlogon/smartlogon/internal/inflate"
 )
 
-// What a parser of card data returns is a value or one of these errors.
-func assertCardsFault(t *testing.T, err error) {
+// assertDataError checks that an error of a parser is about the data.
+func assertDataError(t *testing.T, err error) {
 	t.Helper()
 	if !errors.Is(err, card.ErrMalformed) && !errors.Is(err, gids.ErrNotFound) {
-		t.Fatalf("not the card's fault: %v", err)
+		t.Fatalf("want malformed or missing data: %v", err)
 	}
 }
 
-// An object that can be unwrapped is the same when its content is wrapped anew.
+// Unwrap returns the content that Append wraps.
 func FuzzUnwrap(f *testing.F) {
 	f.Fuzz(func(t *testing.T, whole []byte) {
 		content, err := gids.Unwrap(whole, 0xDF1F)
 		if err != nil {
-			assertCardsFault(t, err)
+			assertDataError(t, err)
 			return
 		}
 		again, err := gids.Unwrap(ber.Append(nil, 0xDF1F, content), 0xDF1F)
@@ -37,8 +37,8 @@ func FuzzUnwrap(f *testing.F) {
 	})
 }
 
-// Every whole record is a directory or one entry, whose names fit in their fields;
-// there is an error exactly where something is left over or the version is wrong.
+// Each whole record is a directory or one entry, and names fit into their fields. The
+// error is not nil exactly if bytes are left over or the version is wrong.
 func FuzzMasterFile(f *testing.F) {
 	f.Fuzz(func(t *testing.T, content []byte) {
 		files, err := gids.DecodeMasterFile(content)
@@ -46,33 +46,32 @@ func FuzzMasterFile(f *testing.F) {
 		left := whole && (len(content)-1)%gids.FileRecordSize > 0
 		assert.Equal(t, !whole || left, err != nil)
 		if err != nil {
-			assertCardsFault(t, err)
+			assertDataError(t, err)
 		}
 		if !whole {
 			assert.Empty(t, files)
 			return
 		}
 		assert.LessOrEqual(t, len(files), (len(content)-1)/gids.FileRecordSize)
-		for _, it := range files {
-			assert.NotEmpty(t, it.Name)
-			assert.LessOrEqual(t, max(len(it.Dir), len(it.Name)), 3*9) // what is no text becomes longer
-			for _, i := range it.Indices {
+		for _, f := range files {
+			assert.NotEmpty(t, f.Name)
+			assert.LessOrEqual(t, max(len(f.Dir), len(f.Name)), 3*9) // ToLower replaces invalid UTF-8
+			for _, i := range f.Indices {
 				assert.LessOrEqual(t, i, 0xFF)
 			}
-			if it.Err != nil {
-				assertCardsFault(t, it.Err)
+			if f.Err != nil {
+				assertDataError(t, f.Err)
 			}
 		}
 	})
 }
 
-// Containers are numbered by their place; a record of zeros is none, and there is
-// at most one reference for each.
+// Containers are numbered by position, and each has a reference.
 func FuzzContainers(f *testing.F) {
 	f.Fuzz(func(t *testing.T, content []byte) {
 		list, err := gids.DecodeContainers(content)
 		if err != nil {
-			assertCardsFault(t, err)
+			assertDataError(t, err)
 		} else {
 			assert.Len(t, content, len(list)*gids.ContainerSize)
 		}
@@ -87,30 +86,30 @@ func FuzzContainers(f *testing.F) {
 	})
 }
 
-// A key map changes references only, and only to such as a key can have.
+// A key map changes references only, and only to valid ones.
 func FuzzKeyMap(f *testing.F) {
 	f.Fuzz(func(t *testing.T, content []byte, n uint8) {
 		list, err := gids.DecodeContainers(make([]byte, int(n)%gids.MaxContainers*gids.ContainerSize))
 		require.NoError(t, err)
 		if err := gids.ApplyKeyMap(list, content); err != nil {
-			assertCardsFault(t, err)
+			assertDataError(t, err)
 		}
 		for i, k := range list {
 			assert.GreaterOrEqual(t, k.Reference(), byte(0x81))
 			if 1+(i+1)*gids.KeyRecordSize > len(content) {
-				assert.Equal(t, byte(0x81+i), k.Reference(), "the map does not speak of it")
+				assert.Equal(t, byte(0x81+i), k.Reference(), "not in the map")
 			}
 		}
 	})
 }
 
-// What comes out of a file is one element, not too long, and the same
-// out of a file that has it as it is.
+// Unpack returns one element of bounded size, and returns it unchanged if it is
+// stored uncompressed.
 func FuzzUnpack(f *testing.F) {
 	f.Fuzz(func(t *testing.T, content []byte) {
 		der, err := gids.Unpack(content)
 		if err != nil {
-			assertCardsFault(t, err)
+			assertDataError(t, err)
 			assert.Nil(t, der)
 			return
 		}
@@ -125,10 +124,10 @@ func FuzzUnpack(f *testing.F) {
 	})
 }
 
-// The number of tries is a byte that is there.
-func FuzzTries(f *testing.F) {
+// A retry counter is one of the bytes of the object.
+func FuzzRetries(f *testing.F) {
 	f.Fuzz(func(t *testing.T, content []byte) {
-		left, ok := gids.DecodeTries(content)
+		left, ok := gids.DecodeRetries(content)
 		assert.True(t, 0 <= left && left <= 0xFF)
 		if ok {
 			assert.Contains(t, content, byte(left))
@@ -138,19 +137,19 @@ func FuzzTries(f *testing.F) {
 	})
 }
 
-// An application that names itself as GIDS does, from the front, is not another.
-func FuzzProperties(f *testing.F) {
-	f.Fuzz(func(t *testing.T, answer, more []byte) {
-		if gids.IsOther(answer) {
-			assert.NotEmpty(t, answer)
+// An application identifier that begins as that of GIDS is not another.
+func FuzzIsOther(f *testing.F) {
+	f.Fuzz(func(t *testing.T, response, version []byte) {
+		if gids.IsOther(response) {
+			assert.NotEmpty(t, response)
 		}
-		own := append([]byte{0xA0, 0x00, 0x00, 0x03, 0x97, 0x42, 0x54, 0x46, 0x59}, more...)
-		assert.False(t, gids.IsOther(ber.Append(nil, 0x61, ber.Append(nil, 0x4F, own))))
-		assert.False(t, gids.IsOther(ber.Append(nil, 0x6F, ber.Append(nil, 0x84, own))))
+		aid := append([]byte{0xA0, 0x00, 0x00, 0x03, 0x97, 0x42, 0x54, 0x46, 0x59}, version...)
+		assert.False(t, gids.IsOther(ber.Append(nil, 0x61, ber.Append(nil, 0x4F, aid))))
+		assert.False(t, gids.IsOther(ber.Append(nil, 0x6F, ber.Append(nil, 0x84, aid))))
 	})
 }
 
-// Halves of a signature become the integers that they are.
+// appendInteger encodes as encoding/asn1 does.
 func FuzzInteger(f *testing.F) {
 	f.Fuzz(func(t *testing.T, number []byte) {
 		if len(number) == 0 {

@@ -19,7 +19,7 @@ import (
 type Key struct {
 	ctx       context.Context // bounds each use
 	card      *Card
-	name      string // of its certificate
+	name      string // of the file of its certificate
 	reference byte
 	public    crypto.PublicKey
 	algorithm byte
@@ -27,12 +27,12 @@ type Key struct {
 	held      *cardapp.Held
 }
 
-// Key opens the key of a certificate, which has that public key. If the card does
-// not hold that certificate any more, the error wraps [card.ErrChanged], and the
-// PIN was not asked for. The PIN is verified now, so a wrong one shows here. Without
-// ask the key works as far as the PIN is verified already.
+// Key opens the key of a certificate; public is the certificate's public key. If the
+// card no longer holds the certificate, the error wraps [card.ErrChanged], and ask
+// is not called. The PIN is verified now, so that a wrong one is reported by this
+// call. If ask is nil, the key works only while the PIN is verified by other means.
 //
-// The card stays powered until Close is called, and other programs can use it in
+// The card stays powered until Close is called; other programs can use it in
 // between. ctx bounds this call alone; [Key.WithContext] bounds a use.
 func (c *Card) Key(ctx context.Context, listed *Certificate, public crypto.PublicKey, ask card.PINFunc) (*Key, error) {
 	k, err := c.openKey(ctx, listed, public, ask)
@@ -43,16 +43,16 @@ func (c *Card) Key(ctx context.Context, listed *Certificate, public crypto.Publi
 }
 
 func (c *Card) openKey(ctx context.Context, listed *Certificate, public crypto.PublicKey, ask card.PINFunc) (*Key, error) {
-	alg, err := algorithmOf(public)
+	algorithm, err := algorithmOf(public)
 	if err != nil {
 		return nil, err
 	}
 	k := &Key{
 		ctx: context.WithoutCancel(ctx), card: c, name: listed.File, reference: listed.Container.reference,
-		public: public, algorithm: alg, ask: ask, held: cardapp.NewHeld(c.card),
+		public: public, algorithm: algorithm, ask: ask, held: cardapp.NewHeld(c.card),
 	}
 	opened := false
-	defer func() { // a PINFunc may panic
+	defer func() { // ask may panic
 		if !opened {
 			k.held.Close()
 		}
@@ -64,27 +64,27 @@ func (c *Card) openKey(ctx context.Context, listed *Certificate, public crypto.P
 	return k, nil
 }
 
-// open checks the certificate and the identity of the card, and verifies the PIN.
-// All of that but the PIN takes one transaction.
+// open checks the certificate and the identity of the card in one transaction, then
+// verifies the PIN.
 func (k *Key) open(ctx context.Context, listed *Certificate) error {
-	check := func(tx *card.Tx, _ *card.Verification) error {
-		if err := checkCertificate(tx, listed); err != nil {
+	check := func(tx *card.Tx) error {
+		if err := k.card.checkCertificate(tx, listed); err != nil {
 			return err
 		}
 		k.held.Hold(tx)
 		return nil
 	}
-	if k.ask != nil {
-		v := k.verification()
-		v.Prepare = check
-		return k.card.card.DoWithPIN(ctx, v, func(*card.Tx) error { return nil })
+	if k.ask == nil {
+		return k.card.card.Do(ctx, func(tx *card.Tx) error {
+			if err := k.card.ensureSelected(tx); err != nil {
+				return err
+			}
+			return check(tx)
+		})
 	}
-	return k.card.card.Do(ctx, func(tx *card.Tx) error {
-		if err := k.card.ensureSelected(tx); err != nil {
-			return err
-		}
-		return check(tx, nil)
-	})
+	v := k.verification()
+	v.Prepare = func(tx *card.Tx, _ *card.Verification) error { return check(tx) }
+	return k.card.card.DoWithPIN(ctx, v, func(*card.Tx) error { return nil })
 }
 
 // Public returns the public key that the key was opened with.
@@ -98,13 +98,13 @@ func (k *Key) WithContext(ctx context.Context) *Key {
 	return &bounded
 }
 
-// Close lets go of the card. With the last key that is open on it, the PIN is
-// logged out.
+// Close closes the key. When the last key on the card is closed, the PIN is logged
+// out.
 func (k *Key) Close() error { return k.held.Close() }
 
 func (k *Key) verification() card.Verification {
 	v := k.card.verification("use the key of "+k.name, k.ask)
-	v.Always = k.ask != nil
+	v.Always = true // the card does not report whether the PIN is verified
 	return v
 }
 
@@ -113,15 +113,16 @@ func (k *Key) withPIN(ctx context.Context, f func(*card.Tx) error) error {
 	return k.card.card.DoWithPIN(ctx, k.verification(), f)
 }
 
-// use runs f, which uses the key.
+// use runs f, which uses the key, in a transaction.
 func (k *Key) use(f func(*card.Tx) error) error {
-	if k.ask == nil {
-		return k.held.Use(k.ctx, k.card.ensureSelected, f, nil)
+	var withPIN cardapp.WithPIN
+	if k.ask != nil {
+		withPIN = k.withPIN
 	}
-	return k.held.Use(k.ctx, k.card.ensureSelected, f, k.withPIN)
+	return k.held.Use(k.ctx, k.card.ensureSelected, f, withPIN)
 }
 
-// Algorithm identifiers of keys. What is done with a key is added to them.
+// Algorithm identifiers of keys, without the padding.
 const (
 	rsa1024 = 0x06
 	rsa2048 = 0x07
@@ -132,7 +133,7 @@ const (
 	p521    = 0x0E
 )
 
-// algorithmOf is the identifier for a key, by its public half.
+// algorithmOf returns the algorithm identifier of a key.
 func algorithmOf(public crypto.PublicKey) (byte, error) {
 	switch k := public.(type) {
 	case *rsa.PublicKey:
@@ -146,7 +147,7 @@ func algorithmOf(public crypto.PublicKey) (byte, error) {
 		case 4096:
 			return rsa4096, nil
 		}
-		return 0, fmt.Errorf("%w: GIDS has no RSA keys of %d bits", errors.ErrUnsupported, k.N.BitLen())
+		return 0, fmt.Errorf("%w: RSA keys of %d bits", errors.ErrUnsupported, k.N.BitLen())
 	case *ecdsa.PublicKey:
 		switch k.Curve {
 		case elliptic.P256():
@@ -157,80 +158,81 @@ func algorithmOf(public crypto.PublicKey) (byte, error) {
 			return p521, nil
 		}
 	}
-	return 0, fmt.Errorf("%w: GIDS has no keys of type %T", errors.ErrUnsupported, public)
+	return 0, fmt.Errorf("%w: keys of type %T", errors.ErrUnsupported, public)
 }
 
-// Ways to use a key: who pads, and how. To sign and to decrypt have ways of their
-// own.
+// Paddings, which are added to the algorithm identifier. To sign and to decrypt have
+// values of their own.
 const (
-	hostPads = 0x10 // to sign: the block as it is
+	hostPads = 0x10 // to sign: the card gets the padded block
 	cardPads = 0x50 // to sign: PKCS #1 v1.5
 
-	hostUnpads     = 0x00 // to decrypt: the block as it is
+	hostUnpads     = 0x00 // to decrypt: the card returns the padded block
 	cardUnpads     = 0x40 // to decrypt: PKCS #1 v1.5
 	cardUnpadsOAEP = 0x80 // to decrypt: OAEP with SHA-1 and no label
 )
 
-// Control reference templates of the two operations.
+// Tags of the control reference templates (ISO/IEC 7816-4, 10.3).
 const (
-	signs    = 0xB6
-	decrypts = 0xB8
+	operationSign    = 0xB6
+	operationDecrypt = 0xB8
 )
 
-// part is how much data goes in one APDU to a key: what Windows sends, and the most
-// that virtual smart cards take.
-const part = 240
+// maxPart is the most data in one APDU to a key: what Windows sends, and what virtual
+// smart cards accept.
+const maxPart = 240
 
-// prepare chooses the key, and the way to use it, for the next operation (MANAGE
+// setEnvironment selects the key, and the padding, of the next operation (MANAGE
 // SECURITY ENVIRONMENT).
-func (k *Key) prepare(tx *card.Tx, operation, way byte) error {
-	data := ber.Append(nil, 0x80, []byte{way + k.algorithm})
+func (k *Key) setEnvironment(tx *card.Tx, operation, padding byte) error {
+	data := ber.Append(nil, 0x80, []byte{padding + k.algorithm})
 	data = ber.Append(data, 0x84, []byte{k.reference})
 	_, err := tx.Command(card.Command{INS: 0x22, P1: 0x41, P2: operation, Data: data, Secret: true})
 	return err
 }
 
-// perform has the key do it (PERFORM SECURITY OPERATION).
+// perform sends PERFORM SECURITY OPERATION.
 func (k *Key) perform(tx *card.Tx, operation byte, data []byte) ([]byte, error) {
-	c := card.Command{INS: 0x2A, P1: 0x9E, P2: 0x9A, Data: data, Ne: maxShort, Part: part, Secret: true}
-	if operation == decrypts {
+	c := card.Command{INS: 0x2A, P1: 0x9E, P2: 0x9A, Data: data, Ne: maxShort, Part: maxPart, Secret: true}
+	if operation == operationDecrypt {
 		c.P1, c.P2 = 0x80, 0x86
 	}
 	return tx.Command(c)
 }
 
-// An attempt is one way to have the key do something.
+// An attempt is data for one operation under one padding.
 type attempt struct {
-	way  byte
-	data []byte
+	padding byte
+	data    []byte
 }
 
-// errInput says that the card found nothing that it could unpad.
-var errInput = errors.New("card refused to unpad")
+// errCardUnpad says that the card did not remove the padding: the ciphertext may be
+// invalid.
+var errCardUnpad = errors.New("card refused to remove the padding")
 
-// try uses the key in the first of some ways that the card takes, and says which it
-// was. Cards need not have all. A way is refused by any status other than the one
+// useFirst performs the first attempt that the card supports, and returns its padding.
+// An attempt is unsupported if either command fails with a status other than the one
 // that asks for the PIN.
-func (k *Key) try(operation byte, attempts ...attempt) (answer []byte, way byte, err error) {
+func (k *Key) useFirst(operation byte, attempts ...attempt) (response []byte, padding byte, err error) {
 	err = k.use(func(tx *card.Tx) error {
-		var refused, failed error // of a way; of what was to be done in it
+		var unsupported, failed error // from the first and the second command
 		for _, a := range attempts {
-			err := k.prepare(tx, operation, a.way)
-			taken := err == nil
-			if taken {
-				answer, err = k.perform(tx, operation, a.data)
+			err := k.setEnvironment(tx, operation, a.padding)
+			supported := err == nil
+			if supported {
+				response, err = k.perform(tx, operation, a.data)
 			}
 			var status card.Status
 			switch {
 			case err == nil:
-				way = a.way
+				padding = a.padding
 				return nil
 			case !errors.As(err, &status) || status == card.StatusNotPermitted:
 				return err
-			case !taken:
-				refused = err
-			case failed == nil && (a.way == cardUnpads || a.way == cardUnpadsOAEP):
-				failed = fmt.Errorf("%w: %w", errInput, err)
+			case !supported:
+				unsupported = err
+			case failed == nil && (a.padding == cardUnpads || a.padding == cardUnpadsOAEP):
+				failed = fmt.Errorf("%w: %w", errCardUnpad, err)
 			case failed == nil:
 				failed = err
 			}
@@ -238,7 +240,7 @@ func (k *Key) try(operation byte, attempts ...attempt) (answer []byte, way byte,
 		if failed != nil {
 			return failed
 		}
-		return refused
+		return unsupported
 	})
-	return answer, way, err
+	return response, padding, err
 }

@@ -20,39 +20,12 @@ import (
 	"github.com/smartlogon/smartlogon/card"
 	"github.com/smartlogon/smartlogon/card/cardtest"
 	"github.com/smartlogon/smartlogon/internal/cardapp"
-	"github.com/smartlogon/smartlogon/internal/gids"
 	"github.com/smartlogon/smartlogon/internal/rsapad/rsapadtest"
 	"github.com/smartlogon/smartlogon/internal/signature"
-	"github.com/smartlogon/smartlogon/internal/testkeys"
 )
 
-// only is the one certificate on a card.
-func only(t *testing.T, g *gids.Card) *gids.Certificate {
-	t.Helper()
-	found, errs := list(t.Context(), g)
-	require.Empty(t, errs)
-	require.Len(t, found, 1)
-	return found[0]
-}
-
-// unlocked opens the key of the one certificate on a card.
-func unlocked(t *testing.T, soft *cardtest.Card, public crypto.PublicKey) *gids.Key {
-	t.Helper()
-	g := open(t, soft)
-	key, err := g.Key(t.Context(), only(t, g), public, card.FixedPIN(cardtest.PIN))
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, key.Close()) })
-	return key
-}
-
-func digest(h crypto.Hash) []byte {
-	d := h.New()
-	d.Write([]byte("what is signed"))
-	return d.Sum(nil)
-}
-
-// kinds are the cards on which everything works, each in its own way.
-func kinds() map[string]func() *cardtest.Card {
+// variants are cards that support every operation.
+func variants() map[string]func() *cardtest.Card {
 	return map[string]func() *cardtest.Card{
 		"GIDS":               func() *cardtest.Card { return cardtest.GIDS() },
 		"TPM":                func() *cardtest.Card { return cardtest.TPM() },
@@ -64,28 +37,28 @@ func kinds() map[string]func() *cardtest.Card {
 }
 
 func TestSignRSA(t *testing.T) {
-	for name, make := range kinds() {
+	for name, newSoft := range variants() {
 		for _, kind := range []cardtest.KeyKind{cardtest.RSA1024, cardtest.RSA2048, cardtest.RSA3072, cardtest.RSA4096} {
 			t.Run(name+", "+string(kind), func(t *testing.T) {
 				private := cardtest.Key(kind, 0)
 				public := private.Public().(*rsa.PublicKey)
-				soft := make()
-				put(soft, "kxc00", private)
-				key := unlocked(t, soft, public)
+				soft := newSoft()
+				putLeaf(soft, "kxc00", private)
+				key := openKey(t, soft, public)
 				assert.Equal(t, public, key.Public())
 				for _, h := range []crypto.Hash{crypto.SHA1, crypto.SHA256, crypto.SHA384, crypto.SHA512} {
-					made, err := key.Sign(nil, digest(h), h)
+					sig, err := key.Sign(nil, digest(h), h)
 					require.NoError(t, err, h)
-					assert.NoError(t, rsa.VerifyPKCS1v15(public, h, digest(h), made))
+					assert.NoError(t, rsa.VerifyPKCS1v15(public, h, digest(h), sig))
 				}
-				made, err := key.Sign(nil, make36(), crypto.Hash(0)) // as TLS 1.0 does
+				sig, err := key.Sign(nil, digest36(), crypto.Hash(0)) // MD5 and SHA-1, as in TLS 1.0
 				require.NoError(t, err)
-				assert.NoError(t, rsa.VerifyPKCS1v15(public, 0, make36(), made))
+				assert.NoError(t, rsa.VerifyPKCS1v15(public, 0, digest36(), sig))
 				for _, salt := range []int{rsa.PSSSaltLengthAuto, rsa.PSSSaltLengthEqualsHash, 0} {
 					opts := &rsa.PSSOptions{Hash: crypto.SHA256, SaltLength: salt}
-					made, err := key.Sign(nil, digest(crypto.SHA256), opts)
+					sig, err := key.Sign(nil, digest(crypto.SHA256), opts)
 					require.NoError(t, err)
-					assert.NoError(t, rsa.VerifyPSS(public, crypto.SHA256, digest(crypto.SHA256), made, opts))
+					assert.NoError(t, rsa.VerifyPSS(public, crypto.SHA256, digest(crypto.SHA256), sig, opts))
 				}
 				assert.Zero(t, soft.Spent()+soft.Writes())
 			})
@@ -93,19 +66,19 @@ func TestSignRSA(t *testing.T) {
 	}
 }
 
-func make36() []byte { return bytes.Repeat([]byte{7}, 36) }
+func digest36() []byte { return bytes.Repeat([]byte{7}, 36) }
 
-// That keys on curves sign so is assumed, not known.
+// The exchange is an assumption: see package gids.
 func TestSignECDSA(t *testing.T) {
 	for _, kind := range []cardtest.KeyKind{cardtest.P256, cardtest.P384, cardtest.P521} {
 		private := cardtest.Key(kind, 0)
 		soft := cardtest.GIDS()
-		put(soft, "kxc00", private)
-		key := unlocked(t, soft, private.Public())
+		putLeaf(soft, "kxc00", private)
+		key := openKey(t, soft, private.Public())
 		for _, h := range []crypto.Hash{crypto.SHA1, crypto.SHA256, crypto.SHA512} {
-			made, err := key.Sign(nil, digest(h), h)
+			sig, err := key.Sign(nil, digest(h), h)
 			require.NoError(t, err)
-			assert.True(t, ecdsa.VerifyASN1(private.Public().(*ecdsa.PublicKey), digest(h), made))
+			assert.True(t, ecdsa.VerifyASN1(private.Public().(*ecdsa.PublicKey), digest(h), sig))
 		}
 		_, err := key.Decrypt(nil, make([]byte, 256), nil)
 		assert.ErrorIs(t, err, errors.ErrUnsupported)
@@ -116,13 +89,13 @@ func TestDecrypt(t *testing.T) {
 	oaep := func(h, mgf crypto.Hash, label string) *rsa.OAEPOptions {
 		return &rsa.OAEPOptions{Hash: h, MGFHash: mgf, Label: []byte(label)}
 	}
-	for name, make := range kinds() {
+	for name, newSoft := range variants() {
 		t.Run(name, func(t *testing.T) {
 			private := cardtest.Key(cardtest.RSA2048, 0)
 			public := private.Public().(*rsa.PublicKey)
-			soft := make()
-			put(soft, "kxc00", private)
-			key := unlocked(t, soft, public)
+			soft := newSoft()
+			putLeaf(soft, "kxc00", private)
+			key := openKey(t, soft, public)
 			for _, message := range [][]byte{{}, []byte("secret"), bytes.Repeat([]byte{9}, public.Size()-11)} {
 				sealed, err := rsa.EncryptPKCS1v15(rand.Reader, public, message)
 				require.NoError(t, err)
@@ -155,18 +128,18 @@ func TestDecrypt(t *testing.T) {
 	}
 }
 
-// A card that unpads itself, and gives nobody the block.
-func TestCardThatPadsAlone(t *testing.T) {
+// A card that pads and unpads itself, and does not return the padded block.
+func TestCardPads(t *testing.T) {
 	private := cardtest.Key(cardtest.RSA2048, 0)
 	public := private.Public().(*rsa.PublicKey)
 	soft := cardtest.GIDS(cardtest.GIDSCardPads)
-	put(soft, "kxc00", private)
-	key := unlocked(t, soft, public)
-	made, err := key.Sign(nil, digest(crypto.SHA256), crypto.SHA256)
+	putLeaf(soft, "kxc00", private)
+	key := openKey(t, soft, public)
+	sig, err := key.Sign(nil, digest(crypto.SHA256), crypto.SHA256)
 	require.NoError(t, err)
-	assert.NoError(t, rsa.VerifyPKCS1v15(public, crypto.SHA256, digest(crypto.SHA256), made))
+	assert.NoError(t, rsa.VerifyPKCS1v15(public, crypto.SHA256, digest(crypto.SHA256), sig))
 	_, err = key.Sign(nil, digest(crypto.SHA256), &rsa.PSSOptions{Hash: crypto.SHA256})
-	assert.ErrorIs(t, err, card.StatusDataUnusable, "there is no way to have it pad so")
+	assert.ErrorIs(t, err, card.StatusDataUnusable, "the card cannot pad for PSS")
 
 	sealed, err := rsa.EncryptPKCS1v15(rand.Reader, public, []byte("0123456789abcdef"))
 	require.NoError(t, err)
@@ -184,13 +157,13 @@ func TestCardThatPadsAlone(t *testing.T) {
 	assert.ErrorIs(t, err, card.StatusDataUnusable)
 }
 
-func TestDecryptSaysNothingOfWhatIsWrong(t *testing.T) {
+func TestDecryptDoesNotRevealWhatIsInvalid(t *testing.T) {
 	private := cardtest.Key(cardtest.RSA2048, 0)
 	public := private.Public().(*rsa.PublicKey)
 	for _, options := range [][]cardtest.Option{nil, {cardtest.GIDSHostPads}, {cardtest.GIDSCardPads}} {
 		soft := cardtest.GIDS(options...)
-		put(soft, "kxc00", private)
-		key := unlocked(t, soft, public)
+		putLeaf(soft, "kxc00", private)
+		key := openKey(t, soft, public)
 		for _, block := range [][]byte{{0, 1, 2, 3}, {1, 2}, {0, 2, 7, 7, 0}} {
 			sealed := rsapadtest.Raw(public, block)
 			_, err := key.Decrypt(nil, sealed, nil)
@@ -199,7 +172,7 @@ func TestDecryptSaysNothingOfWhatIsWrong(t *testing.T) {
 			assert.ErrorIs(t, err, rsa.ErrDecryption)
 			got, err := key.Decrypt(nil, sealed, &rsa.PKCS1v15DecryptOptions{SessionKeyLen: 24})
 			require.NoError(t, err)
-			assert.Len(t, got, 24, "a random one")
+			assert.Len(t, got, 24, "random")
 		}
 		other, err := rsa.EncryptPKCS1v15(rand.Reader, public, []byte("another length"))
 		require.NoError(t, err)
@@ -214,38 +187,38 @@ func TestDecryptSaysNothingOfWhatIsWrong(t *testing.T) {
 	}
 }
 
-func TestKeyThatIsNotOfTheCertificate(t *testing.T) {
+func TestKeyDoesNotMatchCertificate(t *testing.T) {
 	for _, options := range [][]cardtest.Option{nil, {cardtest.GIDSHostPads}} {
-		mine, other := cardtest.Key(cardtest.RSA2048, 0), cardtest.Key(cardtest.RSA2048, 1)
-		_, der := cardtest.TestCA().Issue(cardtest.Leaf{Key: mine})
+		listed, other := cardtest.Key(cardtest.RSA2048, 0), cardtest.Key(cardtest.RSA2048, 1)
+		_, der := cardtest.TestCA().Issue(cardtest.Leaf{Key: listed})
 		soft := cardtest.GIDS(options...).Put("kxc00", other, der)
-		key := unlocked(t, soft, mine.Public())
+		key := openKey(t, soft, listed.Public())
 		_, err := key.Sign(nil, digest(crypto.SHA256), crypto.SHA256)
 		assert.ErrorIs(t, err, signature.ErrMismatch)
-		sealed, err := rsa.EncryptPKCS1v15(rand.Reader, mine.Public().(*rsa.PublicKey), []byte("secret"))
+		sealed, err := rsa.EncryptPKCS1v15(rand.Reader, listed.Public().(*rsa.PublicKey), []byte("secret"))
 		require.NoError(t, err)
 		_, err = key.Decrypt(nil, sealed, nil)
 		assert.Error(t, err)
 	}
 }
 
-func TestKeysThatGIDSHasNot(t *testing.T) {
+func TestUnsupportedKeys(t *testing.T) {
 	soft := cardtest.GIDS()
-	put(soft, "kxc00", small())
-	g := open(t, soft)
-	it := only(t, g)
+	putLeaf(soft, "kxc00", smallKey())
+	g := newCard(t, soft)
+	cert := onlyCertificate(t, g)
 	p224, err := ecdsa.GenerateKey(elliptic.P224(), rand.Reader)
 	require.NoError(t, err)
 	for _, public := range []crypto.PublicKey{cardtest.Key(cardtest.Ed25519, 0).Public(), &rsa.PublicKey{N: new(big.Int).Lsh(big.NewInt(1), 1535), E: 3}, p224.Public(), nil} {
-		_, err := g.Key(t.Context(), it, public, nil)
+		_, err := g.Key(t.Context(), cert, public, nil)
 		assert.ErrorIs(t, err, errors.ErrUnsupported)
 	}
 }
 
-func TestSignRefusesAtOnce(t *testing.T) {
+func TestSignRefusesWithoutExchange(t *testing.T) {
 	soft := cardtest.GIDS()
-	put(soft, "kxc00", small())
-	key := unlocked(t, soft, small().Public())
+	putLeaf(soft, "kxc00", smallKey())
+	key := openKey(t, soft, smallKey().Public())
 	before := soft.Exchanges().Commands
 	for _, opts := range []crypto.SignerOpts{crypto.SHA384, crypto.MD5SHA1, crypto.BLAKE2b_256, &rsa.PSSOptions{Hash: crypto.SHA384}} {
 		_, err := key.Sign(nil, make([]byte, 32), opts)
@@ -254,15 +227,15 @@ func TestSignRefusesAtOnce(t *testing.T) {
 	_, err := key.Sign(nil, make([]byte, 200), crypto.Hash(0))
 	assert.ErrorContains(t, err, "too long")
 	_, err = key.Sign(bytes.NewReader(nil), digest(crypto.SHA256), &rsa.PSSOptions{Hash: crypto.SHA256})
-	assert.Error(t, err, "randomness that ends")
+	assert.Error(t, err, "no randomness")
 	assert.Equal(t, before, soft.Exchanges().Commands)
 }
 
 func TestClosedKey(t *testing.T) {
 	soft := cardtest.GIDS()
-	put(soft, "kxc00", small())
-	g := open(t, soft)
-	key, err := g.Key(t.Context(), only(t, g), small().Public(), card.FixedPIN(cardtest.PIN))
+	putLeaf(soft, "kxc00", smallKey())
+	g := newCard(t, soft)
+	key, err := g.Key(t.Context(), onlyCertificate(t, g), smallKey().Public(), card.FixedPIN(cardtest.PIN))
 	require.NoError(t, err)
 	assert.True(t, soft.Verified())
 	require.NoError(t, key.Close())
@@ -272,18 +245,17 @@ func TestClosedKey(t *testing.T) {
 	assert.ErrorIs(t, err, cardapp.ErrKeyClosed)
 }
 
-// A key that is open goes on working when somebody else resets the card, and asks
-// for the PIN again then.
-func TestKeyOfACardThatWasReset(t *testing.T) {
+// After a reset by another program, an open key asks for the PIN and works.
+func TestKeyAfterReset(t *testing.T) {
 	soft := cardtest.GIDS()
-	put(soft, "kxc00", small())
-	g := open(t, soft)
+	putLeaf(soft, "kxc00", smallKey())
+	g := newCard(t, soft)
 	asked := 0
 	ask := func(context.Context, card.PINRequest) (card.PIN, error) {
 		asked++
 		return card.NewPIN([]byte(cardtest.PIN)), nil
 	}
-	key, err := g.Key(t.Context(), only(t, g), small().Public(), ask)
+	key, err := g.Key(t.Context(), onlyCertificate(t, g), smallKey().Public(), ask)
 	require.NoError(t, err)
 	defer key.Close()
 	for range 2 {
@@ -297,34 +269,19 @@ func TestKeyOfACardThatWasReset(t *testing.T) {
 	assert.Equal(t, 2, asked)
 }
 
-func TestKeyWithoutAPIN(t *testing.T) {
+func TestKeyWithoutPINFunc(t *testing.T) {
 	soft := cardtest.GIDS()
-	put(soft, "kxc00", small())
-	g := open(t, soft)
-	key, err := g.Key(t.Context(), only(t, g), small().Public(), nil)
+	putLeaf(soft, "kxc00", smallKey())
+	g := newCard(t, soft)
+	key, err := g.Key(t.Context(), onlyCertificate(t, g), smallKey().Public(), nil)
 	require.NoError(t, err)
 	defer key.Close()
 	_, err = key.Sign(nil, digest(crypto.SHA256), crypto.SHA256)
 	assert.ErrorIs(t, err, card.StatusNotPermitted)
 	sum := sha256.Sum256(nil)
-	other, err := g.Key(t.Context(), only(t, g), small().Public(), card.FixedPIN(cardtest.PIN))
+	other, err := g.Key(t.Context(), onlyCertificate(t, g), smallKey().Public(), card.FixedPIN(cardtest.PIN))
 	require.NoError(t, err)
 	defer other.Close()
 	_, err = key.Sign(nil, sum[:], crypto.SHA256)
-	assert.NoError(t, err, "somebody else has given it")
-}
-
-// A signature takes three exchanges: is it selected, with which key, and the
-// signature.
-func TestCostOfASignature(t *testing.T) {
-	private := testkeys.RSA(1024, 0)
-	soft := cardtest.GIDS()
-	put(soft, "kxc00", private)
-	key := unlocked(t, soft, private.Public())
-	for range 2 {
-		before := soft.Exchanges().Commands
-		_, err := key.Sign(nil, digest(crypto.SHA256), crypto.SHA256)
-		require.NoError(t, err)
-		assert.Equal(t, 3, soft.Exchanges().Commands-before)
-	}
+	assert.NoError(t, err, "the PIN is verified for the other key")
 }

@@ -8,32 +8,28 @@ import (
 	"github.com/smartlogon/smartlogon/internal/ber"
 )
 
-// References of the secrets that people know.
+// References of PINs.
 const (
 	PIN card.Reference = 0x80
-	PUK card.Reference = 0x81 // what unblocks the PIN, on cards that have one
+	PUK card.Reference = 0x81 // unblocks the PIN; few cards have one
 )
 
-// Objects that say how a secret stands, and what is in them.
+// Tags of the retry counter in the status of a PIN.
 const (
-	tagPINStatus ber.Tag = 0x7F71
-	tagPUKStatus ber.Tag = 0x7F73
-
-	tagTriesLeft    ber.Tag = 0x97
-	tagTriesLeftOld ber.Tag = 0x9F17 // of older cards
+	tagRetries    ber.Tag = 0x97
+	tagRetriesOld ber.Tag = 0x9F17 // of older cards
 )
 
-// pinFormat is what PINs look like: as they are typed, not padded. Tokens take up
-// to 16 characters, virtual smart cards up to 127; either says itself what it does
-// not take.
+// pinFormat is the format of PINs: characters without padding. Tokens accept up to
+// 16, virtual smart cards up to 127; each refuses what it does not accept.
 var pinFormat = card.PINFormat{Min: 4, Max: 127}
 
-// PINStatus asks how the PIN stands. It costs no try. Cards do not say whether the
-// PIN is verified.
+// PINStatus returns the state of the PIN. It costs no try. Cards do not report
+// whether the PIN is verified.
 func (c *Card) PINStatus(ctx context.Context) (card.PINStatus, error) {
 	var status card.PINStatus
 	err := c.read(ctx, func(tx *card.Tx) (err error) {
-		status, err = pinStatus(tx)
+		status, err = retryStatus(tx)
 		return err
 	})
 	if err != nil {
@@ -42,37 +38,42 @@ func (c *Card) PINStatus(ctx context.Context) (card.PINStatus, error) {
 	return status, nil
 }
 
-func pinStatus(tx *card.Tx) (card.PINStatus, error) { return secretStatus(tx, tagPINStatus) }
+// retryStatus reads the state of the PIN. It is unknown if the card does not have the
+// object for it. VERIFY without a PIN is not sent to ask: its effect on all cards is
+// not known.
+func retryStatus(tx *card.Tx) (card.PINStatus, error) {
+	status, err := readPINStatus(tx, pinStatus)
+	if isObjectError(err) {
+		err = nil
+	}
+	return status, err
+}
 
-// secretStatus reads the object that says how a secret stands. VERIFY without a
-// PIN, which others use to ask, is not sent: what every card makes of that is not
-// known. A card that does not say it leaves it open.
-func secretStatus(tx *card.Tx, tag ber.Tag) (card.PINStatus, error) {
-	content, err := readObject(tx, object{0x3FFF, tag})
+// readPINStatus reads the object with the state of the PIN or the PUK. The retry
+// counter is -1 if the card does not state it.
+func readPINStatus(tx *card.Tx, o object) (card.PINStatus, error) {
+	content, err := readObject(tx, o)
 	if err != nil {
-		if isObjectError(err) {
-			err = nil
-		}
 		return card.PINStatus{Retries: -1}, err
 	}
-	left, ok := decodeTries(content)
+	left, ok := decodeRetries(content)
 	if !ok {
 		return card.PINStatus{Retries: -1}, nil
 	}
 	return card.PINStatus{Blocked: left == 0, Retries: left}, nil
 }
 
-// decodeTries finds how many tries are left.
-func decodeTries(content []byte) (left int, ok bool) {
-	for _, tag := range []ber.Tag{tagTriesLeft, tagTriesLeftOld} {
-		if v, found, _ := ber.Find(content, tag); found && len(v) == 1 {
+// decodeRetries returns the retry counter.
+func decodeRetries(content []byte) (left int, ok bool) {
+	for _, tag := range []ber.Tag{tagRetries, tagRetriesOld} {
+		if v, ok, _ := ber.Find(content, tag); ok && len(v) == 1 {
 			return int(v[0]), true
 		}
 	}
 	return 0, false
 }
 
-// verification describes the PIN to the PIN guard.
+// verification describes the PIN to package card.
 func (c *Card) verification(purpose string, ask card.PINFunc) card.Verification {
 	return card.Verification{
 		Application: application,
@@ -81,22 +82,25 @@ func (c *Card) verification(purpose string, ask card.PINFunc) card.Verification 
 		Format:      pinFormat,
 		Select:      c.ensureSelected,
 		Identity:    c.readIdentity,
-		Status:      pinStatus,
+		Status:      retryStatus,
 		Verify: func(pin []byte) card.Command {
 			return card.Command{INS: 0x20, P2: byte(PIN), Data: pin}
 		},
-		Logout: c.logout,
+		Logout: logout,
 		PIN:    ask,
 	}
 }
 
-// logout ends the verification of the PIN. If another application is current, which
-// has no harm from that command, GIDS is selected.
-func (c *Card) logout(tx *card.Tx) error {
+// logout ends the verification of the PIN and the authentication of the
+// administrator. It is sent without checking which application is current: another
+// one refuses the reference 82 and spends no try, since the command carries no PIN.
+// Then GIDS is selected. Which card it is needs no check: a connection that was not
+// lost is to the same card.
+func logout(tx *card.Tx) error {
 	command := card.Command{INS: 0x20, P2: 0x82}
 	response, err := tx.Command(command)
 	if isObjectError(err) {
-		if err = c.ensureSelected(tx); err == nil {
+		if err = selectApplication(tx); err == nil {
 			response, err = tx.Command(command)
 		}
 	}

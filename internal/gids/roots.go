@@ -7,9 +7,10 @@ import (
 	"github.com/smartlogon/smartlogon/card"
 )
 
-// Roots reads the certificates of authorities that Windows keeps on the card: a
-// PKCS #7 store, as it is. The error wraps [ErrNotFound] where there is none.
+// Roots reads the file msroots, in which Windows keeps certificates of authorities: a
+// PKCS #7 store. The error wraps [ErrNotFound] if the card does not have it.
 func (c *Card) Roots(ctx context.Context) ([]byte, error) {
+	const name = "msroots"
 	var store []byte
 	err := c.read(ctx, func(tx *card.Tx) error {
 		table, err := readObject(tx, masterFile)
@@ -17,10 +18,10 @@ func (c *Card) Roots(ctx context.Context) ([]byte, error) {
 			return err
 		}
 		files, err := decodeMasterFile(table)
-		if _, ok := find(files, directory, "msroots"); !ok && err != nil {
+		if _, ok := findFile(files, directory, name); !ok && err != nil {
 			return err
 		}
-		content, err := readFile(tx, files, directory, "msroots")
+		content, err := readFile(tx, files, directory, name)
 		if err != nil {
 			return err
 		}
@@ -28,7 +29,7 @@ func (c *Card) Roots(ctx context.Context) ([]byte, error) {
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("gids: msroots: %w", err)
+		return nil, fmt.Errorf("gids: %s: %w", name, err)
 	}
 	return store, nil
 }

@@ -13,27 +13,26 @@ import (
 	"github.com/smartlogon/smartlogon/internal/signature"
 )
 
-// Sign signs a digest, with RSA by PKCS #1 v1.5 or, if opts is a
-// *[rsa.PSSOptions], by PSS. Randomness for PSS comes from random, nothing else
-// needs it.
+// Sign signs a digest. RSA keys sign by PKCS #1 v1.5 or, if opts is a
+// *[rsa.PSSOptions], by PSS. random is used for the salt of PSS only.
 //
-// The signature is checked before it is returned. If it is not one of the public
-// key, the error wraps [signature.ErrMismatch].
+// The signature is verified under the public key before it is returned. If that
+// fails, the error wraps [signature.ErrMismatch].
 func (k *Key) Sign(random io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
-	made, err := k.sign(random, digest, opts)
-	if err == nil && !signature.Verify(k.public, digest, made, opts) {
+	sig, err := k.sign(random, digest, opts)
+	if err == nil && !signature.Verify(k.public, digest, sig, opts) {
 		err = signature.ErrMismatch
 	}
 	if err != nil {
 		return nil, fmt.Errorf("gids: sign with the key of %s: %w", k.name, err)
 	}
-	return made, nil
+	return sig, nil
 }
 
 func (k *Key) sign(random io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
 	hash := opts.HashFunc()
 	if hash != 0 && len(digest) != hash.Size() {
-		return nil, fmt.Errorf("digest of %d bytes is not one of %v", len(digest), hash)
+		return nil, fmt.Errorf("digest of %d bytes, %v has %d", len(digest), hash, hash.Size())
 	}
 	switch public := k.public.(type) {
 	case *rsa.PublicKey:
@@ -41,11 +40,10 @@ func (k *Key) sign(random io.Reader, digest []byte, opts crypto.SignerOpts) ([]b
 	case *ecdsa.PublicKey:
 		return k.signECDSA(public, digest)
 	}
-	return nil, fmt.Errorf("%w: a %T does not sign", errors.ErrUnsupported, k.public)
+	return nil, fmt.Errorf("%w: %T does not sign", errors.ErrUnsupported, k.public)
 }
 
-// signRSA has the card pad where it can, as Windows does. There is no way to have
-// it pad for PSS.
+// signRSA lets the card pad if it can, as Windows does. Cards cannot pad for PSS.
 func (k *Key) signRSA(random io.Reader, public *rsa.PublicKey, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
 	var attempts []attempt
 	if _, pss := opts.(*rsa.PSSOptions); pss {
@@ -61,24 +59,24 @@ func (k *Key) signRSA(random io.Reader, public *rsa.PublicKey, digest []byte, op
 		}
 		attempts = []attempt{{cardPads, info}, {hostPads, rsapad.Block(public.Size(), rsapad.Signed, info)}}
 	}
-	made, _, err := k.try(signs, attempts...)
-	return made, err
+	sig, _, err := k.useFirst(operationSign, attempts...)
+	return sig, err
 }
 
-// signECDSA signs as RSA keys do where the host has hashed. That is assumed, and so
-// is the form of the signature: two numbers of equal length, or DER.
+// signECDSA signs as RSA keys do when the host pads. That is an assumption, and so is
+// the form of the signature: two integers of equal length, or DER.
 func (k *Key) signECDSA(public *ecdsa.PublicKey, digest []byte) ([]byte, error) {
 	size := (public.Curve.Params().BitSize + 7) / 8
-	made, _, err := k.try(signs, attempt{hostPads, digest[:min(len(digest), size)]})
-	if err != nil || len(made) != 2*size {
-		return made, err
+	sig, _, err := k.useFirst(operationSign, attempt{hostPads, digest[:min(len(digest), size)]})
+	if err != nil || len(sig) != 2*size {
+		return sig, err
 	}
-	numbers := appendInteger(nil, made[:size])
-	numbers = appendInteger(numbers, made[size:])
-	return ber.Append(nil, ber.Sequence, numbers), nil
+	integers := appendInteger(nil, sig[:size])
+	integers = appendInteger(integers, sig[size:])
+	return ber.Append(nil, ber.Sequence, integers), nil
 }
 
-// appendInteger adds a number that is not negative.
+// appendInteger appends an unsigned big-endian number as a DER INTEGER.
 func appendInteger(dst, number []byte) []byte {
 	for len(number) > 1 && number[0] == 0 {
 		number = number[1:]

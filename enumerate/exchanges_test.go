@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/smartlogon/smartlogon/card"
 	"github.com/smartlogon/smartlogon/card/cardtest"
 	"github.com/smartlogon/smartlogon/piv"
 	"github.com/stretchr/testify/assert"
@@ -55,6 +56,39 @@ func TestExchangesOfListing(t *testing.T) {
 				assert.LessOrEqual(t, c.Exchanges().Commands-before, most, "pass %d", pass+1)
 				t.Logf("pass %d: %d exchanges", pass+1, c.Exchanges().Commands-before)
 			}
+		})
+	}
+}
+
+// TestExchangesOfUnlocking bounds the exchanges for unlocking a listed credential,
+// one signature and closing, and those of each further signature.
+func TestExchangesOfUnlocking(t *testing.T) {
+	for name, test := range map[string]struct {
+		card           *cardtest.Card
+		first, further int
+	}{
+		"PIV 9A": {quickCard(), 11, 2},
+		"PIV 9C": {put(cardtest.PIV(), "9C", cardtest.Leaf{Key: cardtest.Key(cardtest.P256, 0)}), 10, 4},
+		"GIDS":   {put(cardtest.GIDS(), "kxc00", cardtest.Leaf{Key: cardtest.Key(cardtest.RSA1024, 0)}), 11, 3},
+		"TPM":    {put(cardtest.TPM(), "kxc00", cardtest.Leaf{Key: cardtest.Key(cardtest.RSA1024, 0)}), 11, 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := only(t, finder(t, test.card))
+			before := test.card.Exchanges().Commands
+			key, err := c.Unlock(t.Context(), card.FixedPIN(cardtest.PIN))
+			require.NoError(t, err)
+			require.NoError(t, trySign(key))
+			further := 0
+			for range 3 {
+				n := test.card.Exchanges().Commands
+				require.NoError(t, trySign(key))
+				further = max(further, test.card.Exchanges().Commands-n)
+			}
+			signed := test.card.Exchanges().Commands
+			require.NoError(t, key.Close())
+			t.Logf("%d exchanges, %d for each further signature", signed-before-3*further+test.card.Exchanges().Commands-signed, further)
+			assert.LessOrEqual(t, test.card.Exchanges().Commands-before-3*further, test.first)
+			assert.LessOrEqual(t, further, test.further)
 		})
 	}
 }

@@ -62,10 +62,14 @@ func (m *PINManager) Unblock(ctx context.Context, ask card.PINFunc) error {
 func (m *PINManager) UnblockByAdministrator(ctx context.Context, answer func(ctx context.Context, challenge []byte) ([]byte, error), ask card.PINFunc) error {
 	app, err := m.credential.on.application()
 	if err == nil {
-		if u, ok := app.(cardapp.AdministratorUnblocker); ok {
-			err = u.UnblockByAdministrator(ctx, answer, ask)
-		} else {
+		u, ok := app.(cardapp.AdministratorUnblocker)
+		switch {
+		case !ok:
 			err = fmt.Errorf("%w: %s has no administrator key for the PIN", errors.ErrUnsupported, m.credential.Application)
+		case answer == nil:
+			err = errors.New("no function to answer the challenge")
+		default:
+			err = u.UnblockByAdministrator(ctx, answer, ask)
 		}
 	}
 	return m.fail("unblock PIN", err)

@@ -86,7 +86,7 @@ var layers = []deptest.Rule{
 	},
 	{
 		Of:     []string{"./..."},
-		Except: []string{"./card/cardtest", "./examples/...", "./internal/drivertest", "./internal/faultmatrix", "./internal/interop", "./internal/pcsclite/server", "./internal/softcard/...", "./internal/vpcd"},
+		Except: []string{"./card/cardtest", "./examples/...", "./internal/drivertest", "./internal/faultmatrix", "./internal/interop", "./internal/pcsclite/server", "./internal/softcard/...", "./internal/toyapp", "./internal/vpcd"},
 		Deny:   []string{"./card/cardtest", "./internal/softcard/...", "./internal/testkeys", "./internal/vectors"},
 		Reason: "software cards and test keys do not belong in programs",
 	},

@@ -97,8 +97,10 @@ func (tx *Tx) run(t *trip) ([]byte, error) {
 }
 
 // start sends the command of t.
-func (tx *Tx) start(t *trip) (response []byte, err error) {
+func (tx *Tx) start(t *trip) ([]byte, error) {
 	t.tx, t.started = tx, true
+	var response []byte // not results: a call that is left behind writes to them
+	var err error
 	left := tx.leaveBehind(func() {
 		defer clear(t.command.Data)
 		response, err = t.complete()

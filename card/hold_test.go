@@ -131,13 +131,16 @@ func TestEpochAfterOwnReset(t *testing.T) {
 	assert.Equal(t, 2, answers.resets, "once a section")
 }
 
-// A nervous service changes something between two calls.
+// A hookedService calls functions before or in place of methods of a driver.
 type hookedService struct {
 	driver.Service
 	connected func()       // after each Connect
 	open      int          // connections
-	begin     func() error // in place of each Begin, nil once it is done
-	reconnect func() error
+	begin     func() error // in place of Begin
+	reconnect func() error // in place of Reconnect
+	end       func() error // in place of End
+	protocol  func()       // before Protocol
+	closed    []bool       // the argument of each Close
 }
 
 func (n *hookedService) Connect(ctx context.Context, reader string) (driver.Card, error) {
@@ -155,7 +158,15 @@ type hookedCard struct {
 
 func (c *hookedCard) Close(reset bool) error {
 	c.n.open--
+	c.n.closed = append(c.n.closed, reset)
 	return c.Card.Close(reset)
+}
+
+func (c *hookedCard) Protocol() driver.Protocol {
+	if c.n.protocol != nil {
+		c.n.protocol()
+	}
+	return c.Card.Protocol()
 }
 
 func (c *hookedCard) Begin(ctx context.Context) error {
@@ -165,11 +176,76 @@ func (c *hookedCard) Begin(ctx context.Context) error {
 	return c.Card.Begin(ctx)
 }
 
+func (c *hookedCard) End(reset bool) error {
+	if c.n.end != nil {
+		return c.n.end()
+	}
+	return c.Card.End(reset)
+}
+
 func (c *hookedCard) Reconnect(ctx context.Context) error {
 	if c.n.reconnect != nil {
 		return c.n.reconnect()
 	}
 	return c.Card.Reconnect(ctx)
+}
+
+// newHookedFixture returns a fixture whose driver has hooks.
+func newHookedFixture(t *testing.T) (*fixture, *hookedService) {
+	t.Helper()
+	soft := cardtest.PIV()
+	d := &fixture{t: t, soft: soft, readers: cardtest.NewReaders(soft)}
+	n := &hookedService{Service: d.readers.Driver()}
+	d.service = card.NewService(n, nil)
+	t.Cleanup(d.close)
+	var err error
+	d.card, err = d.service.Card(t.Context(), zero)
+	require.NoError(t, err)
+	return d, n
+}
+
+// A PIN must not stay verified because the reset in its place failed.
+func TestCloseResetsAfterEndFailed(t *testing.T) {
+	d, n := newHookedFixture(t)
+	v := pinVerification(aCard, userEntering(cardtest.PIN).ask)
+	v.Logout = nil
+	n.end = func() error { return driver.InternalError }
+	d.otherProgram() // keeps the card powered
+	require.NoError(t, d.card.DoWithPIN(t.Context(), v, nothing))
+	assert.Contains(t, n.closed, true)
+	assert.False(t, d.soft.Verified())
+}
+
+func TestCanceledWaitKeepsHold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newFixture(t, cardtest.PIV(), nil)
+		release, err := d.card.Hold(t.Context())
+		require.NoError(t, err)
+		require.NoError(t, d.card.DoWithPIN(t.Context(), pinVerification(aCard, userEntering(cardtest.PIN).ask), nothing))
+		k := d.otherProgram()
+		require.NoError(t, k.Begin(t.Context()))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		assert.ErrorIs(t, d.card.Do(ctx, readCHUID), context.DeadlineExceeded)
+		assert.ErrorIs(t, d.card.Do(t.Context(), readCHUID), card.ErrBusy)
+		require.NoError(t, k.End(false))
+		assert.True(t, d.soft.Verified())
+		assert.NoError(t, d.card.DoWithPIN(t.Context(), pinVerification(aCard, nil), nothing), "not asked for again")
+		release()
+		assert.False(t, d.soft.Verified())
+		d.close()
+	})
+}
+
+func TestBusyTraceThatPanics(t *testing.T) {
+	d := newFixture(t, cardtest.PIV(), nil)
+	s := card.NewService(&exclusiveService{Service: d.readers.Driver(), failures: 1}, nil)
+	defer s.Close()
+	c, err := s.Card(t.Context(), zero)
+	require.NoError(t, err)
+	ctx := card.WithTrace(t.Context(), &card.Trace{Busy: func(string) { panic("oh") }})
+	assert.Panics(t, func() { _ = c.Do(ctx, nothing) })
+	assert.NoError(t, c.Do(t.Context(), nothing))
 }
 
 func TestErrorsOfBegin(t *testing.T) {

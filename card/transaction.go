@@ -97,8 +97,10 @@ func (tx *Tx) begin() error {
 		if err == nil {
 			return nil
 		}
-		if errors.Is(err, ErrRemoved) && errors.Is(tx.checkPresent(), ErrChanged) {
-			err = fmt.Errorf("%w: %w", ErrChanged, err)
+		if errors.Is(err, ErrRemoved) || errors.Is(err, ErrNoReader) {
+			if now := tx.checkPresent(); now == nil || errors.Is(now, ErrChanged) {
+				err = fmt.Errorf("%w: %w", ErrChanged, err) // there is a card again
+			}
 		}
 		tx.quit(err)
 		if !meaningOf(err).disconnected {
@@ -153,10 +155,10 @@ func (tx *Tx) drop() {
 // explain ends the card if err says that it was removed or exchanged.
 func (tx *Tx) explain(err error) error {
 	switch {
-	case errors.Is(err, ErrRemoved), errors.Is(err, ErrNoReader), errors.Is(err, ErrNoCard):
-		tx.card.end(ErrRemoved)
 	case errors.Is(err, ErrChanged):
 		tx.card.end(err)
+	case errors.Is(err, ErrRemoved), errors.Is(err, ErrNoReader), errors.Is(err, ErrNoCard):
+		tx.card.end(ErrRemoved)
 	}
 	return err
 }

@@ -13,36 +13,36 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A scripted card answers APDUs one after the other, and keeps what it got.
+// A scripted card responses APDUs one after the other, and keeps what it got.
 type scriptedCard struct {
-	answers []string // hexadecimal would be too long to read: plain bytes
-	got     []string
-	resets  int
-	err     error // in place of an answer, when they are used up
+	responses []string // hexadecimal would be too long to read: plain bytes
+	got       []string
+	resets    int
+	err       error // in place of an response, when they are used up
 }
 
 func (s *scriptedCard) Transmit(command []byte) ([]byte, error) {
 	s.got = append(s.got, string(command))
-	if len(s.answers) == 0 {
+	if len(s.responses) == 0 {
 		return nil, s.err
 	}
-	answer := s.answers[0]
-	s.answers = s.answers[1:]
-	return []byte(answer), nil
+	response := s.responses[0]
+	s.responses = s.responses[1:]
+	return []byte(response), nil
 }
 
 func (s *scriptedCard) Reset() { s.resets++ }
 
 // command runs one command on a card that plays the script.
-func command(t *testing.T, s *scriptedCard, c card.Command) (answer []byte, err error) {
+func command(t *testing.T, s *scriptedCard, c card.Command) (response []byte, err error) {
 	t.Helper()
 	k := card.New("a card", s)
 	doErr := k.Do(t.Context(), func(tx *card.Tx) error {
-		answer, err = tx.Command(c)
+		response, err = tx.Command(c)
 		return err
 	})
 	assert.Equal(t, err, doErr)
-	return answer, err
+	return response, err
 }
 
 const done = "\x90\x00"
@@ -74,7 +74,7 @@ func TestCommandEncoding(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			s := &scriptedCard{}
 			for range test.want {
-				s.answers = append(s.answers, done)
+				s.responses = append(s.responses, done)
 			}
 			_, err := command(t, s, test.command)
 			require.NoError(t, err)
@@ -88,11 +88,11 @@ func TestResponses(t *testing.T) {
 	short := "\x00\xCB\x00\x00\x00"
 	more := func(le string) string { return "\x00\xC0\x00\x00" + le }
 	for _, test := range []struct {
-		name    string
-		answers []string
-		got     []string
-		answer  string
-		err     error
+		name      string
+		responses []string
+		got       []string
+		response  string
+		err       error
 	}{
 		{"whole", []string{"abc" + done}, []string{short}, "abc", nil},
 		{"in parts", []string{"ab\x61\x02", "cd\x61\x00", "ef" + done}, []string{short, more("\x02"), more("\x00")}, "abcdef", nil},
@@ -106,10 +106,10 @@ func TestResponses(t *testing.T) {
 		{"more that is nothing", []string{"ab\x61\x02", "\x61\x02"}, []string{short, more("\x02")}, "", card.ErrMalformed},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			s := &scriptedCard{answers: test.answers}
-			answer, err := command(t, s, get)
+			s := &scriptedCard{responses: test.responses}
+			response, err := command(t, s, get)
 			assert.ErrorIs(t, err, test.err)
-			assert.Equal(t, test.answer, string(answer))
+			assert.Equal(t, test.response, string(response))
 			assert.Equal(t, test.got, s.got)
 			var e *card.Error
 			if err != nil && assert.ErrorAs(t, err, &e) {
@@ -120,9 +120,9 @@ func TestResponses(t *testing.T) {
 	}
 }
 
-// An answer without end is broken off, and the card reset: it would go on with it.
+// An response without end is broken off, and the card reset: it would go on with it.
 func TestEndlessResponse(t *testing.T) {
-	for name, answer := range map[string]func(n int) string{
+	for name, response := range map[string]func(n int) string{
 		"full parts":  func(int) string { return long(256) + "\x61\x00" },
 		"single byte": func(int) string { return "a\x61\x01" },
 		"corrections": func(n int) string {
@@ -133,7 +133,7 @@ func TestEndlessResponse(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			e := &endlessCard{answer: answer}
+			e := &endlessCard{response: response}
 			k := card.New("a card", e)
 			err := k.Do(t.Context(), func(tx *card.Tx) error {
 				_, err := tx.Command(card.Command{INS: 0xCB, Ne: 256})
@@ -149,13 +149,13 @@ func TestEndlessResponse(t *testing.T) {
 }
 
 type endlessCard struct {
-	answer    func(n int) string
+	response  func(n int) string
 	n, resets int
 }
 
 func (e *endlessCard) Transmit([]byte) ([]byte, error) {
 	e.n++
-	return []byte(e.answer(e.n)), nil
+	return []byte(e.response(e.n)), nil
 }
 
 func (e *endlessCard) Reset() { e.resets++ }
@@ -173,7 +173,7 @@ func TestTransmitterError(t *testing.T) {
 	assert.ErrorIs(t, err, broken)
 }
 
-// What is learnt about length: from which answers, and whether the command is
+// What is learnt about length: from which responses, and whether the command is
 // sent again.
 func TestLengthLimit(t *testing.T) {
 	read := card.Command{INS: 0xCB, Data: []byte{7}, Ne: card.MaxResponse}
@@ -182,10 +182,10 @@ func TestLengthLimit(t *testing.T) {
 	writeLong := "\x00\xDB\x00\x00\x00\x01\x2C" + long(300)
 	writeShort := []string{"\x10\xDB\x00\x00\xFF" + long(255), "\x00\xDB\x00\x00\x2D" + long(45)}
 	type step struct {
-		command card.Command
-		answers []string
-		got     []string
-		err     error
+		command   card.Command
+		responses []string
+		got       []string
+		err       error
 	}
 	for _, test := range []struct {
 		name  string
@@ -228,7 +228,7 @@ func TestLengthLimit(t *testing.T) {
 			s := &scriptedCard{}
 			k := card.New("a card", s)
 			for i, step := range test.steps {
-				s.answers, s.got = step.answers, nil
+				s.responses, s.got = step.responses, nil
 				err := k.Do(t.Context(), func(tx *card.Tx) error {
 					_, err := tx.Command(step.command)
 					return err
@@ -267,7 +267,7 @@ func TestLengthsOfSoftwareCards(t *testing.T) {
 		"short, not said":          {cardtest.ShortLengths, cardtest.ATR([]byte{0x3B, 0x80, 0x01, 0x81})},
 		"exact Le":                 {cardtest.ShortLengths, cardtest.ExactLe},
 		"ignores Le":               {cardtest.IgnoresLe},
-		"small answers":            {cardtest.MaxResponse(100)},
+		"small responses":          {cardtest.MaxResponse(100)},
 		"small commands, not said": {cardtest.MaxCommand(270), cardtest.ATR([]byte{0x3B, 0x80, 0x01, 0x81})},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -304,7 +304,7 @@ func TestSelectMissing(t *testing.T) {
 }
 
 func BenchmarkCommand(b *testing.B) {
-	k := card.New("a card", &endlessCard{answer: func(int) string { return "abc" + done }})
+	k := card.New("a card", &endlessCard{response: func(int) string { return "abc" + done }})
 	b.ReportAllocs()
 	err := k.Do(b.Context(), func(tx *card.Tx) error {
 		for b.Loop() {
@@ -317,17 +317,17 @@ func BenchmarkCommand(b *testing.B) {
 	require.NoError(b, err)
 }
 
-// FuzzCommand has a card that answers from the fuzzer's bytes: the command ends
+// FuzzCommand has a card that responses from the fuzzer's bytes: the command ends
 // after few exchanges, with at most as much as came from the card, and the form
 // of every APDU is sound.
 func FuzzCommand(f *testing.F) {
-	f.Fuzz(func(t *testing.T, answers []byte, ins byte, data uint16, ne uint32) {
-		s := &fuzzedCard{t: t, rest: answers}
+	f.Fuzz(func(t *testing.T, responses []byte, ins byte, data uint16, ne uint32) {
+		s := &fuzzedCard{t: t, rest: responses}
 		k := card.New("a card", s)
 		err := k.Do(t.Context(), func(tx *card.Tx) error {
-			answer, err := tx.Command(card.Command{INS: ins, Data: make([]byte, data), Ne: int(ne % (card.MaxResponse + 1))})
-			if len(answer) > s.given {
-				t.Fatalf("%d bytes of answer to %d that the card gave", len(answer), s.given)
+			response, err := tx.Command(card.Command{INS: ins, Data: make([]byte, data), Ne: int(ne % (card.MaxResponse + 1))})
+			if len(response) > s.given {
+				t.Fatalf("%d bytes of response to %d that the card gave", len(response), s.given)
 			}
 			return err
 		})
@@ -340,7 +340,7 @@ func FuzzCommand(f *testing.F) {
 	})
 }
 
-// A stream cuts answers out of bytes: a length, and so many.
+// A stream cuts responses out of bytes: a length, and so many.
 type fuzzedCard struct {
 	t        *testing.T
 	rest     []byte
@@ -356,10 +356,10 @@ func (s *fuzzedCard) Transmit(command []byte) ([]byte, error) {
 		return []byte{0x90, 0x00}, nil
 	}
 	n := min(int(s.rest[0]), len(s.rest)-1)
-	answer := s.rest[1 : 1+n]
+	response := s.rest[1 : 1+n]
 	s.rest = s.rest[1+n:]
 	s.given += n
-	return bytes.Clone(answer), nil
+	return bytes.Clone(response), nil
 }
 
 // wellFormed reports whether the lengths of a command add up (ISO/IEC 7816-3,

@@ -38,7 +38,7 @@ func TestServiceErrors(t *testing.T) {
 		driver.ProtoMismatch:      driver.ProtoMismatch,
 		driver.InternalError:      driver.InternalError,
 	} {
-		for _, f := range []fakeService{{connect: no}, {answer: no}} {
+		for _, f := range []fakeService{{connect: no}, {transmit: no}} {
 			s := card.NewService(f, &card.Options{BusyTimeout: time.Millisecond})
 			k, err := s.Card(t.Context(), zero)
 			require.NoError(t, err)
@@ -177,4 +177,99 @@ type emptyResponseCard struct {
 func (e emptyResponseCard) Transmit([]byte) ([]byte, error) {
 	e.pull()
 	return nil, nil
+}
+
+// A slowService takes its time for everything, but ends with the context.
+type slowService struct {
+	driver.Service
+	delay time.Duration
+	begin error // of Begin, after the delay
+}
+
+func (s slowService) Connect(ctx context.Context, reader string) (driver.Card, error) {
+	if err := s.wait(ctx); err != nil {
+		return nil, err
+	}
+	c, err := s.Service.Connect(ctx, reader)
+	return slowCard{c, s}, err
+}
+
+func (s slowService) wait(ctx context.Context) error {
+	timer := time.NewTimer(s.delay)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+type slowCard struct {
+	driver.Card
+	s slowService
+}
+
+func (c slowCard) Begin(ctx context.Context) error {
+	if err := c.s.wait(ctx); err != nil {
+		return err
+	}
+	if c.s.begin != nil {
+		return c.s.begin
+	}
+	return c.Card.Begin(ctx)
+}
+
+// ErrBusy needs another program that holds the card. A slow machine is not one, and
+// another error stays what it is.
+func TestSlowServiceIsNotBusy(t *testing.T) {
+	for _, delay := range []time.Duration{50 * time.Millisecond, 500 * time.Millisecond, time.Hour} {
+		for begin, want := range map[error]error{
+			nil:                     nil,
+			driver.RemovedCard:      card.ErrRemoved,
+			driver.UnresponsiveCard: card.ErrMute,
+			driver.SharingViolation: card.ErrBusy,
+		} {
+			if delay == time.Hour {
+				begin, want = nil, driver.Timeout
+			}
+			t.Run(fmt.Sprint(delay, " ", begin), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					d := newFixture(t, cardtest.PIV(), nil)
+					slow := slowService{d.readers.Driver(), delay, begin}
+					if delay == time.Hour { // Connect has no time limit of its own
+						slow.delay = 0
+					}
+					s := card.NewService(slow, &card.Options{BusyTimeout: time.Millisecond})
+					c, err := s.Card(t.Context(), zero)
+					require.NoError(t, err)
+					if delay == time.Hour {
+						c = hangingBegin(t, d)
+					}
+					err = c.Do(t.Context(), readCHUID)
+					assert.ErrorIs(t, err, want)
+					if want != card.ErrBusy {
+						assert.NotErrorIs(t, err, card.ErrBusy)
+					}
+					require.NoError(t, s.Close())
+					d.close()
+				})
+			})
+		}
+	}
+}
+
+// hangingBegin returns the card of a service whose Begin only ends with the context.
+func hangingBegin(t *testing.T, d *fixture) *card.Card {
+	t.Helper()
+	n := &hookedService{Service: d.readers.Driver()}
+	n.beginContext = func(ctx context.Context) error {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	s := card.NewService(n, &card.Options{BusyTimeout: time.Millisecond})
+	t.Cleanup(func() { assert.NoError(t, s.Close()) })
+	c, err := s.Card(t.Context(), zero)
+	require.NoError(t, err)
+	return c
 }

@@ -10,9 +10,9 @@ import (
 // fakeService is a service with one reader and a card in it that does all that it is
 // asked, and fails where it is told to.
 type fakeService struct {
-	atr     []byte
-	connect error // of Connect
-	answer  error // of Transmit
+	atr      []byte
+	connect  error // of Connect
+	transmit error // of Transmit
 }
 
 func (f fakeService) Readers(context.Context) ([]driver.Reader, error) {
@@ -42,8 +42,8 @@ func (c fakeCard) Reconnect(context.Context) error { return nil }
 func (c fakeCard) Close(bool) error                { return nil }
 
 func (c fakeCard) Transmit(command []byte) ([]byte, error) {
-	if c.answer != nil {
-		return nil, c.answer
+	if c.transmit != nil {
+		return nil, c.transmit
 	}
 	if c.sent != nil {
 		*c.sent = bytes.Clone(command)

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"testing"
+	"time"
 
 	"github.com/smartlogon/smartlogon/card"
 	"github.com/smartlogon/smartlogon/card/cardtest"
@@ -369,7 +371,7 @@ func TestMaxPrompts(t *testing.T) {
 // Whether a refusal ends what was verified before depends on the card, so it is
 // logged out all the same.
 func TestLogoutAfterRefusal(t *testing.T) {
-	s := &scriptedCard{answers: []string{done, "\x63\xC2"}}
+	s := &scriptedCard{responses: []string{done, "\x63\xC2"}}
 	c := card.New("a card", s)
 	release, err := c.Hold(t.Context())
 	require.NoError(t, err)
@@ -402,4 +404,138 @@ func TestLogoutFails(t *testing.T) {
 	assert.False(t, d.soft.Verified())
 	_, err := kept.Command(readRetries)
 	assert.ErrorIs(t, err, card.ErrOver, "the end of a section is over, too")
+}
+
+// An untruthfulCard reports its PIN as verified, or the counter from before, whatever
+// happened.
+type untruthfulCard struct {
+	retries  int
+	reported []byte // the status word
+}
+
+func (c *untruthfulCard) Transmit(command []byte) ([]byte, error) {
+	switch {
+	case command[1] != 0x20 || command[2] == 0xFF:
+		return []byte{0x90, 0}, nil
+	case len(command) == 4:
+		return c.reported, nil
+	case string(command[5:11]) == cardtest.PIN:
+		c.retries = 3
+		return []byte{0x90, 0}, nil
+	}
+	c.retries--
+	return []byte{0x63, 0xC0 | byte(c.retries)}, nil
+}
+
+func TestStatusAfterRefusal(t *testing.T) {
+	for name, test := range map[string]struct {
+		reported []byte
+		retries  []int // in the requests
+		spent    int
+	}{
+		"always verified": {[]byte{0x90, 0}, []int{-1, -1, -1}, 1},
+		"always 3 left":   {[]byte{0x63, 0xC3}, []int{3, 2, 1, 1}, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			soft := &untruthfulCard{3, test.reported}
+			c := card.New("a card", soft)
+			var retries []int
+			var last []bool
+			ask := func(_ context.Context, r card.PINRequest) (card.PIN, error) {
+				retries, last = append(retries, r.Retries), append(last, r.Last)
+				if errors.Is(r.Refused, card.ErrLastTry) {
+					return card.PIN{}, errGaveUp
+				}
+				return card.NewPIN(fmt.Appendf(nil, "11111%d", len(retries))), nil
+			}
+			v := pinVerification(aCard, ask)
+			v.Always = true
+			err := c.DoWithPIN(t.Context(), v, nothing)
+			assert.ErrorIs(t, err, errGaveUp)
+			assert.ErrorIs(t, err, card.ErrLastTry)
+			assert.Equal(t, test.retries, retries)
+			assert.False(t, last[0])
+			assert.True(t, last[len(last)-1])
+			assert.Equal(t, 3-test.spent, soft.retries, "the last try is not spent")
+
+			u := userEntering(cardtest.PIN)
+			v.PIN = u.ask
+			assert.ErrorIs(t, c.DoWithPIN(t.Context(), v, nothing), card.ErrLastTry, "remembered")
+			u = userEntering(cardtest.PIN, cardtest.PIN)
+			u.answers[0] = u.answers[0].AllowLastTry()
+			v.PIN = u.ask
+			require.NoError(t, c.DoWithPIN(t.Context(), v, nothing))
+			require.NoError(t, c.DoWithPIN(t.Context(), v, nothing), "until a PIN is accepted")
+			assert.False(t, u.requests[1].Last)
+		})
+	}
+}
+
+func TestPINFuncPanics(t *testing.T) {
+	for name, use := range pinUses {
+		t.Run(name, func(t *testing.T) {
+			d := newFixture(t, cardtest.PIV(), nil)
+			d.otherProgram() // keeps the card powered
+			release, err := d.card.Hold(t.Context())
+			require.NoError(t, err)
+			require.NoError(t, d.card.DoWithPIN(t.Context(), pinVerification(aCard, userEntering(cardtest.PIN).ask), nothing))
+			calls := 0
+			v := pinVerification(aCard, func(context.Context, card.PINRequest) (card.PIN, error) {
+				if calls++; name == "change" && calls == 1 {
+					return card.NewPIN([]byte(cardtest.PIN)), nil
+				}
+				panic("oh")
+			})
+			v.Always = true
+			assert.PanicsWithValue(t, "oh", func() { _ = use(t.Context(), d.card, v) })
+			assert.True(t, d.soft.Verified(), "still held")
+			release()
+			assert.False(t, d.soft.Verified())
+			list, err := d.service.Readers(t.Context())
+			require.NoError(t, err)
+			assert.Len(t, list, 1)
+			require.NoError(t, d.card.DoWithPIN(t.Context(), pinVerification(aCard, userEntering(cardtest.PIN).ask), nothing))
+		})
+	}
+}
+
+func TestPanicWithVerifiedPIN(t *testing.T) {
+	d := newFixture(t, cardtest.PIV(), nil)
+	d.otherProgram()
+	pin := card.FixedPIN(cardtest.PIN)
+	assert.Panics(t, func() {
+		_ = d.card.DoWithPIN(t.Context(), pinVerification(aCard, pin), func(*card.Tx) error { panic("oh") })
+	})
+	assert.False(t, d.soft.Verified())
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	assert.NoError(t, d.card.DoWithPIN(ctx, pinVerification(aCard, pin), nothing), "FixedPIN does not wait for the first PIN")
+}
+
+// An error of the work is not taken for a refusal, and the work is not repeated.
+func TestPINErrorOfFunction(t *testing.T) {
+	d := newFixture(t, cardtest.PIV(), nil)
+	u := userEntering(cardtest.PIN, cardtest.PIN)
+	runs := 0
+	err := d.card.DoWithPIN(t.Context(), pinVerification(aCard, u.ask), func(*card.Tx) error {
+		runs++
+		return &card.PINError{Err: card.ErrWrongPIN}
+	})
+	assert.ErrorIs(t, err, card.ErrWrongPIN)
+	assert.Equal(t, 1, runs)
+	assert.Len(t, u.requests, 1)
+}
+
+// The card could count two tries if VERIFY was repeated with another Le.
+func TestVerifyIsNotRepeated(t *testing.T) {
+	soft := &scriptedCard{responses: []string{"\x6C\x08", done}}
+	v := bareVerification(userEntering(cardtest.PIN).ask)
+	verify := v.Verify
+	v.Verify = func(pin []byte) card.Command {
+		c := verify(pin)
+		c.Ne = 256
+		return c
+	}
+	assert.Error(t, card.New("a card", soft).DoWithPIN(t.Context(), v, nothing))
+	assert.Len(t, soft.got, 1)
 }

@@ -107,7 +107,7 @@ func TestReleaseInTransaction(t *testing.T) {
 // A section that had to reset the card leaves nothing that the next could take for
 // selected or verified.
 func TestEpochAfterOwnReset(t *testing.T) {
-	answers := &endlessCard{answer: func(n int) string {
+	answers := &endlessCard{response: func(n int) string {
 		if n == 1 {
 			return done // the PIN is right
 		}
@@ -137,6 +137,9 @@ type hookedService struct {
 	connected func()       // after each Connect
 	open      int          // connections
 	begin     func() error // in place of Begin
+
+	beginContext func(context.Context) error // in place of Begin
+
 	reconnect func() error // in place of Reconnect
 	end       func() error // in place of End
 	protocol  func()       // before Protocol
@@ -170,8 +173,11 @@ func (c *hookedCard) Protocol() driver.Protocol {
 }
 
 func (c *hookedCard) Begin(ctx context.Context) error {
-	if c.n.begin != nil {
+	switch {
+	case c.n.begin != nil:
 		return c.n.begin()
+	case c.n.beginContext != nil:
+		return c.n.beginContext(ctx)
 	}
 	return c.Card.Begin(ctx)
 }

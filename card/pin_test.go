@@ -7,7 +7,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/smartlogon/smartlogon/card"
@@ -129,12 +131,20 @@ func TestPINNotPrinted(t *testing.T) {
 		P  card.PIN
 		PP *card.PIN
 	}
+	type unexported struct { // fmt does not call the methods of its fields
+		p    card.PIN
+		pp   *card.PIN
+		list []card.PIN
+		any  any
+	}
+	hidden := unexported{p, &p, []card.PIN{p}, p}
 	var log bytes.Buffer
-	slog.New(slog.NewTextHandler(&log, nil)).Info("x", "pin", p, "in", wrapped{p, &p})
+	slog.New(slog.NewTextHandler(&log, nil)).Info("x", "pin", p, "in", wrapped{p, &p}, "hidden", hidden)
 	slog.New(slog.NewJSONHandler(&log, nil)).Info("x", "pin", p, "in", wrapped{p, &p})
 	text := log.String()
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d"} {
 		text += fmt.Sprintf(verb, p) + fmt.Sprintf(verb, &p) + fmt.Sprintf(verb, wrapped{p, &p}) + fmt.Sprintf(verb, []card.PIN{p})
+		text += fmt.Sprintf(verb, hidden) + fmt.Sprintf(verb, &hidden) + fmt.Sprintf(verb, []unexported{hidden}) + fmt.Sprintf(verb, map[string]unexported{"x": hidden})
 	}
 	noPIN(t, text)
 	_, err := json.Marshal(p)
@@ -190,4 +200,87 @@ func TestPINErrorText(t *testing.T) {
 	assert.EqualError(t, &card.PINError{Retries: -1, Err: card.ErrWrongPIN}, "PIN is wrong (retries left: not known)")
 	assert.EqualError(t, &card.PINError{Retries: 1, Err: card.ErrLastTry}, "PIN not sent: it may be the last try, which was not allowed (retries left: 1)")
 	assert.EqualError(t, &card.PINError{Retries: 0, Err: card.ErrPINBlocked}, "PIN is blocked: no retries left")
+}
+
+func TestFixedPINForManyCardsAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var soft []*cardtest.Card
+		for range 6 {
+			soft = append(soft, cardtest.PIV())
+		}
+		readers := cardtest.NewReaders(soft...)
+		s := readers.Service()
+		wrong := card.FixedPIN("111111")
+		var all sync.WaitGroup
+		for _, name := range readers.Names() {
+			readers.Fault(name, 1, cardtest.Fault{Delay: 20 * time.Millisecond, Times: -1})
+			all.Go(func() {
+				c, err := s.Card(t.Context(), name)
+				require.NoError(t, err)
+				assert.ErrorIs(t, c.DoWithPIN(t.Context(), pinVerification(named(name), wrong), nothing), card.ErrWrongPIN)
+			})
+		}
+		all.Wait()
+		spent := 0
+		for _, c := range soft {
+			spent += c.Spent()
+		}
+		assert.Equal(t, 1, spent)
+		require.NoError(t, readers.Close())
+		require.NoError(t, s.Close())
+	})
+}
+
+func TestFixedPINOnTwoCardsInOneTransaction(t *testing.T) {
+	s := cardtest.NewService(cardtest.PIV(), cardtest.PIV())
+	defer s.Close()
+	first, err := s.Card(t.Context(), zero)
+	require.NoError(t, err)
+	second, err := s.Card(t.Context(), one)
+	require.NoError(t, err)
+	pin := card.FixedPIN(cardtest.PIN)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	assert.NoError(t, first.DoWithPIN(ctx, pinVerification(named("first"), pin), func(*card.Tx) error {
+		return second.DoWithPIN(ctx, pinVerification(named("second"), pin), nothing)
+	}))
+}
+
+// Only a refusal by a card is remembered: the PIN may be right for the next one.
+func TestFixedPINNotSent(t *testing.T) {
+	first, second := cardtest.PIV(cardtest.RetriesLeft(1)), cardtest.PIV()
+	s := cardtest.NewService(first, second)
+	defer s.Close()
+	pin := card.FixedPIN(cardtest.PIN)
+	for name, want := range map[string]error{zero: card.ErrLastTry, one: nil} {
+		c, err := s.Card(t.Context(), name)
+		require.NoError(t, err)
+		assert.ErrorIs(t, c.DoWithPIN(t.Context(), pinVerification(named(name), pin), nothing), want)
+	}
+}
+
+func TestAllowUnknownRetries(t *testing.T) {
+	d := newFixture(t, cardtest.PIV(cardtest.EmptyVerifyRefused), nil)
+	err := d.card.DoWithPIN(t.Context(), pinVerification(aCard, card.FixedPIN(cardtest.PIN)), nothing)
+	assert.ErrorIs(t, err, card.ErrLastTry)
+	assert.EqualError(t, err, `card: "`+zero+`": verify PIN: PIN not sent: the number of retries left is not known`)
+	assert.NotContains(t, card.Hint(err), "last")
+	require.NoError(t, d.card.DoWithPIN(t.Context(), pinVerification(aCard, card.AllowUnknownRetries(card.FixedPIN(cardtest.PIN))), nothing))
+
+	u := userEntering("111111", "222222", "333333")
+	require.ErrorIs(t, d.card.DoWithPIN(t.Context(), pinVerification(aCard, card.AllowUnknownRetries(u.ask)), nothing), errGaveUp)
+	assert.Equal(t, []error{card.ErrWrongPIN, card.ErrLastTry, card.ErrLastTry}, u.refusals())
+	u = userEntering(cardtest.PIN)
+	require.ErrorIs(t, d.card.DoWithPIN(t.Context(), pinVerification(aCard, card.AllowUnknownRetries(u.ask)), nothing), errGaveUp)
+	assert.Equal(t, []error{card.ErrLastTry}, u.refusals(), "the refusal counts in the next operation, too")
+	assert.Equal(t, 1, d.soft.Spent())
+
+	u = userEntering(cardtest.PIN)
+	u.answers[0] = u.answers[0].AllowLastTry()
+	require.NoError(t, d.card.DoWithPIN(t.Context(), pinVerification(aCard, u.ask), nothing))
+	require.NoError(t, d.card.DoWithPIN(t.Context(), pinVerification(aCard, card.AllowUnknownRetries(card.FixedPIN(cardtest.PIN))), nothing))
+
+	known := newFixture(t, cardtest.PIV(cardtest.RetriesLeft(1)), nil)
+	err = known.card.DoWithPIN(t.Context(), pinVerification(aCard, card.AllowUnknownRetries(card.FixedPIN(cardtest.PIN))), nothing)
+	assert.ErrorIs(t, err, card.ErrLastTry, "one retry is a known number")
 }

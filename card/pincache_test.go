@@ -143,3 +143,38 @@ func TestCachePINZeroPIN(t *testing.T) {
 	}
 	assert.Equal(t, 2, n)
 }
+
+// The user confirms each use of such a key by the PIN.
+func TestCachePINEachUse(t *testing.T) {
+	d := newFixture(t, cardtest.PIV(), nil)
+	for asked, allow := range map[int]bool{3: false, 1: true} {
+		u := userEntering(cardtest.PIN, cardtest.PIN, cardtest.PIN)
+		cached, forget := card.CachePIN(u.ask, time.Hour)
+		defer forget()
+		v := pinVerification(aCard, func(ctx context.Context, r card.PINRequest) (card.PIN, error) {
+			assert.True(t, r.EachUse)
+			if allow {
+				r.EachUse = false
+			}
+			return cached(ctx, r)
+		})
+		v.Always, v.EachUse = true, true
+		for range 3 {
+			require.NoError(t, d.card.DoWithPIN(t.Context(), v, nothing))
+		}
+		assert.Len(t, u.requests, asked)
+	}
+}
+
+// Two applications may have the same reference.
+func TestCachePINOtherApplication(t *testing.T) {
+	d := newFixture(t, cardtest.PIV(), nil)
+	u := userEntering(cardtest.PIN, cardtest.PIN)
+	cached, forget := card.CachePIN(u.ask, time.Hour)
+	defer forget()
+	v := pinVerification(card.Identity{}, cached)
+	require.NoError(t, d.card.DoWithPIN(t.Context(), v, nothing))
+	v.Application = "another"
+	require.NoError(t, d.card.DoWithPIN(t.Context(), v, nothing))
+	assert.Len(t, u.requests, 2)
+}

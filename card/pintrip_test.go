@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -258,4 +259,36 @@ func TestLostResponseAndOtherCard(t *testing.T) {
 	require.ErrorIs(t, first.DoWithPIN(t.Context(), pinVerification(named("first"), userEntering(cardtest.PIN).ask), nothing), card.ErrNoResponse)
 	require.NoError(t, second.DoWithPIN(t.Context(), pinVerification(named("second"), userEntering(cardtest.PIN).ask), nothing))
 	require.NoError(t, first.DoWithPIN(t.Context(), pinVerification(named("first"), userEntering(cardtest.PIN).ask), nothing))
+}
+
+// The goroutine of a VERIFY that the context left behind still needs the PIN: if it
+// was zeroed by then, the card would get another PIN and count a try.
+func TestContextEndsBeforeVerifyIsEncoded(t *testing.T) {
+	d, n := newHookedFixture(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	returned := make(chan struct{})
+	v := pinVerification(aCard, userEntering(cardtest.PIN).ask)
+	verify := v.Verify
+	v.Verify = func(pin []byte) card.Command {
+		n.protocol = sync.OnceFunc(func() { // in the goroutine of the command
+			cancel()
+			<-returned
+		})
+		return verify(pin)
+	}
+	verified := make(chan bool, 1)
+	logout := v.Logout
+	v.Logout = func(tx *card.Tx) error {
+		verified <- d.soft.Verified()
+		return logout(tx)
+	}
+	assert.ErrorIs(t, d.card.DoWithPIN(ctx, v, nothing), context.Canceled)
+	close(returned)
+	require.NoError(t, d.card.Do(t.Context(), readCHUID)) // after the command
+	assert.True(t, <-verified)
+	assert.Zero(t, d.soft.Spent())
+	assert.False(t, d.soft.Verified())
+	v.Verify, v.PIN = verify, userEntering(cardtest.PIN).ask
+	assert.NoError(t, d.card.DoWithPIN(t.Context(), v, nothing), "the PIN was not refused")
 }

@@ -3,6 +3,8 @@ package card_test
 import (
 	"context"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/smartlogon/smartlogon/card"
 	"github.com/smartlogon/smartlogon/card/cardtest"
@@ -51,4 +53,47 @@ func (l listService) Wait(ctx context.Context, _ []driver.Reader) ([]driver.Read
 }
 func (l listService) Connect(context.Context, string) (driver.Card, error) {
 	return nil, driver.UnresponsiveCard
+}
+
+func TestServiceCloseWhileCardHangs(t *testing.T) {
+	for name, use := range map[string]func(*fixture) error{
+		"read": func(d *fixture) error { return d.card.Do(d.t.Context(), readCHUID) },
+		"verify": func(d *fixture) error {
+			return d.card.DoWithPIN(d.t.Context(), pinVerification(aCard, userEntering(cardtest.PIN).ask), readCHUID)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				d := newFixture(t, cardtest.PIV(), nil)
+				d.otherProgram() // keeps the card powered
+				d.readers.Fault(zero, map[string]int{"read": 2, "verify": 7}[name], cardtest.Fault{Delay: time.Hour})
+				result := make(chan error, 1)
+				go func() { result <- use(d) }()
+				synctest.Wait()
+				assert.Equal(t, name == "verify", d.soft.Verified())
+				begin := time.Now()
+				require.NoError(t, d.service.Close())
+				assert.LessOrEqual(t, time.Since(begin), 10*time.Second)
+				assert.ErrorIs(t, <-result, card.ErrClosed)
+				assert.False(t, d.soft.Verified())
+				d.close()
+			})
+		})
+	}
+}
+
+// The end of a transaction does not wait for ever, and resets the card.
+func TestCardHangsAtLogout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newFixture(t, cardtest.PIV(), nil)
+		d.otherProgram()
+		d.readers.Fault(zero, verifyAt+1, cardtest.Fault{Delay: time.Hour})
+		begin := time.Now()
+		require.NoError(t, d.card.DoWithPIN(t.Context(), pinVerification(aCard, userEntering(cardtest.PIN).ask), nothing))
+		assert.Equal(t, 5*time.Second, time.Since(begin))
+		assert.False(t, d.soft.Verified())
+		d.readers.Fault(zero, 0, cardtest.Fault{})
+		require.NoError(t, d.card.Do(t.Context(), readCHUID))
+		d.close()
+	})
 }

@@ -14,18 +14,18 @@ import (
 )
 
 // traced are commands as trace and log have them.
-func traced(t *testing.T, commands ...card.Command) (trace []card.Command, answers [][]byte, log string) {
+func traced(t *testing.T, commands ...card.Command) (trace []card.Command, responses [][]byte, log string) {
 	t.Helper()
 	var out bytes.Buffer
 	logger := slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	d := newFixture(t, cardtest.Logon("alice@example.com"), &card.Options{Logger: logger})
 	ctx := card.WithTrace(t.Context(), &card.Trace{
-		Command: func(reader string, c card.Command, answer []byte, took time.Duration) {
+		Command: func(reader string, c card.Command, response []byte, took time.Duration) {
 			assert.Equal(t, zero, reader)
 			assert.GreaterOrEqual(t, took, time.Duration(0))
 			c.Data = bytes.Clone(c.Data) // it is not to be kept
 			trace = append(trace, c)
-			answers = append(answers, bytes.Clone(answer))
+			responses = append(responses, bytes.Clone(response))
 		},
 	})
 	require.NoError(t, d.card.Do(ctx, func(tx *card.Tx) error {
@@ -37,14 +37,14 @@ func traced(t *testing.T, commands ...card.Command) (trace []card.Command, answe
 		}
 		return nil
 	}))
-	return trace[1:], answers[1:], out.String()
+	return trace[1:], responses[1:], out.String()
 }
 
 func TestTraceAndLog(t *testing.T) {
-	trace, answers, log := traced(t, getCHUID)
+	trace, responses, log := traced(t, getCHUID)
 	require.Len(t, trace, 1)
 	assert.Equal(t, getCHUID.Data, trace[0].Data)
-	assert.Equal(t, []byte{0x90, 0x00}, answers[0][len(answers[0])-2:])
+	assert.Equal(t, []byte{0x90, 0x00}, responses[0][len(responses[0])-2:])
 	assert.Contains(t, log, `level=DEBUG msg="GET DATA" reader="Software Reader 00" header=00cb3fff data=5c035fc102`)
 }
 
@@ -52,11 +52,11 @@ func TestSecretsNotTraced(t *testing.T) {
 	secret := []byte("123456\xFF\xFF")
 	for _, ins := range []byte{0x20, 0x22, 0x24, 0x2A, 0x2C, 0x82, 0x87, 0x88, 0xCB, 0xFE, 0xFF} {
 		c := card.Command{INS: ins, P2: 0x80, Data: secret, Secret: ins >= 0xCB}
-		trace, answers, log := traced(t, c)
+		trace, responses, log := traced(t, c)
 		for _, c := range trace {
 			assert.Nil(t, c.Data, "%02X", ins)
 		}
-		for _, a := range answers {
+		for _, a := range responses {
 			assert.LessOrEqual(t, len(a), 2, "%02X", ins)
 		}
 		assert.NotContains(t, log, "313233", "%02X", ins)
@@ -84,9 +84,9 @@ func TestTraceLostResponse(t *testing.T) {
 	d := newFixture(t, cardtest.PIV(), nil)
 	d.readers.Fault(zero, 1, cardtest.Fault{What: cardtest.NoResponse})
 	n := 0
-	ctx := card.WithTrace(t.Context(), &card.Trace{Command: func(_ string, _ card.Command, answer []byte, _ time.Duration) {
+	ctx := card.WithTrace(t.Context(), &card.Trace{Command: func(_ string, _ card.Command, response []byte, _ time.Duration) {
 		n++
-		assert.Nil(t, answer)
+		assert.Nil(t, response)
 	}})
 	assert.ErrorIs(t, d.card.Do(ctx, readCHUID), card.ErrNoResponse)
 	assert.Equal(t, 1, n)
@@ -94,18 +94,18 @@ func TestTraceLostResponse(t *testing.T) {
 
 // What a key made of data is as secret as the data.
 func TestSecretResponseNotTraced(t *testing.T) {
-	c := card.New("a card", &scriptedCard{answers: []string{"sec\x61\x03", "ret" + done}})
-	ctx := card.WithTrace(t.Context(), &card.Trace{Command: func(_ string, _ card.Command, answer []byte, _ time.Duration) {
-		assert.Len(t, answer, 2)
+	c := card.New("a card", &scriptedCard{responses: []string{"sec\x61\x03", "ret" + done}})
+	ctx := card.WithTrace(t.Context(), &card.Trace{Command: func(_ string, _ card.Command, response []byte, _ time.Duration) {
+		assert.Len(t, response, 2)
 	}})
 	require.NoError(t, c.Do(ctx, func(tx *card.Tx) error {
-		answer, err := tx.Command(card.Command{INS: 0x87, Ne: 256})
-		assert.Equal(t, "secret", string(answer))
+		response, err := tx.Command(card.Command{INS: 0x87, Ne: 256})
+		assert.Equal(t, "secret", string(response))
 		return err
 	}))
 }
 
-// A person is told to touch the card only if it may want that and does not answer.
+// A person is told to touch the card only if it may want that and does not response.
 func TestTraceTouch(t *testing.T) {
 	for _, test := range []struct {
 		name  string
@@ -114,7 +114,7 @@ func TestTraceTouch(t *testing.T) {
 		want  int
 	}{
 		{"the card waits", true, time.Second, 1},
-		{"the card answers soon", true, 300 * time.Millisecond, 0},
+		{"the card responses soon", true, 300 * time.Millisecond, 0},
 		{"the card is slow, and wants no touch", false, time.Second, 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {

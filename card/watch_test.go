@@ -500,3 +500,55 @@ func TestEventKindString(t *testing.T) {
 	assert.Equal(t, "event 0", card.EventKind(0).String())
 	assert.Equal(t, "event 99", card.EventKind(99).String())
 }
+
+// A flappingService responds to one Wait and fails at the next.
+type flappingService struct {
+	driver.Service
+	waits int
+}
+
+func (s *flappingService) Wait(context.Context, []driver.Reader) ([]driver.Reader, error) {
+	if s.waits++; s.waits%2 == 0 {
+		return nil, driver.ServiceStopped
+	}
+	return []driver.Reader{{Name: zero}}, nil
+}
+
+func (s *flappingService) Close() error { return nil }
+
+func TestWatchBacksOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := new(flappingService)
+		s := card.NewService(d, nil)
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+		defer cancel()
+		for range s.Watch(ctx) {
+		}
+		assert.GreaterOrEqual(t, d.waits, 6)
+		assert.LessOrEqual(t, d.waits, 20)
+		require.NoError(t, s.Close())
+	})
+}
+
+// A transaction that finds another card, of which the service reports nothing, makes
+// Watch report the exchange.
+func TestWatchReplacedToken(t *testing.T) {
+	watchReaders(t, []*cardtest.Card{token("a")}, func(t *testing.T, readers *cardtest.Readers, s *card.Service) {
+		w := watch(t, s)
+		w.next(1)
+		c := (<-w.all).event.Card
+		verify := func(c *card.Card) error {
+			return c.DoWithPIN(t.Context(), tokenPIN(userEntering(cardtest.PIN).ask), nothing)
+		}
+		require.NoError(t, verify(c))
+		readers.Replace(zero, token("b"))
+		w.quiet()
+		require.ErrorIs(t, verify(c), card.ErrChanged)
+		removed, inserted := (<-w.all).event, (<-w.all).event
+		assert.Equal(t, []card.EventKind{card.CardRemoved, card.CardInserted}, []card.EventKind{removed.Kind, inserted.Kind})
+		assert.Same(t, c, removed.Card)
+		require.NoError(t, verify(inserted.Card))
+		w.quiet()
+		w.end()
+	})
+}

@@ -13,7 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A maze is a test that makes choices, and is run once for each way to choose.
+// choices are the choices of one run of a test, which is run once for each way to
+// choose.
 type choices struct {
 	path []choice
 	at   int
@@ -22,82 +23,85 @@ type choices struct {
 type choice struct{ taken, of int }
 
 // pick chooses one of n, 0 at first.
-func (m *choices) pick(n int) int {
-	if m.at == len(m.path) {
-		m.path = append(m.path, choice{0, n})
+func (c *choices) pick(n int) int {
+	if c.at == len(c.path) {
+		c.path = append(c.path, choice{0, n})
 	}
-	m.at++
-	return m.path[m.at-1].taken
+	c.at++
+	return c.path[c.at-1].taken
 }
 
-// next makes the path of the next run, and reports whether there is one.
-func (m *choices) next() bool {
-	m.path = m.path[:m.at]
-	m.at = 0
-	for n := len(m.path); n > 0; n-- {
-		if last := &m.path[n-1]; last.taken+1 < last.of {
+// next prepares the next run, and reports whether there is one.
+func (c *choices) next() bool {
+	c.path = c.path[:c.at]
+	c.at = 0
+	for n := len(c.path); n > 0; n-- {
+		if last := &c.path[n-1]; last.taken+1 < last.of {
 			last.taken++
-			m.path = m.path[:n]
+			c.path = c.path[:n]
 			return true
 		}
 	}
 	return false
 }
 
-// What a person answers.
+// What the user enters.
 const (
-	theRightOne = iota
+	rightPIN = iota
 	giveUp
-	aWrongOne
-	theSameAgain
+	wrongPIN
+	samePIN
 )
 
-// ask is the person.
+// ask is the PINFunc.
 func (w *model) ask(_ context.Context, r card.PINRequest) (card.PIN, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.happen(w.mishap(betweenSections))
+	w.askedFor = w.used
+	if !w.unidentified && r.Card.Label != w.askedFor.name {
+		w.violation("prompt for %v after a look at %s", r.Card, w.askedFor.name)
+	}
+	w.happen(w.mishap(betweenTransactions))
 	if r.New {
 		return card.NewPIN([]byte("654321")), nil
 	}
-	if w.asked == w.maxAnswers {
+	if w.asked == w.maxAsked {
 		return card.PIN{}, errGaveUp
 	}
-	answers := aWrongOne + 1
-	if w.typed != "" {
-		answers = theSameAgain + 1
+	options := wrongPIN + 1
+	if w.entered != "" {
+		options = samePIN + 1
 	}
 	right := w.cards[0].apps[ours].pin
-	switch w.choices.pick(answers) {
-	case theRightOne:
-		w.typed = right
+	switch w.choices.pick(options) {
+	case rightPIN:
+		w.entered = right
 	case giveUp:
 		return card.PIN{}, errGaveUp
-	case aWrongOne:
-		w.typed = fmt.Sprint(100000 + w.asked)
+	case wrongPIN:
+		w.entered = fmt.Sprint(100000 + w.asked)
 	}
 	w.asked++
-	pin := card.NewPIN([]byte(w.typed))
-	w.consented = r.Last && w.choices.pick(2) == 1
-	if w.consented {
+	pin := card.NewPIN([]byte(w.entered))
+	w.allowed = r.Last && w.choices.pick(2) == 1
+	if w.allowed {
 		return pin.AllowLastTry(), nil
 	}
 	return pin, nil
 }
 
-// identity is what the application calls the card.
-func (w *model) identity(*card.Tx) (card.Identity, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.in == nil {
+// identity reads the identity of the card, if it has one.
+func (w *model) identity(tx *card.Tx) (card.Identity, error) {
+	if w.unidentified {
 		return card.Identity{}, nil
 	}
-	return card.NewIdentity("model", []byte(w.in.name), w.in.name), nil
+	name, err := tx.Command(card.Command{INS: 0xCA, Ne: 256})
+	return card.NewIdentity("model", name, string(name)), err
 }
 
-// unpadded is a change on a card that knows by itself how long the old PIN is. (The
-// model pads all the same, which is the card's affair.)
-func unpadded(ask card.PINFunc) card.PINChange {
+// unpaddedChange is a PINChange for a secret of variable length. (The model pads it
+// nevertheless.)
+func unpaddedChange(ask card.PINFunc) card.PINChange {
 	ch := pinChange(ask)
 	ch.VerifyFirst = true
 	ch.Format = card.PINFormat{Min: 4, Max: 8}
@@ -108,7 +112,7 @@ func unpadded(ask card.PINFunc) card.PINChange {
 	return ch
 }
 
-// use is what a program does once: it verifies the PIN and signs, or sets it.
+// use verifies the PIN and signs, or sets the PIN.
 func (w *model) use(s *card.Service, change func(card.PINFunc) card.PINChange, set bool) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -131,7 +135,7 @@ func (w *model) use(s *card.Service, change func(card.PINFunc) card.PINChange, s
 	})
 }
 
-// trace is one way through: two uses, the card held meanwhile or not.
+// trace runs one trace: two uses, during which the card is held or not.
 func (w *model) trace(held, set bool, change func(card.PINFunc) card.PINChange) {
 	s := card.NewService(w, nil)
 	release := func() {}
@@ -141,109 +145,117 @@ func (w *model) trace(held, set bool, change func(card.PINFunc) card.PINChange) 
 		}
 	}
 	for i := range 2 {
-		before := w.tries()
+		before := w.retries()
 		asked := w.asked
 		err := w.use(s, change, set && i == 0)
-		w.judge(err, before, asked)
+		w.check(err, before, asked)
 	}
 	release()
 	if err := s.Close(); err != nil {
-		w.never("Close: %v", err)
+		w.violation("Close: %v", err)
 	}
-	if len(w.open) > 0 {
-		w.never("%d connections are left", len(w.open))
+	if len(w.conns) > 0 {
+		w.violation("%d connections are open", len(w.conns))
 	}
 }
 
-// tries are those left on both cards.
-func (w *model) tries() int {
+// retries returns the sum of both retry counters.
+func (w *model) retries() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.cards[0].apps[ours].tries + w.cards[1].apps[ours].tries
+	return w.cards[0].apps[ours].retries + w.cards[1].apps[ours].retries
 }
 
-// judge looks at the end of one use.
-func (w *model) judge(err error, tries, asked int) {
-	if spent := tries - w.tries(); spent > w.asked-asked {
-		w.never("%d tries spent on %d answers", spent, w.asked-asked)
+// check checks the outcome of one use.
+func (w *model) check(err error, retries, asked int) {
+	if spent := retries - w.retries(); spent > w.asked-asked {
+		w.violation("%d tries spent on %d PINs", spent, w.asked-asked)
 	}
 	if err == nil {
 		return
 	}
 	var typed *card.Error
 	if !errors.As(err, &typed) || typed.Reader != zero {
-		w.never("an error without its reader: %v", err)
+		w.violation("error without its reader: %v", err)
 	}
-	var status card.Status
-	for _, known := range []error{
-		card.ErrNoCard, card.ErrRemoved, card.ErrChanged, card.ErrReset, card.ErrNoResponse, context.Canceled, errGaveUp,
+	for _, expected := range []error{
+		card.ErrNoService, card.ErrNoReader, card.ErrNoCard, card.ErrRemoved, card.ErrChanged, card.ErrReset, card.ErrNoResponse,
+		context.Canceled, errGaveUp,
 		card.ErrWrongPIN, card.ErrPINBlocked, card.ErrLastTry, card.ErrRefusedBefore,
 	} {
-		if errors.Is(err, known) {
+		if errors.Is(err, expected) {
 			return
 		}
 	}
+	var status card.Status
 	if !errors.As(err, &status) {
-		w.never("an error that nobody knows: %v", err)
+		w.violation("unexpected error: %v", err)
 	}
 }
 
-// Every way in which a card, its reader, neighbours and the person can behave
-// while a PIN is verified or set twice, with so many mishaps and answers at most.
-// Whenever a PIN arrives at a card, the model looks whether it may. With
-// SMARTLOGON_EXPLORE=deep the bounds are wider, which takes minutes.
+// TestExplorePINGuard runs every sequence of mishaps and of PINs entered, up to a
+// number of each, while a PIN is verified or set twice. With SMARTLOGON_EXPLORE=deep
+// the numbers are larger, which takes minutes.
 func TestExplorePINGuard(t *testing.T) {
-	type bounds struct{ tries, answers, mishaps int }
+	type bounds struct{ retries, asked, mishaps int }
 	all := []bounds{{1, 2, 1}, {2, 2, 1}, {2, 4, 0}, {3, 6, 0}}
+	few := []bounds{{1, 1, 1}, {2, 1, 1}, {2, 4, 0}}
 	switch {
 	case os.Getenv("SMARTLOGON_EXPLORE") == "deep":
 		all = []bounds{{1, 3, 1}, {2, 3, 1}, {3, 3, 1}, {2, 1, 2}, {1, 2, 2}}
+		few = all
 	case racing:
-		all = []bounds{{1, 1, 1}, {2, 1, 1}, {2, 4, 0}}
+		all = few
 	}
 	for _, use := range []struct {
-		name      string
-		held, set bool
-		of        func(card.PINFunc) card.PINChange
+		name                    string
+		bounds                  []bounds
+		held, set, unidentified bool
+		change                  func(card.PINFunc) card.PINChange
 	}{
-		{"verified twice", false, false, pinChange},
-		{"verified twice, held", true, false, pinChange},
-		{"set and verified", false, true, pinChange},
-		{"set where the old PIN is verified first, and verified", false, true, unpadded},
+		{"verified twice", all, false, false, false, pinChange},
+		{"verified twice, held", all, true, false, false, pinChange},
+		{"verified twice, no identity", few, false, false, true, pinChange},
+		{"set and verified", all, false, true, false, pinChange},
+		{"set after its own VERIFY, and verified", all, false, true, false, unpaddedChange},
 	} {
 		t.Run(use.name, func(t *testing.T) {
 			t.Parallel()
 			total := 0
-			for _, b := range all {
-				var m choices
-				for more := true; more; more = m.next() {
-					w := newModel(&m, b.mishaps, b.tries)
-					w.maxAnswers = b.answers
-					w.trace(use.held, use.set, use.of)
+			for _, b := range use.bounds {
+				var c choices
+				for more := true; more; more = c.next() {
+					w := newModel(&c, b.mishaps, b.retries)
+					w.maxAsked, w.unidentified = b.asked, use.unidentified
+					w.trace(use.held, use.set, use.change)
 					total++
-					if len(w.wrong) > 0 {
-						require.Fail(t, "never", "%q\n%+v, choices %v", w.wrong, b, m.path[:m.at])
+					if len(w.violations) > 0 {
+						require.Fail(t, "violation", "%q\n%+v, choices %v", w.violations, b, c.path[:c.at])
 					}
 				}
 			}
-			fmt.Printf("PIN guard, %s: %d traces, no PIN where it should not be\n", use.name, total)
+			fmt.Printf("PIN guard, %s: %d traces, 0 violations\n", use.name, total)
 			assert.Greater(t, total, 1000)
 		})
 	}
 }
 
-// The judge is awake: a library that does what must not be done is caught.
+// TestModelReportsViolations shows that the exploration can fail.
 func TestModelReportsViolations(t *testing.T) {
 	w := newModel(new(choices), 0, 1)
 	soft := w.cards[0]
+	w.askedFor = soft
 	soft.selectApp(theirs)
-	soft.check(w, []byte("111111"), nil)
+	soft.verify(w, []byte("111111"), nil)
 	soft.selectApp(ours)
-	soft.known["111111"] = true
-	soft.check(w, []byte("111111"), nil)
-	assert.True(t, slices.Equal(w.wrong, []string{
-		"a PIN for another application",
-		"the last try of card 0 without consent",
-		"PIN that card 0 has refused, again",
-	}), "%q", w.wrong)
+	soft.refused["111111"] = true
+	soft.verify(w, []byte("111111"), nil)
+	w.askedFor, w.allowed = w.cards[1], true
+	soft.verify(w, []byte("123456"), nil)
+	assert.True(t, slices.Equal(w.violations, []string{
+		"PIN for another application",
+		"last try of card 0 not allowed",
+		"PIN that card 0 has refused",
+		"PIN of another card for card 0",
+	}), "%q", w.violations)
 }

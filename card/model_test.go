@@ -11,67 +11,70 @@ import (
 	"github.com/smartlogon/smartlogon/card/driver"
 )
 
-// A world is one reader, two cards of which one is in it at a time, a person and
-// neighbours. Anything that can go wrong is a choice of the maze, as long as the
-// budget of mishaps lasts. It says what must never happen when it happens.
+// A model is a driver with one reader, two cards of which at most one is in it, a
+// user, and other programs. Every mishap is a choice, as long as mishaps are left. The
+// model records each violation of what package card promises about PINs.
 type model struct {
 	choices *choices
 
-	mu      sync.Mutex // guards what follows
-	mishaps int        // that may still happen
-	cancel  context.CancelFunc
-	cards   [2]*modelCard
-	in      *modelCard // nil: none
-	events  uint32
-	open    []*modelConn // connections
-	holder  *modelConn   // has the card in a transaction
+	mu           sync.Mutex // guards the rest
+	mishaps      int        // that may still happen
+	cancel       context.CancelFunc
+	cards        [2]*modelCard
+	inserted     *modelCard // nil if the reader is empty
+	events       uint32
+	unidentified bool         // the cards have no identity
+	conns        []*modelConn // open ones
+	holder       *modelConn   // has a transaction
 
-	maxAnswers int    // answers of the person, before nobody answers
-	asked      int    // answers so far
-	typed      string // the last one
-	consented  bool   // with it
-	wrong      []string
+	used       *modelCard // the card of the last command
+	asked      int        // PINs that the user entered
+	maxAsked   int        // after so many the user gives up
+	askedFor   *modelCard // whose PIN the user entered last
+	entered    string     // the PIN
+	allowed    bool       // with AllowLastTry
+	violations []string
 }
 
-// A modelCard has two applications that share instruction and reference for
-// their PINs.
+// A modelCard has two applications with the same instructions and reference for their
+// PINs.
 type modelCard struct {
 	name     string
 	apps     [2]modelApp
 	selected int // -1: none
 
-	known       map[string]bool // PINs of which one can know that they are wrong
-	watchResult int             // tries, as last said; -1 if it was not said since something happened
+	refused  map[string]bool // PINs that package card can know to be wrong
+	reported int             // retries, as last reported; -1 if another program verified since
 }
 
 type modelApp struct {
 	pin      string
-	tries    int
+	retries  int
 	verified bool
 }
 
 const (
 	ours, theirs = 0, 1
-	mostTries    = 3
+	maxRetries   = 3
 )
 
-func newModel(m *choices, mishaps, tries int) *model {
-	w := &model{choices: m, mishaps: mishaps, cancel: func() {}}
+func newModel(c *choices, mishaps, retries int) *model {
+	w := &model{choices: c, mishaps: mishaps, cancel: func() {}}
 	for i := range w.cards {
-		c := &modelCard{name: fmt.Sprint("card ", i), selected: -1, known: map[string]bool{}, watchResult: -1}
-		c.apps[ours] = modelApp{pin: "123456", tries: tries}
-		c.apps[theirs] = modelApp{pin: "000000", tries: mostTries}
-		w.cards[i] = c
+		k := &modelCard{name: fmt.Sprint("card ", i), selected: -1, refused: map[string]bool{}, reported: -1}
+		k.apps[ours] = modelApp{pin: "123456", retries: retries}
+		k.apps[theirs] = modelApp{pin: "000000", retries: maxRetries}
+		w.cards[i] = k
 	}
-	w.in = w.cards[0]
+	w.inserted = w.cards[0]
 	return w
 }
 
-func (w *model) never(format string, args ...any) {
-	w.wrong = append(w.wrong, fmt.Sprintf(format, args...))
+func (w *model) violation(format string, args ...any) {
+	w.violations = append(w.violations, fmt.Sprintf(format, args...))
 }
 
-// mishap chooses nothing (0) or one of n mishaps.
+// mishap chooses none (0) or one of n mishaps.
 func (w *model) mishap(n int) int {
 	if w.mishaps == 0 {
 		return 0
@@ -83,70 +86,93 @@ func (w *model) mishap(n int) int {
 	return k
 }
 
-// What neighbours and hands can do at any time, and what only while nobody has
-// the card to himself.
+// Mishaps. Those after duringTransaction only happen between transactions.
 const (
-	somebodyResets = iota + 1
-	cardTaken
-	cardSwapped
-	callerGone
-	otherSelected
-	otherVerified
-	duringTransaction = callerGone
-	betweenSections   = otherVerified
+	cardReset = iota + 1 // by another program
+	cardRemoved
+	cardExchanged // counted by the reader
+	tokenReplaced // reader and card exchanged: name, ATR and event count are the same
+	serviceRestarted
+	contextCanceled
+	otherAppSelected
+	otherProgramVerified
+	duringTransaction   = contextCanceled
+	betweenTransactions = otherProgramVerified
 )
 
-// happen lets something happen.
-func (w *model) happen(what int) {
-	switch what {
-	case somebodyResets:
+func (w *model) happen(mishap int) {
+	switch mishap {
+	case cardReset:
 		w.reset(nil)
-	case cardTaken:
-		w.take()
-	case cardSwapped:
-		next := w.cards[0]
-		if w.in == next {
-			next = w.cards[1]
-		}
-		w.take()
-		w.in = next
+	case cardRemoved:
+		w.remove()
+	case cardExchanged:
+		next := w.other()
+		w.remove()
+		w.inserted = next
 		w.events++
-	case callerGone:
+	case tokenReplaced:
+		if w.inserted != nil {
+			next := w.other()
+			w.disconnect(driver.ReaderUnavailable)
+			w.inserted = next
+		}
+	case serviceRestarted:
+		w.disconnect(driver.ServiceStopped)
+		w.events = 0
+	case contextCanceled:
 		w.cancel()
-	case otherSelected, otherVerified:
-		if w.in == nil || w.holder != nil {
+	case otherAppSelected, otherProgramVerified:
+		if w.inserted == nil || w.holder != nil {
 			return
 		}
-		w.in.selectApp(theirs)
-		if what == otherVerified { // and ours, by somebody who knows the PIN
-			w.in.selectApp(ours)
-			w.in.apps[ours].verified, w.in.apps[ours].tries, w.in.watchResult = true, mostTries, -1
+		w.inserted.selectApp(theirs)
+		if mishap == otherProgramVerified {
+			w.inserted.selectApp(ours)
+			w.inserted.apps[ours].verified, w.inserted.apps[ours].retries, w.inserted.reported = true, maxRetries, -1
 		}
 	}
 }
 
-func (w *model) take() {
-	if w.in == nil {
+// other returns the card that is not in the reader.
+func (w *model) other() *modelCard {
+	if w.inserted == w.cards[0] {
+		return w.cards[1]
+	}
+	return w.cards[0]
+}
+
+func (w *model) remove() {
+	if w.inserted == nil {
 		return
 	}
-	w.in.power()
-	w.in = nil
+	w.disconnect(driver.RemovedCard)
+	w.inserted = nil
 	w.events++
+}
+
+// disconnect ends the connections, and the card loses its power.
+func (w *model) disconnect(cause driver.Errno) {
+	if w.inserted != nil {
+		w.inserted.powerOff()
+	}
 	w.holder = nil
-	for _, k := range w.open {
-		k.removed = true
+	for _, k := range w.conns {
+		if k.ended == 0 {
+			k.ended = cause
+		}
 	}
 }
 
-// reset resets the card, and has all connections but one take note.
+// reset resets the card and marks all connections except one.
 func (w *model) reset(by *modelConn) {
-	if w.in == nil {
+	if w.inserted == nil {
 		return
 	}
-	w.in.power()
-	for _, k := range w.open {
-		if k != by && !k.removed {
-			k.noteReset = true
+	w.inserted.powerOff()
+	for _, k := range w.conns {
+		if k != by && k.ended == 0 {
+			k.wasReset = true
 		}
 	}
 	if by == nil {
@@ -154,7 +180,7 @@ func (w *model) reset(by *modelConn) {
 	}
 }
 
-func (c *modelCard) power() {
+func (c *modelCard) powerOff() {
 	c.selected = -1
 	for i := range c.apps {
 		c.apps[i].verified = false
@@ -166,15 +192,15 @@ func (c *modelCard) selectApp(i int) {
 	c.apps[1-i].verified = false
 }
 
-// command is what the card does.
-func (c *modelCard) command(w *model, b []byte) card.Status {
+// command returns the response of the card to a command.
+func (c *modelCard) command(w *model, b []byte) (response []byte, status card.Status) {
 	data := b[min(5, len(b)):]
 	if b[1] == 0xA4 {
 		c.selectApp(map[bool]int{true: ours, false: theirs}[data[0] == pivAID[0]])
-		return card.StatusOK
+		return nil, card.StatusOK
 	}
 	if c.selected < 0 {
-		return card.StatusUnknownINS
+		return nil, card.StatusUnknownINS
 	}
 	app := &c.apps[c.selected]
 	switch b[1] {
@@ -182,68 +208,92 @@ func (c *modelCard) command(w *model, b []byte) card.Status {
 		switch {
 		case b[2] == 0xFF:
 			app.verified = false
-			return card.StatusOK
+			return nil, card.StatusOK
 		case len(data) > 0:
-			return c.check(w, data, nil)
-		case app.verified:
-			return card.StatusOK
-		case app.tries == 0:
-			return card.StatusMethodBlocked
+			return nil, c.verify(w, data, nil)
 		}
-		return card.Status(0x63C0 + app.tries)
+		switch {
+		case app.verified:
+			return nil, card.StatusOK
+		case app.retries == 0:
+			return nil, card.StatusMethodBlocked
+		}
+		return nil, card.Status(0x63C0 + app.retries)
 	case 0x24:
-		return c.check(w, data[:8], data[8:])
+		return nil, c.verify(w, data[:8], data[8:])
 	case 0x2A: // sign
 		if app.verified && c.selected == ours {
-			return card.StatusOK
+			return nil, card.StatusOK
 		}
-		return card.StatusNotPermitted
+		return nil, card.StatusNotPermitted
+	case 0xCA: // identity
+		return []byte(c.name), card.StatusOK
 	}
-	return card.StatusUnknownINS
+	return nil, card.StatusUnknownINS
 }
 
-// check is a PIN that arrives.
-func (c *modelCard) check(w *model, coded, set []byte) card.Status {
+// verify verifies a PIN, and changes it if set is not nil.
+func (c *modelCard) verify(w *model, coded, set []byte) card.Status {
 	app := &c.apps[c.selected]
 	pin := string(bytes.TrimRight(coded, "\xFF"))
 	if c.selected != ours {
-		w.never("a PIN for another application")
+		w.violation("PIN for another application")
 	}
-	if app.tries <= 1 && !app.verified && !w.consented {
-		w.never("the last try of %s without consent", c.name)
+	if w.askedFor != c {
+		w.violation("PIN of another card for %s", c.name)
 	}
-	if c.known[pin] {
-		w.never("PIN that %s has refused, again", c.name)
+	if app.retries <= 1 && !app.verified && !w.allowed {
+		w.violation("last try of %s not allowed", c.name)
 	}
-	if app.tries == 0 {
+	if c.refused[pin] {
+		w.violation("PIN that %s has refused", c.name)
+	}
+	if app.retries == 0 {
 		return card.StatusMethodBlocked
 	}
 	if pin != app.pin {
-		app.tries--
+		app.retries--
 		app.verified = false
-		if app.tries == 0 {
+		if app.retries == 0 {
 			return card.StatusMethodBlocked
 		}
-		return card.Status(0x63C0 + app.tries)
+		return card.Status(0x63C0 + app.retries)
 	}
-	app.tries, app.verified = mostTries, true
+	app.retries, app.verified = maxRetries, true
 	if set != nil {
 		app.pin = string(bytes.TrimRight(set, "\xFF"))
-		clear(c.known) // whoever wants the PIN of before back may have it
+		clear(c.refused) // one of them may be the new PIN
 	}
 	return card.StatusOK
 }
 
-// A modelConn is a connection of the library.
+// note records what package card can know from the response to a command: which PIN
+// was refused. A lost response shows it, too, if the counter was known before and is
+// read again.
+func (c *modelCard) note(b []byte, status card.Status, mishap int) {
+	left, failed := status.Retries()
+	failed = failed || status == card.StatusMethodBlocked
+	carriesPIN := b[2] == 0 && len(b) > 5
+	responded := mishap <= duringTransaction // even if the context ended before
+	switch {
+	case !carriesPIN && failed && responded:
+		c.reported = left
+	case carriesPIN && failed && (responded || c.reported > left):
+		c.refused[string(bytes.TrimRight(b[5:13], "\xFF"))] = true
+	}
+}
+
+// A modelConn is a connection of package card.
 type modelConn struct {
-	w                          *model
-	removed, noteReset, closed bool
+	w                *model
+	ended            driver.Errno // why; 0 if it has not ended
+	wasReset, closed bool
 }
 
 func (w *model) Readers(ctx context.Context) ([]driver.Reader, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return []driver.Reader{{Name: zero, Events: w.events, Present: w.in != nil, ATR: []byte{0x3B, 0x00}}}, ctx.Err()
+	return []driver.Reader{{Name: zero, Events: w.events, Present: w.inserted != nil, ATR: []byte{0x3B, 0x00}}}, ctx.Err()
 }
 
 func (w *model) Wait(ctx context.Context, _ []driver.Reader) ([]driver.Reader, error) {
@@ -256,27 +306,27 @@ func (w *model) Close() error { return nil }
 func (w *model) Connect(ctx context.Context, _ string) (driver.Card, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.happen(w.mishap(betweenSections))
+	w.happen(w.mishap(betweenTransactions))
 	switch {
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
-	case w.in == nil:
+	case w.inserted == nil:
 		return nil, driver.NoSmartcard
 	}
 	k := &modelConn{w: w}
-	w.open = append(w.open, k)
+	w.conns = append(w.conns, k)
 	return k, nil
 }
 
 func (k *modelConn) Protocol() driver.Protocol { return driver.T1 }
 
-func (k *modelConn) fault() error {
+func (k *modelConn) err() error {
 	switch {
 	case k.closed:
 		return driver.InvalidHandle
-	case k.removed:
-		return driver.RemovedCard
-	case k.noteReset:
+	case k.ended != 0:
+		return k.ended
+	case k.wasReset:
 		return driver.ResetCard
 	}
 	return nil
@@ -286,11 +336,11 @@ func (k *modelConn) Begin(ctx context.Context) error {
 	w := k.w
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.happen(w.mishap(betweenSections))
+	w.happen(w.mishap(betweenTransactions))
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	if err := k.fault(); err != nil {
+	if err := k.err(); err != nil {
 		return err
 	}
 	w.holder = k
@@ -301,15 +351,15 @@ func (k *modelConn) Reconnect(context.Context) error {
 	w := k.w
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	k.noteReset = false
-	return k.fault()
+	k.wasReset = false
+	return k.err()
 }
 
 func (k *modelConn) End(reset bool) error {
 	w := k.w
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if err := k.fault(); err != nil {
+	if err := k.err(); err != nil {
 		return err
 	}
 	if reset {
@@ -326,52 +376,53 @@ func (k *modelConn) Close(reset bool) error {
 	if k.closed {
 		return nil
 	}
-	if reset && !k.removed {
+	if reset && k.ended == 0 {
 		w.reset(k)
 	}
 	k.closed = true
-	w.open = slices.DeleteFunc(w.open, func(o *modelConn) bool { return o == k })
+	w.conns = slices.DeleteFunc(w.conns, func(o *modelConn) bool { return o == k })
 	if w.holder == k {
 		w.holder = nil
 	}
 	return nil
 }
 
-// What can become of a command and its answer.
+// Mishaps of a command.
 const (
-	lostBefore = duringTransaction + iota + 1
-	lostAfter
-	emptyAfter
-	refusedBefore
-	unclearAfter
-	allOfThem = unclearAfter
+	lostBefore    = duringTransaction + iota + 1 // not received by the card
+	lostAfter                                    // no response
+	emptyAfter                                   // empty response
+	refusedBefore                                // 6F00, not executed
+	unclearAfter                                 // 6F00, executed
+	anyMishap     = unclearAfter
 )
 
 func (k *modelConn) Transmit(b []byte) ([]byte, error) {
 	w := k.w
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	what := w.mishap(allOfThem)
-	if what <= duringTransaction {
-		w.happen(what)
+	mishap := w.mishap(anyMishap)
+	if mishap <= duringTransaction {
+		w.happen(mishap)
 	}
-	if err := k.fault(); err != nil {
+	if err := k.err(); err != nil {
 		return nil, err
 	}
 	if w.holder != k {
-		w.never("a command outside of a transaction")
+		w.violation("command outside of a transaction")
 	}
-	switch what {
+	w.used = w.inserted
+	switch mishap {
 	case lostBefore:
 		return nil, driver.NotTransacted
 	case refusedBefore:
 		return []byte{0x6F, 0x00}, nil
 	}
-	status := w.in.command(w, b)
+	response, status := w.inserted.command(w, b)
 	if b[1] == 0x20 || b[1] == 0x24 {
-		w.in.heard(b, status, what)
+		w.inserted.note(b, status, mishap)
 	}
-	switch what {
+	switch mishap {
 	case lostAfter:
 		return nil, driver.NotTransacted
 	case emptyAfter:
@@ -379,21 +430,5 @@ func (k *modelConn) Transmit(b []byte) ([]byte, error) {
 	case unclearAfter:
 		return []byte{0x6F, 0x00}, nil
 	}
-	return []byte{byte(status >> 8), byte(status)}, nil
-}
-
-// heard notes what a program can know of the PIN from now on: which one was
-// refused. A lost answer tells it too, where the tries were known before and
-// will be asked for again.
-func (c *modelCard) heard(b []byte, status card.Status, what int) {
-	left, failed := status.Retries()
-	failed = failed || status == card.StatusMethodBlocked
-	carriesPIN := b[2] == 0 && len(b) > 5
-	arrived := what <= duringTransaction // even if nobody waited for it any more
-	switch {
-	case !carriesPIN && failed && arrived:
-		c.watchResult = left
-	case carriesPIN && failed && (arrived || c.watchResult > left):
-		c.known[string(bytes.TrimRight(b[5:13], "\xFF"))] = true
-	}
+	return append(response, byte(status>>8), byte(status)), nil
 }

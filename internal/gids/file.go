@@ -98,7 +98,7 @@ func decodeMasterFile(content []byte) ([]file, error) {
 		}
 		f.at = object{uint16(ef), ber.Tag(tag)}
 		if ef > 0xFFFF || tag>>8&0x1F != 0x1F || tag&0x80 != 0 || tag > 0xFFFF {
-			f.err = malformed("master file table: %q: file %X or tag %X is not of two bytes", f.original, ef, tag)
+			f.err = malformed("master file table: tag %X in file %X: not two bytes each", tag, ef)
 		}
 		files = append(files, f)
 	}
@@ -145,9 +145,5 @@ func readFile(tx *card.Tx, files []file, dir, name string) ([]byte, error) {
 	case f.err != nil:
 		return nil, f.err
 	}
-	content, err := readObject(tx, f.at)
-	if err != nil {
-		return nil, fmt.Errorf("object %v: %w", f.at, err)
-	}
-	return content, nil
+	return readObject(tx, f.at)
 }

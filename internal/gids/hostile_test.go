@@ -236,6 +236,19 @@ func TestSelectedApplicationIsAnother(t *testing.T) {
 	}
 }
 
+// An error names certificate, table and numbers once.
+func TestMalformedMasterFileRecord(t *testing.T) {
+	record := make([]byte, gids.FileRecordSize)
+	copy(record, "mscp")
+	copy(record[9:], "kxc00")
+	record[20], record[24], record[25] = 0x24, 0x10, 0xA0
+	soft := cardtest.GIDS().PutData(0xA000, 0xDF1F, append([]byte{0x01}, record...))
+	certs, errs := list(t.Context(), newCard(t, soft))
+	assert.Empty(t, certs)
+	require.Len(t, errs, 1)
+	assert.EqualError(t, errs[0], "gids: certificate kxc00: malformed data from the card: master file table: tag 24 in file A010: not two bytes each")
+}
+
 func TestMasterFileTableVersion(t *testing.T) {
 	soft := cardtest.GIDS()
 	putLeaf(soft, "kxc00", smallKey())
@@ -243,7 +256,7 @@ func TestMasterFileTableVersion(t *testing.T) {
 	certs, errs := list(t.Context(), newCard(t, soft))
 	assert.Empty(t, certs)
 	require.Len(t, errs, 1)
-	assert.ErrorContains(t, errs[0], "master file table, object A000/DF1F: malformed data from the card: byte 0: version 02, not 01")
+	assert.ErrorContains(t, errs[0], "master file table: object A000/DF1F: malformed data from the card: byte 0: version 02, not 01")
 	soft.PutData(0xA000, 0xDF1F, []byte{})
 	_, errs = list(t.Context(), newCard(t, soft))
 	require.Len(t, errs, 1)

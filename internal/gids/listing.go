@@ -60,8 +60,8 @@ func (c *Card) unchanged(tx *card.Tx) (*contents, error) {
 	return cached, nil
 }
 
-// setCached caches contents that the card can say to be unchanged, by its identifier
-// and its counters.
+// setCached caches contents if the card has what unchanged and ensureSelected compare:
+// counters and an identifier.
 func (c *Card) setCached(read *contents) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -141,7 +141,7 @@ func (l *listing) add(e entry) {
 // addTableError reports a malformed or missing table, if err is not nil.
 func (l *listing) addTableError(table string, at object, err error) {
 	if err != nil {
-		l.add(entry{name: table, err: fmt.Errorf("gids: %s, object %v: %w", table, at, err)})
+		l.add(entry{name: table, err: fmt.Errorf("gids: %s: object %v: %w", table, at, err)})
 	}
 }
 
@@ -230,7 +230,10 @@ func (l *listing) readCertificates(tx *card.Tx, containers []Container) error {
 		case err == nil:
 			l.add(entry{name: f.name, cert: c})
 		case isObjectError(err):
-			l.add(entry{name: f.name, err: fmt.Errorf("gids: certificate %s, object %v: %w", f.original, f.at, err)})
+			if f.err == nil {
+				err = fmt.Errorf("object %v: %w", f.at, err)
+			}
+			l.add(entry{name: f.name, err: fmt.Errorf("gids: certificate %s: %w", f.original, err)})
 		default:
 			return err
 		}

@@ -103,14 +103,14 @@ func TestMalformedRecords(t *testing.T) {
 		want   []string
 		err    string
 	}{
-		{"certificate: not compressed", func(c *cardtest.Card) { c.PutFile("mscp/kxc00", []byte("rubbish")) }, []string{"kxc02"}, "certificate kxc00, object A010/DF24: malformed data from the card: certificate is marked as compressed but is not"},
-		{"certificate: empty", func(c *cardtest.Card) { c.PutFile("mscp/kxc02", nil) }, []string{"kxc00"}, "certificate kxc02, object A010/DF25: not on the card"},
+		{"certificate: not compressed", func(c *cardtest.Card) { c.PutFile("mscp/kxc00", []byte("rubbish")) }, []string{"kxc02"}, "certificate kxc00: object A010/DF24: malformed data from the card: certificate is marked as compressed but is not"},
+		{"certificate: empty", func(c *cardtest.Card) { c.PutFile("mscp/kxc02", nil) }, []string{"kxc00"}, "certificate kxc02: object A010/DF25: not on the card"},
 		{"certificate: truncated", func(c *cardtest.Card) { f := c.File("mscp/kxc00"); c.PutFile("mscp/kxc00", f[:len(f)-9]) }, []string{"kxc02"}, "unexpected EOF"},
 		{"certificate: another size", func(c *cardtest.Card) { f := c.File("mscp/kxc00"); f[2]++; c.PutFile("mscp/kxc00", f) }, []string{"kxc02"}, "not to the"},
 		{"certificate: of an unused container", func(c *cardtest.Card) { c.PutFile("mscp/kxc01", c.File("mscp/kxc00")) }, []string{"kxc00", "kxc02"}, "container 1 is empty"},
 		{"certificate: of a missing container", func(c *cardtest.Card) { c.PutFile("mscp/kxc7F", c.File("mscp/kxc00")) }, []string{"kxc00", "kxc02"}, "container 127 is empty"},
 		{"certificate: of the other kind of key", func(c *cardtest.Card) { c.PutFile("mscp/ksc00", c.File("mscp/kxc00")) }, []string{"kxc00", "kxc02"}, "certificate ksc00"},
-		{"container map: truncated", func(c *cardtest.Card) { f := c.File("mscp/cmapfile"); c.PutFile("mscp/cmapfile", f[:len(f)-1]) }, []string{"kxc00"}, "container map, object A010/DF23: malformed data from the card: byte 172: 85 bytes left over"},
+		{"container map: truncated", func(c *cardtest.Card) { f := c.File("mscp/cmapfile"); c.PutFile("mscp/cmapfile", f[:len(f)-1]) }, []string{"kxc00"}, "container map: object A010/DF23: malformed data from the card: byte 172: 85 bytes left over"},
 		{"container map: empty", func(c *cardtest.Card) { c.PutFile("mscp/cmapfile", nil) }, []string{"kxc00", "kxc02"}, ""},
 		{"counters: truncated", func(c *cardtest.Card) { c.PutFile("cardcf", []byte{1}) }, []string{"kxc00", "kxc02"}, ""},
 		{"names that are not of certificates", func(c *cardtest.Card) { c.PutFile("mscp/kxc", nil).PutFile("kxc01", nil).PutFile("mscp/kxc0G", nil) }, []string{"kxc00", "kxc02"}, ""},

@@ -67,8 +67,8 @@ func (n *numbering) exclude() {
 
 // containerOf returns the container of a certificate. Of two candidates it is the one
 // whose key is the certificate's: the card returns public keys without a PIN. If
-// neither is, the name is read as hexadecimal, as the only program is known to write
-// it that goes beyond ten containers. Without a container map the number counts.
+// neither is, the name is read as hexadecimal: so writes the only program known to
+// use more than ten containers. Without a container map the number counts.
 func (n *numbering) containerOf(f file, der []byte) (Container, error) {
 	candidates := n.candidates[f.name]
 	switch {

@@ -93,9 +93,10 @@ func (c *Card) verification(purpose string, ask card.PINFunc) card.Verification 
 
 // logout ends the verification of the PIN and the authentication of the
 // administrator. It is sent without checking which application is current: another
-// one refuses the reference 82 and spends no try, since the command carries no PIN.
-// Then GIDS is selected. Which card it is needs no check: a connection that was not
-// lost is to the same card.
+// one refuses it, and spends no try, since the command carries no PIN. Then GIDS is
+// selected. Only an application with a verified PIN 82 of its own, as OpenPGP may
+// have, would accept it; no card is known to have that beside GIDS. The card needs no
+// check: a connection that was not lost is to the same card.
 func logout(tx *card.Tx) error {
 	command := card.Command{INS: 0x20, P2: 0x82}
 	response, err := tx.Command(command)

@@ -5,12 +5,12 @@ import (
 	"context"
 	"crypto"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"time"
 
 	"github.com/smartlogon/smartlogon/card"
 	"github.com/smartlogon/smartlogon/enumerate/rules"
+	"github.com/smartlogon/smartlogon/internal/cardapp"
 	"github.com/smartlogon/smartlogon/upn"
 )
 
@@ -125,28 +125,26 @@ func issuerOf(c *x509.Certificate, list []*x509.Certificate) *x509.Certificate {
 // Roots reads the root certificates that Windows keeps on the card, in the
 // application of the credential: a PKCS #7 store, nil if there is none.
 func (c *Credential) Roots(ctx context.Context) ([]byte, error) {
-	m := c.PIN()
-	store, err := m.roots(ctx)
+	app, err := c.on.application()
 	if err != nil {
-		return nil, m.fail("read authorities", err)
+		return nil, c.fail("read root certificates", err)
 	}
-	return store, nil
+	r, ok := app.(cardapp.RootsReader)
+	if !ok {
+		return nil, nil
+	}
+	store, err := r.Roots(ctx)
+	return store, inReader(c.Reader, err)
 }
 
-// fail returns err with op, the reader and the container, each only if err does not
-// name it.
+// fail returns an error of this package with op, the reader and the container. Errors
+// of an application have the operation and the container; see inReader.
 func (c *Credential) fail(op string, err error) error {
-	if err == nil {
-		return nil
-	}
-	var named *card.Error
 	switch {
-	case errors.As(err, &named) && named.Reader == c.Reader:
+	case err == nil:
+		return nil
+	case c.Reader == "":
 		return fmt.Errorf("enumerate: %s: %w", op, err)
-	case c.on != nil: // errors of the application name the container
-		return fmt.Errorf("enumerate: reader %q: %s: %w", c.Reader, op, err)
-	case c.Reader != "":
-		return fmt.Errorf("enumerate: reader %q: %s %s: %w", c.Reader, op, c.Container, err)
 	}
-	return fmt.Errorf("enumerate: %s: %w", op, err)
+	return fmt.Errorf("enumerate: reader %q: %s: %s: %w", c.Reader, c.Container, op, err)
 }

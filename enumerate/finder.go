@@ -201,10 +201,14 @@ func resultKey(c *Credential, err error) string {
 	return fmt.Sprintf("%s %s", c.Application, c.Container)
 }
 
-// inReader returns an error that names the reader once.
+// inReader returns an error of an application or of package card, with the reader
+// unless it names one.
 func inReader(name string, err error) error {
 	var named *card.Error
-	if errors.As(err, &named) && named.Reader == name {
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &named) && named.Reader != "":
 		return fmt.Errorf("enumerate: %w", err)
 	}
 	return fmt.Errorf("enumerate: reader %q: %w", name, err)

@@ -77,7 +77,7 @@ func (k *Key) Public() crypto.PublicKey { return k.signer.Public() }
 // Sign signs a digest, or with Ed25519 a message; see [piv.Key.Sign].
 func (k *Key) Sign(random io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
 	if k.isClosed() {
-		return nil, k.fail("sign", ErrKeyClosed)
+		return nil, k.credential.fail("sign", ErrKeyClosed)
 	}
 	sig, err := k.signer.Sign(random, digest, opts)
 	if err == nil && k.verify && !signature.Verify(k.Public(), digest, sig, opts) {
@@ -91,7 +91,7 @@ func (k *Key) Sign(random io.Reader, digest []byte, opts crypto.SignerOpts) ([]b
 func (k *Key) SignMessage(random io.Reader, message []byte, opts crypto.SignerOpts) ([]byte, error) {
 	if h := opts.HashFunc(); h != 0 {
 		if !h.Available() {
-			return nil, k.fail("sign", fmt.Errorf("%w: hash %v", errors.ErrUnsupported, h))
+			return nil, k.credential.fail("sign", fmt.Errorf("%w: hash %v", errors.ErrUnsupported, h))
 		}
 		d := h.New()
 		d.Write(message)
@@ -103,11 +103,11 @@ func (k *Key) SignMessage(random io.Reader, message []byte, opts crypto.SignerOp
 // Decrypt decrypts an RSA ciphertext; see [piv.Key.Decrypt].
 func (k *Key) Decrypt(random io.Reader, ciphertext []byte, opts crypto.DecrypterOpts) ([]byte, error) {
 	if k.isClosed() {
-		return nil, k.fail("decrypt", ErrKeyClosed)
+		return nil, k.credential.fail("decrypt", ErrKeyClosed)
 	}
 	d, ok := k.ability().(crypto.Decrypter)
 	if !ok {
-		return nil, k.fail("decrypt", errors.ErrUnsupported)
+		return nil, k.credential.fail("decrypt", errors.ErrUnsupported)
 	}
 	plain, err := d.Decrypt(random, ciphertext, opts)
 	return plain, k.fail("decrypt", err)
@@ -116,13 +116,16 @@ func (k *Key) Decrypt(random io.Reader, ciphertext []byte, opts crypto.Decrypter
 // ECDH performs a Diffie-Hellman exchange with a peer's key; see [piv.Key.ECDH].
 func (k *Key) ECDH(peer *ecdh.PublicKey) ([]byte, error) {
 	if k.isClosed() {
-		return nil, k.fail("ECDH", ErrKeyClosed)
+		return nil, k.credential.fail("ECDH", ErrKeyClosed)
 	}
 	party, ok := k.ability().(interface {
 		ECDH(*ecdh.PublicKey) ([]byte, error) // as ecdh.PrivateKey has it
 	})
 	if !ok {
-		return nil, k.fail("ECDH", errors.ErrUnsupported)
+		return nil, k.credential.fail("ECDH", errors.ErrUnsupported)
+	}
+	if peer == nil {
+		return nil, k.credential.fail("ECDH", errors.New("no public key of the peer"))
 	}
 	secret, err := party.ECDH(peer)
 	return secret, k.fail("ECDH", err)
@@ -136,4 +139,10 @@ func (k *Key) ability() crypto.Signer {
 	return k.signer
 }
 
-func (k *Key) fail(op string, err error) error { return k.credential.fail(op, err) }
+// fail returns an error of the signer.
+func (k *Key) fail(op string, err error) error {
+	if _, ok := k.signer.(cardapp.Key); ok {
+		return inReader(k.credential.Reader, err)
+	}
+	return k.credential.fail(op, err)
+}

@@ -17,7 +17,9 @@ import (
 // again.
 //
 // What a card cannot do fails with [errors.ErrUnsupported], and so does every call
-// for a key that is not on a card ([New]).
+// for a key that is not on a card ([New]). A PINManager does not follow the card to
+// another reader or back into its own; list the cards again, or call
+// [Credential.Unlock], which does.
 type PINManager struct {
 	credential *Credential
 }
@@ -27,31 +29,34 @@ func (c *Credential) PIN() *PINManager { return &PINManager{c} }
 
 // Status reads the state of the PIN, which costs no try.
 func (m *PINManager) Status(ctx context.Context) (card.PINStatus, error) {
-	app, err := m.credential.on.application()
+	c := m.credential
+	app, err := c.on.application()
 	if err != nil {
-		return card.PINStatus{}, m.fail("PIN status", err)
+		return card.PINStatus{}, c.fail("PIN status", err)
 	}
 	s, err := app.PINStatus(ctx)
-	return s, m.fail("PIN status", err)
+	return s, inReader(c.Reader, err)
 }
 
 // Change replaces the PIN. It needs the old one.
 func (m *PINManager) Change(ctx context.Context, ask card.PINFunc) error {
-	app, err := m.credential.on.application()
-	if err == nil {
-		err = app.ChangePIN(ctx, ask)
+	c := m.credential
+	app, err := c.on.application()
+	if err != nil {
+		return c.fail("change PIN", err)
 	}
-	return m.fail("change PIN", err)
+	return inReader(c.Reader, app.ChangePIN(ctx, ask))
 }
 
 // Unblock sets the PIN, blocked or not, and restores its retry counter. It needs the
 // PUK, which few GIDS cards have.
 func (m *PINManager) Unblock(ctx context.Context, ask card.PINFunc) error {
-	app, err := m.credential.on.application()
-	if err == nil {
-		err = app.Unblock(ctx, ask)
+	c := m.credential
+	app, err := c.on.application()
+	if err != nil {
+		return c.fail("unblock PIN", err)
 	}
-	return m.fail("unblock PIN", err)
+	return inReader(c.Reader, app.Unblock(ctx, ask))
 }
 
 // UnblockByAdministrator sets the PIN of a GIDS card, blocked or not, and restores
@@ -60,31 +65,17 @@ func (m *PINManager) Unblock(ctx context.Context, ask card.PINFunc) error {
 // administrator may do that elsewhere; answer may wait for it. Then ask is called
 // for the new PIN. On other cards it fails with [errors.ErrUnsupported].
 func (m *PINManager) UnblockByAdministrator(ctx context.Context, answer func(ctx context.Context, challenge []byte) ([]byte, error), ask card.PINFunc) error {
-	app, err := m.credential.on.application()
-	if err == nil {
-		u, ok := app.(cardapp.AdministratorUnblocker)
-		switch {
-		case !ok:
-			err = fmt.Errorf("%w: %s has no administrator key for the PIN", errors.ErrUnsupported, m.credential.Application)
-		case answer == nil:
-			err = errors.New("no function to answer the challenge")
-		default:
-			err = u.UnblockByAdministrator(ctx, answer, ask)
-		}
+	c := m.credential
+	app, err := c.on.application()
+	u, ok := app.(cardapp.AdministratorUnblocker)
+	switch {
+	case err != nil:
+	case !ok:
+		err = fmt.Errorf("%w: %s has no administrator key for the PIN", errors.ErrUnsupported, c.Application)
+	case answer == nil:
+		err = errors.New("no function to answer the challenge")
+	default:
+		return inReader(c.Reader, u.UnblockByAdministrator(ctx, answer, ask))
 	}
-	return m.fail("unblock PIN", err)
+	return c.fail("unblock PIN", err)
 }
-
-// roots reads the certificates of authorities on the card, nil if there are none.
-func (m *PINManager) roots(ctx context.Context) ([]byte, error) {
-	app, err := m.credential.on.application()
-	if err != nil {
-		return nil, err
-	}
-	if r, ok := app.(cardapp.RootsReader); ok {
-		return r.Roots(ctx)
-	}
-	return nil, nil
-}
-
-func (m *PINManager) fail(op string, err error) error { return m.credential.fail(op, err) }

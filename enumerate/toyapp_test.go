@@ -65,7 +65,7 @@ func TestThirdApplication(t *testing.T) {
 
 	_, err = c.Unlock(t.Context(), card.FixedPIN("000000"))
 	assert.ErrorIs(t, err, card.ErrWrongPIN)
-	assert.EqualError(t, err, `enumerate: unlock: toy: open key 0: card: "Software Reader 00": verify PIN: PIN is wrong (retries left: 4)`)
+	assert.EqualError(t, err, `enumerate: toy: open key 0: card: "Software Reader 00": verify PIN: PIN is wrong (retries left: 4)`)
 	_, err = c.Unlock(t.Context(), nil)
 	assert.ErrorIs(t, err, card.ErrPINRequired)
 

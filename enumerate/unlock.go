@@ -39,21 +39,20 @@ type location struct {
 // [Key.Close], and [Key.WithContext] bounds a use. Until then the card stays
 // powered, and the PIN verified.
 func (c *Credential) Unlock(ctx context.Context, ask card.PINFunc) (*Key, error) {
-	key, err := c.unlock(ctx, ask)
+	public, err := c.inspected().PublicKey()
 	if err != nil {
 		return nil, c.fail("unlock", err)
 	}
-	return key, nil
+	if c.on == nil {
+		key, err := c.openWithKey(ctx, public, ask)
+		return key, c.fail("unlock", err)
+	}
+	key, err := c.unlock(ctx, public, ask)
+	return key, inReader(c.Reader, err)
 }
 
-func (c *Credential) unlock(ctx context.Context, ask card.PINFunc) (*Key, error) {
-	public, err := c.inspected().PublicKey()
-	if err != nil {
-		return nil, err
-	}
-	if c.on == nil {
-		return c.openWithKey(ctx, public, ask)
-	}
+// unlock opens a key on a card.
+func (c *Credential) unlock(ctx context.Context, public crypto.PublicKey, ask card.PINFunc) (*Key, error) {
 	l := c.on
 	var asked atomic.Bool // then the card has the certificate
 	if ask != nil {

@@ -3,6 +3,7 @@ package enumerate_test
 import (
 	"context"
 	"crypto"
+	"crypto/ecdh"
 	"crypto/rand"
 	"crypto/rsa"
 	"errors"
@@ -85,7 +86,9 @@ func TestDecrypt(t *testing.T) {
 	text, err := key.Decrypt(nil, sealed, nil)
 	require.NoError(t, err)
 	assert.Equal(t, "text", string(text))
-	_, err = key.ECDH(nil)
+	peer, err := ecdh.P256().GenerateKey(rand.Reader)
+	require.NoError(t, err)
+	_, err = key.ECDH(peer.PublicKey())
 	assert.ErrorIs(t, err, errors.ErrUnsupported)
 }
 

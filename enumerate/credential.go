@@ -39,7 +39,7 @@ type Credential struct {
 
 	Raw      []byte         // the certificate as it is on the card, DER
 	Names    upn.Names      // the user names in it; upn.SignIn selects one
-	Findings rules.Findings // of the rules, under the Finder's policy and clock
+	Findings rules.Findings // the verdict of each rule, under the Finder's policy and clock
 
 	certificate *rules.Certificate // Raw, inspected once
 	policy      rules.Policy       // of the Finder

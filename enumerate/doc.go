@@ -16,14 +16,27 @@
 //	digest := sha256.Sum256(message)
 //	signature, err := key.Sign(nil, digest[:], crypto.SHA256)
 //
-// Package card/pcsc has the machine's PC/SC service, package card/prompt asks for PINs.
-// Tests use the software cards of package card/cardtest.
+// Package card/pcsc has the machine's PC/SC service, and package card/prompt asks for
+// PINs. Tests use software cards: cardtest.NewService(cardtest.Logon("alice@example.com"))
+// of package card/cardtest is a service with one card.
 //
 // # Finding
 //
 // [Finder.Offered] returns what Windows would show. [Finder.All] yields every
-// certificate, with the [Credential.Findings] that say why Windows would not show
-// it. [Finder.Watch] also reports what is inserted and removed later. None of them
+// certificate. Its Findings say why Windows would not show it:
+//
+//	for c, err := range find.All(ctx) {
+//		if err != nil {
+//			log.Print(err) // of one reader or certificate
+//			continue
+//		}
+//		fmt.Println(c, c.Findings.Offered())
+//		for _, f := range c.Findings {
+//			fmt.Println(f.Rule, f.Verdict, f.Detail())
+//		}
+//	}
+//
+// [Finder.Watch] also reports what is inserted and removed later. None of the three
 // asks for a PIN or writes to a card.
 //
 // The cards are PIV cards (NIST SP 800-73-4; package piv reads and writes more of

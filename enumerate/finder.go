@@ -32,7 +32,8 @@ type Finder struct {
 	// Now returns the time to judge by. Nil means time.Now.
 	Now func() time.Time
 
-	// Scan selects the slots of a PIV card that are read.
+	// Scan selects the slots of a PIV card that are read. The zero value,
+	// piv.ScanUsual, reads all that usually have certificates.
 	Scan piv.Scan
 
 	// Identify sets Credential.Card of PIV cards, which takes two more
@@ -169,7 +170,7 @@ func (f *Finder) occupied(ctx context.Context) ([]string, error) {
 // readReader emits what is on the card in one reader. If the card turns out to be
 // another than the service reports, it reads that one.
 func (f *Finder) readReader(ctx context.Context, name string, emit func(*Credential, error)) {
-	emitted := make(map[string]bool)
+	emitted := make(map[resultKey]bool)
 	for last := false; ; last = true {
 		c, err := f.Service.Card(ctx, name)
 		if err != nil {
@@ -178,7 +179,7 @@ func (f *Finder) readReader(ctx context.Context, name string, emit func(*Credent
 		}
 		exchanged := false
 		f.read(ctx, c, func(c *Credential, err error) {
-			key := resultKey(c, err)
+			key := keyOf(c, err)
 			switch {
 			case errors.Is(err, card.ErrChanged) && !last:
 				exchanged = true
@@ -193,12 +194,17 @@ func (f *Finder) readReader(ctx context.Context, name string, emit func(*Credent
 	}
 }
 
-// resultKey tells a result apart from the others of one card.
-func resultKey(c *Credential, err error) string {
+// A resultKey tells a result apart from the others of one card.
+type resultKey struct {
+	application    Application
+	container, err string
+}
+
+func keyOf(c *Credential, err error) resultKey {
 	if err != nil {
-		return err.Error()
+		return resultKey{err: err.Error()}
 	}
-	return fmt.Sprintf("%s %s", c.Application, c.Container)
+	return resultKey{application: c.Application, container: c.Container}
 }
 
 // inReader returns an error of an application or of package card, with the reader

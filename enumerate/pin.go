@@ -12,9 +12,9 @@ import (
 // A PINManager reads the state of a PIN and sets the PIN. The PIN is that of the
 // application of a [Credential]: it opens all keys of the application.
 //
-// A [card.PINFunc] is called twice, for the old PIN or the PUK, then for the new
-// PIN ([card.PINRequest.New]); after an answer that was not accepted, it is called
-// again.
+// A [card.PINFunc] is called twice, for the old PIN or the PUK, then for the new PIN
+// ([card.PINRequest.New]), and again after an answer that was not accepted.
+// prompt.Terminal of package card/prompt asks for both.
 //
 // What a card cannot do fails with [errors.ErrUnsupported], and so does every call
 // for a key that is not on a card ([New]). A PINManager does not follow the card to

@@ -174,12 +174,12 @@ const (
 // read reads a card, repeatedly while another program prevents it. It sends each
 // result once.
 func (w *watch) read(ctx context.Context, r *reading) {
-	sent := make(map[string]bool)
+	sent := make(map[resultKey]bool)
 	for pause := firstRetry; ; pause = min(2*pause, longestRetry) {
 		again := false
 		w.finder.read(ctx, r.card, func(c *Credential, err error) {
 			again = again || errors.Is(err, card.ErrBusy) || errors.Is(err, card.ErrReset)
-			key := resultKey(c, err)
+			key := keyOf(c, err)
 			if sent[key] || err != nil && fault.ReachOf(err) >= fault.Reader {
 				return // an event of the service follows
 			}

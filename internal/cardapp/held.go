@@ -20,17 +20,24 @@ type Held struct {
 	mu      sync.Mutex // guards what follows
 	closed  bool
 	release func() // nil while nothing is held
+	epoch   uint64 // in which the hold began
 }
 
 // NewHeld returns a Held that holds nothing yet.
 func NewHeld(c *card.Card) *Held { return &Held{card: c} }
 
-// Hold holds the card from the transaction on.
+// Hold holds the card from the transaction on. Once the hold was lost with its
+// connection, it holds the card anew.
 func (h *Held) Hold(tx *card.Tx) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.release == nil && !h.closed {
-		h.release = tx.Hold()
+	if h.closed || h.release != nil && h.epoch == tx.Epoch() {
+		return
+	}
+	old := h.release
+	h.release, h.epoch = tx.Hold(), tx.Epoch()
+	if old != nil {
+		old() // not the last hold of a connection, so this begins no transaction
 	}
 }
 
@@ -73,6 +80,7 @@ func (h *Held) Use(ctx context.Context, ensureSelected, f func(*card.Tx) error, 
 		if err := ensureSelected(tx); err != nil {
 			return err
 		}
+		h.Hold(tx)
 		return f(tx)
 	})
 	if errors.Is(err, card.StatusNotPermitted) && withPIN != nil {
@@ -86,7 +94,10 @@ func (h *Held) UseWithPIN(ctx context.Context, f func(*card.Tx) error, withPIN W
 	if h.isClosed() {
 		return ErrKeyClosed
 	}
-	return withPIN(ctx, f)
+	return withPIN(ctx, func(tx *card.Tx) error {
+		h.Hold(tx)
+		return f(tx)
+	})
 }
 
 func (h *Held) isClosed() bool {

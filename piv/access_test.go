@@ -14,23 +14,23 @@ import (
 	"github.com/smartlogon/smartlogon/piv"
 )
 
-// Who somebody has proved to be (SP 800-73-4 part 2, table 2).
-type condition struct {
+// A role is what a program has authenticated with (SP 800-73-4 part 2, table 2).
+type role struct {
 	name                string
 	pin, key, triedKeys bool
 }
 
-var conditions = []condition{
-	{name: "nobody"},
-	{name: "the holder, by the PIN", pin: true},
-	{name: "the administrator, by the management key", key: true},
+var roles = []role{
+	{name: "none"},
+	{name: "holder, by the PIN", pin: true},
+	{name: "administrator, by the management key", key: true},
 	{name: "both", pin: true, key: true},
-	{name: "nobody, after a wrong management key", triedKeys: true},
-	{name: "the holder, after a wrong management key", pin: true, triedKeys: true},
+	{name: "none, after a wrong management key", triedKeys: true},
+	{name: "holder, after a wrong management key", pin: true, triedKeys: true},
 }
 
-// prove makes a condition true in a section.
-func (c condition) prove(t *testing.T, tx *card.Tx, alg piv.Algorithm) {
+// authenticate authenticates for the role in a transaction.
+func (c role) authenticate(t *testing.T, tx *card.Tx, alg piv.Algorithm) {
 	_, err := tx.Select(fullAID)
 	require.NoError(t, err)
 	if c.pin {
@@ -38,78 +38,77 @@ func (c condition) prove(t *testing.T, tx *card.Tx, alg piv.Algorithm) {
 		require.NoError(t, err)
 	}
 	if c.key {
-		require.NoError(t, piv.Authenticate(managementKey(t, alg, customary()), tx))
+		require.NoError(t, piv.Authenticate(managementKey(t, alg, defaultManagementKey()), tx))
 	}
 	if c.triedKeys {
 		require.ErrorIs(t, piv.Authenticate(managementKey(t, alg, make([]byte, 24)), tx), piv.ErrManagementKey)
 	}
 }
 
-// An administrative command, and what it takes. What the card says to whom has
-// not got it is refusal, 6982 where that is 0.
-type administrative struct {
+// An adminCommand is an administrative command and the authentication that it needs.
+type adminCommand struct {
 	name     string
 	command  card.Command
 	pin, key bool
-	refusal  card.Status // to everybody
+	refusal  card.Status // in every role; 0 if the command is accepted
 }
 
-func administratives() []administrative {
-	old, puk, fresh := []byte(cardtest.PIN+"\xFF\xFF"), []byte(cardtest.PUK), []byte("654321\xFF\xFF")
-	return []administrative{
+func adminCommands() []adminCommand {
+	oldPIN, puk, newPIN := []byte(cardtest.PIN+"\xFF\xFF"), []byte(cardtest.PUK), []byte("654321\xFF\xFF")
+	return []adminCommand{
 		{name: "PUT DATA", key: true, command: card.Command{INS: 0xDB, P1: 0x3F, P2: 0xFF, Data: join(tlv(0x5C, 0x5F, 0xC1, 0x0C), tlv(0x53, tlv(0xC1, 1)...))}},
 		{name: "PUT DATA of the discovery object", key: true, command: card.Command{INS: 0xDB, P1: 0x3F, P2: 0xFF, Data: tlv(0x7E, join(tlv(0x4F, fullAID...), tlv(0x5F2F, 0x40, 0))...)}},
 		{name: "GENERATE ASYMMETRIC KEY PAIR", key: true, command: card.Command{INS: 0x47, P2: 0x9A, Data: tlv(0xAC, tlv(0x80, 0x11)...), Ne: 256}},
-		{name: "CHANGE REFERENCE DATA of the PIN", command: card.Command{INS: 0x24, P2: 0x80, Data: join(old, fresh)}},
+		{name: "CHANGE REFERENCE DATA of the PIN", command: card.Command{INS: 0x24, P2: 0x80, Data: join(oldPIN, newPIN)}},
 		{name: "CHANGE REFERENCE DATA of the PUK", command: card.Command{INS: 0x24, P2: 0x81, Data: join(puk, puk)}},
-		{name: "RESET RETRY COUNTER", command: card.Command{INS: 0x2C, P2: 0x80, Data: join(puk, fresh)}},
+		{name: "RESET RETRY COUNTER", command: card.Command{INS: 0x2C, P2: 0x80, Data: join(puk, newPIN)}},
 	}
 }
 
-func yubicoAdministratives() []administrative {
-	return []administrative{
+func yubicoAdminCommands() []adminCommand {
+	return []adminCommand{
 		{name: "IMPORT ASYMMETRIC KEY", key: true, command: card.Command{INS: 0xFE, P1: 0xE0, P2: 0x9A, Data: tlv(0x07, make([]byte, 32)...)}},
 		{name: "SET MANAGEMENT KEY", key: true, command: card.Command{INS: 0xFF, P1: 0xFF, P2: 0xFF, Data: join([]byte{0x0A}, tlv(0x9B, make([]byte, 24)...))}},
 		{name: "SET PIN RETRIES", key: true, pin: true, command: card.Command{INS: 0xFA, P1: 5, P2: 5}},
 		{name: "MOVE KEY", key: true, command: card.Command{INS: 0xF6, P1: 0x9C, P2: 0x9D}},
 		{name: "DELETE KEY", key: true, command: card.Command{INS: 0xF6, P1: 0xFF, P2: 0x9D}},
 		{name: "RESET", command: card.Command{INS: 0xFB}, refusal: card.StatusConditionsNotMet},
-		{name: "ATTEST of a key from outside", command: card.Command{INS: 0xF9, P1: 0x9D, Ne: 256}, refusal: card.StatusWrongData},
+		{name: "ATTEST of an imported key", command: card.Command{INS: 0xF9, P1: 0x9D, Ne: 256}, refusal: card.StatusWrongData},
 		{name: "GET METADATA", command: card.Command{INS: 0xF7, P2: 0x9B, Ne: 256}},
 		{name: "GET VERSION", command: card.Command{INS: 0xFD, Ne: 256}},
 		{name: "GET SERIAL", command: card.Command{INS: 0xF8, Ne: 256}},
 	}
 }
 
-// The card allows each command to whom the standard's table says.
-func TestAccessOnTheCard(t *testing.T) {
-	for _, personality := range []struct {
+// The software card has the access rules of the standard.
+func TestAccessRules(t *testing.T) {
+	for _, fixture := range []struct {
 		name     string
 		make     func() *cardtest.Card
 		alg      piv.Algorithm
-		commands []administrative
+		commands []adminCommand
 	}{
-		{"standard", func() *cardtest.Card { return cardtest.PIV() }, piv.TripleDES, administratives()},
-		{"YubiKey", func() *cardtest.Card { return yubikey("5.7.1") }, piv.AES192, append(administratives(), yubicoAdministratives()...)},
+		{"standard", func() *cardtest.Card { return cardtest.PIV() }, piv.TripleDES, adminCommands()},
+		{"YubiKey", func() *cardtest.Card { return yubikey("5.7.1") }, piv.AES192, append(adminCommands(), yubicoAdminCommands()...)},
 	} {
-		for _, it := range personality.commands {
-			for _, who := range conditions {
-				t.Run(personality.name+", "+it.name+" by "+who.name, func(t *testing.T) {
-					soft := personality.make().Put("9D", testkeys.RSA(2048, 0), nil)
+		for _, command := range fixture.commands {
+			for _, who := range roles {
+				t.Run(fixture.name+", "+command.name+" by "+who.name, func(t *testing.T) {
+					soft := fixture.make().Put("9D", testkeys.RSA(2048, 0), nil)
 					err := card.New("test", soft).Do(t.Context(), func(tx *card.Tx) error {
-						who.prove(t, tx, personality.alg)
-						_, err := tx.Command(it.command)
+						who.authenticate(t, tx, fixture.alg)
+						_, err := tx.Command(command.command)
 						return err
 					})
 					switch {
-					case it.key && !who.key, it.pin && !who.pin:
+					case command.key && !who.key, command.pin && !who.pin:
 						assert.ErrorIs(t, err, card.StatusNotPermitted)
-					case it.refusal != 0:
-						assert.ErrorIs(t, err, it.refusal)
+					case command.refusal != 0:
+						assert.ErrorIs(t, err, command.refusal)
 					default:
 						assert.NoError(t, err)
 					}
-					if it.name != "SET PIN RETRIES" {
+					if command.name != "SET PIN RETRIES" {
 						assert.Equal(t, 3, soft.RetriesLeft())
 					}
 					assert.Zero(t, soft.Spent())
@@ -119,11 +118,10 @@ func TestAccessOnTheCard(t *testing.T) {
 	}
 }
 
-// The client gets each command done with the management key alone, whoever else
-// is there; else the error says what is wrong, and nothing has changed.
-func TestAccessByTheClient(t *testing.T) {
+// An Admin needs the management key and nothing else. Without it nothing is written.
+func TestAdminAccess(t *testing.T) {
 	private := cardtest.Key(cardtest.P256, 0)
-	for _, it := range []struct {
+	for _, op := range []struct {
 		name string
 		do   func(context.Context, *piv.Admin) error
 	}{
@@ -145,23 +143,23 @@ func TestAccessByTheClient(t *testing.T) {
 		{"move key", func(ctx context.Context, a *piv.Admin) error { return a.MoveKey(ctx, 0x9A, 0x9C) }},
 		{"delete key", func(ctx context.Context, a *piv.Admin) error { return a.DeleteKey(ctx, 0x9A) }},
 	} {
-		for _, who := range conditions {
-			t.Run(it.name+" by "+who.name, func(t *testing.T) {
+		for _, who := range roles {
+			t.Run(op.name+" by "+who.name, func(t *testing.T) {
 				soft := yubikey("5.7.1").Put("9A", private, nil)
 				p := open(t, soft)
 				if who.pin {
-					key, err := p.Key(t.Context(), piv.Authentication, private.Public(), card.FixedPIN(cardtest.PIN))
+					open, err := p.Key(t.Context(), piv.Authentication, private.Public(), card.FixedPIN(cardtest.PIN))
 					require.NoError(t, err)
-					defer key.Close()
+					defer open.Close()
 				}
-				var given piv.ManagementKey
+				var key piv.ManagementKey
 				switch {
 				case who.key:
-					given = managementKey(t, piv.AES192, customary())
+					key = managementKey(t, piv.AES192, defaultManagementKey())
 				case who.triedKeys:
-					given = managementKey(t, piv.AES192, bytes.Repeat([]byte{7}, 24))
+					key = managementKey(t, piv.AES192, bytes.Repeat([]byte{7}, 24))
 				}
-				err := it.do(t.Context(), p.Admin(given))
+				err := op.do(t.Context(), p.Admin(key))
 				if who.key {
 					assert.NoError(t, err)
 					assert.Equal(t, 1, soft.Writes())
@@ -176,10 +174,9 @@ func TestAccessByTheClient(t *testing.T) {
 	}
 }
 
-// Over the contactless interface there is no administration.
-func TestAdminOfAContactlessCard(t *testing.T) {
+func TestAdminOverContactless(t *testing.T) {
 	soft := cardtest.PIV(cardtest.PIVContactless)
 	err := adminOf(t, open(t, soft), piv.TripleDES).PutObject(t.Context(), piv.ObjectKeyHistory, tlv(0xC1, 0))
 	assert.ErrorIs(t, err, card.StatusNotPermitted)
-	assert.NotErrorIs(t, err, piv.ErrManagementKey, "the key may be right")
+	assert.NotErrorIs(t, err, piv.ErrManagementKey, "the key was not compared")
 }

@@ -10,34 +10,32 @@ import (
 	"github.com/smartlogon/smartlogon/internal/cardapp"
 )
 
-// An Admin changes what is on a card, as whoever has its management key may: it
-// makes, imports and removes keys, and stores objects. No other type does, so a
-// program that only lists and signs cannot write by mistake.
+// An Admin generates, imports, moves and deletes keys and stores objects, with the
+// management key of the card. It is a separate type, so listing and signing code
+// cannot write.
 //
-// Each call is a section of its own, in which the management key is proved anew;
-// it ends with nobody authenticated, as far as the card lets one. Arguments, and
-// what the card is known to lack (errors.ErrUnsupported), are checked before
-// anything is sent that changes it. When a command that changes the card is
-// interrupted, the error is an *[InterruptedError], which says how the card
-// stands.
+// Each call is a transaction that authenticates with the management key, and ends the
+// authentication as far as the card supports it. Arguments are checked before
+// anything is sent, and what the card is known to lack (errors.ErrUnsupported)
+// before anything is changed. If a command that writes was interrupted, the error is
+// an *[InterruptedError] with the state of the card.
 //
-// An Admin is safe for concurrent use. A key that the card refused once it does
-// not send again: some cards count.
+// A management key that the card refused is not sent again, since some cards count.
+// An Admin is safe for concurrent use.
 type Admin struct {
 	card *Card
 
 	mu      sync.Mutex // guards what follows
 	key     ManagementKey
-	refused error // why the card did not take the key
+	refused error // the refusal of key; nil if it was not refused
 }
 
-// Admin is the card for its administrator. Nothing is sent; a wrong key shows at
-// the first use, as [ErrManagementKey]. The key is the caller's to destroy, when
-// the Admin has done its work.
+// Admin returns the Admin of the card. Nothing is sent: a wrong key fails the first
+// call with [ErrManagementKey]. The caller destroys the key after the last call.
 func (c *Card) Admin(key ManagementKey) *Admin { return &Admin{card: c, key: key} }
 
-// authenticate proves the management key, and returns what ends that.
-func (a *Admin) authenticate(tx *card.Tx) (abandon func(), err error) {
+// authenticate authenticates with the management key. end ends the authentication.
+func (a *Admin) authenticate(tx *card.Tx) (end func(), err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.refused != nil {
@@ -48,15 +46,15 @@ func (a *Admin) authenticate(tx *card.Tx) (abandon func(), err error) {
 		a.refused = err
 	}
 	key := a.key
-	return func() { key.abandon(tx) }, err
+	return func() { key.endAuthentication(tx) }, err
 }
 
-// Check proves the management key and changes nothing.
+// Check authenticates with the management key and changes nothing.
 func (a *Admin) Check(ctx context.Context) error {
 	err := cardapp.Read(ctx, a.card.card, a.card.ensureSame, func(tx *card.Tx) error {
-		abandon, err := a.authenticate(tx)
+		end, err := a.authenticate(tx)
 		if err == nil {
-			abandon()
+			end()
 		}
 		return err
 	})
@@ -66,22 +64,22 @@ func (a *Admin) Check(ctx context.Context) error {
 	return nil
 }
 
-// A State is how a card stands after a command that should have changed it.
+// A State is what became of a card after a command that should have changed it.
 type State int
 
 const (
 	Unknown   State = iota // it may have changed or not
-	Unchanged              // as before
-	Changed                // as the command should leave it
+	Unchanged              // it is as before
+	Changed                // it is as the command should leave it
 )
 
 var stateText = [...]string{
 	Unknown:   "the card may have changed or not",
-	Unchanged: "the card is as before",
-	Changed:   "the card has changed all the same",
+	Unchanged: "the card has not changed",
+	Changed:   "the card has changed",
 }
 
-// String is a sentence for people.
+// String returns a clause for an error text.
 func (s State) String() string {
 	if s < 0 || int(s) >= len(stateText) {
 		return fmt.Sprintf("state %d", int(s))
@@ -89,11 +87,11 @@ func (s State) String() string {
 	return stateText[s]
 }
 
-// An InterruptedError says that a command which changes the card was sent, and
-// that what the card answered is not known.
+// An InterruptedError says that a command that writes was sent and its response was
+// lost, and what became of the card.
 type InterruptedError struct {
 	State State
-	Err   error // what happened
+	Err   error // why the response was lost
 }
 
 func (e *InterruptedError) Error() string {
@@ -102,74 +100,71 @@ func (e *InterruptedError) Error() string {
 
 func (e *InterruptedError) Unwrap() error { return e.Err }
 
-// Hint says what a person can do.
+// Hint returns what the user can do, for [card.Hint].
 func (e *InterruptedError) Hint() string {
 	if e.State == Changed {
-		return "Nothing is left to do: the card took the change."
+		return "Continue: the card has accepted the change."
 	}
-	return "Insert the card again and repeat what was interrupted."
+	return "Insert the card again and repeat the operation."
 }
 
-// A change is one command that changes the card.
+// A change is one command that writes.
 type change struct {
-	// check refuses what the card lacks, before anybody is authenticated.
+	// check returns an error if the card lacks what the command needs. It runs
+	// before the authentication.
 	check func(*card.Tx) error
 
 	command  card.Command
-	identity bool // it changes what the identity of the card is made of
+	identity bool // it changes the object that identifies the card
 
-	// look finds out, in a section of its own, how the card stands after the
-	// command was interrupted. Nil: there is no way to.
+	// look reads the state of the card after the command was interrupted, in
+	// another transaction. Nil: it cannot be read.
 	look func(context.Context) State
 }
 
-// do makes a change.
-func (a *Admin) do(ctx context.Context, c change) (answer []byte, err error) {
+// do performs a change and returns the response.
+func (a *Admin) do(ctx context.Context, c change) (response []byte, err error) {
 	sent := false
 	transaction := func(tx *card.Tx) error {
+		if err := a.card.ensureSame(tx); err != nil {
+			return err
+		}
 		if c.check != nil {
 			if err := c.check(tx); err != nil {
 				return err
 			}
 		}
-		abandon, err := a.authenticate(tx)
+		end, err := a.authenticate(tx)
 		if err != nil {
 			return err
 		}
-		defer abandon()
-		answer, sent, err = send(tx, c.command)
-		if c.identity {
-			tx.ForgetIdentity(application)
+		defer end()
+		response, sent, err = send(tx, c.command)
+		if err == nil && c.identity {
+			err = a.card.renewIdentity(tx)
 		}
 		return err
 	}
-	entered := func(tx *card.Tx) error {
-		if err := a.card.ensureSame(tx); err != nil {
-			return err
-		}
-		return transaction(tx)
-	}
-	err = a.card.card.Do(ctx, entered)
+	err = a.card.card.Do(ctx, transaction)
 	if errors.Is(err, card.ErrReset) && !sent {
-		err = a.card.card.Do(ctx, entered)
+		err = a.card.card.Do(ctx, transaction)
 	}
 	if sent {
 		err = interrupted(ctx, err, c.look)
 	}
-	return answer, err
+	return response, err
 }
 
-// send sends a command that changes the card, and reports whether it left.
-func send(tx *card.Tx, c card.Command) (answer []byte, sent bool, err error) {
+// send sends a command that writes, and reports whether it was sent.
+func send(tx *card.Tx, c card.Command) (response []byte, sent bool, err error) {
 	if err := tx.Context().Err(); err != nil {
 		return nil, false, err
 	}
-	answer, err = tx.Command(c)
-	return answer, true, err
+	response, err = tx.Command(c)
+	return response, true, err
 }
 
-// interrupted says how the card stands, if err is not about what the card
-// answered.
+// interrupted returns an InterruptedError, unless err is nil or a status of the card.
 func interrupted(ctx context.Context, err error, look func(context.Context) State) error {
 	var status card.Status
 	if err == nil || errors.As(err, &status) {
@@ -180,13 +175,4 @@ func interrupted(ctx context.Context, err error, look func(context.Context) Stat
 		state = look(ctx)
 	}
 	return &InterruptedError{state, err}
-}
-
-// yubiKey is the firmware of the card, or the zero version of another card.
-func (c *Card) yubiKey(tx *card.Tx) (v Version, is bool, err error) {
-	v, err = c.firmware(tx)
-	if errors.Is(err, errors.ErrUnsupported) {
-		return Version{}, false, nil
-	}
-	return v, err == nil, err
 }

@@ -21,8 +21,8 @@ import (
 	"github.com/smartlogon/smartlogon/piv"
 )
 
-// customary is the management key that cards come with.
-func customary() []byte { return bytes.Repeat([]byte{1, 2, 3, 4, 5, 6, 7, 8}, 3) }
+// defaultManagementKey returns the management key of new cards.
+func defaultManagementKey() []byte { return bytes.Repeat([]byte{1, 2, 3, 4, 5, 6, 7, 8}, 3) }
 
 func managementKey(t testing.TB, a piv.Algorithm, key []byte) piv.ManagementKey {
 	t.Helper()
@@ -31,14 +31,14 @@ func managementKey(t testing.TB, a piv.Algorithm, key []byte) piv.ManagementKey 
 	return k
 }
 
-// adminOf administers a card with the key that it comes with.
+// adminOf returns an Admin with the default management key.
 func adminOf(t testing.TB, p *piv.Card, a piv.Algorithm) *piv.Admin {
 	t.Helper()
-	return p.Admin(managementKey(t, a, customary()))
+	return p.Admin(managementKey(t, a, defaultManagementKey()))
 }
 
-// quick is a software card that need not make RSA keys.
-func quick(c softpiv.Config) (*softpiv.Application, *piv.Card) {
+// newCard returns a software card that takes generated keys from a list, to be fast.
+func newCard(c softpiv.Config) (*softpiv.Application, *piv.Card) {
 	c.Generate = func(a softpiv.Algorithm) (crypto.PrivateKey, error) {
 		switch a {
 		case softpiv.RSA1024:
@@ -68,11 +68,11 @@ func quick(c softpiv.Config) (*softpiv.Application, *piv.Card) {
 
 var managementAlgorithms = map[piv.Algorithm]int{piv.TripleDES: 24, piv.AES128: 16, piv.AES192: 24, piv.AES256: 32}
 
-func TestManagementKeyIsTakenByItsCard(t *testing.T) {
+func TestManagementKey(t *testing.T) {
 	for a, size := range managementAlgorithms {
 		t.Run(a.String(), func(t *testing.T) {
 			secret := bytes.Repeat([]byte{0x51, 0x7A, 0x25}, 11)[:size]
-			_, p := quick(softpiv.Config{AdminKey: softpiv.AdminKey{Algorithm: softpiv.Algorithm(a), Key: secret}})
+			_, p := newCard(softpiv.Config{AdminKey: softpiv.AdminKey{Algorithm: softpiv.Algorithm(a), Key: secret}})
 			assert.NoError(t, p.Admin(managementKey(t, a, secret)).Check(t.Context()))
 
 			other := bytes.Clone(secret)
@@ -83,14 +83,14 @@ func TestManagementKeyIsTakenByItsCard(t *testing.T) {
 				if a != b {
 					err := p.Admin(managementKey(t, b, make([]byte, size))).Check(t.Context())
 					assert.ErrorIs(t, err, piv.ErrManagementKey, b)
-					assert.ErrorContains(t, err, "another algorithm than "+b.String())
+					assert.ErrorContains(t, err, "the card does not accept "+b.String())
 				}
 			}
 		})
 	}
 }
 
-func TestManagementKeyThatWasRefusedIsNotSentAgain(t *testing.T) {
+func TestRefusedManagementKeyIsNotSentAgain(t *testing.T) {
 	soft := cardtest.PIV()
 	a := open(t, soft).Admin(managementKey(t, piv.TripleDES, bytes.Repeat([]byte{9}, 24)))
 	err := a.Check(t.Context())
@@ -104,7 +104,7 @@ func TestManagementKeyThatWasRefusedIsNotSentAgain(t *testing.T) {
 	assert.Zero(t, soft.Writes())
 }
 
-func TestManagementKeyOfNoUse(t *testing.T) {
+func TestInvalidManagementKey(t *testing.T) {
 	for _, test := range []struct {
 		algorithm piv.Algorithm
 		size      int
@@ -114,15 +114,15 @@ func TestManagementKeyOfNoUse(t *testing.T) {
 		{piv.AES128, 24, "has 16 bytes, not 24"},
 		{piv.AES192, 32, "has 24 bytes, not 32"},
 		{piv.AES256, 0, "has 32 bytes, not 0"},
-		{piv.RSA2048, 24, "RSA 2048 is no algorithm of management keys"},
-		{0, 24, "00 is no algorithm of management keys"},
+		{piv.RSA2048, 24, "RSA 2048 is not an algorithm of management keys"},
+		{0, 24, "00 is not an algorithm of management keys"},
 	} {
 		_, err := piv.NewManagementKey(test.algorithm, make([]byte, test.size))
 		assert.ErrorContains(t, err, test.want)
 	}
 	soft := cardtest.PIV()
 	p := open(t, soft)
-	destroyed := managementKey(t, piv.TripleDES, customary())
+	destroyed := managementKey(t, piv.TripleDES, defaultManagementKey())
 	destroyed.Destroy()
 	for _, key := range []piv.ManagementKey{{}, destroyed} {
 		key.Destroy()
@@ -130,8 +130,8 @@ func TestManagementKeyOfNoUse(t *testing.T) {
 	}
 }
 
-func TestManagementKeyShowsUpNowhere(t *testing.T) {
-	secret := customary()
+func TestManagementKeyIsNotPrinted(t *testing.T) {
+	secret := defaultManagementKey()
 	k, err := piv.NewManagementKey(piv.AES192, secret)
 	require.NoError(t, err)
 	assert.Equal(t, piv.AES192, k.Algorithm())
@@ -148,50 +148,50 @@ func TestManagementKeyShowsUpNowhere(t *testing.T) {
 	assert.Equal(t, make([]byte, 24), secret)
 }
 
-// A meddler changes the card's answer to the second step of the authentication.
-type meddler struct {
+// A tamperer changes responses to the authentication with the management key.
+type tamperer struct {
 	card.Transmitter
-	change func(n int, answer []byte) []byte
+	change func(n int, response []byte) []byte
 	n      int // commands with the management key
 }
 
-func (m *meddler) Transmit(command []byte) ([]byte, error) {
-	answer, err := m.Transmitter.Transmit(command)
+func (m *tamperer) Transmit(command []byte) ([]byte, error) {
+	response, err := m.Transmitter.Transmit(command)
 	if command[1] == 0x87 && command[3] == 0x9B {
 		m.n++
-		answer = m.change(m.n, answer)
+		response = m.change(m.n, response)
 	}
-	return answer, err
+	return response, err
 }
 
-func TestCardHasToProveTheManagementKey(t *testing.T) {
+func TestCardProvesManagementKey(t *testing.T) {
 	for _, test := range []struct {
 		name string
 		want error
-		make func(n int, answer []byte) []byte
+		make func(n int, response []byte) []byte
 	}{
-		{"a wrong answer", piv.ErrManagementKey, func(n int, a []byte) []byte {
+		{"a wrong response", piv.ErrManagementKey, func(n int, a []byte) []byte {
 			if n == 2 {
 				a[5] ^= 1
 			}
 			return a
 		}},
-		{"an answer that lacks", piv.ErrManagementKey, func(n int, a []byte) []byte {
+		{"an empty response element", piv.ErrManagementKey, func(n int, a []byte) []byte {
 			if n == 2 {
-				return done(tlv(0x7C, tlv(0x82)...))
+				return success(tlv(0x7C, tlv(0x82)...))
 			}
 			return a
 		}},
-		{"no answer", card.ErrMalformed, func(n int, a []byte) []byte {
+		{"an empty response", card.ErrMalformed, func(n int, a []byte) []byte {
 			if n == 2 {
-				return done(nil)
+				return success(nil)
 			}
 			return a
 		}},
-		{"a short witness", card.ErrMalformed, func(int, []byte) []byte { return done(tlv(0x7C, tlv(0x80, 1, 2)...)) }},
-		{"no witness", card.ErrMalformed, func(int, []byte) []byte { return done(tlv(0x7C, tlv(0x81, make([]byte, aes.BlockSize)...)...)) }},
-		{"another status first", card.StatusNotSupported, func(int, []byte) []byte { return []byte{0x6A, 0x81} }},
-		{"another status then", card.StatusNoDiagnosis, func(n int, a []byte) []byte {
+		{"a short witness", card.ErrMalformed, func(int, []byte) []byte { return success(tlv(0x7C, tlv(0x80, 1, 2)...)) }},
+		{"no witness", card.ErrMalformed, func(int, []byte) []byte { return success(tlv(0x7C, tlv(0x81, make([]byte, aes.BlockSize)...)...)) }},
+		{"another status in the first step", card.StatusNotSupported, func(int, []byte) []byte { return []byte{0x6A, 0x81} }},
+		{"another status in the second step", card.StatusNoDiagnosis, func(n int, a []byte) []byte {
 			if n == 2 {
 				return []byte{0x6F, 0x00}
 			}
@@ -200,7 +200,7 @@ func TestCardHasToProveTheManagementKey(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			soft := cardtest.PIV()
-			a := adminOf(t, piv.New(card.New("test", &meddler{Transmitter: soft, change: test.make})), piv.TripleDES)
+			a := adminOf(t, piv.New(card.New("test", &tamperer{Transmitter: soft, change: test.make})), piv.TripleDES)
 			err := a.PutObject(t.Context(), piv.ObjectKeyHistory, tlv(0xC1, 1))
 			assert.ErrorIs(t, err, test.want)
 			assert.Zero(t, soft.Writes())
@@ -208,8 +208,8 @@ func TestCardHasToProveTheManagementKey(t *testing.T) {
 	}
 }
 
-// After a call nobody is authenticated, though the card keeps its power.
-func TestAdminLeavesTheCardLocked(t *testing.T) {
+// Each call ends the authentication, even on a card that keeps its power.
+func TestAdminEndsAuthentication(t *testing.T) {
 	readers := cardtest.NewReaders(cardtest.PIV())
 	service := readers.Service()
 	defer service.Close()
@@ -232,7 +232,7 @@ func TestAdminLeavesTheCardLocked(t *testing.T) {
 	}
 }
 
-func TestStatesAndAlgorithmsHaveNames(t *testing.T) {
+func TestStateAndAlgorithmStrings(t *testing.T) {
 	texts := map[string]bool{}
 	for s := piv.Unknown; s <= piv.Changed; s++ {
 		texts[s.String()] = true
@@ -247,8 +247,8 @@ func TestStatesAndAlgorithmsHaveNames(t *testing.T) {
 		assert.Greater(t, len(a.String()), 3)
 	}
 	assert.Equal(t, "2E", piv.Algorithm(0x2E).String())
-	unknown := &piv.InterruptedError{Err: errors.New("gone")}
-	assert.Equal(t, "interrupted: gone; the card may have changed or not", unknown.Error())
+	unknown := &piv.InterruptedError{Err: errors.New("removed")}
+	assert.Equal(t, "interrupted: removed; the card may have changed or not", unknown.Error())
 	assert.Contains(t, card.Hint(unknown), "repeat")
-	assert.Contains(t, card.Hint(&piv.InterruptedError{State: piv.Changed, Err: errors.New("gone")}), "Nothing is left to do")
+	assert.Contains(t, card.Hint(&piv.InterruptedError{State: piv.Changed, Err: errors.New("removed")}), "accepted the change")
 }

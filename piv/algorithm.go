@@ -40,7 +40,7 @@ var algorithmNames = map[Algorithm]string{
 	TripleDES: "3DES", AES128: "AES-128", AES192: "AES-192", AES256: "AES-256",
 }
 
-// String is the name, or the identifier in hexadecimal.
+// String returns the name, or the identifier in hexadecimal.
 func (a Algorithm) String() string {
 	if name, ok := algorithmNames[a]; ok {
 		return name
@@ -48,7 +48,7 @@ func (a Algorithm) String() string {
 	return fmt.Sprintf("%02X", byte(a))
 }
 
-// rsaBits is the length of the modulus, 0 of what is not RSA.
+// rsaBits returns the length of the modulus, 0 if a is not RSA.
 func (a Algorithm) rsaBits() int {
 	switch a {
 	case RSA1024:
@@ -63,7 +63,7 @@ func (a Algorithm) rsaBits() int {
 	return 0
 }
 
-// algorithmOf is the identifier for a key, by its public half.
+// algorithmOf returns the algorithm of a key from its public key.
 func algorithmOf(public crypto.PublicKey) (Algorithm, error) {
 	switch k := public.(type) {
 	case *rsa.PublicKey:
@@ -77,7 +77,7 @@ func algorithmOf(public crypto.PublicKey) (Algorithm, error) {
 		case 4096:
 			return RSA4096, nil
 		}
-		return 0, fmt.Errorf("%w: PIV has no RSA keys of %d bits", errors.ErrUnsupported, k.N.BitLen())
+		return 0, fmt.Errorf("%w: no PIV algorithm for RSA keys of %d bits", errors.ErrUnsupported, k.N.BitLen())
 	case *ecdsa.PublicKey:
 		switch k.Curve {
 		case elliptic.P256():
@@ -85,7 +85,7 @@ func algorithmOf(public crypto.PublicKey) (Algorithm, error) {
 		case elliptic.P384():
 			return P384, nil
 		}
-		return 0, fmt.Errorf("%w: PIV has no keys on curve %s", errors.ErrUnsupported, k.Curve.Params().Name)
+		return 0, fmt.Errorf("%w: no PIV algorithm for curve %s", errors.ErrUnsupported, k.Curve.Params().Name)
 	case ed25519.PublicKey:
 		return Ed25519, nil
 	case *ecdh.PublicKey:
@@ -98,5 +98,5 @@ func algorithmOf(public crypto.PublicKey) (Algorithm, error) {
 			return P384, nil
 		}
 	}
-	return 0, fmt.Errorf("%w: PIV has no keys of type %T", errors.ErrUnsupported, public)
+	return 0, fmt.Errorf("%w: no PIV algorithm for a %T", errors.ErrUnsupported, public)
 }

@@ -14,21 +14,21 @@ import (
 	"github.com/smartlogon/smartlogon/internal/fault"
 )
 
-// ErrAttestation says that an attestation does not prove what it says.
+// ErrAttestation means that an attestation is not valid.
 var ErrAttestation = fault.New(fault.Object,
-	"attestation does not prove that the key was made on a card of the given maker",
-	"Have the card make a key of its own, and check against the certificates that its maker publishes.",
+	"attestation is not valid",
+	"Generate a key on the card, and verify against the root certificates that its maker publishes.",
 )
 
-// An Attestation says that a YubiKey made a key itself. [Attestation.Verify] finds
-// out whether that is true.
+// An Attestation is a YubiKey's statement that it generated a key itself, to be
+// verified by [Attestation.Verify].
 type Attestation struct {
 	Raw    []byte // DER: the certificate of the key, issued by the card
 	Issuer []byte // DER: the certificate of the card's attestation key
 }
 
-// Attest has the card attest the key in a slot, which it does if it made the key.
-// It needs firmware 4.3.
+// Attest returns an attestation of the key in a slot, which must have been generated on
+// the card. It needs firmware 4.3.
 func (y *YubiKey) Attest(ctx context.Context, s Slot) (*Attestation, error) {
 	a, err := y.attest(ctx, s)
 	if err != nil {
@@ -37,7 +37,7 @@ func (y *YubiKey) Attest(ctx context.Context, s Slot) (*Attestation, error) {
 	return a, nil
 }
 
-// objectAttestation has the certificate of the key that attests.
+// objectAttestation has the certificate of the attestation key.
 const objectAttestation Object = 0x5FFF01
 
 func (y *YubiKey) attest(ctx context.Context, s Slot) (*Attestation, error) {
@@ -62,7 +62,7 @@ func (y *YubiKey) attest(ctx context.Context, s Slot) (*Attestation, error) {
 		return nil
 	})
 	if errors.Is(err, card.StatusWrongData) || errors.Is(err, card.StatusConditionsNotMet) {
-		return nil, fmt.Errorf("the slot has no key that the card made: %w", err)
+		return nil, fmt.Errorf("the slot has no key that was generated on the card: %w", err)
 	}
 	if err != nil {
 		return nil, err
@@ -70,28 +70,27 @@ func (y *YubiKey) attest(ctx context.Context, s Slot) (*Attestation, error) {
 	return a, nil
 }
 
-// An Attested is what a YubiKey attests of a key.
+// An Attested is what an attestation says about a key.
 type Attested struct {
 	Slot       Slot
 	PublicKey  crypto.PublicKey
 	PIN        PINPolicy
 	Touch      TouchPolicy
 	Firmware   Version
-	Serial     uint32 // 0 where the card does not tell
+	Serial     uint32 // 0 if it is not stated
 	FormFactor byte   // Yubico's number for the case
 	FIPS, CSPN bool   // certified
 }
 
-// Verify reports what is attested, if the chain ends at one of o.Roots: those of
-// the maker, of which none is built in. The error wraps [ErrAttestation] where it
-// does not. Whoever wants to know more, such as that it is the key of a request
-// for a certificate, compares it with PublicKey.
+// Verify returns what is attested if the chain ends at one of o.Roots, which are the
+// maker's; none is built in. Else the error wraps [ErrAttestation]. The caller compares
+// PublicKey with the key in question, such as that of a certificate request.
 func (a *Attestation) Verify(o x509.VerifyOptions) (*Attested, error) {
-	told, err := a.verify(o)
+	attested, err := a.verify(o)
 	if err != nil {
 		return nil, fmt.Errorf("piv: %w: %w", ErrAttestation, err)
 	}
-	return told, nil
+	return attested, nil
 }
 
 func (a *Attestation) verify(o x509.VerifyOptions) (*Attested, error) {
@@ -104,7 +103,7 @@ func (a *Attestation) verify(o x509.VerifyOptions) (*Attested, error) {
 		return nil, fmt.Errorf("attestation key: %w", err)
 	}
 	if o.Roots == nil {
-		return nil, errors.New("there are no roots to trust") // not the machine's
+		return nil, errors.New("no root certificates") // nil would be the machine's
 	}
 	if len(o.KeyUsages) == 0 {
 		o.KeyUsages = []x509.ExtKeyUsage{x509.ExtKeyUsageAny}
@@ -112,35 +111,35 @@ func (a *Attestation) verify(o x509.VerifyOptions) (*Attested, error) {
 	if _, err := issuer.Verify(o); err != nil {
 		return nil, fmt.Errorf("attestation key: %w", err)
 	}
-	// The certificate of the attestation key need not be marked as one of an
-	// authority: old cards have it without.
+	// On old cards the certificate of the attestation key is not marked as one of
+	// an authority, so x509 cannot verify the whole chain.
 	if string(leaf.RawIssuer) != string(issuer.RawSubject) {
-		return nil, errors.New("attestation is of another attestation key")
+		return nil, errors.New("issuer is another attestation key")
 	}
 	if err := issuer.CheckSignature(leaf.SignatureAlgorithm, leaf.RawTBSCertificate, leaf.Signature); err != nil {
 		return nil, fmt.Errorf("attestation: %w", err)
 	}
-	return attested(leaf)
+	return readAttested(leaf)
 }
 
-// attested reads what Yubico put into the certificate: the slot at the end of the
-// subject, the rest in extensions of mostly bare bytes.
-func attested(leaf *x509.Certificate) (*Attested, error) {
-	// The certificate itself has no key where it is one for X25519.
+// readAttested reads the statements in an attestation: the slot at the end of the
+// subject, the rest in extensions that are mostly not DER.
+func readAttested(leaf *x509.Certificate) (*Attested, error) {
+	// x509 leaves leaf.PublicKey empty for X25519.
 	public, err := x509.ParsePKIXPublicKey(leaf.RawSubjectPublicKeyInfo)
 	if err != nil {
 		return nil, fmt.Errorf("attested key: %w", err)
 	}
-	told := &Attested{PublicKey: public}
+	a := &Attested{PublicKey: public}
 	words := strings.Fields(leaf.Subject.CommonName)
 	if len(words) == 0 {
-		return nil, errors.New("attestation names no slot")
+		return nil, errors.New("subject names no slot")
 	}
 	slot, err := strconv.ParseUint(words[len(words)-1], 16, 8)
 	if err != nil || !Slot(slot).Valid() {
-		return nil, fmt.Errorf("attestation names no slot: %.80q", leaf.Subject.CommonName)
+		return nil, fmt.Errorf("subject names no slot: %.80q", leaf.Subject.CommonName)
 	}
-	told.Slot = Slot(slot)
+	a.Slot = Slot(slot)
 	complete := 0
 	for _, e := range leaf.Extensions {
 		n, ok := strings.CutPrefix(e.Id.String(), "1.3.6.1.4.1.41482.3.")
@@ -150,27 +149,27 @@ func attested(leaf *x509.Certificate) (*Attested, error) {
 		v := e.Value
 		switch {
 		case n == "3" && len(v) == 3:
-			told.Firmware = Version(v)
+			a.Firmware = Version(v)
 			complete++
 		case n == "8" && len(v) == 2:
-			told.PIN, told.Touch = PINPolicy(v[0]), TouchPolicy(v[1])
+			a.PIN, a.Touch = PINPolicy(v[0]), TouchPolicy(v[1])
 			complete++
 		case n == "9" && len(v) == 1:
-			told.FormFactor = v[0]
+			a.FormFactor = v[0]
 		case n == "7":
-			if told.Serial, ok = serialNumber(v); !ok {
-				return nil, errors.New("attestation has a serial number that is none")
+			if a.Serial, ok = serialNumber(v); !ok {
+				return nil, errors.New("malformed serial number")
 			}
 		case n == "10":
-			told.FIPS = true
+			a.FIPS = true
 		case n == "11":
-			told.CSPN = true
+			a.CSPN = true
 		}
 	}
 	if complete != 2 {
-		return nil, errors.New("attestation does not tell firmware and policies")
+		return nil, errors.New("firmware or policies are missing")
 	}
-	return told, nil
+	return a, nil
 }
 
 // serialNumber reads an INTEGER of up to 32 bits.

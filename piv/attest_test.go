@@ -30,7 +30,7 @@ func attestationRoots(t testing.TB) x509.VerifyOptions {
 }
 
 func TestAttest(t *testing.T) {
-	_, p := quick(firmware5)
+	_, p := newCard(firmware5)
 	a := adminOf(t, p, piv.AES192)
 	y, err := p.YubiKey(t.Context())
 	require.NoError(t, err)
@@ -40,56 +40,56 @@ func TestAttest(t *testing.T) {
 			require.NoError(t, err)
 			attestation, err := y.Attest(t.Context(), piv.Retired(2))
 			require.NoError(t, err)
-			told, err := attestation.Verify(attestationRoots(t))
+			attested, err := attestation.Verify(attestationRoots(t))
 			require.NoError(t, err)
 			assert.Equal(t, &piv.Attested{
 				Slot: piv.Retired(2), PublicKey: public, PIN: piv.PINAlways, Touch: piv.TouchCached,
 				Firmware: piv.Version{5, 7, 1}, Serial: 11409355, FormFactor: 1,
-			}, told)
+			}, attested)
 		})
 	}
 }
 
-func TestAttestRefuses(t *testing.T) {
+func TestAttestErrors(t *testing.T) {
 	soft := yubikey("5.7.1").Put("9C", testkeys.Ed25519(), nil)
 	y, err := open(t, soft).YubiKey(t.Context())
 	require.NoError(t, err)
 	for _, s := range []piv.Slot{piv.Authentication, piv.Signature} {
 		_, err := y.Attest(t.Context(), s)
-		assert.ErrorContains(t, err, "the slot has no key that the card made")
+		assert.ErrorContains(t, err, "the slot has no key that was generated on the card")
 	}
 	_, err = y.Attest(t.Context(), 0x9B)
-	assert.ErrorContains(t, err, "there is no such slot")
+	assert.ErrorContains(t, err, "no such slot")
 	old, err := open(t, yubikey("4.2.9")).YubiKey(t.Context())
 	require.NoError(t, err)
 	_, err = old.Attest(t.Context(), piv.Authentication)
 	assert.ErrorIs(t, err, errors.ErrUnsupported)
 
-	p := piv.New(card.New("test", replacing{yubikey("5.7.1"), 0xF9, done(tlv(0x30))}))
+	p := piv.New(card.New("test", replaceResponse{yubikey("5.7.1"), 0xF9, success(tlv(0x30))}))
 	y, err = p.YubiKey(t.Context())
 	require.NoError(t, err)
 	require.NoError(t, adminOf(t, p, piv.AES192).PutObject(t.Context(), 0x5FFF01, nil))
 	_, err = y.Attest(t.Context(), piv.Authentication)
 	assert.ErrorIs(t, err, piv.ErrNotFound)
 	assert.ErrorContains(t, err, "certificate of the attestation key, object 5FFF01")
-	y, err = piv.New(card.New("test", replacing{yubikey("5.7.1"), 0xF9, []byte{0x6F, 0}})).YubiKey(t.Context())
+	y, err = piv.New(card.New("test", replaceResponse{yubikey("5.7.1"), 0xF9, []byte{0x6F, 0}})).YubiKey(t.Context())
 	require.NoError(t, err)
 	_, err = y.Attest(t.Context(), piv.Authentication)
 	assert.ErrorIs(t, err, card.StatusNoDiagnosis)
 }
 
-// A made is what an attestation could look like.
-type made struct {
+// A forgery is an attestation that a test builds.
+type forgery struct {
 	subject    string
 	extensions map[int][]byte
-	issuer     string // its name in the attestation, if it is another
+	issuer     string // the issuer name in the attestation, if it is another
 }
 
-func (m made) attestation(t *testing.T) *piv.Attestation {
+func (m forgery) attestation(t *testing.T) *piv.Attestation {
 	t.Helper()
 	key := testkeys.RSA(2048, 1)
 	authority := &x509.Certificate{
-		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "made up"},
+		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "forged authority"},
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
 		BasicConstraintsValid: true, IsCA: true,
 	}
@@ -111,8 +111,8 @@ func (m made) attestation(t *testing.T) *piv.Attestation {
 	return &piv.Attestation{Raw: der, Issuer: issuer}
 }
 
-// trusting has the issuer of a made attestation for its root.
-func trusting(t *testing.T, a *piv.Attestation) x509.VerifyOptions {
+// rootsOf returns options whose root is the issuer of a.
+func rootsOf(t *testing.T, a *piv.Attestation) x509.VerifyOptions {
 	t.Helper()
 	root, err := x509.ParseCertificate(a.Issuer)
 	require.NoError(t, err)
@@ -121,11 +121,11 @@ func trusting(t *testing.T, a *piv.Attestation) x509.VerifyOptions {
 	return x509.VerifyOptions{Roots: pool}
 }
 
-var whole = map[int][]byte{3: {5, 4, 3}, 7: {2, 4, 0, 0xAE, 0x17, 0x0B}, 8: {2, 1}, 9: {3}}
+var allExtensions = map[int][]byte{3: {5, 4, 3}, 7: {2, 4, 0, 0xAE, 0x17, 0x0B}, 8: {2, 1}, 9: {3}}
 
-func whole1(n int, value []byte) map[int][]byte {
+func withExtension(n int, value []byte) map[int][]byte {
 	extensions := map[int][]byte{}
-	for k, v := range whole {
+	for k, v := range allExtensions {
 		extensions[k] = v
 	}
 	if value == nil {
@@ -136,23 +136,23 @@ func whole1(n int, value []byte) map[int][]byte {
 	return extensions
 }
 
-func TestVerifyReadsWhatIsAttested(t *testing.T) {
+func TestVerifyAttestation(t *testing.T) {
 	const subject = "YubiKey PIV Attestation 9a"
 	for name, test := range map[string]struct {
 		extensions map[int][]byte
 		change     func(*piv.Attested)
 	}{
-		"all":                        {whole, func(*piv.Attested) {}},
-		"no serial number":           {whole1(7, nil), func(a *piv.Attested) { a.Serial = 0 }},
-		"no form factor":             {whole1(9, nil), func(a *piv.Attested) { a.FormFactor = 0 }},
-		"FIPS":                       {whole1(10, []byte{0}), func(a *piv.Attested) { a.FIPS = true }},
-		"CSPN":                       {whole1(11, []byte{0}), func(a *piv.Attested) { a.CSPN = true }},
-		"a large serial number":      {whole1(7, []byte{2, 5, 0, 0xFF, 0, 0, 1}), func(a *piv.Attested) { a.Serial = 0xFF000001 }},
-		"something that is not ours": {whole1(77, []byte{1}), func(*piv.Attested) {}},
+		"all":                   {allExtensions, func(*piv.Attested) {}},
+		"no serial number":      {withExtension(7, nil), func(a *piv.Attested) { a.Serial = 0 }},
+		"no form factor":        {withExtension(9, nil), func(a *piv.Attested) { a.FormFactor = 0 }},
+		"FIPS":                  {withExtension(10, []byte{0}), func(a *piv.Attested) { a.FIPS = true }},
+		"CSPN":                  {withExtension(11, []byte{0}), func(a *piv.Attested) { a.CSPN = true }},
+		"a large serial number": {withExtension(7, []byte{2, 5, 0, 0xFF, 0, 0, 1}), func(a *piv.Attested) { a.Serial = 0xFF000001 }},
+		"an unknown extension":  {withExtension(77, []byte{1}), func(*piv.Attested) {}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			a := made{subject: subject, extensions: test.extensions}.attestation(t)
-			got, err := a.Verify(trusting(t, a))
+			a := forgery{subject: subject, extensions: test.extensions}.attestation(t)
+			got, err := a.Verify(rootsOf(t, a))
 			require.NoError(t, err)
 			want := &piv.Attested{
 				Slot: piv.Authentication, PublicKey: cardtest.Key(cardtest.P256, 0).Public(), PIN: piv.PINOnce, Touch: piv.TouchNever,
@@ -164,9 +164,9 @@ func TestVerifyReadsWhatIsAttested(t *testing.T) {
 	}
 }
 
-func TestVerifyRefuses(t *testing.T) {
+func TestVerifyInvalidAttestation(t *testing.T) {
 	const subject = "YubiKey PIV Attestation 9a"
-	good := made{subject: subject, extensions: whole}.attestation(t)
+	good := forgery{subject: subject, extensions: allExtensions}.attestation(t)
 	forged := *good
 	forged.Raw = bytes.Clone(good.Raw)
 	forged.Raw[len(forged.Raw)-1] ^= 1
@@ -175,27 +175,27 @@ func TestVerifyRefuses(t *testing.T) {
 		options     func(*testing.T, *piv.Attestation) x509.VerifyOptions
 		want        string
 	}{
-		"no roots":    {good, func(*testing.T, *piv.Attestation) x509.VerifyOptions { return x509.VerifyOptions{} }, "no roots"},
+		"no roots":    {good, func(*testing.T, *piv.Attestation) x509.VerifyOptions { return x509.VerifyOptions{} }, "no root certificates"},
 		"other roots": {good, func(t *testing.T, _ *piv.Attestation) x509.VerifyOptions { return attestationRoots(t) }, "attestation key"},
 		"another time": {good, func(t *testing.T, a *piv.Attestation) x509.VerifyOptions {
-			o := trusting(t, a)
+			o := rootsOf(t, a)
 			o.CurrentTime = time.Unix(0, 0)
 			return o
 		}, "expired or is not yet valid"},
-		"a forged signature":     {&forged, trusting, "verification error"},
-		"no certificate":         {&piv.Attestation{Raw: []byte("x"), Issuer: good.Issuer}, trusting, "piv: attestation does not prove"},
-		"no issuer":              {&piv.Attestation{Raw: good.Raw, Issuer: []byte("x")}, func(t *testing.T, _ *piv.Attestation) x509.VerifyOptions { return attestationRoots(t) }, "attestation key"},
-		"another issuer":         {made{subject: subject, extensions: whole, issuer: "other"}.attestation(t), trusting, "another attestation key"},
-		"no slot":                {made{subject: "YubiKey PIV Attestation", extensions: whole}.attestation(t), trusting, "names no slot"},
-		"no subject":             {made{extensions: whole}.attestation(t), trusting, "names no slot"},
-		"a slot that is none":    {made{subject: "YubiKey PIV Attestation 9b", extensions: whole}.attestation(t), trusting, "names no slot"},
-		"no firmware":            {made{subject: subject, extensions: whole1(3, nil)}.attestation(t), trusting, "firmware and policies"},
-		"a firmware of 2 bytes":  {made{subject: subject, extensions: whole1(3, []byte{5, 4})}.attestation(t), trusting, "firmware and policies"},
-		"no policies":            {made{subject: subject, extensions: whole1(8, nil)}.attestation(t), trusting, "firmware and policies"},
-		"a serial that is none":  {made{subject: subject, extensions: whole1(7, []byte{4, 1, 1})}.attestation(t), trusting, "serial number"},
-		"a serial below zero":    {made{subject: subject, extensions: whole1(7, []byte{2, 1, 0x80})}.attestation(t), trusting, "serial number"},
-		"a serial too large":     {made{subject: subject, extensions: whole1(7, []byte{2, 5, 1, 0, 0, 0, 0})}.attestation(t), trusting, "serial number"},
-		"a serial and something": {made{subject: subject, extensions: whole1(7, []byte{2, 1, 1, 0})}.attestation(t), trusting, "serial number"},
+		"a forged signature":               {&forged, rootsOf, "verification error"},
+		"no certificate":                   {&piv.Attestation{Raw: []byte("x"), Issuer: good.Issuer}, rootsOf, "piv: attestation is not valid"},
+		"no issuer":                        {&piv.Attestation{Raw: good.Raw, Issuer: []byte("x")}, func(t *testing.T, _ *piv.Attestation) x509.VerifyOptions { return attestationRoots(t) }, "attestation key"},
+		"another issuer":                   {forgery{subject: subject, extensions: allExtensions, issuer: "other"}.attestation(t), rootsOf, "another attestation key"},
+		"no slot":                          {forgery{subject: "YubiKey PIV Attestation", extensions: allExtensions}.attestation(t), rootsOf, "names no slot"},
+		"no subject":                       {forgery{extensions: allExtensions}.attestation(t), rootsOf, "names no slot"},
+		"an invalid slot":                  {forgery{subject: "YubiKey PIV Attestation 9b", extensions: allExtensions}.attestation(t), rootsOf, "names no slot"},
+		"no firmware":                      {forgery{subject: subject, extensions: withExtension(3, nil)}.attestation(t), rootsOf, "firmware or policies"},
+		"a firmware of 2 bytes":            {forgery{subject: subject, extensions: withExtension(3, []byte{5, 4})}.attestation(t), rootsOf, "firmware or policies"},
+		"no policies":                      {forgery{subject: subject, extensions: withExtension(8, nil)}.attestation(t), rootsOf, "firmware or policies"},
+		"a serial number of another type":  {forgery{subject: subject, extensions: withExtension(7, []byte{4, 1, 1})}.attestation(t), rootsOf, "serial number"},
+		"a negative serial number":         {forgery{subject: subject, extensions: withExtension(7, []byte{2, 1, 0x80})}.attestation(t), rootsOf, "serial number"},
+		"a serial number of 40 bits":       {forgery{subject: subject, extensions: withExtension(7, []byte{2, 5, 1, 0, 0, 0, 0})}.attestation(t), rootsOf, "serial number"},
+		"a serial number and another byte": {forgery{subject: subject, extensions: withExtension(7, []byte{2, 1, 1, 0})}.attestation(t), rootsOf, "serial number"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := test.attestation.Verify(test.options(t, test.attestation))

@@ -14,7 +14,7 @@ import (
 func BenchmarkCertificates(b *testing.B) {
 	for name, options := range map[string][]cardtest.Option{"extended": nil, "short": {cardtest.ShortLengths}, "gzip": {cardtest.PIVGzip}} {
 		b.Run(name, func(b *testing.B) {
-			service := cardtest.NewService(full(b, cardtest.PIV(options...), 24))
+			service := cardtest.NewService(withLongCertificates(b, cardtest.PIV(options...), 24))
 			defer service.Close()
 			c, err := service.Card(b.Context(), reader)
 			require.NoError(b, err)

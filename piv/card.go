@@ -14,20 +14,20 @@ import (
 	"github.com/smartlogon/smartlogon/internal/signature"
 )
 
-// What calls of this package wrap, beside the errors of package card.
+// The errors that calls of this package wrap, beside those of package card.
 var (
-	// ErrNotPIV says that the card has no PIV application.
+	// ErrNotPIV means that the card has no PIV application.
 	ErrNotPIV = fault.New(fault.Application, "card has no PIV application", "Insert a PIV card: this one is of another kind.")
 
-	// ErrNotFound says that the card does not hold an object, or an empty one.
+	// ErrNotFound means that the object is missing or empty.
 	ErrNotFound = fault.New(fault.Object, "not on the card", "Try another card or slot: this one does not hold what was asked for.")
 
-	// ErrMismatch says that the key in a slot is not the one of the public
-	// key that it was opened with. What it made was not handed out.
+	// ErrMismatch means that the key in the slot does not belong to the public
+	// key that it was opened with. Its result was discarded.
 	ErrMismatch = signature.ErrMismatch
 )
 
-// errContactless says why a card does not take its PIN.
+// errContactless is why a card does not accept its PIN.
 var errContactless = fault.New(fault.Object,
 	"card takes no PIN over its contactless interface",
 	"Put the card into a reader with contacts.",
@@ -37,19 +37,22 @@ var errContactless = fault.New(fault.Object,
 type Card struct {
 	card *card.Card
 
-	mu        sync.Mutex     // guards what was learnt about the card
-	fullAID   bool           // it is selected by its whole identifier only
-	learned   bool           // the discovery object was read, for the next two
-	reference card.Reference // the PIN that the card wants
-	discovery []byte         // the object as the card returned it; nil if there is none
-	probed    bool           // whether it is a YubiKey is known, for the next one
-	version   Version        // of its firmware; zero for other cards
+	mu         sync.Mutex     // guards what was learnt about the card
+	fullAID    bool           // the application is selected by its full identifier only
+	learned    bool           // reference and discovery are set
+	reference  card.Reference // the PIN that the card prefers
+	discovery  []byte         // the discovery object as read; nil if there is none
+	probed     bool           // version is set
+	version    Version        // of a YubiKey's firmware; zero for other cards
+	identified bool           // the identity of the card was read
+	witness    *witness       // see identity.go
 }
 
-// application names the application for package card.
+// application is the name of the application in package card.
 const application = "PIV"
 
-// New returns the PIV application of a card, without asking whether there is one.
+// New returns the PIV application of a card. Nothing is sent: a card without the
+// application fails each call with [ErrNotPIV].
 func New(c *card.Card) *Card { return &Card{card: c} }
 
 // The application identifier (SP 800-73-4 part 1, 2.2). Its last two bytes are
@@ -57,35 +60,43 @@ func New(c *card.Card) *Card { return &Card{card: c} }
 var aid = []byte{0xA0, 0x00, 0x00, 0x03, 0x08, 0x00, 0x00, 0x10, 0x00, 0x01, 0x00}
 
 const (
-	ridLength       = 5 // of NIST
+	ridLength       = 5 // the registered part, NIST's
 	truncatedLength = 9 // without the version
 )
 
-// read runs f in a transaction in which the application is current, again if the
-// card was reset in the middle: f only reads.
+// read runs f in a transaction in which the application is current, once more if
+// the card was reset meanwhile: f only reads.
 func (c *Card) read(ctx context.Context, f func(*card.Tx) error) error {
 	return cardapp.Read(ctx, c.card, c.ensureSelected, f)
 }
 
-// ensureSelected makes the application current. If it can, it only checks whether
-// it is: some cards forget a verified PIN when they are selected again.
+// ensureSelected makes the application current. With a discovery object it only
+// checks that it is: some cards clear a verified PIN at SELECT.
 func (c *Card) ensureSelected(tx *card.Tx) error {
-	c.mu.Lock()
-	want := c.discovery
-	c.mu.Unlock()
-	if want != nil {
-		got, err := getData(tx, ObjectDiscovery)
-		if err == nil && bytes.Equal(got, want) {
-			return nil
-		}
-		if err != nil && !isObjectError(err) {
-			return err
-		}
+	selected, err := c.isSelected(tx)
+	if selected || err != nil {
+		return err
 	}
 	return c.sendSelect(tx)
 }
 
-// ensureSame makes the application current, on the card that it was on before.
+// isSelected reports whether the application is known to be current.
+func (c *Card) isSelected(tx *card.Tx) (bool, error) {
+	c.mu.Lock()
+	want := c.discovery
+	c.mu.Unlock()
+	if want == nil {
+		return false, nil
+	}
+	got, err := getData(tx, ObjectDiscovery)
+	if err != nil && !isObjectError(err) {
+		return false, err
+	}
+	return err == nil && bytes.Equal(got, want), nil
+}
+
+// ensureSame makes the application current and makes sure that the card is the same
+// as before.
 func (c *Card) ensureSame(tx *card.Tx) error {
 	if err := c.ensureSelected(tx); err != nil {
 		return err
@@ -94,8 +105,8 @@ func (c *Card) ensureSame(tx *card.Tx) error {
 	return err
 }
 
-// sendSelect selects the application, by as much of its identifier as most cards
-// want (SP 800-73-4 part 2, 3.1.1).
+// sendSelect selects the application without its version, which most cards accept
+// (SP 800-73-4 part 2, 3.1.1), else by the full identifier.
 func (c *Card) sendSelect(tx *card.Tx) error {
 	c.mu.Lock()
 	full := c.fullAID
@@ -118,21 +129,21 @@ func (c *Card) sendSelect(tx *card.Tx) error {
 	case errors.Is(err, card.StatusNotFound):
 		return fmt.Errorf("%w: %w", ErrNotPIV, err)
 	case isObjectError(err):
-		// The card did not say that the application is not there.
+		// The status does not say that the application is missing.
 		return fault.Mark(fault.Object, fmt.Errorf("%w: %w", ErrNotPIV, err))
 	}
 	return err
 }
 
-// isObjectError reports whether an error is about one object and not about the
-// card: the card responded, if only with nonsense.
+// isObjectError reports whether err is about one object: the card responded, if
+// only with malformed data.
 func isObjectError(err error) bool {
 	return err != nil && fault.ReachOf(err) == fault.Object
 }
 
 // isOther reports whether an application property template (SP 800-73-4 part 2,
-// table 3) speaks of an application that is not PIV. Cards give the identifier
-// whole, or without the part that is NIST's; one that gives none is trusted.
+// table 3) names another application than PIV. Cards return the identifier in full,
+// truncated, or without the registered part. One that returns none counts as PIV.
 func isOther(response []byte) bool {
 	template, ok, err := ber.Find(response, 0x61)
 	if !ok || err != nil {
@@ -145,17 +156,16 @@ func isOther(response []byte) bool {
 	return !bytes.HasPrefix(aid, id) && !bytes.HasPrefix(aid[ridLength:], id) && !bytes.HasPrefix(id, aid[:truncatedLength])
 }
 
-// isYubiKey reports whether the card answers to reset as YubiKeys do. It decides
-// about habits only: which PINs make sense, and that unannounced retired keys
-// are common.
+// isYubiKey reports whether the answer to reset is a YubiKey's. It is a hint: it
+// decides which PINs are well-formed, which slots are listed, and which commands are
+// worth a try that only read.
 func (c *Card) isYubiKey() bool {
 	h := bytes.ToLower(c.card.ATR().Historical())
 	return bytes.Contains(h, []byte("yubikey"))
 }
 
-// isContactless reports whether the answer to reset is one that the reader made
-// up for a card without contacts (PC/SC part 3, 3.1.3.2.3). It explains refusals
-// and decides about nothing.
+// isContactless reports whether the answer to reset is the one that a reader builds
+// for a contactless card (PC/SC part 3, 3.1.3.2.3). It only explains refusals.
 func (c *Card) isContactless() bool {
 	atr := c.card.ATR()
 	return len(atr) > 4 && atr[0] == 0x3B && atr[1]&0xF0 == 0x80 && atr[2] == 0x80 && atr[3] == 0x01

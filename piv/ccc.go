@@ -9,8 +9,8 @@ import (
 
 // A CCC is the Card Capability Container (SP 800-73-4 part 1, 3.1.1 and table 8).
 type CCC struct {
-	CardIdentifier []byte // of the card, 21 bytes; may be empty
-	DataModel      byte   // 10 (hexadecimal) on PIV cards
+	CardIdentifier []byte // 21 bytes; may be empty
+	DataModel      byte   // 0x10 on PIV cards
 }
 
 // CCC reads the Card Capability Container.

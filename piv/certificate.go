@@ -10,25 +10,26 @@ import (
 	"github.com/smartlogon/smartlogon/internal/inflate"
 )
 
-// A Certificate is what a slot's container holds.
+// A Certificate is the certificate in a slot.
 type Certificate struct {
 	Slot Slot
-	Raw  []byte // DER, as it was on the card once inflated
+	Raw  []byte // DER as on the card, decompressed
 }
 
-// X509 parses the certificate. Some that are on cards, and that other software
-// uses, do not parse.
+// X509 parses the certificate. Some certificates that are in use do not parse.
 func (c *Certificate) X509() (*x509.Certificate, error) { return x509.ParseCertificate(c.Raw) }
 
-// Certificate reads the certificate of a slot. The error wraps [ErrNotFound]
-// where there is none.
+// Certificate reads the certificate in a slot. The error wraps [ErrNotFound] if
+// there is none.
 func (c *Card) Certificate(ctx context.Context, s Slot) (*Certificate, error) {
 	if !s.Valid() {
 		return nil, fmt.Errorf("piv: slot %v: %w", s, ErrNotFound)
 	}
 	var cert *Certificate
 	err := c.read(ctx, func(tx *card.Tx) (err error) {
-		cert, err = readCertificate(tx, s)
+		if cert, err = readCertificate(tx, s); err == nil {
+			c.noteCertificate(tx, cert)
+		}
 		return err
 	})
 	if err != nil {
@@ -53,9 +54,9 @@ func readCertificate(tx *card.Tx, s Slot) (*Certificate, error) {
 	return &Certificate{Slot: s, Raw: der}, nil
 }
 
-// decodeCertificate takes the certificate out of its container (SP 800-73-4
-// part 1, appendix A, table 10 and on): tag 70 the certificate, tag 71 how it is
-// compressed. Tags 72 and FE say nothing that matters.
+// decodeCertificate returns the certificate of an object (SP 800-73-4 part 1,
+// appendix A, table 10 and on): tag 70 is the certificate, tag 71 its compression.
+// Tags 72 and FE are not needed.
 func decodeCertificate(content []byte) ([]byte, error) {
 	var der, info []byte
 	err := fields(content, func(e ber.Element) error {
@@ -77,7 +78,7 @@ func decodeCertificate(content []byte) ([]byte, error) {
 	}
 	switch {
 	case len(info) == 0 || info[0] == 0x00:
-	case info[0] == 0x01 || info[0] == 0x80: // 80: bits counted from the other end
+	case info[0] == 0x01 || info[0] == 0x80: // 80: by cards that number bits from the other end
 		if der, err = inflate.Certificate(der); err != nil {
 			return nil, malformed(err)
 		}

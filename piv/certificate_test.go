@@ -16,7 +16,7 @@ import (
 	"github.com/smartlogon/smartlogon/piv"
 )
 
-// slots are all that there are, in the order in which they are listed.
+// slots returns all slots in the order in which they are listed.
 func slots() []piv.Slot {
 	list := []piv.Slot{piv.Authentication, piv.Signature, piv.KeyManagement, piv.CardAuthentication}
 	for n := 1; n <= 20; n++ {
@@ -25,10 +25,10 @@ func slots() []piv.Slot {
 	return list
 }
 
-// container is the name that cardtest has for a slot.
+// container returns the name of a slot in package cardtest.
 func container(s piv.Slot) string { return fmt.Sprintf("%02X", byte(s)) }
 
-// object is the tag of a slot's certificate object.
+// object returns the tag of a slot's certificate.
 func object(s piv.Slot) uint32 {
 	switch s {
 	case piv.Authentication:
@@ -63,12 +63,12 @@ func TestSlots(t *testing.T) {
 func TestCertificateOfEachSlot(t *testing.T) {
 	encodings := map[string][]cardtest.Option{
 		"plain": nil, "gzip": {cardtest.PIVGzip}, "Net iD": {cardtest.PIVNetID},
-		"with lengths of four bytes": {cardtest.PIVLongLengths}, "short answers": {cardtest.ShortLengths},
-		"T=0": {cardtest.T0}, "answers of 100 bytes": {cardtest.MaxResponse(100)}, "commands of 20 bytes": {cardtest.MaxCommand(20)},
+		"with lengths of four bytes": {cardtest.PIVLongLengths}, "short responses": {cardtest.ShortLengths},
+		"T=0": {cardtest.T0}, "responses of 100 bytes": {cardtest.MaxResponse(100)}, "commands of 20 bytes": {cardtest.MaxCommand(20)},
 	}
 	want := map[piv.Slot][]byte{}
 	for _, s := range slots() {
-		want[s] = logon(cardtest.Key(cardtest.P256, 0), s.String())
+		want[s] = certificateFor(cardtest.Key(cardtest.P256, 0), s.String())
 	}
 	for name, options := range encodings {
 		t.Run(name, func(t *testing.T) {
@@ -89,11 +89,11 @@ func TestCertificateOfEachSlot(t *testing.T) {
 	}
 }
 
-func TestCertificateOfNoSlot(t *testing.T) {
+func TestCertificateOfInvalidSlot(t *testing.T) {
 	soft := cardtest.PIV()
 	_, err := open(t, soft).Certificate(t.Context(), 0x9B)
 	assert.ErrorIs(t, err, piv.ErrNotFound)
-	assert.Zero(t, soft.Exchanges().Commands, "nothing is asked")
+	assert.Zero(t, soft.Exchanges().Commands, "nothing is sent")
 }
 
 func gzipped(t *testing.T, b []byte) []byte {
@@ -119,7 +119,7 @@ func compress(t *testing.T, z io.WriteCloser, b []byte) {
 }
 
 func TestCertificateContainer(t *testing.T) {
-	der := logon(cardtest.Key(cardtest.P256, 0), "a@example.com")
+	der := certificateFor(cardtest.Key(cardtest.P256, 0), "a@example.com")
 	for _, test := range []struct {
 		name    string
 		content []byte
@@ -128,8 +128,8 @@ func TestCertificateContainer(t *testing.T) {
 		{"with an empty CertInfo", join(tlv(0x70, der...), tlv(0x71))},
 		{"with MSCUID and error detection", join(tlv(0x70, der...), tlv(0x71, 0), tlv(0x72, make([]byte, 38)...), tlv(0xFE))},
 		{"with the certificate last", join(tlv(0xFE), tlv(0x71, 0), tlv(0x70, der...))},
-		{"with elements that nobody knows", join(tlv(0x7F21, 1), tlv(0x70, der...), tlv(0x53, 9))},
-		{"gzip, said with bit 8", join(tlv(0x70, gzipped(t, der)...), tlv(0x71, 0x80))},
+		{"with unknown elements", join(tlv(0x7F21, 1), tlv(0x70, der...), tlv(0x53, 9))},
+		{"gzip, marked by bit 8", join(tlv(0x70, gzipped(t, der)...), tlv(0x71, 0x80))},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			got, err := open(t, cardtest.PIV().PutObject(0x5FC105, test.content)).Certificate(t.Context(), piv.Authentication)
@@ -139,8 +139,8 @@ func TestCertificateContainer(t *testing.T) {
 	}
 }
 
-func TestCertificateContainerIsMalformed(t *testing.T) {
-	der := logon(cardtest.Key(cardtest.P256, 0), "a@example.com")
+func TestMalformedCertificateContainer(t *testing.T) {
+	der := certificateFor(cardtest.Key(cardtest.P256, 0), "a@example.com")
 	packed := func(content []byte) []byte { return join(tlv(0x70, content...), tlv(0x71, 1), tlv(0xFE)) }
 	bomb := make([]byte, 1<<24)
 	damaged := gzipped(t, der)
@@ -151,9 +151,9 @@ func TestCertificateContainerIsMalformed(t *testing.T) {
 		want    string
 	}{
 		{"CertInfo of two bytes", join(tlv(0x70, der...), tlv(0x71, 0, 0)), "CertInfo of 2 bytes"},
-		{"CertInfo that nobody knows", join(tlv(0x70, der...), tlv(0x71, 4)), "CertInfo 04"},
+		{"unknown CertInfo", join(tlv(0x70, der...), tlv(0x71, 4)), "CertInfo 04"},
 		{"marked as compressed", packed(der), "marked as compressed but is not"},
-		{"compressed, and nothing is", packed([]byte{0x1F}), "marked as compressed but is not"},
+		{"marked as compressed, one byte", packed([]byte{0x1F}), "marked as compressed but is not"},
 		{"no sequence", tlv(0x70, 0x31, 0x00), "certificate in tag 70: byte 0: want tag 30, found 31"},
 		{"bytes after the certificate", tlv(0x70, append(bytes.Clone(der), 0)...), "data after the last element"},
 		{"a certificate cut off", tlv(0x70, der[:100]...), "value is longer"},
@@ -179,7 +179,7 @@ func TestCertificateContainerIsMalformed(t *testing.T) {
 	}
 }
 
-func TestCertificateContainerIsEmpty(t *testing.T) {
+func TestEmptyCertificateContainer(t *testing.T) {
 	for name, content := range map[string][]byte{
 		"an empty certificate": join(tlv(0x70), tlv(0x71, 0), tlv(0xFE)),
 		"no certificate":       join(tlv(0x71, 0), tlv(0xFE)),

@@ -9,76 +9,75 @@ import (
 	"github.com/smartlogon/smartlogon/internal/cardapp"
 )
 
-// A Scan says which slots [Card.Certificates] reads.
+// A Scan selects the slots that [Card.Certificates] reads.
 type Scan int
 
 const (
-	// ScanUsual reads the four primary slots and the retired ones that the key
-	// history announces. YubiKeys announce none unless somebody wrote a key
-	// history, so all of their slots are read where there is none; so are
-	// those of a card whose key history makes no sense.
+	// ScanUsual reads the four primary slots and as many retired ones as the key
+	// history announces. If it is malformed, or missing on a YubiKey, which most
+	// tools leave without one, all slots are read.
 	ScanUsual Scan = iota
 
 	// ScanPrimary reads the four primary slots.
 	ScanPrimary
 
-	// ScanAll reads all 24 slots, whatever the key history says.
+	// ScanAll reads all 24 slots and not the key history.
 	ScanAll
 )
 
-// Certificates reads the certificates on the card in one section and yields
-// each as it comes, [Authentication] first. Empty slots are passed over. An
-// error that names a slot is about that one and does not end the sequence; any
-// other does.
+// Certificates reads the certificates on the card in one transaction and yields each
+// as soon as it is read, [Authentication] first. Empty slots are skipped. An error
+// that names a slot is about that slot and does not end the sequence; any other does.
 //
-// The section goes on while the caller looks at what was yielded: it may ask a
-// person something there. To break off ends the section.
+// The transaction does not wait for the caller, who may ask the user something in
+// the loop. Breaking off ends the transaction.
 func (c *Card) Certificates(ctx context.Context, s Scan) iter.Seq2[*Certificate, error] {
-	return cardapp.Stream(ctx, func(ctx context.Context, found func(*Certificate, error)) {
-		l := lister{card: c, scan: s, found: found, done: make(map[Slot]bool)}
+	return cardapp.Stream(ctx, func(ctx context.Context, emit func(*Certificate, error)) {
+		l := lister{card: c, scan: s, emit: emit, done: make(map[Slot]bool)}
 		if err := c.read(ctx, l.list); err != nil {
-			found(nil, err)
+			emit(nil, err)
 		}
 	})
 }
 
-// A lister reads certificates and hands them over.
+// A lister is one run of Certificates.
 type lister struct {
-	card  *Card
-	scan  Scan
-	found func(*Certificate, error)
-	done  map[Slot]bool // read already; the card may be reset in the middle
-	count int           // of retired certificates found
+	card    *Card
+	scan    Scan
+	emit    func(*Certificate, error)
+	done    map[Slot]bool // read before the card was reset
+	retired int           // retired certificates read
 }
 
 func (l *lister) list(tx *card.Tx) error {
 	for _, s := range primary {
-		if err := l.one(tx, s); err != nil {
+		if err := l.readSlot(tx, s); err != nil {
 			return err
 		}
 	}
-	expect, err := l.expected(tx)
+	most, err := l.announced(tx)
 	if err != nil {
 		return err
 	}
-	// The keys of certificates on the card have the first numbers (SP 800-73-4
-	// part 1, 3.3.4), but cards have gaps.
-	for s := firstRetired; s <= lastRetired && l.count < expect; s++ {
-		if err := l.one(tx, s); err != nil {
+	// Keys with certificates on the card have the lowest numbers (SP 800-73-4 part
+	// 1, 3.3.4), but cards have gaps.
+	for s := firstRetired; s <= lastRetired && l.retired < most; s++ {
+		if err := l.readSlot(tx, s); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// expected is how many retired certificates to look for.
-func (l *lister) expected(tx *card.Tx) (int, error) {
-	const all = int(lastRetired-firstRetired) + 1
+// announced returns the number of retired certificates after which the list is
+// complete.
+func (l *lister) announced(tx *card.Tx) (int, error) {
+	const unknown = int(lastRetired-firstRetired) + 2 // more than there can be
 	switch l.scan {
 	case ScanPrimary:
 		return 0, nil
 	case ScanAll:
-		return all + 1, nil
+		return unknown, nil
 	}
 	h, err := readKeyHistory(tx)
 	switch {
@@ -86,14 +85,14 @@ func (l *lister) expected(tx *card.Tx) (int, error) {
 		return h.OnCard, nil
 	case tx.Context().Err() != nil || !isObjectError(err):
 		return 0, err
-	case l.card.isYubiKey(), errors.Is(err, card.ErrMalformed): // what it was to say is not known
-		return all + 1, nil
+	case l.card.isYubiKey(), errors.Is(err, card.ErrMalformed):
+		return unknown, nil
 	}
 	return 0, nil
 }
 
-// one reads one slot. Its error ends the listing.
-func (l *lister) one(tx *card.Tx, s Slot) error {
+// readSlot reads one slot. It returns only errors that end the listing.
+func (l *lister) readSlot(tx *card.Tx, s Slot) error {
 	if l.done[s] {
 		return nil
 	}
@@ -105,11 +104,12 @@ func (l *lister) one(tx *card.Tx, s Slot) error {
 	switch {
 	case err == nil:
 		if s.retired() {
-			l.count++
+			l.retired++
 		}
-		l.found(cert, nil)
+		l.card.noteCertificate(tx, cert)
+		l.emit(cert, nil)
 	case !errors.Is(err, ErrNotFound):
-		l.found(nil, certificateError(s, err))
+		l.emit(nil, certificateError(s, err))
 	}
 	return nil
 }

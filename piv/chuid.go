@@ -2,8 +2,6 @@ package piv
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/binary"
 	"fmt"
 
 	"github.com/smartlogon/smartlogon/card"
@@ -11,22 +9,32 @@ import (
 )
 
 // A CHUID is the Card Holder Unique Identifier (SP 800-73-4 part 1, 3.1.2 and
-// table 9). The signature is not checked, so nothing here is proven.
+// table 9). The signature is not verified.
 type CHUID struct {
 	FASCN          []byte   // Federal Agency Smart Credential Number, 25 bytes
 	GUID           [16]byte // the card's UUID
 	Expires        string   // YYYYMMDD, as on the card
-	CardholderUUID []byte   // 16 bytes; nil where there is none
+	CardholderUUID []byte   // 16 bytes; nil if there is none
 	Signature      []byte   // CMS SignedData of the issuer; may be empty
 }
 
 // CHUID reads the Card Holder Unique Identifier.
 func (c *Card) CHUID(ctx context.Context) (*CHUID, error) {
-	content, err := c.Object(ctx, ObjectCHUID)
-	if err != nil {
-		return nil, err
+	var content []byte
+	err := c.read(ctx, func(tx *card.Tx) (err error) {
+		if content, err = readObject(tx, ObjectCHUID); err != nil {
+			return err
+		}
+		// A caller may choose a card by its CHUID, so this identifies it.
+		_, err = tx.Identify(application, func(*card.Tx) (card.Identity, error) {
+			return identityOf(content), nil
+		})
+		return err
+	})
+	var h *CHUID
+	if err == nil {
+		h, err = decodeCHUID(content)
 	}
-	h, err := decodeCHUID(content)
 	if err != nil {
 		return nil, fmt.Errorf("piv: object %v: %w", ObjectCHUID, err)
 	}
@@ -59,59 +67,4 @@ func decodeCHUID(content []byte) (*CHUID, error) {
 		return nil, err
 	}
 	return h, nil
-}
-
-// readIdentity reads which card it is: by its whole CHUID, since a GUID may be zero
-// and a FASC-N shared, else by the serial number of a YubiKey.
-func (c *Card) readIdentity(tx *card.Tx) (card.Identity, error) {
-	content, err := readObject(tx, ObjectCHUID)
-	switch {
-	case err == nil:
-		return card.NewIdentity("PIV CHUID", content, labelOf(content)), nil
-	case !isObjectError(err):
-		return card.Identity{}, err
-	case !c.isYubiKey():
-		return card.Identity{}, nil
-	}
-	v, is, err := c.yubiKey(tx)
-	if err != nil || !is || v.Less(firmwareSerial) {
-		return card.Identity{}, err
-	}
-	serial, err := tx.Command(card.Command{INS: 0xF8, Ne: 256})
-	switch {
-	case err == nil && len(serial) == 4:
-		return card.NewIdentity("YubiKey serial", serial, fmt.Sprint(binary.BigEndian.Uint32(serial))), nil
-	case err == nil || isObjectError(err):
-		return card.Identity{}, nil
-	}
-	return card.Identity{}, err
-}
-
-// labelOf returns the GUID of a CHUID, else its FASC-N, else the start of its hash.
-func labelOf(content []byte) string {
-	h, err := decodeCHUID(content)
-	switch {
-	case err != nil:
-	case h.GUID != [16]byte{}:
-		g := h.GUID
-		return fmt.Sprintf("%x-%x-%x-%x-%x", g[:4], g[4:6], g[6:8], g[8:10], g[10:])
-	case len(h.FASCN) > 0:
-		return fmt.Sprintf("%X", h.FASCN)
-	}
-	sum := sha256.Sum256(content)
-	return fmt.Sprintf("CHUID %X", sum[:4])
-}
-
-// Identity reads which card it is, as [card.Tx.Identify] compares it: by its CHUID,
-// else by the serial number of a YubiKey. It is zero if the card has neither.
-func (c *Card) Identity(ctx context.Context) (card.Identity, error) {
-	var id card.Identity
-	err := c.read(ctx, func(tx *card.Tx) (err error) {
-		id, err = tx.Identify(application, c.readIdentity)
-		return err
-	})
-	if err != nil {
-		return card.Identity{}, fmt.Errorf("piv: identity: %w", err)
-	}
-	return id, nil
 }

@@ -12,30 +12,29 @@ import (
 	"github.com/smartlogon/smartlogon/internal/utf16z"
 )
 
-// Objects in which Yubico's minidriver for Windows keeps what Windows wants of a
-// smart card beside keys and certificates.
+// Objects in which Yubico's minidriver keeps what Windows needs of a smart card
+// beside keys and certificates.
 const (
 	ObjectContainerMap Object = 0x5FFF10
 	ObjectRoots        Object = 0x5FFF11 // the first of five
 )
 
-// A Container is one entry of the container map that Yubico's minidriver keeps:
-// a key under the name by which Windows programs know it.
+// A Container is an entry of the container map of Yubico's minidriver: a key and the
+// name that Windows programs have for it.
 type Container struct {
 	Name    string
-	Slot    Slot // as in the map; it may be none
+	Slot    Slot // as in the map; it may not be valid
 	KeySpec byte // 1 for key exchange, 2 for signatures
 	Bits    int  // length of the key
 	Valid   bool // else the entry is free
-	Default bool // the one that Windows takes where a program names none
+	Default bool // for programs that name no container
 
 	// Fingerprint is the SHA-1 hash of the certificate.
 	Fingerprint [20]byte
 }
 
-// Containers reads the container map. The error wraps [ErrNotFound] on cards
-// without one, which are most: there [ContainerName] says how Windows calls a
-// key.
+// Containers reads the container map. Most cards have none, and the error wraps
+// [ErrNotFound]; for those, [ContainerName] returns the names.
 func (c *Card) Containers(ctx context.Context) ([]Container, error) {
 	content, err := c.Object(ctx, ObjectContainerMap)
 	if err != nil {
@@ -48,9 +47,9 @@ func (c *Card) Containers(ctx context.Context) ([]Container, error) {
 	return list, nil
 }
 
-// An entry of the map has its name in 40 units of UTF-16, then slot, key
+// An entry of the map is the name in 40 units of UTF-16, then slot, key
 // specification, bits (two bytes), flags, PIN, companion for ECDH, fingerprint.
-// Numbers have the lower byte first.
+// Numbers are little-endian.
 const (
 	containerSize = 107
 	nameSize      = 80
@@ -66,7 +65,7 @@ func decodeContainers(content []byte) ([]Container, error) {
 	case !ok:
 		return nil, malformed("container map has no element 81")
 	case len(records)%containerSize != 0:
-		return nil, malformed(fmt.Sprintf("container map of %d bytes is not made of entries of %d", len(records), containerSize))
+		return nil, malformed(fmt.Sprintf("container map of %d bytes does not consist of entries of %d", len(records), containerSize))
 	}
 	list := make([]Container, 0, len(records)/containerSize)
 	for ; len(records) > 0; records = records[containerSize:] {
@@ -87,8 +86,7 @@ func decodeContainers(content []byte) ([]Container, error) {
 }
 
 // Roots reads the certificates of authorities that Yubico's minidriver keeps for
-// Windows: a PKCS #7 store, as it is. The error wraps [ErrNotFound] where there
-// is none.
+// Windows, as a PKCS #7 store. The error wraps [ErrNotFound] if there is none.
 func (c *Card) Roots(ctx context.Context) ([]byte, error) {
 	var store []byte
 	err := c.read(ctx, func(tx *card.Tx) error {
@@ -107,7 +105,7 @@ func (c *Card) Roots(ctx context.Context) ([]byte, error) {
 				return nil
 			}
 		}
-		return malformed(fmt.Sprintf("store goes on after %d objects", maxRoots))
+		return malformed(fmt.Sprintf("store continues after %d objects", maxRoots))
 	})
 	if err != nil {
 		return nil, fmt.Errorf("piv: roots, object %v: %w", ObjectRoots, err)
@@ -117,8 +115,8 @@ func (c *Card) Roots(ctx context.Context) ([]byte, error) {
 
 const maxRoots = 5
 
-// decodeRoots takes the part of the store out of one object, and says whether it
-// is the last.
+// decodeRoots returns the part of the store in one object, and whether it is the
+// last.
 func decodeRoots(content []byte) (part []byte, last bool, err error) {
 	r := ber.BER(content)
 	e, ok := r.Next()
@@ -131,10 +129,10 @@ func decodeRoots(content []byte) (part []byte, last bool, err error) {
 	return e.Value, e.Tag == 0x82, nil
 }
 
-// ContainerName is how the driver that Windows brings for PIV cards calls the key
-// in a slot: the card's UUID, its first three fields with the lower byte first,
-// the last three bytes replaced by the tag of the certificate's object. It is
-// empty for what is no slot.
+// ContainerName returns the name that Windows' own PIV driver has for the key in a
+// slot: the card's UUID with its first three fields little-endian and its last three
+// bytes replaced by the tag of the certificate's object. It is empty if s is not
+// valid.
 func ContainerName(guid [16]byte, s Slot) string {
 	if !s.Valid() {
 		return ""
@@ -144,10 +142,10 @@ func ContainerName(guid [16]byte, s Slot) string {
 		g[3], g[2], g[1], g[0], g[5], g[4], g[7], g[6], g[8:10], g[10:13], uint32(o))
 }
 
-// FindContainer finds the slot of a key that Windows programs know by a name:
-// one of the container map, or else one that [ContainerName] makes of the card's
-// UUID. Upper and lower case are the same. The error wraps [ErrNotFound] where
-// the card has no such container.
+// FindContainer returns the slot of the key that Windows programs know by a name: one
+// of the container map, else one that [ContainerName] returns for the card's UUID.
+// Case does not matter. The error wraps [ErrNotFound] if the card has no such
+// container.
 func (c *Card) FindContainer(ctx context.Context, name string) (Slot, error) {
 	list, err := c.Containers(ctx)
 	if err != nil && !errors.Is(err, ErrNotFound) {
@@ -170,7 +168,7 @@ func (c *Card) FindContainer(ctx context.Context, name string) (Slot, error) {
 	return 0, fmt.Errorf("piv: container %.80q: %w", name, ErrNotFound)
 }
 
-// allSlots are the primary and the retired ones.
+// allSlots returns the primary and the retired slots.
 func allSlots() []Slot {
 	list := primary[:]
 	for s := firstRetired; s <= lastRetired; s++ {

@@ -20,7 +20,7 @@ const (
 	tagRoots        = 0x5FFF11
 )
 
-// record is an entry of the container map as Yubico's minidriver writes it.
+// record encodes an entry of the container map.
 func record(k piv.Container) []byte {
 	b := make([]byte, 80, 107)
 	for i, u := range utf16.Encode([]rune(k.Name)) {
@@ -52,11 +52,11 @@ func TestContainers(t *testing.T) {
 	assert.ErrorIs(t, err, piv.ErrNotFound)
 }
 
-func TestContainersAreMalformed(t *testing.T) {
+func TestMalformedContainers(t *testing.T) {
 	for name, content := range map[string][]byte{
-		"half an entry":    tlv(0x81, make([]byte, 150)...),
-		"no map":           tlv(0x82, make([]byte, 107)...),
-		"a map that lacks": {0x81, 0x6B, 0x00},
+		"half an entry":   tlv(0x81, make([]byte, 150)...),
+		"no map":          tlv(0x82, make([]byte, 107)...),
+		"a truncated map": {0x81, 0x6B, 0x00},
 	} {
 		_, err := open(t, yubikey("5.4.3").PutObject(tagContainerMap, content)).Containers(t.Context())
 		assert.ErrorIs(t, err, card.ErrMalformed, name)
@@ -75,9 +75,9 @@ func TestRoots(t *testing.T) {
 	}{
 		{"one part", [][]byte{tlv(0x82, 'a')}, "a", nil},
 		{"three parts", [][]byte{tlv(0x83, 'a'), tlv(0x83, 'b'), tlv(0x82, 'c')}, "abc", nil},
-		{"what stands after the last part", [][]byte{tlv(0x82, 'a'), tlv(0x82, 'b')}, "a", nil},
+		{"another part after the last", [][]byte{tlv(0x82, 'a'), tlv(0x82, 'b')}, "a", nil},
 		{"none", nil, "", piv.ErrNotFound},
-		{"an end that lacks", [][]byte{tlv(0x83, 'a')}, "", piv.ErrNotFound},
+		{"no last part", [][]byte{tlv(0x83, 'a')}, "", piv.ErrNotFound},
 		{"six parts", [][]byte{tlv(0x83, 'a'), tlv(0x83, 'b'), tlv(0x83, 'c'), tlv(0x83, 'd'), tlv(0x83, 'e'), tlv(0x82, 'f')}, "", card.ErrMalformed},
 		{"another tag", [][]byte{tlv(0x81, 'a')}, "", card.ErrMalformed},
 		{"no element", [][]byte{{0x82}}, "", card.ErrMalformed},
@@ -139,7 +139,7 @@ func FuzzContainers(f *testing.F) {
 	f.Fuzz(func(t *testing.T, content []byte) {
 		list, err := piv.DecodeContainers(content)
 		if err != nil {
-			assertCardsFault(t, err)
+			assertMalformed(t, err)
 			assert.Nil(t, list)
 			return
 		}
@@ -159,7 +159,7 @@ func FuzzRoots(f *testing.F) {
 	f.Fuzz(func(t *testing.T, content []byte) {
 		part, last, err := piv.DecodeRoots(content)
 		if err != nil {
-			assertCardsFault(t, err)
+			assertMalformed(t, err)
 			assert.Nil(t, part)
 			return
 		}

@@ -12,10 +12,10 @@ import (
 	"github.com/smartlogon/smartlogon/internal/rsapad"
 )
 
-// Decrypt decrypts with an RSA key. Opts is nil or *[rsa.PKCS1v15DecryptOptions]
-// for PKCS #1 v1.5, *[rsa.OAEPOptions] for OAEP. Ciphertext that is not what it
-// should be gives [rsa.ErrDecryption], or a random key where a SessionKeyLen is
-// asked for, and no hint at what is wrong with it ([crypto.Decrypter]).
+// Decrypt decrypts with an RSA key. opts is nil or *[rsa.PKCS1v15DecryptOptions] for
+// PKCS #1 v1.5, *[rsa.OAEPOptions] for OAEP. For a malformed ciphertext it returns
+// [rsa.ErrDecryption], or a random key if opts has a SessionKeyLen
+// ([crypto.Decrypter]); neither reveals what is malformed.
 func (k *Key) Decrypt(random io.Reader, ciphertext []byte, opts crypto.DecrypterOpts) ([]byte, error) {
 	plain, err := k.decrypt(random, ciphertext, opts)
 	if err != nil {
@@ -47,41 +47,41 @@ func (k *Key) decrypt(random io.Reader, ciphertext []byte, opts crypto.Decrypter
 	return unpad(block)
 }
 
-// ECDH agrees on a secret with the holder of the other key, which is on the same
-// curve: P-256 and P-384 (SP 800-73-4 part 2, appendix A.4), X25519 on cards
-// that have it. It fits [ecdh.PrivateKey.ECDH]. Nothing tells a wrong secret
-// from a right one.
+// ECDH performs a Diffie-Hellman exchange with a peer's key on the same curve and
+// returns the shared secret, as [ecdh.PrivateKey.ECDH] does: on P-256 and P-384 (SP
+// 800-73-4 part 2, appendix A.4), and on X25519 if the card supports it. The secret
+// cannot be verified.
 func (k *Key) ECDH(peer *ecdh.PublicKey) ([]byte, error) {
 	secret, err := k.agree(peer)
 	if err != nil {
-		return nil, fmt.Errorf("piv: agree with %v: %w", k.slot, err)
+		return nil, fmt.Errorf("piv: ECDH with %v: %w", k.slot, err)
 	}
 	return secret, nil
 }
 
 func (k *Key) agree(peer *ecdh.PublicKey) ([]byte, error) {
-	var own *ecdh.PublicKey
-	switch public := k.public.(type) {
+	var public *ecdh.PublicKey
+	switch key := k.public.(type) {
 	case *ecdh.PublicKey:
-		own = public
+		public = key
 	case *ecdsa.PublicKey:
 		var err error
-		if own, err = public.ECDH(); err != nil {
+		if public, err = key.ECDH(); err != nil {
 			return nil, err
 		}
 	default:
-		return nil, fmt.Errorf("%w: a %T does not agree on secrets", errors.ErrUnsupported, k.public)
+		return nil, fmt.Errorf("%w: a %T has no key agreement", errors.ErrUnsupported, k.public)
 	}
-	if own.Curve() != peer.Curve() {
-		return nil, fmt.Errorf("the other key is on %v, not on %v", peer.Curve(), own.Curve())
+	if public.Curve() != peer.Curve() {
+		return nil, fmt.Errorf("the peer's key is on %v, not on %v", peer.Curve(), public.Curve())
 	}
 	secret, err := k.authenticate(tagExponentiation, peer.Bytes())
 	if err != nil {
 		return nil, err
 	}
-	want := len(peer.Bytes()) // of X25519; a point is 04, X and Y, the secret X
+	want := len(peer.Bytes())
 	if k.algorithm != X25519 {
-		want = (want - 1) / 2
+		want = (want - 1) / 2 // the peer's point is 04, X and Y, the secret X
 	}
 	if len(secret) != want {
 		return nil, malformed(fmt.Sprintf("secret of %d bytes, not %d", len(secret), want))

@@ -23,7 +23,7 @@ import (
 	"github.com/smartlogon/smartlogon/piv"
 )
 
-// decrypter is a key that decrypts, and its public half.
+// decrypter returns an open key for decryption and its public key.
 func decrypter(t *testing.T, kind cardtest.KeyKind, options ...cardtest.Option) (*piv.Key, *rsa.PublicKey) {
 	private := cardtest.Key(kind, 0)
 	public := private.Public().(*rsa.PublicKey)
@@ -56,17 +56,17 @@ func TestDecryptSessionKey(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "0123456789abcdef", string(got))
 
-	// Where the padding or the length is wrong, there is a random key.
+	// With malformed padding or another length the result is a random key.
 	other := rsapadtest.Raw(public, []byte{0, 1, 2, 3})
 	for _, ciphertext := range [][]byte{secret, other} {
 		got, err := key.Decrypt(zeroReader{}, ciphertext, &rsa.PKCS1v15DecryptOptions{SessionKeyLen: 24})
 		require.NoError(t, err)
-		assert.Equal(t, make([]byte, 24), got, "from the reader that was given")
+		assert.Equal(t, make([]byte, 24), got, "from random")
 	}
 	_, err = key.Decrypt(nil, secret, &rsa.PKCS1v15DecryptOptions{SessionKeyLen: public.Size()})
 	assert.ErrorIs(t, err, rsa.ErrDecryption, "no such key fits")
 	_, err = key.Decrypt(bytes.NewReader(nil), secret, &rsa.PKCS1v15DecryptOptions{SessionKeyLen: 16})
-	assert.Error(t, err, "randomness that ends")
+	assert.Error(t, err, "random ends")
 }
 
 func TestDecryptOAEP(t *testing.T) {
@@ -90,14 +90,14 @@ func TestDecryptOAEP(t *testing.T) {
 	assert.Empty(t, got)
 
 	for name, opts := range map[string]*rsa.OAEPOptions{
-		"another label":         {Hash: crypto.SHA256, Label: []byte("other")},
-		"no label":              {Hash: crypto.SHA256},
-		"another hash":          {Hash: crypto.SHA384, Label: label},
-		"another mask":          {Hash: crypto.SHA256, MGFHash: crypto.SHA1, Label: label},
-		"a hash that is absent": {Hash: crypto.Hash(0), Label: label},
+		"another label": {Hash: crypto.SHA256, Label: []byte("other")},
+		"no label":      {Hash: crypto.SHA256},
+		"another hash":  {Hash: crypto.SHA384, Label: label},
+		"another mask":  {Hash: crypto.SHA256, MGFHash: crypto.SHA1, Label: label},
+		"no hash":       {Hash: crypto.Hash(0), Label: label},
 	} {
 		_, err := key.Decrypt(nil, secret, opts)
-		if name == "a hash that is absent" {
+		if name == "no hash" {
 			assert.ErrorIs(t, err, errors.ErrUnsupported, name)
 		} else {
 			assert.ErrorIs(t, err, rsa.ErrDecryption, name)
@@ -108,17 +108,17 @@ func TestDecryptOAEP(t *testing.T) {
 	assert.ErrorIs(t, err, rsa.ErrDecryption, "no message fits")
 }
 
-// Every fault gives the same error, with nothing to tell them apart.
-func TestDecryptSaysNothingOfWhatIsWrong(t *testing.T) {
+// All malformed ciphertexts have the same error text.
+func TestDecryptErrorsAreEqual(t *testing.T) {
 	key, public := decrypter(t, cardtest.RSA2048)
 	ones := bytes.Repeat([]byte{1}, 300)
 	texts := map[string]bool{}
 	for name, block := range map[string][]byte{
-		"first byte":      append([]byte{1, 2}, ones[:250]...),
-		"second byte":     append([]byte{0, 1}, ones[:250]...),
-		"no zero":         append([]byte{0, 2}, ones[:254]...),
-		"short padding":   append([]byte{0, 2, 1, 1, 1, 1, 1, 1, 1, 0}, ones[:100]...),
-		"nothing but two": {0, 2},
+		"first byte":           append([]byte{1, 2}, ones[:250]...),
+		"second byte":          append([]byte{0, 1}, ones[:250]...),
+		"no zero":              append([]byte{0, 2}, ones[:254]...),
+		"short padding":        append([]byte{0, 2, 1, 1, 1, 1, 1, 1, 1, 0}, ones[:100]...),
+		"only the first bytes": {0, 2},
 	} {
 		_, err := key.Decrypt(nil, rsapadtest.Raw(public, block), nil)
 		assert.ErrorIs(t, err, rsa.ErrDecryption, name)
@@ -132,7 +132,7 @@ func TestDecryptSaysNothingOfWhatIsWrong(t *testing.T) {
 	assert.Len(t, texts, 1)
 }
 
-func TestDecryptRefusesAtOnce(t *testing.T) {
+func TestDecryptUnsupported(t *testing.T) {
 	key, public := decrypter(t, cardtest.RSA2048)
 	_, err := key.Decrypt(nil, make([]byte, public.Size()), "what")
 	assert.ErrorIs(t, err, errors.ErrUnsupported)
@@ -161,19 +161,19 @@ func TestECDH(t *testing.T) {
 			var publics []crypto.PublicKey
 			switch k := test.private.(type) {
 			case *ecdsa.PrivateKey:
-				own, err := k.PublicKey.ECDH()
+				public, err := k.PublicKey.ECDH()
 				require.NoError(t, err)
-				publics = []crypto.PublicKey{k.Public(), own}
+				publics = []crypto.PublicKey{k.Public(), public}
 			case *ecdh.PrivateKey:
 				publics = []crypto.PublicKey{k.PublicKey()}
 			}
 			for _, public := range publics {
-				own, ok := public.(*ecdh.PublicKey)
+				converted, ok := public.(*ecdh.PublicKey)
 				if !ok {
-					own, err = public.(*ecdsa.PublicKey).ECDH()
+					converted, err = public.(*ecdsa.PublicKey).ECDH()
 					require.NoError(t, err)
 				}
-				want, err := peer.ECDH(own)
+				want, err := peer.ECDH(converted)
 				require.NoError(t, err)
 				key, err := open(t, soft).Key(t.Context(), piv.KeyManagement, public, card.FixedPIN(cardtest.PIN))
 				require.NoError(t, err)
@@ -181,11 +181,11 @@ func TestECDH(t *testing.T) {
 				require.NoError(t, err)
 				assert.Equal(t, want, got)
 
-				stranger, err := ecdh.P521().GenerateKey(rand.Reader)
+				other, err := ecdh.P521().GenerateKey(rand.Reader)
 				require.NoError(t, err)
 				before := soft.Exchanges().Commands
-				_, err = key.ECDH(stranger.PublicKey())
-				assert.ErrorContains(t, err, "the other key is on P-521, not on "+test.name)
+				_, err = key.ECDH(other.PublicKey())
+				assert.ErrorContains(t, err, "the peer's key is on P-521, not on "+test.name)
 				assert.Equal(t, before, soft.Exchanges().Commands)
 				require.NoError(t, key.Close())
 				soft.Reset()
@@ -194,7 +194,7 @@ func TestECDH(t *testing.T) {
 	}
 }
 
-func TestKeysThatDoNotAgree(t *testing.T) {
+func TestECDHUnsupported(t *testing.T) {
 	peer, err := ecdh.P256().GenerateKey(rand.Reader)
 	require.NoError(t, err)
 	key, _ := decrypter(t, cardtest.RSA2048)
@@ -206,14 +206,14 @@ func TestKeysThatDoNotAgree(t *testing.T) {
 	assert.ErrorIs(t, err, errors.ErrUnsupported)
 }
 
-func TestSecretOfAnotherLength(t *testing.T) {
-	own, err := ecdh.P256().GenerateKey(rand.Reader)
+func TestECDHSecretOfWrongLength(t *testing.T) {
+	private, err := ecdh.P256().GenerateKey(rand.Reader)
 	require.NoError(t, err)
-	p := piv.New(card.New("test", scripted{selects: {0x90, 0x00}, "\x00\x87": done(tlv(0x7C, tlv(0x82, make([]byte, 31)...)...))}))
-	key, err := p.Key(t.Context(), piv.CardAuthentication, own.PublicKey(), nil)
+	p := piv.New(card.New("test", scripted{selectPrefix: {0x90, 0x00}, "\x00\x87": success(tlv(0x7C, tlv(0x82, make([]byte, 31)...)...))}))
+	key, err := p.Key(t.Context(), piv.CardAuthentication, private.PublicKey(), nil)
 	require.NoError(t, err)
 	defer key.Close()
-	got, err := key.ECDH(own.PublicKey())
+	got, err := key.ECDH(private.PublicKey())
 	assert.Nil(t, got)
 	assert.ErrorIs(t, err, card.ErrMalformed)
 	assert.ErrorContains(t, err, "secret of 31 bytes, not 32")

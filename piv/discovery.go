@@ -14,15 +14,15 @@ import (
 // table 4a).
 const (
 	ApplicationPIN card.Reference = 0x80
-	GlobalPIN      card.Reference = 0x00 // of the whole card; other applications may use it
+	GlobalPIN      card.Reference = 0x00 // of the card, shared by its applications
 )
 
 // A Discovery is the discovery object (SP 800-73-4 part 1, 3.3.2).
 type Discovery struct {
 	AID []byte
 
-	// Policy is the PIN usage policy, tag 5F2F: the first byte has what
-	// satisfies the access rules, the second which PIN is asked for.
+	// Policy is the PIN usage policy, tag 5F2F: the first byte lists what
+	// satisfies the access rules, the second which PIN the card prefers.
 	Policy uint16
 }
 
@@ -32,7 +32,7 @@ const (
 	policyGlobalPrimary = 0x0020
 )
 
-// PIN is the one that the card wants people to be asked for.
+// PIN returns the PIN that the card prefers, which the user is asked for.
 func (d *Discovery) PIN() card.Reference {
 	if d.Policy&policyGlobalPIN != 0 && d.Policy&0xFF == policyGlobalPrimary {
 		return GlobalPIN
@@ -40,8 +40,8 @@ func (d *Discovery) PIN() card.Reference {
 	return ApplicationPIN
 }
 
-// Discovery reads the discovery object. Cards that have only the application PIN
-// need none.
+// Discovery reads the discovery object. It is optional on cards that have only the
+// application PIN.
 func (c *Card) Discovery(ctx context.Context) (*Discovery, error) {
 	content, err := c.Object(ctx, ObjectDiscovery)
 	if err != nil {
@@ -74,7 +74,7 @@ func decodeDiscovery(content []byte) (*Discovery, error) {
 	return d, nil
 }
 
-// pinReference returns the PIN that the card wants the user to be asked for.
+// pinReference returns the PIN that the card prefers.
 func (c *Card) pinReference(ctx context.Context) (ref card.Reference, err error) {
 	err = c.read(ctx, func(tx *card.Tx) (err error) {
 		ref, err = c.learn(tx)
@@ -83,13 +83,13 @@ func (c *Card) pinReference(ctx context.Context) (ref card.Reference, err error)
 	return ref, err
 }
 
-// learn reads, once, the discovery object, which says which PIN the card wants. The
-// application is current.
+// learn returns the PIN that the card prefers. It reads the discovery object once and
+// keeps it for ensureSelected. The application is selected.
 func (c *Card) learn(tx *card.Tx) (card.Reference, error) {
 	c.mu.Lock()
-	known, ref := c.learned, c.reference
+	learned, ref := c.learned, c.reference
 	c.mu.Unlock()
-	if known {
+	if learned {
 		return ref, nil
 	}
 	ref = ApplicationPIN
@@ -107,7 +107,7 @@ func (c *Card) learn(tx *card.Tx) (card.Reference, error) {
 		if d, err = decodeDiscovery(content); err == nil {
 			ref = d.PIN()
 			if !bytes.HasPrefix(d.AID, aid[:truncatedLength]) {
-				whole = nil // it would not tell this application from another
+				whole = nil // another application may have the same
 			}
 		}
 	}

@@ -1,49 +1,72 @@
-// Package piv uses PIV cards (NIST SP 800-73-4 and -5) of any vendor: the
-// certificates on them, their data objects, and their keys.
+// Package piv reads, uses and administers PIV cards (NIST SP 800-73-4 and -5) of
+// any vendor: certificates, data objects, keys, PINs. Yubico's additions are there
+// for YubiKeys. To find and judge certificates on all cards at once, use package
+// enumerate.
 //
-//	p := piv.New(c) // a *card.Card
+// This program signs with the key that a PIV card has for signing in:
+//
+//	service := pcsc.System(nil)
+//	cards, err := service.Cards(ctx)
+//	p := piv.New(cards[0])
 //	cert, err := p.Certificate(ctx, piv.Authentication)
-//	key, err := p.Key(ctx, piv.Authentication, public, card.FixedPIN(pin))
+//	key, err := p.KeyFor(ctx, cert, prompt.Terminal(os.Stdin))
 //	defer key.Close()
-//	signature, err := key.Sign(nil, digest, crypto.SHA256)
+//	digest := sha256.Sum256([]byte("message"))
+//	signature, err := key.Sign(rand.Reader, digest[:], crypto.SHA256)
 //
-// A [Card] is a name like the [card.Card] it is made of: nothing is opened, and
-// every call finds out anew whether the card has the PIV application
-// ([ErrNotPIV]) and makes it current.
+// From there: [Card.Certificates] lists all certificates, [Card.Holder] changes the
+// PIN, [Card.Admin] generates keys and stores certificates, [Card.YubiKey] attests
+// keys. Package card/cardtest has software cards to try it on, and [card.Hint]
+// returns what the user can do about an error.
 //
-// # Certificates
+// # Cards
 //
-// [Card.Certificates] streams what is on the card with as few exchanges as the
-// card allows. A certificate is handed out as the bytes on the card, also one
-// that crypto/x509 does not parse; compressed ones are inflated.
-// [Card.FindContainer] finds a slot by the name that Windows has for it.
+// A [Card] is a name like the [card.Card] that it is made from: New opens nothing
+// and there is nothing to close. Each call selects the PIV application, or fails
+// with [ErrNotPIV].
+//
+// A PIN, a write and a use of a key go only to the card that was seen first. The
+// card is identified by its CHUID, else by the serial number of a YubiKey, each
+// time a new connection is made. If it is another one, or an open key has lost its
+// connection to a card without an identity, the error wraps [card.ErrChanged].
 //
 // # Keys
 //
-// A [Key] is a [crypto.Signer], and where its algorithm allows a
-// [crypto.Decrypter], a [crypto.MessageSigner] or a party to a Diffie-Hellman
-// exchange. Every signature is checked under the public key that the Key was
-// opened with before it is returned.
+// A [Key] is a [crypto.Signer] and, where its algorithm allows it, a
+// [crypto.Decrypter], a [crypto.MessageSigner], or a party to a Diffie-Hellman
+// exchange. Each signature is verified under the public key of the Key before it is
+// returned.
 //
-// The PIN is asked for, counted and guarded as the package comment of package
-// card says. When it is needed depends on the slot (SP 800-73-4 part 1, table
-// 5): once for Authentication, KeyManagement and the retired keys, each time for
-// Signature, never for CardAuthentication.
+// When a key needs the PIN depends on its slot (SP 800-73-4 part 1, table 5): once
+// for Authentication, KeyManagement and the retired keys, before each use for
+// Signature, never for CardAuthentication. YubiKeys have a policy for each key,
+// which is read instead where the firmware reports it (5.3). How the PIN is asked
+// for and how its retries are protected is in the documentation of package card.
 //
-// # Administration
+// # Changing a card
 //
-// A Card and a Key never write. Whoever wants to change a card takes one of
-// three types, by what it takes to be allowed to: [Card.Holder] changes PIN and
-// PUK, [Card.Admin] makes keys and stores certificates with the management key,
-// [Card.YubiKey] resets a YubiKey, and has it attest. A change that was interrupted
-// is an *[InterruptedError], which says how the card stands.
+// The methods of Card and Key never write. Three other types do:
 //
-// No vendor's instruction is sent before the card is known to be of that vendor:
-// what only YubiKeys have is errors.ErrUnsupported on other cards.
+//   - [Holder] changes the PIN and the PUK, by the old ones. [Card.Holder] returns
+//     it.
+//   - [Admin] generates, imports, moves and deletes keys and stores certificates
+//     and other objects. [Card.Admin] takes the management key, which only the
+//     issuer of a card has; new cards mostly have the one of [NewManagementKey]'s
+//     example.
+//   - [YubiKey] resets the application to the state of a new one.
 //
-// # What it does not do
+// If a command that writes was interrupted, the error is an *[InterruptedError] with
+// the state that the card is in.
 //
-// There is no secure messaging, so no virtual contact interface: over NFC only
-// what the standard leaves open there. Signatures of the issuer over objects are
-// handed out and not checked. Fingerprints are not used.
+// An instruction of Yubico's is sent only to a card that has an application of
+// Yubico's. Two that only read, for the policy of a key and the serial number, are
+// also sent where the answer to reset names a YubiKey. On other cards what only
+// YubiKeys have is errors.ErrUnsupported.
+//
+// # Limits
+//
+// Secure messaging is not supported, and so neither is the virtual contact
+// interface: over NFC, only what the standard allows without them works. The
+// issuer's signatures on objects are returned but not verified. Fingerprints are not
+// used.
 package piv

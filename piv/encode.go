@@ -9,15 +9,15 @@ import (
 	"github.com/smartlogon/smartlogon/internal/ber"
 )
 
-// noAgency is 9999-9999-999999-0-1: the FASC-N of cards that no federal agency
-// issued.
+// noAgency is 9999-9999-999999-0-1, the FASC-N of cards that were not issued by a
+// federal agency.
 var noAgency = []byte{
 	0xD4, 0xE7, 0x39, 0xDA, 0x73, 0x9C, 0xED, 0x39, 0xCE, 0x73, 0x9D, 0x83, 0x68,
 	0x58, 0x21, 0x08, 0x42, 0x10, 0x84, 0x21, 0xC8, 0x42, 0x10, 0xC3, 0xEB,
 }
 
-// MarshalBinary writes the content of the object. Without a FASCN it is that of
-// cards of no federal agency.
+// MarshalBinary returns the content of the object, for [Admin.PutObject]. A nil FASCN
+// is that of cards that were not issued by a federal agency.
 func (h *CHUID) MarshalBinary() ([]byte, error) {
 	fascn := h.FASCN
 	if fascn == nil {
@@ -41,8 +41,8 @@ func (h *CHUID) MarshalBinary() ([]byte, error) {
 	return ber.Append(b, 0xFE, nil), nil
 }
 
-// MarshalBinary writes the content of the object, for a card of this data model
-// and no more (SP 800-73-4 part 1, table 8).
+// MarshalBinary returns the content of the object, for [Admin.PutObject]. The
+// capabilities that it does not name are empty (SP 800-73-4 part 1, table 8).
 func (d *CCC) MarshalBinary() ([]byte, error) {
 	if n := len(d.CardIdentifier); n != 0 && n != 21 {
 		return nil, fmt.Errorf("piv: CCC: card identifier of %d bytes, not 21", n)
@@ -59,14 +59,14 @@ func (d *CCC) MarshalBinary() ([]byte, error) {
 	return b, nil
 }
 
-// MarshalBinary writes the content of the object.
+// MarshalBinary returns the content of the object, for [Admin.PutObject].
 func (h *KeyHistory) MarshalBinary() ([]byte, error) {
 	const most = int(lastRetired-firstRetired) + 1
 	switch {
 	case h.OnCard < 0 || h.OffCard < 0 || h.OnCard+h.OffCard > most:
 		return nil, fmt.Errorf("piv: key history: %d and %d keys are not 0 to %d in all", h.OnCard, h.OffCard, most)
 	case (h.OffCard > 0) != (h.URL != ""):
-		return nil, errors.New("piv: key history: a URL goes with certificates that are not on the card, and only with them")
+		return nil, errors.New("piv: key history: a URL is needed if certificates are not on the card, and only then")
 	case len(h.URL) > maxHistoryURL:
 		return nil, fmt.Errorf("piv: key history: URL of %d bytes, not up to %d", len(h.URL), maxHistoryURL)
 	}
@@ -78,11 +78,12 @@ func (h *KeyHistory) MarshalBinary() ([]byte, error) {
 	return ber.Append(b, 0xFE, nil), nil
 }
 
-// policies are the values that the first byte of a PIN usage policy can have (SP
-// 800-73-4 part 1, table 6).
+// policies has the values of the first byte of a PIN usage policy (SP 800-73-4 part 1,
+// table 6).
 var policies = []byte{0x40, 0x48, 0x4C, 0x50, 0x58, 0x5C, 0x60, 0x68, 0x6C, 0x70, 0x78, 0x7C}
 
-// MarshalBinary writes the content of the object. Without an AID it is PIV's.
+// MarshalBinary returns the content of the object, for [Admin.PutObject]. A nil AID is
+// PIV's.
 func (d *Discovery) MarshalBinary() ([]byte, error) {
 	first, second := byte(d.Policy>>8), byte(d.Policy)
 	global := d.Policy&policyGlobalPIN != 0
@@ -90,7 +91,7 @@ func (d *Discovery) MarshalBinary() ([]byte, error) {
 	case !slices.Contains(policies, first),
 		global && second != 0x10 && second != policyGlobalPrimary,
 		!global && second != 0x00 && second != 0x10:
-		return nil, fmt.Errorf("piv: discovery object: there is no PIN usage policy %04X", d.Policy)
+		return nil, fmt.Errorf("piv: discovery object: PIN usage policy %04X does not exist", d.Policy)
 	}
 	id := d.AID
 	if id == nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/smartlogon/smartlogon/piv"
 )
 
-// A new card gets a key that never leaves it, and a certificate for that key.
+// Generates a key on a new card and stores a certificate for it.
 func ExampleCard_Admin() {
 	service := cardtest.NewService(cardtest.PIV())
 	defer service.Close()
@@ -32,7 +32,7 @@ func ExampleCard_Admin() {
 	if err != nil {
 		log.Fatal(err, card.Hint(err))
 	}
-	fmt.Printf("made a %T\n", public)
+	fmt.Printf("generated a %T\n", public)
 	if err := admin.PutCertificate(ctx, piv.Authentication, certify(public)); err != nil {
 		log.Fatal(err, card.Hint(err))
 	}
@@ -43,11 +43,11 @@ func ExampleCard_Admin() {
 	parsed, err := cert.X509()
 	fmt.Println(parsed.Subject, err)
 	// Output:
-	// made a *ecdsa.PublicKey
+	// generated a *ecdsa.PublicKey
 	// CN=alice <nil>
 }
 
-// Whoever knows the PUK gives a blocked card a new PIN.
+// Sets a new PIN with the PUK after the PIN was blocked.
 func ExampleHolder_Unblock() {
 	service := cardtest.NewService(cardtest.YubiKey("5.7.1", cardtest.RetriesLeft(0)))
 	defer service.Close()
@@ -64,9 +64,9 @@ func ExampleHolder_Unblock() {
 			return card.PIN{}, r.Refused
 		}
 		if r.New {
-			return card.NewPIN([]byte("654321")), nil // what a person would choose
+			return card.NewPIN([]byte("654321")), nil // entered by the user
 		}
-		fmt.Printf("PUK to %s, %d tries left\n", r.Purpose, r.Retries)
+		fmt.Printf("PUK to %s, %d retries left\n", r.Purpose, r.Retries)
 		return card.NewPIN([]byte(cardtest.PUK)), nil
 	})
 	if err != nil {
@@ -76,11 +76,11 @@ func ExampleHolder_Unblock() {
 	fmt.Println(status.Retries, err)
 	// Output:
 	// true <nil>
-	// PUK to unblock the PIN, 3 tries left
+	// PUK to unblock the PIN, 3 retries left
 	// 3 <nil>
 }
 
-// What only YubiKeys have is refused on other cards, without trying.
+// Another card than a YubiKey is an error that wraps errors.ErrUnsupported.
 func ExampleCard_YubiKey() {
 	ctx := context.Background()
 	service := cardtest.NewService(cardtest.PIV(), cardtest.YubiKey("5.7.1"))

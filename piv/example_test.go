@@ -14,8 +14,8 @@ import (
 	"github.com/smartlogon/smartlogon/piv"
 )
 
-// logonCard is a card with which alice signs in, in a reader. On a machine with
-// real ones the service is pcsc.System(nil).
+// logonCard returns a software card with a certificate for signing in. For real cards
+// the service is pcsc.System(nil).
 func logonCard() (c *card.Card, done func() error) {
 	service := cardtest.NewService(cardtest.Logon("alice@example.com"))
 	c, err := service.Card(context.Background(), "Software Reader 00")
@@ -25,23 +25,22 @@ func logonCard() (c *card.Card, done func() error) {
 	return c, service.Close
 }
 
-// The certificate says which public key the slot has; what is signed with the
-// private one can be verified by whoever trusts the certificate.
+// Signs with the key for signing in and verifies the signature under its certificate.
 func Example() {
 	c, done := logonCard()
 	defer done()
 	ctx := context.Background()
 
 	p := piv.New(c)
-	found, err := p.Certificate(ctx, piv.Authentication)
+	cert, err := p.Certificate(ctx, piv.Authentication)
 	if err != nil {
 		log.Fatal(err, card.Hint(err))
 	}
-	certificate, err := found.X509()
+	certificate, err := cert.X509()
 	if err != nil {
 		log.Fatal(err)
 	}
-	key, err := p.Key(ctx, found.Slot, certificate.PublicKey, card.FixedPIN(cardtest.PIN))
+	key, err := p.KeyFor(ctx, cert, card.FixedPIN(cardtest.PIN))
 	if err != nil {
 		log.Fatal(err, card.Hint(err))
 	}
@@ -57,8 +56,7 @@ func Example() {
 	// Output: CN=alice <nil>
 }
 
-// Certificates come as the card gives them. What is wrong with one says which,
-// and does not end the list.
+// Lists the certificates on a card. An error about one slot does not end the list.
 func ExampleCard_Certificates() {
 	soft := cardtest.Logon("alice@example.com")
 	_, second := cardtest.TestCA().Issue(cardtest.Leaf{UPNs: []string{"admin@example.com"}})
@@ -88,28 +86,24 @@ func ExampleCard_Certificates() {
 	// 82 (Retired Key Management 1) CN=admin
 }
 
-// A person is asked for the PIN, and told what is known: how many tries are
-// left, and why the last answer was not taken.
-func ExampleCard_Key() {
+// Asks the user for the PIN, with the retries left and why the last answer was not
+// accepted.
+func ExampleCard_KeyFor() {
 	c, done := logonCard()
 	defer done()
 	ctx := context.Background()
 	p := piv.New(c)
-	found, err := p.Certificate(ctx, piv.Authentication)
-	if err != nil {
-		log.Fatal(err)
-	}
-	certificate, err := found.X509()
+	cert, err := p.Certificate(ctx, piv.Authentication)
 	if err != nil {
 		log.Fatal(err)
 	}
 
-	typed := []string{"000000", "000000", cardtest.PIN} // what a person would type
-	key, err := p.Key(ctx, piv.Authentication, certificate.PublicKey, func(_ context.Context, r card.PINRequest) (card.PIN, error) {
+	typed := []string{"000000", "000000", cardtest.PIN} // entered by the user
+	key, err := p.KeyFor(ctx, cert, func(_ context.Context, r card.PINRequest) (card.PIN, error) {
 		if r.Refused != nil {
 			fmt.Println(r.Refused)
 		}
-		fmt.Printf("PIN to %s, %d tries left\n", r.Purpose, r.Retries)
+		fmt.Printf("PIN to %s, %d retries left\n", r.Purpose, r.Retries)
 		pin := card.NewPIN([]byte(typed[0]))
 		typed = typed[1:]
 		return pin, nil
@@ -122,10 +116,10 @@ func ExampleCard_Key() {
 		log.Fatal(err)
 	}
 	// Output:
-	// PIN to use the key 9A (PIV Authentication), 3 tries left
+	// PIN to use the key 9A (PIV Authentication), 3 retries left
 	// PIN is wrong (retries left: 2)
-	// PIN to use the key 9A (PIV Authentication), 2 tries left
+	// PIN to use the key 9A (PIV Authentication), 2 retries left
 	// PIN not sent: the card refused it before (retries left: 2)
-	// PIN to use the key 9A (PIV Authentication), 2 tries left
+	// PIN to use the key 9A (PIV Authentication), 2 retries left
 	// open
 }

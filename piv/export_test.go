@@ -1,7 +1,6 @@
 package piv
 
-// What the fuzz targets reach beside the exported interface: each takes bytes
-// that come from the card.
+// The decoders of data from the card.
 var (
 	DecodeCertificate = decodeCertificate
 	DecodeCHUID       = decodeCHUID
@@ -14,10 +13,10 @@ var (
 	IsOther           = isOther
 )
 
-// Authenticate proves the management key in a section of a test.
+// Authenticate authenticatePrefix with the management key in a transaction of a test.
 var Authenticate = ManagementKey.authenticate
 
-// What the administration reads of a card's answers.
+// The decoders of responses to adminCommand commands.
 var (
 	DecodeMetadata  = decodeMetadata
 	DecodePublicKey = decodePublicKey

@@ -19,11 +19,11 @@ import (
 var mishaps = map[string]cardtest.Mishap{
 	"removal": cardtest.Removal, "reset": cardtest.OtherReset, "service stop": cardtest.ServiceStop,
 	"status": cardtest.WrongStatus, "empty": cardtest.Empty, "truncated": cardtest.Truncated, "garbage": cardtest.Garbage,
-	"more": cardtest.MoreData, "wrong Le": cardtest.WrongLe, "no answer": cardtest.NoResponse, "busy": cardtest.Busy,
+	"more": cardtest.MoreData, "wrong Le": cardtest.WrongLe, "no response": cardtest.NoResponse, "busy": cardtest.Busy,
 }
 
-// Whatever goes wrong at whichever command: a signature that comes out is right,
-// the right PIN costs nothing, a wrong one a try at most, and no error is empty.
+// For each mishap at each command: a signature that is returned is valid, the right
+// PIN costs no try and a wrong one costs one at most.
 func TestFaults(t *testing.T) {
 	private := cardtest.Key(cardtest.P256, 0)
 	public := private.Public().(*ecdsa.PublicKey)
@@ -50,7 +50,7 @@ func TestFaults(t *testing.T) {
 						} else {
 							most := 1
 							if when == cardtest.After && what == cardtest.Garbage {
-								most = 2 // it says that the PIN was right
+								most = 2 // the response said that the PIN is right
 							}
 							assert.LessOrEqual(t, soft.Spent(), most, "%s at command %d", name, n)
 						}
@@ -79,8 +79,8 @@ func signOnce(t *testing.T, readers *cardtest.Readers, s piv.Slot, public crypto
 	return key.Sign(nil, digest(crypto.SHA256), crypto.SHA256)
 }
 
-// A card in another reader, or put back, is not the one that the key is of.
-func TestKeyOfACardThatWasPutBack(t *testing.T) {
+// A key ends with the removal of its card.
+func TestKeyOfReinsertedCard(t *testing.T) {
 	private := cardtest.Key(cardtest.P256, 0)
 	soft := cardtest.PIV().Put("9A", private, nil)
 	readers := cardtest.NewReaders(soft)
@@ -92,17 +92,17 @@ func TestKeyOfACardThatWasPutBack(t *testing.T) {
 	assert.True(t, errors.Is(err, card.ErrRemoved) || errors.Is(err, card.ErrNoCard), "%v", err)
 	readers.Insert(reader, soft)
 	_, err = key.Sign(nil, digest(crypto.SHA256), crypto.SHA256)
-	assert.ErrorIs(t, err, card.ErrRemoved, "it is over for good")
+	assert.ErrorIs(t, err, card.ErrRemoved, "the card is over")
 	assert.Zero(t, soft.Spent())
 }
 
-// After a reset by somebody else the PIN is gone, and asked for again.
-func TestKeyAfterAReset(t *testing.T) {
+// After a reset by another program the PIN is asked for again.
+func TestKeyAfterReset(t *testing.T) {
 	private := cardtest.Key(cardtest.P256, 0)
 	soft := cardtest.PIV().Put("9A", private, nil)
 	readers := cardtest.NewReaders(soft)
 	n := 0
-	key, err := openIn(t, readers).Key(t.Context(), piv.Authentication, private.Public(), asked(&n))
+	key, err := openIn(t, readers).Key(t.Context(), piv.Authentication, private.Public(), countPrompts(&n))
 	require.NoError(t, err)
 	defer key.Close()
 	for range 2 {

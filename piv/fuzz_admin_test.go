@@ -16,7 +16,7 @@ import (
 	"github.com/smartlogon/smartlogon/piv"
 )
 
-// publicKeyContent writes a public key as a card would.
+// publicKeyContent encodes a public key as a card does.
 func publicKeyContent(t *testing.T, key crypto.PublicKey) []byte {
 	t.Helper()
 	switch k := key.(type) {
@@ -35,13 +35,12 @@ func publicKeyContent(t *testing.T, key crypto.PublicKey) []byte {
 	return nil
 }
 
-// A public key that a card gave is one of the algorithm that was asked for, and
-// the same when it is written and read again.
+// A decoded public key has the algorithm that was asked for and survives a round trip.
 func FuzzPublicKey(f *testing.F) {
 	f.Fuzz(func(t *testing.T, algorithm byte, content []byte) {
 		key, err := piv.DecodePublicKey(piv.Algorithm(algorithm), content)
 		if err != nil {
-			assertCardsFault(t, err)
+			assertMalformed(t, err)
 			assert.Nil(t, key)
 			return
 		}
@@ -58,7 +57,7 @@ func FuzzMetadata(f *testing.F) {
 	f.Fuzz(func(t *testing.T, content []byte) {
 		m, err := piv.DecodeMetadata(content)
 		if err != nil {
-			assertCardsFault(t, err)
+			assertMalformed(t, err)
 			assert.Nil(t, m)
 			return
 		}
@@ -79,17 +78,17 @@ func FuzzMetadata(f *testing.F) {
 	})
 }
 
-// A serial number is read as encoding/asn1 reads it, if it has 32 bits.
+// A serial number of up to 32 bits is decoded as by encoding/asn1.
 func FuzzSerialNumber(f *testing.F) {
 	f.Fuzz(func(t *testing.T, der []byte) {
 		n, ok := piv.SerialNumber(der)
 		var want int64
 		rest, err := asn1.Unmarshal(der, &want)
-		sound := err == nil && len(rest) == 0 && want >= 0 && want <= 0xFFFFFFFF
-		if sound {
+		valid := err == nil && len(rest) == 0 && want >= 0 && want <= 0xFFFFFFFF
+		if valid {
 			require.True(t, ok)
 			assert.EqualValues(t, want, n)
-		} else if ok { // more than a shortest form is taken
+		} else if ok { // longer forms are accepted
 			assert.ErrorContains(t, err, "integer not minimally-encoded")
 		}
 	})

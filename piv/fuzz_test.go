@@ -14,24 +14,24 @@ import (
 	"github.com/smartlogon/smartlogon/piv"
 )
 
-// What a parser of card data returns is a value or one of these errors.
-func assertCardsFault(t *testing.T, err error) {
+// assertMalformed checks the error of a decoder of data from the card.
+func assertMalformed(t *testing.T, err error) {
 	t.Helper()
 	if !errors.Is(err, card.ErrMalformed) && !errors.Is(err, piv.ErrNotFound) {
-		t.Fatalf("not the card's fault: %v", err)
+		t.Fatalf("neither malformed nor missing: %v", err)
 	}
 }
 
-// An object that can be unwrapped is the same when its content is wrapped anew.
+// An unwrapped object survives a round trip.
 func FuzzUnwrap(f *testing.F) {
-	f.Fuzz(func(t *testing.T, whole []byte, own bool) {
+	f.Fuzz(func(t *testing.T, whole []byte, ownTag bool) {
 		tag, outer := piv.Object(0x5FC105), ber.Tag(0x53)
-		if own {
+		if ownTag {
 			tag, outer = 0x7E, 0x7E
 		}
 		content, err := piv.Unwrap(whole, tag)
 		if err != nil {
-			assertCardsFault(t, err)
+			assertMalformed(t, err)
 			assert.Nil(t, content)
 			return
 		}
@@ -42,13 +42,12 @@ func FuzzUnwrap(f *testing.F) {
 	})
 }
 
-// A certificate that comes out of a container is one element, not too long, and
-// the same out of a container that has it as it is.
+// A decoded certificate is one element of bounded length, and survives a round trip.
 func FuzzCertificate(f *testing.F) {
 	f.Fuzz(func(t *testing.T, content []byte) {
 		der, err := piv.DecodeCertificate(content)
 		if err != nil {
-			assertCardsFault(t, err)
+			assertMalformed(t, err)
 			assert.Nil(t, der)
 			return
 		}
@@ -63,14 +62,14 @@ func FuzzCertificate(f *testing.F) {
 	})
 }
 
-// An application that names itself as PIV does, from the front, is not another.
+// An application with an identifier that begins as PIV's is not another.
 func FuzzProperties(f *testing.F) {
 	f.Fuzz(func(t *testing.T, answer []byte) {
 		other := piv.IsOther(answer)
 		template, ok, _ := ber.Find(answer, 0x61)
 		id, named, _ := ber.Find(template, 0x4F)
 		if !ok || !named || len(id) == 0 {
-			assert.False(t, other, "nothing is named")
+			assert.False(t, other, "no identifier")
 			return
 		}
 		if bytes.HasPrefix(fullAID, id) || bytes.HasPrefix(id, fullAID[:9]) {
@@ -82,29 +81,28 @@ func FuzzProperties(f *testing.F) {
 	})
 }
 
-// Discovery, key history, CHUID and CCC are the same when what was read of them
-// is written and read again.
+// Discovery object, key history, CHUID and CCC survive a round trip.
 func FuzzDiscovery(f *testing.F) {
 	f.Fuzz(func(t *testing.T, content []byte) {
 		d, err := piv.DecodeDiscovery(content)
 		if err != nil {
-			assertCardsFault(t, err)
+			assertMalformed(t, err)
 			assert.Nil(t, d)
 			return
 		}
 		if d.PIN() == piv.GlobalPIN {
-			assert.NotZero(t, d.Policy&0x2000, "never the global PIN where it does not count")
+			assert.NotZero(t, d.Policy&0x2000, "the global PIN needs its bit")
 		} else {
 			assert.Equal(t, piv.ApplicationPIN, d.PIN())
 		}
-		again, err := piv.DecodeDiscovery(join(known(0x4F, d.AID), tlv(0x5F2F, byte(d.Policy>>8), byte(d.Policy))))
+		again, err := piv.DecodeDiscovery(join(optional(0x4F, d.AID), tlv(0x5F2F, byte(d.Policy>>8), byte(d.Policy))))
 		require.NoError(t, err)
 		assert.Equal(t, d, again)
 	})
 }
 
-// known is an element, or nothing where there is no value.
-func known(tag ber.Tag, value []byte) []byte {
+// optional returns an element, nothing for a nil value.
+func optional(tag ber.Tag, value []byte) []byte {
 	if value == nil {
 		return nil
 	}
@@ -115,7 +113,7 @@ func FuzzKeyHistory(f *testing.F) {
 	f.Fuzz(func(t *testing.T, content []byte) {
 		h, err := piv.DecodeKeyHistory(content)
 		if err != nil {
-			assertCardsFault(t, err)
+			assertMalformed(t, err)
 			assert.Nil(t, h)
 			return
 		}
@@ -132,14 +130,14 @@ func FuzzCHUID(f *testing.F) {
 	f.Fuzz(func(t *testing.T, content []byte) {
 		h, err := piv.DecodeCHUID(content)
 		if err != nil {
-			assertCardsFault(t, err)
+			assertMalformed(t, err)
 			assert.Nil(t, h)
 			return
 		}
 		assert.Contains(t, []int{0, 25}, len(h.FASCN))
 		assert.Contains(t, []int{0, 8}, len(h.Expires))
 		assert.Contains(t, []int{0, 16}, len(h.CardholderUUID))
-		written := join(known(0x30, h.FASCN), tlv(0x34, h.GUID[:]...), known(0x36, h.CardholderUUID), known(0x3E, h.Signature), tlv(0xFE))
+		written := join(optional(0x30, h.FASCN), tlv(0x34, h.GUID[:]...), optional(0x36, h.CardholderUUID), optional(0x3E, h.Signature), tlv(0xFE))
 		if h.Expires != "" {
 			written = append(written, tlv(0x35, []byte(h.Expires)...)...)
 		}
@@ -153,11 +151,11 @@ func FuzzCCC(f *testing.F) {
 	f.Fuzz(func(t *testing.T, content []byte) {
 		c, err := piv.DecodeCCC(content)
 		if err != nil {
-			assertCardsFault(t, err)
+			assertMalformed(t, err)
 			assert.Nil(t, c)
 			return
 		}
-		again, err := piv.DecodeCCC(join(known(0xF0, c.CardIdentifier), tlv(0xF5, c.DataModel)))
+		again, err := piv.DecodeCCC(join(optional(0xF0, c.CardIdentifier), tlv(0xF5, c.DataModel)))
 		require.NoError(t, err)
 		assert.Equal(t, c, again)
 	})

@@ -15,20 +15,20 @@ import (
 	"github.com/smartlogon/smartlogon/internal/ber"
 )
 
-// KeyOptions say how a new key may be used. Nil, and the zero value, are as the
-// standard has it for the slot; anything else only YubiKeys take.
+// KeyOptions are the policies of a new key. Nil and the zero value are the slot's by
+// the standard; others need a YubiKey.
 type KeyOptions struct {
 	PIN   PINPolicy
 	Touch TouchPolicy
 }
 
-// The elements of a key's policies in GENERATE and IMPORT.
+// The elements of the policies in GENERATE and IMPORT.
 const (
 	tagPINPolicy   ber.Tag = 0xAA
 	tagTouchPolicy ber.Tag = 0xAB
 )
 
-// append adds the policies that are not the default.
+// append appends the policies that are not the default.
 func (o *KeyOptions) append(dst []byte) []byte {
 	if o != nil && o.PIN != PINDefault {
 		dst = ber.Append(dst, tagPINPolicy, []byte{byte(o.PIN)})
@@ -39,19 +39,19 @@ func (o *KeyOptions) append(dst []byte) []byte {
 	return dst
 }
 
-// check is about the arguments alone.
+// check checks the values.
 func (o *KeyOptions) check() error {
 	if o != nil && (o.PIN > PINMatchAlways || o.Touch > TouchCached) {
-		return fmt.Errorf("there is no PIN policy %d or no touch policy %d", o.PIN, o.Touch)
+		return fmt.Errorf("PIN policy %d or touch policy %d does not exist", o.PIN, o.Touch)
 	}
 	return nil
 }
 
-// asks reports whether there is anything that only a YubiKey takes.
-func (o *KeyOptions) asks() bool { return len(o.append(nil)) > 0 }
+// needsYubiKey reports whether there is a policy that is not the default.
+func (o *KeyOptions) needsYubiKey() bool { return len(o.append(nil)) > 0 }
 
-// holds refuses a key that firmware has no place for, or has not the policies.
-func (v Version) holds(s Slot, a Algorithm, o *KeyOptions) error {
+// supports returns an error if the firmware does not support a key in a slot.
+func (v Version) supports(s Slot, a Algorithm, o *KeyOptions) error {
 	var needs []error
 	if s.retired() {
 		needs = append(needs, v.needs(firmware4, "a retired slot"))
@@ -62,7 +62,7 @@ func (v Version) holds(s Slot, a Algorithm, o *KeyOptions) error {
 	case RSA3072, RSA4096, Ed25519, X25519:
 		needs = append(needs, v.needs(firmware57, a.String()))
 	}
-	if o.asks() {
+	if o.needsYubiKey() {
 		needs = append(needs, v.needs(firmware4, "a policy"))
 	}
 	if o != nil && o.Touch == TouchCached {
@@ -71,11 +71,11 @@ func (v Version) holds(s Slot, a Algorithm, o *KeyOptions) error {
 	return errors.Join(needs...)
 }
 
-// Generate has the card make a key in a slot, and returns its public half. What
-// was in the slot is lost; its certificate stays, and belongs to nothing.
+// Generate generates a key in a slot and returns its public key. A key that was in the
+// slot is lost; the certificate of that key stays until it is replaced.
 //
-// All YubiKeys of firmware 4.2.0 to 4.3.4 make weak RSA keys (CVE-2017-15361),
-// so none is made there. RSA may take the card half a minute.
+// YubiKeys with firmware 4.2.0 to 4.3.4 generate weak RSA keys (CVE-2017-15361), which
+// is refused. RSA may take half a minute.
 func (a *Admin) Generate(ctx context.Context, s Slot, alg Algorithm, o *KeyOptions) (crypto.PublicKey, error) {
 	key, err := a.generate(ctx, s, alg, o)
 	if err != nil {
@@ -89,31 +89,30 @@ func (a *Admin) generate(ctx context.Context, s Slot, alg Algorithm, o *KeyOptio
 		return nil, err
 	}
 	control := o.append(ber.Append(nil, 0x80, []byte{byte(alg)}))
-	answer, err := a.do(ctx, change{
+	response, err := a.do(ctx, change{
 		check: func(tx *card.Tx) error {
 			v, is, err := a.card.yubiKey(tx)
 			switch {
 			case err != nil:
 				return err
-			case !is && o.asks():
+			case !is && o.needsYubiKey():
 				return fmt.Errorf("%w: policies of keys need a YubiKey", errors.ErrUnsupported)
 			case !is:
-				return nil // what it makes, it knows best
+				return nil // the card decides
 			case alg.rsaBits() > 0 && !v.Less(firmwareROCA) && v.Less(firmwareSoundRSA):
-				return fmt.Errorf("%w: RSA keys that firmware %v makes are weak (CVE-2017-15361)", errors.ErrUnsupported, v)
+				return fmt.Errorf("%w: RSA keys of firmware %v are weak (CVE-2017-15361)", errors.ErrUnsupported, v)
 			}
-			return v.holds(s, alg, o)
+			return v.supports(s, alg, o)
 		},
-		// Ne is small so that nobody tries whether the card takes more, which
-		// could make the key twice.
+		// A large Ne could try an extended length first, and generate twice.
 		command: card.Command{INS: 0x47, P2: byte(s), Data: ber.Append(nil, 0xAC, control), Ne: 256},
 	})
 	if err != nil {
 		return nil, err
 	}
-	template, ok, err := ber.Find(answer, 0x7F49)
+	template, ok, err := ber.Find(response, 0x7F49)
 	if err == nil && !ok {
-		err = errors.New("there is no template 7F49")
+		err = errors.New("no template 7F49")
 	}
 	if err != nil {
 		err = malformed(err)
@@ -123,19 +122,19 @@ func (a *Admin) generate(ctx context.Context, s Slot, alg Algorithm, o *KeyOptio
 		key, err = decodePublicKey(alg, template)
 	}
 	if err != nil {
-		err = &card.Error{Reader: a.card.card.Reader(), Op: "read the answer of GENERATE ASYMMETRIC KEY PAIR", Err: err}
+		err = &card.Error{Reader: a.card.card.Reader(), Op: "GENERATE ASYMMETRIC KEY PAIR", Err: err}
 		return nil, &InterruptedError{Changed, err}
 	}
 	return key, nil
 }
 
-// checkKey is about the arguments alone.
+// checkKey checks the arguments of a new key.
 func checkKey(s Slot, a Algorithm, o *KeyOptions) error {
 	switch a {
 	case P256, P384, Ed25519, X25519:
 	default:
 		if a.rsaBits() == 0 {
-			return fmt.Errorf("%v is no algorithm of keys in slots", a)
+			return fmt.Errorf("%v is not an algorithm of keys in slots", a)
 		}
 	}
 	if !s.Valid() {
@@ -144,10 +143,10 @@ func checkKey(s Slot, a Algorithm, o *KeyOptions) error {
 	return o.check()
 }
 
-// Import puts a private key into a slot, as YubiKeys can: *[rsa.PrivateKey] of
-// two primes and the exponent 65537, *[ecdsa.PrivateKey], [ed25519.PrivateKey] or
-// *[ecdh.PrivateKey] on X25519. What was in the slot is lost; its certificate
-// stays. The key was outside the card, so others may have it.
+// Import stores a private key in a slot of a YubiKey: an *[rsa.PrivateKey] of two
+// primes and exponent 65537, *[ecdsa.PrivateKey], [ed25519.PrivateKey], or
+// *[ecdh.PrivateKey] on X25519. A key that was in the slot is lost; its certificate
+// stays. Copies of an imported key can exist outside of the card.
 func (a *Admin) Import(ctx context.Context, s Slot, key crypto.PrivateKey, o *KeyOptions) error {
 	if err := a.importKey(ctx, s, key, o); err != nil {
 		return fmt.Errorf("piv: import into %v: %w", s, err)
@@ -165,40 +164,24 @@ func (a *Admin) importKey(ctx context.Context, s Slot, key crypto.PrivateKey, o 
 		return err
 	}
 	public := publicOf(key)
-	sent := o.append(data)
-	defer clear(sent)
+	data = o.append(data)
+	defer clear(data)
 	_, err = a.do(ctx, change{
 		check: func(tx *card.Tx) error {
 			v, err := a.card.firmware(tx)
 			if err != nil {
 				return err
 			}
-			return v.holds(s, alg, o)
+			return v.supports(s, alg, o)
 		},
-		command: card.Command{INS: 0xFE, P1: byte(alg), P2: byte(s), Data: sent, Secret: true},
+		command: card.Command{INS: 0xFE, P1: byte(alg), P2: byte(s), Data: data, Secret: true},
 		look: func(ctx context.Context) State {
-			return a.card.lookAtKey(ctx, s, func(m *Metadata) bool {
+			return a.card.readState(ctx, byte(s), func(m *Metadata) bool {
 				return m != nil && samePublicKey(public, m.PublicKey)
 			})
 		},
 	})
 	return err
-}
-
-// lookAtKey says, by metadata of the key in a slot, whether a change was made.
-func (c *Card) lookAtKey(ctx context.Context, s Slot, changed func(*Metadata) bool) State {
-	y, err := c.YubiKey(ctx)
-	if err != nil {
-		return Unknown
-	}
-	m, err := y.Metadata(ctx, byte(s))
-	switch {
-	case err != nil && !errors.Is(err, ErrNotFound):
-		return Unknown
-	case changed(m):
-		return Changed
-	}
-	return Unchanged
 }
 
 func samePublicKey(a, b crypto.PublicKey) bool {
@@ -216,9 +199,9 @@ func publicOf(key crypto.PrivateKey) crypto.PublicKey {
 	return nil
 }
 
-// encodePrivateKey writes a private key as IMPORT ASYMMETRIC KEY takes it: for
-// RSA the numbers of the Chinese remainder theorem, else one string of bytes,
-// each as long as the algorithm wants it.
+// encodePrivateKey encodes a private key for IMPORT ASYMMETRIC KEY: for RSA the
+// numbers of the Chinese remainder theorem, else one octet string, each in the length
+// of the algorithm.
 func encodePrivateKey(key crypto.PrivateKey) (Algorithm, []byte, error) {
 	var tag ber.Tag
 	var secret []byte
@@ -236,7 +219,7 @@ func encodePrivateKey(key crypto.PrivateKey) (Algorithm, []byte, error) {
 		tag, secret = 0x07, k.Seed()
 	case *ecdh.PrivateKey:
 		if k.Curve() != ecdh.X25519() {
-			return 0, nil, fmt.Errorf("%w: import of a key for ECDH on %v; give it as one for ECDSA", errors.ErrUnsupported, k.Curve())
+			return 0, nil, fmt.Errorf("%w: import of an ECDH key on %v; use an *ecdsa.PrivateKey", errors.ErrUnsupported, k.Curve())
 		}
 		tag, secret = 0x08, k.Bytes()
 	default:
@@ -265,7 +248,7 @@ func encodeRSA(k *rsa.PrivateKey) (Algorithm, []byte, error) {
 	}
 	half := alg.rsaBits() / 16
 	if k.E != 65537 || len(k.Primes) != 2 || k.Primes[0].BitLen() != 8*half || k.Primes[1].BitLen() != 8*half {
-		return 0, nil, fmt.Errorf("%w: RSA keys with another exponent than 65537, or other than two primes of %d bits", errors.ErrUnsupported, 8*half)
+		return 0, nil, fmt.Errorf("%w: RSA keys other than of two primes of %d bits and exponent 65537", errors.ErrUnsupported, 8*half)
 	}
 	one := big.NewInt(1)
 	p, q := k.Primes[0], k.Primes[1]
@@ -275,7 +258,7 @@ func encodeRSA(k *rsa.PrivateKey) (Algorithm, []byte, error) {
 		new(big.Int).Mod(k.D, new(big.Int).Sub(q, one)),
 		new(big.Int).ModInverse(q, p),
 	}
-	data := make([]byte, 0, 5*(half+4)+6) // so that no copy of it is left behind
+	data := make([]byte, 0, 5*(half+4)+6) // large enough: growing would leave a copy behind
 	for i, n := range numbers {
 		value := n.FillBytes(make([]byte, half))
 		data = ber.Append(data, ber.Tag(i+1), value)

@@ -24,20 +24,20 @@ import (
 
 var keyAlgorithms = []piv.Algorithm{piv.RSA1024, piv.RSA2048, piv.RSA3072, piv.RSA4096, piv.P256, piv.P384, piv.Ed25519, piv.X25519}
 
-// firmware5 is a YubiKey that knows everything.
+// firmware5 is a YubiKey with every feature.
 var firmware5 = softpiv.Config{Firmware: softpiv.Version{5, 7, 1}, Serial: 11409355, FormFactor: 1}
 
-// checkKey uses the key in a slot.
+// checkKey opens and uses the key in a slot.
 func checkKey(t *testing.T, p *piv.Card, s piv.Slot, public crypto.PublicKey) {
 	t.Helper()
 	key, err := p.Key(t.Context(), s, public, card.FixedPIN(cardtest.PIN))
 	require.NoError(t, err)
 	defer key.Close()
-	switch own := public.(type) {
+	switch k := public.(type) {
 	case *ecdh.PublicKey:
-		peer, err := own.Curve().GenerateKey(rand.Reader)
+		peer, err := k.Curve().GenerateKey(rand.Reader)
 		require.NoError(t, err)
-		want, err := peer.ECDH(own)
+		want, err := peer.ECDH(k)
 		require.NoError(t, err)
 		got, err := key.ECDH(peer.PublicKey())
 		require.NoError(t, err)
@@ -55,7 +55,7 @@ func TestGenerate(t *testing.T) {
 	for _, alg := range keyAlgorithms {
 		for _, s := range []piv.Slot{piv.Authentication, piv.Signature, piv.KeyManagement, piv.CardAuthentication, piv.Retired(7)} {
 			t.Run(alg.String()+" in "+s.String(), func(t *testing.T) {
-				_, p := quick(firmware5)
+				_, p := newCard(firmware5)
 				public, err := adminOf(t, p, piv.AES192).Generate(t.Context(), s, alg, nil)
 				require.NoError(t, err)
 				checkKey(t, p, s, public)
@@ -64,23 +64,23 @@ func TestGenerate(t *testing.T) {
 	}
 }
 
-func TestGenerateOnCardsOfTheStandard(t *testing.T) {
+func TestGenerateOnOtherCards(t *testing.T) {
 	for _, alg := range []piv.Algorithm{piv.RSA2048, piv.RSA3072, piv.P256, piv.P384} {
-		_, p := quick(softpiv.Config{})
+		_, p := newCard(softpiv.Config{})
 		public, err := adminOf(t, p, piv.TripleDES).Generate(t.Context(), piv.Authentication, alg, &piv.KeyOptions{})
 		require.NoError(t, err, alg)
 		checkKey(t, p, piv.Authentication, public)
 	}
-	_, p := quick(softpiv.Config{})
+	_, p := newCard(softpiv.Config{})
 	a := adminOf(t, p, piv.TripleDES)
 	_, err := a.Generate(t.Context(), piv.Authentication, piv.Ed25519, nil)
-	assert.ErrorIs(t, err, card.StatusWrongData, "the card knows best what it makes")
+	assert.ErrorIs(t, err, card.StatusWrongData, "refused by the card")
 	_, err = a.Generate(t.Context(), piv.Retired(1), piv.P256, nil)
 	assert.ErrorIs(t, err, card.StatusWrongParameters)
 }
 
-func TestPoliciesOfKeys(t *testing.T) {
-	_, p := quick(firmware5)
+func TestKeyPolicies(t *testing.T) {
+	_, p := newCard(firmware5)
 	a := adminOf(t, p, piv.AES192)
 	y, err := p.YubiKey(t.Context())
 	require.NoError(t, err)
@@ -127,8 +127,8 @@ func TestImport(t *testing.T) {
 	}
 }
 
-// What cannot be right is known before the card is asked anything.
-func TestKeysAreRefusedAtOnce(t *testing.T) {
+// Invalid arguments are refused before anything is sent.
+func TestInvalidKeyArguments(t *testing.T) {
 	soft := yubikey("5.7.1")
 	a := adminOf(t, open(t, soft), piv.AES192)
 	p521 := cardtest.Key(cardtest.P521, 0)
@@ -136,37 +136,37 @@ func TestKeysAreRefusedAtOnce(t *testing.T) {
 	require.NoError(t, err)
 	three := *testkeys.RSA(2048, 0)
 	three.E = 3
-	broken := *testkeys.RSA(2048, 0)
-	broken.D = big.NewInt(5)
+	inconsistent := *testkeys.RSA(2048, 0)
+	inconsistent.D = big.NewInt(5)
 	short := ed25519.PrivateKey(make([]byte, 32))
 	generate := func(s piv.Slot, alg piv.Algorithm, o *piv.KeyOptions) error {
 		_, err := a.Generate(t.Context(), s, alg, o)
 		return err
 	}
 	for name, err := range map[string]error{
-		"no slot":                   generate(0x9B, piv.P256, nil),
-		"no algorithm":              generate(0x9A, 0x2E, nil),
-		"an algorithm of 9B":        generate(0x9A, piv.AES128, nil),
-		"a PIN policy":              generate(0x9A, piv.P256, &piv.KeyOptions{PIN: 6}),
-		"a touch policy":            generate(0x9A, piv.P256, &piv.KeyOptions{Touch: 4}),
-		"import, no slot":           a.Import(t.Context(), 0xF9, testkeys.Ed25519(), nil),
-		"import, a policy":          a.Import(t.Context(), 0x9A, testkeys.Ed25519(), &piv.KeyOptions{PIN: 9}),
-		"import of nothing":         a.Import(t.Context(), 0x9A, nil, nil),
-		"import of a string":        a.Import(t.Context(), 0x9A, "key", nil),
-		"import of P-521":           a.Import(t.Context(), 0x9A, p521, nil),
-		"import of P-256 for ECDH":  a.Import(t.Context(), 0x9A, p256, nil),
-		"import with exponent 3":    a.Import(t.Context(), 0x9A, &three, nil),
-		"import of a broken key":    a.Import(t.Context(), 0x9A, &broken, nil),
-		"import of RSA of no PIV":   a.Import(t.Context(), 0x9A, &rsa.PrivateKey{PublicKey: rsa.PublicKey{N: big.NewInt(15), E: 3}}, nil),
-		"import of half an Ed25519": a.Import(t.Context(), 0x9A, short, nil),
-		"move to no slot":           a.MoveKey(t.Context(), 0x9A, 0x9B),
-		"move from no slot":         a.MoveKey(t.Context(), 0, 0x9A),
-		"move to where it is":       a.MoveKey(t.Context(), 0x9A, 0x9A),
-		"delete in no slot":         a.DeleteKey(t.Context(), 0),
-		"no retries of the PIN":     a.SetRetries(t.Context(), 0, 3, noPIN(t)),
-		"too many retries":          a.SetRetries(t.Context(), 3, 256, noPIN(t)),
-		"no new management key":     a.SetManagementKey(t.Context(), piv.ManagementKey{}, 0),
-		"touch of the key":          a.SetManagementKey(t.Context(), managementKey(t, piv.AES192, customary()), 4),
+		"no slot":                       generate(0x9B, piv.P256, nil),
+		"no algorithm":                  generate(0x9A, 0x2E, nil),
+		"an algorithm of 9B":            generate(0x9A, piv.AES128, nil),
+		"a PIN policy":                  generate(0x9A, piv.P256, &piv.KeyOptions{PIN: 6}),
+		"a touch policy":                generate(0x9A, piv.P256, &piv.KeyOptions{Touch: 4}),
+		"import, no slot":               a.Import(t.Context(), 0xF9, testkeys.Ed25519(), nil),
+		"import, a policy":              a.Import(t.Context(), 0x9A, testkeys.Ed25519(), &piv.KeyOptions{PIN: 9}),
+		"import of nothing":             a.Import(t.Context(), 0x9A, nil, nil),
+		"import of a string":            a.Import(t.Context(), 0x9A, "key", nil),
+		"import of P-521":               a.Import(t.Context(), 0x9A, p521, nil),
+		"import of P-256 for ECDH":      a.Import(t.Context(), 0x9A, p256, nil),
+		"import with exponent 3":        a.Import(t.Context(), 0x9A, &three, nil),
+		"import of an inconsistent key": a.Import(t.Context(), 0x9A, &inconsistent, nil),
+		"import of RSA of 4 bits":       a.Import(t.Context(), 0x9A, &rsa.PrivateKey{PublicKey: rsa.PublicKey{N: big.NewInt(15), E: 3}}, nil),
+		"import of half an Ed25519":     a.Import(t.Context(), 0x9A, short, nil),
+		"move to no slot":               a.MoveKey(t.Context(), 0x9A, 0x9B),
+		"move from no slot":             a.MoveKey(t.Context(), 0, 0x9A),
+		"move to the same slot":         a.MoveKey(t.Context(), 0x9A, 0x9A),
+		"delete in no slot":             a.DeleteKey(t.Context(), 0),
+		"no retries of the PIN":         a.SetRetries(t.Context(), 0, 3, noPIN(t)),
+		"too many retries":              a.SetRetries(t.Context(), 3, 256, noPIN(t)),
+		"no new management key":         a.SetManagementKey(t.Context(), piv.ManagementKey{}, 0),
+		"touch of the key":              a.SetManagementKey(t.Context(), managementKey(t, piv.AES192, defaultManagementKey()), 4),
 	} {
 		assert.Error(t, err, name)
 		assert.Regexp(t, "^piv: ", err, name)
@@ -174,9 +174,9 @@ func TestKeysAreRefusedAtOnce(t *testing.T) {
 	assert.Zero(t, soft.Exchanges().Commands)
 }
 
-// What the card is known to lack is refused before anybody is authenticated or
-// asked for a PIN.
-func TestCardsLackWhatTheirFirmwareHasNot(t *testing.T) {
+// What the firmware does not support is refused before the authentication and before
+// the user is asked.
+func TestUnsupportedByFirmware(t *testing.T) {
 	ctx := t.Context()
 	generate := func(s piv.Slot, alg piv.Algorithm, o *piv.KeyOptions) func(*piv.Admin) error {
 		return func(a *piv.Admin) error { _, err := a.Generate(ctx, s, alg, o); return err }
@@ -221,8 +221,8 @@ func TestCardsLackWhatTheirFirmwareHasNot(t *testing.T) {
 	}
 }
 
-// A card that is no YubiKey is never sent an instruction of Yubico's.
-func TestNoVendorsInstructionFirst(t *testing.T) {
+// Yubico's instructions are not sent to other cards.
+func TestNoYubicoInstructionsToOtherCards(t *testing.T) {
 	soft := cardtest.PIV()
 	p := open(t, soft)
 	var sent, selected []byte
@@ -232,7 +232,7 @@ func TestNoVendorsInstructionFirst(t *testing.T) {
 		case 0xA4:
 			selected = bytes.Clone(c.Data)
 		case 0x87, 0x47:
-			assert.Equal(t, fullAID[:9], selected, "PIV is selected again after the question for Yubico's")
+			assert.Equal(t, fullAID[:9], selected, "PIV is selected after Yubico's applications")
 		}
 	}})
 	a := adminOf(t, p, piv.TripleDES)
@@ -247,9 +247,8 @@ func TestNoVendorsInstructionFirst(t *testing.T) {
 	assert.NotContains(t, string(sent), "\xFD")
 }
 
-// What a card says of the key that it made is no better than anything else, and
-// then the key is there all the same.
-func TestGeneratedKeyIsMalformed(t *testing.T) {
+// A malformed response to GENERATE is an error that says that the card has changed.
+func TestMalformedGeneratedKey(t *testing.T) {
 	point := make([]byte, 65)
 	for name, answer := range map[string][]byte{
 		"nothing":               {},
@@ -261,32 +260,33 @@ func TestGeneratedKeyIsMalformed(t *testing.T) {
 		"an element cut off":    tlv(0x7F49, 0x86, 0x41, 4),
 	} {
 		t.Run(name, func(t *testing.T) {
-			soft := replacing{cardtest.PIV(), 0x47, done(answer)}
+			soft := replaceResponse{cardtest.PIV(), 0x47, success(answer)}
 			_, err := adminOf(t, piv.New(card.New("test", soft)), piv.TripleDES).Generate(t.Context(), 0x9A, piv.P256, nil)
 			assert.ErrorIs(t, err, card.ErrMalformed)
-			var broken *piv.InterruptedError
-			require.ErrorAs(t, err, &broken)
-			assert.Equal(t, piv.Changed, broken.State)
+			var lost *piv.InterruptedError
+			require.ErrorAs(t, err, &lost)
+			assert.Equal(t, piv.Changed, lost.State)
 		})
 	}
 }
 
-// replacing answers one instruction in its own way, after the card did it.
-type replacing struct {
+// replaceResponse replaces the response to one instruction after the card has performed
+// it.
+type replaceResponse struct {
 	*cardtest.Card
-	ins    byte
-	answer []byte
+	ins      byte
+	response []byte
 }
 
-func (r replacing) Transmit(command []byte) ([]byte, error) {
-	answer, err := r.Card.Transmit(command)
+func (r replaceResponse) Transmit(command []byte) ([]byte, error) {
+	response, err := r.Card.Transmit(command)
 	if command[1] == r.ins {
-		return r.answer, nil
+		return r.response, nil
 	}
-	return answer, err
+	return response, err
 }
 
-func TestPublicKeyIsMalformed(t *testing.T) {
+func TestMalformedPublicKey(t *testing.T) {
 	n := testkeys.RSA(2048, 0).N.Bytes()
 	even := append([]byte{}, n...)
 	even[255] &^= 1
@@ -304,7 +304,7 @@ func TestPublicKeyIsMalformed(t *testing.T) {
 		"a short Ed25519 key":      {piv.Ed25519, tlv(0x86, 1, 2)},
 		"a short X25519 key":       {piv.X25519, tlv(0x86, 1, 2)},
 		"a P-256 point for P-384":  {piv.P384, tlv(0x86, make([]byte, 65)...)},
-		"elements that are cut":    {piv.P256, []byte{0x86, 0x41}},
+		"truncated elements":       {piv.P256, []byte{0x86, 0x41}},
 		"a compressed P-256 point": {piv.P256, tlv(0x86, append([]byte{2}, make([]byte, 32)...)...)},
 	} {
 		key, err := piv.DecodePublicKey(test.algorithm, test.content)
@@ -313,5 +313,5 @@ func TestPublicKeyIsMalformed(t *testing.T) {
 	}
 	key, err := piv.DecodePublicKey(piv.RSA2048, join(tlv(0x81, append([]byte{0}, n...)...), tlv(0x82, 1, 0, 1)))
 	require.NoError(t, err)
-	assert.True(t, testkeys.RSA(2048, 0).PublicKey.Equal(key), "leading zeros do no harm")
+	assert.True(t, testkeys.RSA(2048, 0).PublicKey.Equal(key), "with a leading zero")
 }

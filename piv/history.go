@@ -8,12 +8,12 @@ import (
 	"github.com/smartlogon/smartlogon/internal/ber"
 )
 
-// A KeyHistory says which retired Key Management keys the card has (SP 800-73-4
-// part 1, 3.3.4 and table 17).
+// A KeyHistory counts the retired Key Management keys of a card (SP 800-73-4 part 1,
+// 3.3.4 and table 17).
 type KeyHistory struct {
 	OnCard  int    // keys whose certificates are on the card
 	OffCard int    // keys whose certificates are elsewhere
-	URL     string // where; empty if OffCard is 0
+	URL     string // of those certificates; empty if OffCard is 0
 }
 
 // KeyHistory reads the key history object.

@@ -8,23 +8,22 @@ import (
 	"github.com/smartlogon/smartlogon/card"
 )
 
-// PUK is the secret that unblocks the application PIN (SP 800-73-4 part 1, table
-// 4b).
+// PUK is the reference of the secret that unblocks the application PIN (SP 800-73-4
+// part 1, table 4b).
 const PUK card.Reference = 0x81
 
-// A Holder changes PIN and PUK by the old ones. It needs no management key. Each
-// call asks twice, for the known secret and for the one to set
-// ([card.PINRequest.New]), and keeps the promises of package card.
+// A Holder changes the PIN and the PUK of a card by the old ones, without the
+// management key. Each call asks twice: for the secret that allows the change, and
+// for the new one ([card.PINRequest.New]).
 //
-// If the response of the card was lost the error is an *[InterruptedError]: either
-// the old or the new secret is right.
+// If the response of the card was lost, the error is an *[InterruptedError]: either
+// the old or the new secret is valid.
 type Holder struct{ card *Card }
 
-// Holder returns the card for its holder.
+// Holder returns the Holder of the card. Nothing is sent.
 func (c *Card) Holder() *Holder { return &Holder{c} }
 
-// ChangePIN sets the PIN that the card wants the user to be asked for, by the old
-// one.
+// ChangePIN changes the PIN that the card prefers.
 func (h *Holder) ChangePIN(ctx context.Context, ask card.PINFunc) error {
 	ref, err := h.card.pinReference(ctx)
 	if err == nil {
@@ -37,7 +36,7 @@ func (h *Holder) ChangePIN(ctx context.Context, ask card.PINFunc) error {
 	return nil
 }
 
-// ChangePUK sets the PUK, by the old one.
+// ChangePUK changes the PUK.
 func (h *Holder) ChangePUK(ctx context.Context, ask card.PINFunc) error {
 	v := h.card.pukVerification("change the PUK", ask)
 	if err := h.change(ctx, v, PUK, v.Format, 0x24); err != nil {
@@ -46,8 +45,8 @@ func (h *Holder) ChangePUK(ctx context.Context, ask card.PINFunc) error {
 	return nil
 }
 
-// Unblock sets the application PIN by the PUK, whether it is blocked or not, and
-// restores its retry counter.
+// Unblock sets the application PIN by the PUK and restores its retry counter, whether
+// the PIN was blocked or not.
 func (h *Holder) Unblock(ctx context.Context, ask card.PINFunc) error {
 	v := h.card.pukVerification("unblock the PIN", ask)
 	if err := h.change(ctx, v, ApplicationPIN, h.card.pinFormat(), 0x2C); err != nil {
@@ -65,7 +64,7 @@ func (h *Holder) change(ctx context.Context, v card.Verification, set card.Refer
 		NewFormat:    format,
 		Replace: func(secret, pin []byte) card.Command {
 			if v.Verify != nil {
-				v.Verify(secret) // the retry counter may fall now
+				v.Verify(secret) // notes that the retry counter may fall
 			}
 			data := append(append(make([]byte, 0, len(secret)+len(pin)), secret...), pin...)
 			return card.Command{INS: ins, P2: byte(set), Data: data}
@@ -78,9 +77,9 @@ func (h *Holder) change(ctx context.Context, v card.Verification, set card.Refer
 	return err
 }
 
-// pukVerification describes the PUK to the PIN guard. Only YubiKeys report its retry
-// counter; on other cards every try counts as the last. There is no command that
-// verifies it, and nothing that it opens.
+// pukVerification describes the PUK for the PIN guard. Only YubiKeys report its retry
+// counter; on other cards every try counts as the last. No command verifies it alone,
+// so there is nothing to log out.
 func (c *Card) pukVerification(purpose string, ask card.PINFunc) card.Verification {
 	return card.Verification{
 		Application: application,

@@ -15,23 +15,21 @@ import (
 	"github.com/smartlogon/smartlogon/piv"
 )
 
-// knows answers with the secret that is known and the one to set; a try that may
-// be the last is taken.
-func knows(secret, fresh string) card.PINFunc {
+// answerWith returns a PINFunc for the secret and the new one. It allows the last try.
+func answerWith(secret, newSecret string) card.PINFunc {
 	return func(_ context.Context, r card.PINRequest) (card.PIN, error) {
 		switch {
 		case r.Refused != nil:
 			return card.PIN{}, r.Refused
 		case r.New:
-			return card.NewPIN([]byte(fresh)), nil
+			return card.NewPIN([]byte(newSecret)), nil
 		}
 		return card.NewPIN([]byte(secret)).AllowLastTry(), nil
 	}
 }
 
-// tries are how many tries a card has left for a secret, and how many wrong
-// ones it was given.
-func tries(app *softpiv.Application, ref byte) (left, spent int) {
+// counters returns the retries left for a secret and the wrong ones that were sent.
+func counters(app *softpiv.Application, ref byte) (left, spent int) {
 	n := app.Tries(ref)
 	return n.Left, n.Spent
 }
@@ -42,26 +40,26 @@ func TestChangePIN(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			soft.Put("9A", private, nil)
 			p := open(t, soft)
-			require.NoError(t, p.Holder().ChangePIN(t.Context(), knows(cardtest.PIN, "654321")))
+			require.NoError(t, p.Holder().ChangePIN(t.Context(), answerWith(cardtest.PIN, "654321")))
 			assert.False(t, soft.Verified(), "logged out")
 			require.NoError(t, signTwice(t, p, piv.Authentication, private, card.FixedPIN("654321")))
 			assert.Equal(t, 3, soft.RetriesLeft())
 			assert.Zero(t, soft.Spent())
 
-			err := p.Holder().ChangePIN(t.Context(), knows(cardtest.PIN, "111111"))
+			err := p.Holder().ChangePIN(t.Context(), answerWith(cardtest.PIN, "111111"))
 			assert.ErrorIs(t, err, card.ErrWrongPIN)
 			assert.ErrorContains(t, err, "piv: change PIN: ")
 			assert.Equal(t, 1, soft.Spent())
 			assert.Equal(t, 1, soft.Writes()-1, "one command each")
-			err = p.Holder().ChangePIN(t.Context(), knows(cardtest.PIN, "111111"))
+			err = p.Holder().ChangePIN(t.Context(), answerWith(cardtest.PIN, "111111"))
 			assert.ErrorIs(t, err, card.ErrRefusedBefore)
 			assert.Equal(t, 1, soft.Spent())
 		})
 	}
 }
 
-// A wrong answer costs a try, and the next question says so.
-func TestChangePINAfterAWrongAnswer(t *testing.T) {
+// The prompt after a wrong PIN has the new retry counter.
+func TestChangePINAfterWrongPIN(t *testing.T) {
 	soft := cardtest.PIV()
 	var retries []int
 	err := open(t, soft).Holder().ChangePIN(t.Context(), func(_ context.Context, r card.PINRequest) (card.PIN, error) {
@@ -80,12 +78,12 @@ func TestChangePINAfterAWrongAnswer(t *testing.T) {
 	assert.True(t, pinIs(t, soft, "654321"))
 }
 
-func TestChangePINWhereTheGlobalOneIsAskedFor(t *testing.T) {
+func TestChangeGlobalPIN(t *testing.T) {
 	private := cardtest.Key(cardtest.P256, 0)
 	soft := cardtest.PIV(cardtest.PIVGlobalPIN("654321")).Put("9A", private, nil).
 		PutObject(tagDiscovery, join(tlv(0x4F, fullAID...), tlv(0x5F2F, 0x60, 0x20)))
 	p := open(t, soft)
-	require.NoError(t, p.Holder().ChangePIN(t.Context(), knows("654321", "777777")))
+	require.NoError(t, p.Holder().ChangePIN(t.Context(), answerWith("654321", "777777")))
 	require.NoError(t, signTwice(t, p, piv.Authentication, private, card.FixedPIN("777777")))
 	assert.Zero(t, soft.Spent())
 }
@@ -93,15 +91,15 @@ func TestChangePINWhereTheGlobalOneIsAskedFor(t *testing.T) {
 func TestChangePUK(t *testing.T) {
 	for name, config := range map[string]softpiv.Config{"standard": {}, "YubiKey": firmware5} {
 		t.Run(name, func(t *testing.T) {
-			app, p := quick(config)
-			require.NoError(t, p.Holder().ChangePUK(t.Context(), knows(cardtest.PUK, "87654321")))
-			require.NoError(t, p.Holder().Unblock(t.Context(), knows("87654321", "222222")))
-			err := p.Holder().ChangePUK(t.Context(), knows(cardtest.PUK, "11111111"))
+			app, p := newCard(config)
+			require.NoError(t, p.Holder().ChangePUK(t.Context(), answerWith(cardtest.PUK, "87654321")))
+			require.NoError(t, p.Holder().Unblock(t.Context(), answerWith("87654321", "222222")))
+			err := p.Holder().ChangePUK(t.Context(), answerWith(cardtest.PUK, "11111111"))
 			assert.ErrorIs(t, err, card.ErrWrongPIN)
-			left, spent := tries(app, 0x81)
+			left, spent := counters(app, 0x81)
 			assert.Equal(t, 2, left)
 			assert.Equal(t, 1, spent)
-			left, spent = tries(app, 0x80)
+			left, spent = counters(app, 0x80)
 			assert.Equal(t, 3, left)
 			assert.Zero(t, spent)
 		})
@@ -118,7 +116,7 @@ func TestUnblock(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			soft.Put("9A", private, nil)
 			p := open(t, soft)
-			require.NoError(t, p.Holder().Unblock(t.Context(), knows(cardtest.PUK, "222222")))
+			require.NoError(t, p.Holder().Unblock(t.Context(), answerWith(cardtest.PUK, "222222")))
 			assert.Equal(t, 3, soft.RetriesLeft())
 			assert.False(t, soft.Verified())
 			require.NoError(t, signTwice(t, p, piv.Authentication, private, card.FixedPIN("222222")))
@@ -126,9 +124,8 @@ func TestUnblock(t *testing.T) {
 	}
 }
 
-// What is asked, and what is known of the tries of a PUK: all that a YubiKey
-// tells, nothing on other cards.
-func TestQuestionsOfTheHolder(t *testing.T) {
+// The requests of a Holder. Only YubiKeys report the retry counter of the PUK.
+func TestHolderRequests(t *testing.T) {
 	for _, test := range []struct {
 		name    string
 		card    *cardtest.Card
@@ -146,32 +143,32 @@ func TestQuestionsOfTheHolder(t *testing.T) {
 		{"unblock an old YubiKey", yubikey("5.2.7"), func(ctx context.Context, h *piv.Holder, f card.PINFunc) error { return h.Unblock(ctx, f) }, 0x81, 0x80, -1, true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			var asked []card.PINRequest
+			var requests []card.PINRequest
 			gaveUp := errors.New("gave up")
 			err := test.use(t.Context(), open(t, test.card).Holder(), func(_ context.Context, r card.PINRequest) (card.PIN, error) {
-				asked = append(asked, r)
-				if len(asked) == 2 {
+				requests = append(requests, r)
+				if len(requests) == 2 {
 					return card.PIN{}, gaveUp
 				}
 				return card.NewPIN([]byte("123456")), nil
 			})
 			assert.ErrorIs(t, err, gaveUp)
-			require.Len(t, asked, 2)
-			assert.Equal(t, test.secret, asked[0].Reference)
-			assert.False(t, asked[0].New)
-			assert.Equal(t, test.retries, asked[0].Retries)
-			assert.Equal(t, test.last, asked[0].Last)
-			assert.Equal(t, test.set, asked[1].Reference)
-			assert.True(t, asked[1].New)
+			require.Len(t, requests, 2)
+			assert.Equal(t, test.secret, requests[0].Reference)
+			assert.False(t, requests[0].New)
+			assert.Equal(t, test.retries, requests[0].Retries)
+			assert.Equal(t, test.last, requests[0].Last)
+			assert.Equal(t, test.set, requests[1].Reference)
+			assert.True(t, requests[1].New)
 			assert.Zero(t, test.card.Writes())
 			assert.Zero(t, test.card.Spent())
 		})
 	}
 }
 
-// Without consent no PUK is sent to a card that does not tell its tries.
+// No PUK is sent without consent to a card that does not report its retry counter.
 func TestPUKNeedsConsent(t *testing.T) {
-	app, p := quick(softpiv.Config{})
+	app, p := newCard(softpiv.Config{})
 	err := p.Holder().Unblock(t.Context(), func(_ context.Context, r card.PINRequest) (card.PIN, error) {
 		if r.Refused != nil {
 			return card.PIN{}, r.Refused
@@ -183,52 +180,52 @@ func TestPUKNeedsConsent(t *testing.T) {
 }
 
 func TestBlockedPUK(t *testing.T) {
-	app, p := quick(firmware5)
+	app, p := newCard(firmware5)
 	app.SetTriesLeft(0x81, 0)
 	err := p.Holder().Unblock(t.Context(), noPIN(t))
 	assert.ErrorIs(t, err, card.ErrPINBlocked)
-	app, p = quick(softpiv.Config{})
+	app, p = newCard(softpiv.Config{})
 	app.SetTriesLeft(0x81, 0)
-	assert.ErrorIs(t, p.Holder().ChangePUK(t.Context(), knows(cardtest.PUK, "87654321")), card.ErrPINBlocked)
+	assert.ErrorIs(t, p.Holder().ChangePUK(t.Context(), answerWith(cardtest.PUK, "87654321")), card.ErrPINBlocked)
 }
 
-// A new PIN that the card cannot take is asked for again, and costs nothing.
-func TestNewPINThatIsNone(t *testing.T) {
+// A new PIN in the wrong format is asked for again and costs no try.
+func TestInvalidNewPIN(t *testing.T) {
 	for _, soft := range []*cardtest.Card{cardtest.PIV(), yubikey("5.7.1")} {
-		fresh := []string{"12345", "123456789", "654321"}
-		var why []error
+		answers := []string{"12345", "123456789", "654321"}
+		var refused []error
 		err := open(t, soft).Holder().ChangePIN(t.Context(), func(_ context.Context, r card.PINRequest) (card.PIN, error) {
 			if !r.New {
 				return card.NewPIN([]byte(cardtest.PIN)), nil
 			}
-			why = append(why, r.Refused)
-			pin := fresh[0]
-			fresh = fresh[1:]
+			refused = append(refused, r.Refused)
+			pin := answers[0]
+			answers = answers[1:]
 			return card.NewPIN([]byte(pin)), nil
 		})
 		require.NoError(t, err)
-		require.Len(t, why, 3)
-		assert.NoError(t, why[0])
-		assert.ErrorIs(t, why[1], card.ErrNewPIN)
-		assert.ErrorIs(t, why[2], card.ErrNewPIN)
+		require.Len(t, refused, 3)
+		assert.NoError(t, refused[0])
+		assert.ErrorIs(t, refused[1], card.ErrNewPIN)
+		assert.ErrorIs(t, refused[2], card.ErrNewPIN)
 		assert.Zero(t, soft.Spent())
 	}
 }
 
-// A change whose answer got lost says that nobody knows.
-func TestChangeIsInterrupted(t *testing.T) {
+// If the response to a change is lost, the state is unknown.
+func TestInterruptedChange(t *testing.T) {
 	interrupted := 0
 	for _, when := range []cardtest.When{cardtest.Instead, cardtest.After} {
 		for n := 1; n <= 12; n++ {
 			soft := cardtest.PIV()
 			readers := cardtest.NewReaders(soft)
 			readers.Fault(reader, n, cardtest.Fault{What: cardtest.NoResponse, When: when})
-			err := openIn(t, readers).Holder().ChangePIN(t.Context(), knows(cardtest.PIN, "654321"))
+			err := openIn(t, readers).Holder().ChangePIN(t.Context(), answerWith(cardtest.PIN, "654321"))
 			changed := pinIs(t, soft, "654321")
-			var broken *piv.InterruptedError
-			if errors.As(err, &broken) {
+			var lost *piv.InterruptedError
+			if errors.As(err, &lost) {
 				interrupted++
-				assert.Equal(t, piv.Unknown, broken.State)
+				assert.Equal(t, piv.Unknown, lost.State)
 				assert.Equal(t, when == cardtest.After, changed)
 				continue
 			}
@@ -240,34 +237,34 @@ func TestChangeIsInterrupted(t *testing.T) {
 
 func pinIs(t *testing.T, soft *cardtest.Card, pin string) bool {
 	t.Helper()
-	answer := told(t, soft, append([]byte{0x00, 0x20, 0x00, 0x80, 0x08}, (pin + "\xFF\xFF")[:8]...)...)
-	return answer[0] == 0x90
+	response := transmit(t, soft, append([]byte{0x00, 0x20, 0x00, 0x80, 0x08}, (pin + "\xFF\xFF")[:8]...)...)
+	return response[0] == 0x90
 }
 
-// The neighbour's PIN is not changed, nor its tries spent.
-func TestNeighbourKeepsItsPIN(t *testing.T) {
-	neighbour := cardtest.NewNeighbor([]byte{0xF0, 1, 2, 3, 4, 5}, "99999999")
-	soft := cardtest.PIV(neighbour)
+// A neighbor's PIN is not changed and costs no try.
+func TestChangePINBesideNeighbor(t *testing.T) {
+	neighbor := cardtest.NewNeighbor([]byte{0xF0, 1, 2, 3, 4, 5}, "99999999")
+	soft := cardtest.PIV(neighbor)
 	readers := cardtest.NewReaders(soft)
 	other := readers.Service()
 	defer other.Close()
-	ask := knows(cardtest.PIN, "654321")
+	ask := answerWith(cardtest.PIN, "654321")
 	err := openIn(t, readers).Holder().ChangePIN(t.Context(), func(ctx context.Context, r card.PINRequest) (card.PIN, error) {
 		c, err := other.Card(ctx, reader)
 		require.NoError(t, err)
 		require.NoError(t, c.Do(ctx, func(tx *card.Tx) error {
-			_, err := tx.Select(neighbour.AID())
+			_, err := tx.Select(neighbor.AID())
 			return err
 		}))
 		return ask(ctx, r)
 	})
 	require.NoError(t, err)
-	assert.Equal(t, 3, neighbour.RetriesLeft())
-	assert.Zero(t, neighbour.Spent())
+	assert.Equal(t, 3, neighbor.RetriesLeft())
+	assert.Zero(t, neighbor.Spent())
 	assert.Zero(t, soft.Spent())
 }
 
-func TestHolderOfWhatIsNoPIVCard(t *testing.T) {
+func TestHolderOfOtherCard(t *testing.T) {
 	h := piv.New(card.New("test", chip{iso.New(iso.Config{})})).Holder()
 	assert.ErrorIs(t, h.ChangePIN(t.Context(), noPIN(t)), piv.ErrNotPIV)
 	assert.ErrorIs(t, h.ChangePUK(t.Context(), noPIN(t)), piv.ErrNotPIV)

@@ -18,28 +18,28 @@ import (
 	"github.com/smartlogon/smartlogon/piv"
 )
 
-// told is what a card tells when it is asked behind everybody's back.
-func told(t *testing.T, soft *cardtest.Card, command ...byte) []byte {
+// transmit sends a command to PIV without a reader and returns the response.
+func transmit(t *testing.T, soft *cardtest.Card, command ...byte) []byte {
 	t.Helper()
-	_, err := soft.Transmit(append([]byte(selects+"\x09"), fullAID[:9]...))
+	_, err := soft.Transmit(append([]byte(selectPrefix+"\x09"), fullAID[:9]...))
 	require.NoError(t, err)
-	answer, err := soft.Transmit(command)
+	response, err := soft.Transmit(command)
 	require.NoError(t, err)
-	return answer
+	return response
 }
 
-// An operation changes a YubiKey, and can be seen to have done so.
+// An operation changes a YubiKey, and changed reports whether it did.
 type operation struct {
 	name    string
 	do      func(context.Context, *piv.Card, *piv.Admin) error
 	changed func(*testing.T, *cardtest.Card) bool
-	blind   bool // nothing tells afterwards
+	unknown bool // an InterruptedError cannot say whether it did
 }
 
 func operations(t *testing.T) []operation {
 	history := tlv(0xC1, 3)
 	hasKey := func(s piv.Slot) func(*testing.T, *cardtest.Card) bool {
-		return func(t *testing.T, soft *cardtest.Card) bool { return len(told(t, soft, 0, 0xF7, 0, byte(s))) > 2 }
+		return func(t *testing.T, soft *cardtest.Card) bool { return len(transmit(t, soft, 0, 0xF7, 0, byte(s))) > 2 }
 	}
 	return []operation{
 		{name: "put object", do: func(ctx context.Context, _ *piv.Card, a *piv.Admin) error {
@@ -54,7 +54,7 @@ func operations(t *testing.T) []operation {
 		{name: "generate", do: func(ctx context.Context, _ *piv.Card, a *piv.Admin) error {
 			_, err := a.Generate(ctx, piv.Retired(1), piv.P256, nil)
 			return err
-		}, changed: hasKey(piv.Retired(1)), blind: true},
+		}, changed: hasKey(piv.Retired(1)), unknown: true},
 		{name: "import", do: func(ctx context.Context, _ *piv.Card, a *piv.Admin) error {
 			return a.Import(ctx, piv.Retired(1), testkeys.Ed25519(), nil)
 		}, changed: hasKey(piv.Retired(1))},
@@ -67,12 +67,12 @@ func operations(t *testing.T) []operation {
 		{name: "set management key", do: func(ctx context.Context, _ *piv.Card, a *piv.Admin) error {
 			return a.SetManagementKey(ctx, managementKey(t, piv.AES128, make([]byte, 16)), 0)
 		}, changed: func(t *testing.T, soft *cardtest.Card) bool {
-			return told(t, soft, 0, 0xF7, 0, 0x9B)[2] == byte(piv.AES128)
+			return transmit(t, soft, 0, 0xF7, 0, 0x9B)[2] == byte(piv.AES128)
 		}},
 		{name: "set retries", do: func(ctx context.Context, _ *piv.Card, a *piv.Admin) error {
 			return a.SetRetries(ctx, 9, 9, card.FixedPIN(cardtest.PIN))
 		}, changed: func(t *testing.T, soft *cardtest.Card) bool {
-			return bytes.Contains(told(t, soft, 0, 0xF7, 0, 0x80), tlv(6, 9, 9))
+			return bytes.Contains(transmit(t, soft, 0, 0xF7, 0, 0x80), tlv(6, 9, 9))
 		}},
 		{name: "reset", do: func(ctx context.Context, p *piv.Card, _ *piv.Admin) error {
 			y, err := p.YubiKey(ctx)
@@ -84,8 +84,8 @@ func operations(t *testing.T) []operation {
 	}
 }
 
-// Whatever gets in the way at whichever command: an error that says how the card
-// stands is right about it, and one that says nothing left it as it was.
+// For each mishap at each command: the state in an InterruptedError is that of the
+// card, and after any other error the card is unchanged.
 func TestInterruptions(t *testing.T) {
 	states := map[piv.State]int{}
 	for _, op := range operations(t) {
@@ -97,7 +97,7 @@ func TestInterruptions(t *testing.T) {
 			for _, what := range []cardtest.Mishap{cardtest.Removal, cardtest.OtherReset, cardtest.ServiceStop, cardtest.Empty, cardtest.NoResponse, cardtest.Busy} {
 				for _, when := range []cardtest.When{cardtest.Instead, cardtest.Before, cardtest.After} {
 					if when == cardtest.Before && what >= cardtest.WrongStatus {
-						continue // the same as instead
+						continue // the same as Instead
 					}
 					for n := 1; n <= commands; n++ {
 						at := fmt.Sprintf("mishap %d, when %d, command %d", what, when, n)
@@ -105,15 +105,15 @@ func TestInterruptions(t *testing.T) {
 						readers := cardtest.NewReaders(soft)
 						readers.Fault(reader, n, cardtest.Fault{What: what, When: when})
 						err := perform(t, readers, op)
-						if broken, changed := (*piv.InterruptedError)(nil), op.changed(t, soft); errors.As(err, &broken) {
-							states[broken.State]++
-							switch broken.State {
+						if lost, changed := (*piv.InterruptedError)(nil), op.changed(t, soft); errors.As(err, &lost) {
+							states[lost.State]++
+							switch lost.State {
 							case piv.Changed:
 								assert.True(t, changed, at)
 							case piv.Unchanged:
 								assert.False(t, changed, at)
 							}
-							assert.True(t, !op.blind || broken.State == piv.Unknown, at)
+							assert.True(t, !op.unknown || lost.State == piv.Unknown, at)
 						} else {
 							assert.Equal(t, err == nil, changed, "%s: %v", at, err)
 						}
@@ -135,9 +135,9 @@ func perform(t *testing.T, readers *cardtest.Readers, op operation) error {
 	return op.do(t.Context(), p, adminOf(t, p, piv.AES192))
 }
 
-// A reset before anything was changed is no reason to give up.
-func TestAdminTriesAgainAfterAReset(t *testing.T) {
-	for n := 1; n <= 3; n++ { // SELECT, and two steps of authentication
+// A reset before the command was sent is followed by another attempt.
+func TestAdminAfterReset(t *testing.T) {
+	for n := 1; n <= 4; n++ { // SELECT, CHUID and two steps of authentication
 		soft := cardtest.PIV()
 		readers := cardtest.NewReaders(soft)
 		readers.Fault(reader, n, cardtest.Fault{What: cardtest.OtherReset, When: cardtest.After})
@@ -147,8 +147,8 @@ func TestAdminTriesAgainAfterAReset(t *testing.T) {
 	}
 }
 
-// When the context ended, nobody looks how the card stands.
-func TestInterruptedByItsContext(t *testing.T) {
+// After the end of the context the state of the card is not read.
+func TestInterruptedByContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	soft := cardtest.PIV()
 	readers := cardtest.NewReaders(soft)
@@ -159,10 +159,10 @@ func TestInterruptedByItsContext(t *testing.T) {
 		}
 	}})
 	err := a.PutObject(during, piv.ObjectKeyHistory, tlv(0xC1, 3))
-	var broken *piv.InterruptedError
-	if err != nil { // the answer may have been faster
-		require.ErrorAs(t, err, &broken)
-		assert.Equal(t, piv.Unknown, broken.State)
+	var lost *piv.InterruptedError
+	if err != nil { // the response may have been faster
+		require.ErrorAs(t, err, &lost)
+		assert.Equal(t, piv.Unknown, lost.State)
 		assert.ErrorIs(t, err, context.Canceled)
 	}
 	assert.Equal(t, tlv(0xC1, 3), soft.Object(tagKeyHistory))

@@ -6,6 +6,7 @@ import (
 	"crypto"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/smartlogon/smartlogon/card"
 	"github.com/smartlogon/smartlogon/internal/ber"
@@ -13,7 +14,7 @@ import (
 	"github.com/smartlogon/smartlogon/internal/cert"
 )
 
-// A Key is a private key on the card. It is a [crypto.Signer]; with RSA also a
+// A Key is an open private key on a card. It is a [crypto.Signer]; with RSA also a
 // [crypto.Decrypter]; with Ed25519 it signs messages, not digests. It is safe for
 // concurrent use.
 type Key struct {
@@ -22,30 +23,22 @@ type Key struct {
 	slot      Slot
 	public    crypto.PublicKey
 	algorithm Algorithm
+	policy    policy
 	ask       card.PINFunc
 	held      *cardapp.Held
 	retries   *retryQuery
 }
 
-// Key opens the key in a slot. The caller knows its public key, from the
-// certificate most often; [Card.KeyFor] also makes sure that the slot still holds
-// the certificate. If the slot wants the PIN once, it is verified now, so a wrong
-// PIN shows here; if it wants it each time, it is asked for at each use. Without
-// ask the key works as far as the PIN is verified already.
+// KeyFor opens the key of a certificate that was read before. If the slot holds
+// another certificate by now, the error wraps [card.ErrChanged], and the PIN is not
+// asked for.
 //
-// The card stays powered until Close is called, and other programs can use it in
+// A key that needs the PIN once asks for it now, so a wrong PIN is an error of this
+// call; one that needs it for each use asks then. If ask is nil, the key works only
+// while the PIN is verified already.
+//
+// The card stays powered until Close is called; other programs can use it in
 // between. ctx bounds this call alone; [Key.WithContext] bounds a use.
-func (c *Card) Key(ctx context.Context, s Slot, public crypto.PublicKey, ask card.PINFunc) (*Key, error) {
-	k, err := c.openKey(ctx, s, nil, public, ask)
-	if err != nil {
-		return nil, fmt.Errorf("piv: open key %v: %w", s, err)
-	}
-	return k, nil
-}
-
-// KeyFor opens the key of a certificate that was read before, as [Card.Key] does.
-// If the slot does not hold that certificate any more, the error wraps
-// [card.ErrChanged], and the PIN was not asked for.
 func (c *Card) KeyFor(ctx context.Context, listed *Certificate, ask card.PINFunc) (*Key, error) {
 	public, err := cert.PublicKey(listed.Raw)
 	var k *Key
@@ -54,6 +47,16 @@ func (c *Card) KeyFor(ctx context.Context, listed *Certificate, ask card.PINFunc
 	}
 	if err != nil {
 		return nil, fmt.Errorf("piv: open key %v: %w", listed.Slot, err)
+	}
+	return k, nil
+}
+
+// Key opens the key in a slot, as [Card.KeyFor] does, for a caller that knows its
+// public key. The certificate in the slot is not looked at.
+func (c *Card) Key(ctx context.Context, s Slot, public crypto.PublicKey, ask card.PINFunc) (*Key, error) {
+	k, err := c.openKey(ctx, s, nil, public, ask)
+	if err != nil {
+		return nil, fmt.Errorf("piv: open key %v: %w", s, err)
 	}
 	return k, nil
 }
@@ -76,60 +79,44 @@ func (c *Card) openKey(ctx context.Context, s Slot, listed *Certificate, public 
 			k.held.Close()
 		}
 	}()
-	if err := k.open(ctx, listed); err != nil {
+	err = c.card.Do(ctx, func(tx *card.Tx) error { return k.prepare(tx, listed) })
+	if err == nil && ask != nil && k.policy.pin == once {
+		err = c.card.DoWithPIN(ctx, k.verification(), func(*card.Tx) error { return nil })
+	}
+	if err != nil {
 		return nil, err
 	}
 	opened = true
 	return k, nil
 }
 
-// open checks the certificate and the identity of the card, and verifies the PIN if
-// the slot wants it once. All of that but the PIN takes one transaction.
-func (k *Key) open(ctx context.Context, listed *Certificate) error {
-	check := func(tx *card.Tx) error {
-		if listed != nil {
-			if err := checkCertificate(tx, listed); err != nil {
-				return err
-			}
-		}
-		k.held.Hold(tx)
-		return nil
+// prepare does in one transaction what comes before the PIN: it checks the
+// certificate, reads the policy, identifies the card and reads the retry counter,
+// which the first prompt goes by. The card is held from then on.
+func (k *Key) prepare(tx *card.Tx, listed *Certificate) error {
+	err := k.card.ensureSelected(tx)
+	if err == nil && listed != nil {
+		err = k.card.checkCertificate(tx, listed)
 	}
-	v := k.verification()
-	learn := v.Prepare
-	v.Prepare = func(tx *card.Tx, v *card.Verification) error {
-		if err := check(tx); err != nil {
-			return err
-		}
-		if learn == nil {
-			return nil
-		}
-		return learn(tx, v)
+	if err == nil {
+		k.policy, err = k.card.readPolicy(tx, k.slot)
 	}
-	switch rule := k.slot.pinRule(); {
-	case rule == once && k.ask != nil:
-		return k.card.card.DoWithPIN(ctx, v, func(*card.Tx) error { return nil })
-	case rule == always:
-		// The first prompt goes by this status.
-		return k.card.card.Do(ctx, func(tx *card.Tx) error {
-			_, err := tx.PINStatus(v)
-			return err
-		})
+	if err != nil {
+		return err
 	}
-	return k.card.card.Do(ctx, func(tx *card.Tx) error {
-		if err := k.card.ensureSelected(tx); err != nil {
-			return err
-		}
-		if err := check(tx); err != nil {
-			return err
-		}
+	k.held.Hold(tx)
+	if k.ask == nil || k.policy.pin == never {
 		_, err := tx.Identify(application, k.card.readIdentity)
 		return err
-	})
+	}
+	v := k.verification()
+	v.Select = func(*card.Tx) error { return nil } // it is selected
+	_, err = tx.PINStatus(v)
+	return err
 }
 
 // checkCertificate makes sure that a slot holds the certificate that was listed.
-func checkCertificate(tx *card.Tx, listed *Certificate) error {
+func (c *Card) checkCertificate(tx *card.Tx, listed *Certificate) error {
 	now, err := readCertificate(tx, listed.Slot)
 	switch {
 	case errors.Is(err, ErrNotFound):
@@ -139,6 +126,7 @@ func checkCertificate(tx *card.Tx, listed *Certificate) error {
 	case err != nil:
 		return fmt.Errorf("certificate: %w", err)
 	}
+	c.noteCertificate(tx, now)
 	return nil
 }
 
@@ -153,31 +141,15 @@ func (k *Key) WithContext(ctx context.Context) *Key {
 	return &bounded
 }
 
-// Close lets go of the card. With the last key that is open on it, the PIN is
+// Close stops holding the card. With the last key that is open on it, the PIN is
 // logged out.
 func (k *Key) Close() error { return k.held.Close() }
 
 func (k *Key) verification() card.Verification {
 	v := k.card.verification("use the key "+k.slot.String(), k.retries, k.ask)
 	v.Always = k.ask != nil
-	v.EachUse = k.slot.pinRule() == always
+	v.EachUse = k.policy.pin == always
 	return v
-}
-
-// withPIN runs f in a transaction in which the PIN has just been verified.
-func (k *Key) withPIN(ctx context.Context, f func(*card.Tx) error) error {
-	return k.card.card.DoWithPIN(ctx, k.verification(), f)
-}
-
-// use runs f, which uses the key, with the PIN as the slot wants it.
-func (k *Key) use(f func(*card.Tx) error) error {
-	switch {
-	case k.slot.pinRule() == always:
-		return k.held.UseWithPIN(k.ctx, f, k.withPIN)
-	case k.ask == nil:
-		return k.held.Use(k.ctx, k.card.ensureSame, f, nil)
-	}
-	return k.held.Use(k.ctx, k.card.ensureSame, f, k.withPIN)
 }
 
 // The elements of a dynamic authentication template (SP 800-73-4 part 2, table 7).
@@ -185,11 +157,11 @@ const (
 	tagTemplate       ber.Tag = 0x7C
 	tagChallenge      ber.Tag = 0x81 // what a key signs or decrypts
 	tagResponse       ber.Tag = 0x82
-	tagExponentiation ber.Tag = 0x85 // the other side's point
+	tagExponentiation ber.Tag = 0x85 // the peer's point
 )
 
-// authenticate has the key work on data, by GENERAL AUTHENTICATE (SP 800-73-4
-// part 2, 3.2.4).
+// authenticate applies the key to data by GENERAL AUTHENTICATE (SP 800-73-4 part 2,
+// 3.2.4), with the PIN as its policy requires.
 func (k *Key) authenticate(tag ber.Tag, data []byte) ([]byte, error) {
 	template := ber.Append(nil, tagResponse, nil)
 	template = ber.Append(template, tag, data)
@@ -198,31 +170,55 @@ func (k *Key) authenticate(tag ber.Tag, data []byte) ([]byte, error) {
 		Data:   ber.Append(nil, tagTemplate, template),
 		Ne:     256,
 		Secret: true,
-		Touch:  k.card.isYubiKey(), // keys of others do not ask for it
+		Touch:  k.policy.touch,
 	}
-	if len(command.Data) > 255 { // as long an answer
+	if len(command.Data) > 255 { // the response is as long
 		command.Ne = card.MaxResponse
 	}
-	var answer []byte
-	err := k.use(func(tx *card.Tx) (err error) {
-		answer, err = tx.Command(command)
+	var response []byte
+	var untouched error
+	use := func(tx *card.Tx) (err error) {
+		start := time.Now()
+		response, err = tx.Command(command)
+		if err != nil && k.card.isYubiKey() {
+			err = explainTouch(err, k.policy, time.Since(start))
+			if errors.As(err, new(touchError)) {
+				untouched = err
+			}
+		}
 		return err
-	})
+	}
+	withPIN := func(ctx context.Context, f func(*card.Tx) error) error {
+		if untouched != nil { // the PIN is not what was missing
+			return untouched
+		}
+		return k.card.card.DoWithPIN(ctx, k.verification(), f)
+	}
+	var err error
+	switch {
+	case k.policy.pin == always:
+		err = k.held.UseWithPIN(k.ctx, use, withPIN)
+	case k.ask == nil:
+		err = k.held.Use(k.ctx, k.card.ensureSame, use, nil)
+	default:
+		err = k.held.Use(k.ctx, k.card.ensureSame, use, withPIN)
+	}
 	if err != nil {
 		return nil, err
 	}
-	return inTemplate(answer, tagResponse)
+	return inTemplate(response, tagResponse)
 }
 
-// inTemplate takes an element out of the answer of GENERAL AUTHENTICATE.
-func inTemplate(answer []byte, want ber.Tag) ([]byte, error) {
-	template, ok, err := ber.Find(answer, tagTemplate)
+// inTemplate returns the value of an element in the response to GENERAL
+// AUTHENTICATE.
+func inTemplate(response []byte, want ber.Tag) ([]byte, error) {
+	template, ok, err := ber.Find(response, tagTemplate)
 	if err != nil || !ok {
-		return nil, malformed(fmt.Sprintf("answer of GENERAL AUTHENTICATE has no template %v", tagTemplate))
+		return nil, malformed(fmt.Sprintf("response to GENERAL AUTHENTICATE has no template %v", tagTemplate))
 	}
 	value, ok, err := ber.Find(template, want)
 	if err != nil || !ok {
-		return nil, malformed(fmt.Sprintf("answer of GENERAL AUTHENTICATE has no element %v", want))
+		return nil, malformed(fmt.Sprintf("response to GENERAL AUTHENTICATE has no element %v", want))
 	}
 	return value, nil
 }

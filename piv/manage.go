@@ -1,6 +1,7 @@
 package piv
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,9 +10,9 @@ import (
 	"github.com/smartlogon/smartlogon/internal/ber"
 )
 
-// SetManagementKey gives a YubiKey another management key, which the Admin uses
-// from then on, so it must not be destroyed before. AES needs firmware 5.4. With touch, the card wants to be touched
-// whenever the key is used.
+// SetManagementKey changes the management key of a YubiKey. The Admin uses the new one
+// from then on, so the caller must not destroy it before. AES needs firmware 5.4.
+// touch says whether each use of the key needs a touch.
 func (a *Admin) SetManagementKey(ctx context.Context, key ManagementKey, touch TouchPolicy) error {
 	if err := a.setManagementKey(ctx, key, touch); err != nil {
 		return fmt.Errorf("piv: set management key: %w", err)
@@ -29,7 +30,7 @@ func (a *Admin) setManagementKey(ctx context.Context, key ManagementKey, touch T
 	case TouchCached:
 		p2 = 0xFD
 	default:
-		return fmt.Errorf("there is no touch policy %d", touch)
+		return fmt.Errorf("touch policy %d does not exist", touch)
 	}
 	if _, err := key.cipher(); err != nil {
 		return fmt.Errorf("new key: %w", err)
@@ -52,7 +53,6 @@ func (a *Admin) setManagementKey(ctx context.Context, key ManagementKey, touch T
 		},
 		command: card.Command{INS: 0xFF, P1: 0xFF, P2: p2, Data: data, Secret: true},
 		look: func(ctx context.Context) State {
-			// Which of the two does the card have?
 			switch err := a.card.Admin(key).Check(ctx); {
 			case err == nil:
 				return Changed
@@ -62,8 +62,8 @@ func (a *Admin) setManagementKey(ctx context.Context, key ManagementKey, touch T
 			return Unknown
 		},
 	})
-	var broken *InterruptedError
-	if err == nil || errors.As(err, &broken) && broken.State == Changed {
+	var lost *InterruptedError
+	if err == nil || errors.As(err, &lost) && lost.State == Changed {
 		a.mu.Lock()
 		a.key, a.refused = key, nil
 		a.mu.Unlock()
@@ -71,9 +71,9 @@ func (a *Admin) setManagementKey(ctx context.Context, key ManagementKey, touch T
 	return err
 }
 
-// SetRetries sets how many tries a YubiKey has for PIN and PUK, 1 to 255 each,
-// and gives both the values that new cards have: PIN 123456, PUK 12345678. It
-// needs the PIN beside the management key.
+// SetRetries sets the initial retry counters of a YubiKey's PIN and PUK, 1 to 255 each.
+// It also sets both to the values of a new YubiKey: PIN 123456, PUK 12345678. It needs
+// the PIN beside the management key.
 func (a *Admin) SetRetries(ctx context.Context, pin, puk int, ask card.PINFunc) error {
 	if err := a.setRetries(ctx, pin, puk, ask); err != nil {
 		return fmt.Errorf("piv: set retries: %w", err)
@@ -83,9 +83,9 @@ func (a *Admin) SetRetries(ctx context.Context, pin, puk int, ask card.PINFunc) 
 
 func (a *Admin) setRetries(ctx context.Context, pin, puk int, ask card.PINFunc) error {
 	if pin < 1 || pin > 255 || puk < 1 || puk > 255 {
-		return fmt.Errorf("%d and %d are not tries between 1 and 255", pin, puk)
+		return fmt.Errorf("retry counters %d and %d are not between 1 and 255", pin, puk)
 	}
-	// Nobody is asked for a PIN that would be of no use.
+	// Checked before the user is asked for the PIN.
 	err := a.card.read(ctx, func(tx *card.Tx) error {
 		_, err := a.card.firmware(tx)
 		return err
@@ -97,35 +97,38 @@ func (a *Admin) setRetries(ctx context.Context, pin, puk int, ask card.PINFunc) 
 		return err
 	}
 	ref := ApplicationPIN
-	v := a.card.verificationOf(&ref, "set the number of tries", newRetryQuery(), ask)
+	v := a.card.verificationOf(&ref, "set the retry counters", newRetryQuery(), ask)
 	v.Always = true
 	sent := false
 	err = a.card.card.DoWithPIN(ctx, v, func(tx *card.Tx) error {
-		abandon, err := a.authenticate(tx)
+		end, err := a.authenticate(tx)
 		if err != nil {
 			return err
 		}
-		defer abandon()
+		defer end()
 		_, sent, err = send(tx, card.Command{INS: 0xFA, P1: byte(pin), P2: byte(puk)})
 		return err
 	})
 	if sent {
 		err = interrupted(ctx, err, func(ctx context.Context) State {
-			return a.card.lookAtPIN(ctx, func(m *Metadata) bool { return m.Tries == pin && m.Default })
+			return a.card.readState(ctx, byte(ApplicationPIN), func(m *Metadata) bool {
+				return m != nil && m.Tries == pin && m.Default
+			})
 		})
 	}
 	return err
 }
 
-// lookAtPIN says, by metadata of the PIN, whether a change was made.
-func (c *Card) lookAtPIN(ctx context.Context, changed func(*Metadata) bool) State {
+// readState reads the metadata of a PIN or key, nil for an empty slot, after an
+// interrupted change, and returns the state that changed sees in it.
+func (c *Card) readState(ctx context.Context, reference byte, changed func(*Metadata) bool) State {
 	y, err := c.YubiKey(ctx)
 	if err != nil {
 		return Unknown
 	}
-	m, err := y.Metadata(ctx, byte(ApplicationPIN))
+	m, err := y.Metadata(ctx, reference)
 	switch {
-	case err != nil:
+	case err != nil && !errors.Is(err, ErrNotFound):
 		return Unknown
 	case changed(m):
 		return Changed
@@ -133,8 +136,8 @@ func (c *Card) lookAtPIN(ctx context.Context, changed func(*Metadata) bool) Stat
 	return Unchanged
 }
 
-// MoveKey moves a YubiKey's key to another slot, which must be empty.
-// Certificates stay where they are. It needs firmware 5.7.
+// MoveKey moves a YubiKey's key to another slot, which must be empty. Certificates are
+// not moved. It needs firmware 5.7.
 func (a *Admin) MoveKey(ctx context.Context, from, to Slot) error {
 	err := errNoSlot
 	if from.Valid() && to.Valid() && from != to {
@@ -146,8 +149,7 @@ func (a *Admin) MoveKey(ctx context.Context, from, to Slot) error {
 	return nil
 }
 
-// DeleteKey removes a YubiKey's key. The certificate stays. It needs firmware
-// 5.7.
+// DeleteKey deletes a YubiKey's key but not its certificate. It needs firmware 5.7.
 func (a *Admin) DeleteKey(ctx context.Context, s Slot) error {
 	err := errNoSlot
 	if s.Valid() {
@@ -171,7 +173,7 @@ func (a *Admin) move(ctx context.Context, to byte, from Slot, what string) error
 		},
 		command: card.Command{INS: 0xF6, P1: to, P2: byte(from)},
 		look: func(ctx context.Context) State {
-			return a.card.lookAtKey(ctx, from, func(m *Metadata) bool { return m == nil })
+			return a.card.readState(ctx, byte(from), func(m *Metadata) bool { return m == nil })
 		},
 	})
 	if errors.Is(err, card.StatusReferenceNotFound) {
@@ -180,30 +182,27 @@ func (a *Admin) move(ctx context.Context, to byte, from Slot, what string) error
 	return err
 }
 
-// Reset makes a YubiKey's PIV application as new: it removes all keys but the one
-// that attests, all certificates and objects, and gives PIN, PUK and management
-// key the values that new cards have. The card does so only for who has used up
-// all tries, so Reset first blocks the PIN and the PUK. Nothing is asked.
+// Reset resets a YubiKey's PIV application to the state of a new one: it deletes all
+// keys but the attestation key, all certificates and objects, and restores PIN, PUK
+// and management key. The card accepts that only while PIN and PUK are blocked, so
+// Reset blocks them first. The user is not asked.
 func (y *YubiKey) Reset(ctx context.Context) error {
 	sent := false
 	err := y.card.card.Do(ctx, func(tx *card.Tx) error {
 		if err := y.card.ensureSame(tx); err != nil {
 			return err
 		}
-		// A value that no PIN has, as all its bytes are padding.
-		var none [16]byte
-		for i := range none {
-			none[i] = 0xFF
-		}
-		if err := block(tx, card.Command{INS: 0x20, P2: byte(ApplicationPIN), Data: none[:8]}); err != nil {
+		padding := bytes.Repeat([]byte{0xFF}, 16) // no PIN consists of padding alone
+		if err := block(tx, card.Command{INS: 0x20, P2: byte(ApplicationPIN), Data: padding[:8]}); err != nil {
 			return fmt.Errorf("block the PIN: %w", err)
 		}
-		if err := block(tx, card.Command{INS: 0x2C, P2: byte(ApplicationPIN), Data: none[:]}); err != nil {
+		if err := block(tx, card.Command{INS: 0x2C, P2: byte(ApplicationPIN), Data: padding}); err != nil {
 			return fmt.Errorf("PIN is blocked; block the PUK: %w", err)
 		}
 		var err error
-		_, sent, err = send(tx, card.Command{INS: 0xFB})
-		tx.ForgetIdentity(application)
+		if _, sent, err = send(tx, card.Command{INS: 0xFB}); err == nil {
+			err = y.card.renewIdentity(tx)
+		}
 		return err
 	})
 	if sent {
@@ -226,7 +225,7 @@ func (y *YubiKey) Reset(ctx context.Context) error {
 	return nil
 }
 
-// block sends a wrong value until no tries are left.
+// block sends a wrong value until no retries are left.
 func block(tx *card.Tx, wrong card.Command) error {
 	wrong.Secret = true
 	for range 256 { // a counter has one byte
@@ -238,12 +237,12 @@ func block(tx *card.Tx, wrong card.Command) error {
 		}
 		switch {
 		case err == nil:
-			return malformed("the card takes a value that it cannot have")
+			return malformed("the card accepts padding as a PIN")
 		case status == card.StatusMethodBlocked, failed && left == 0:
 			return nil
 		case !failed:
 			return err
 		}
 	}
-	return malformed("tries do not end")
+	return malformed("the retry counter does not reach 0")
 }

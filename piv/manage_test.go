@@ -22,7 +22,7 @@ func TestSetManagementKey(t *testing.T) {
 			a := adminOf(t, p, piv.AES192)
 			secret := bytes.Repeat([]byte{0x51, 0x7A, 0x25}, 11)[:size]
 			require.NoError(t, a.SetManagementKey(t.Context(), managementKey(t, alg, secret), touch), alg)
-			require.NoError(t, a.Check(t.Context()), "it is used from then on")
+			require.NoError(t, a.Check(t.Context()), "the Admin uses the new key")
 			assert.ErrorIs(t, adminOf(t, p, piv.AES192).Check(t.Context()), piv.ErrManagementKey)
 
 			y, err := p.YubiKey(t.Context())
@@ -43,7 +43,7 @@ func TestSetRetries(t *testing.T) {
 	p := open(t, soft)
 	a := adminOf(t, p, piv.AES192)
 	n := 0
-	require.NoError(t, a.SetRetries(t.Context(), 5, 7, asked(&n)))
+	require.NoError(t, a.SetRetries(t.Context(), 5, 7, countPrompts(&n)))
 	assert.Equal(t, 1, n)
 	assert.Equal(t, 5, soft.RetriesLeft())
 	assert.Zero(t, soft.Spent())
@@ -57,26 +57,26 @@ func TestSetRetries(t *testing.T) {
 	}
 }
 
-// What gives PIN and PUK new values is not done because the PIN happens to be
-// verified: the holder is asked.
-func TestSetRetriesAsksThoughThePINIsVerified(t *testing.T) {
+// SetRetries asks for the PIN even if it is verified.
+func TestSetRetriesWhileVerified(t *testing.T) {
 	private := cardtest.Key(cardtest.P256, 0)
 	p := open(t, yubikey("5.7.1").Put("9A", private, nil))
 	a := adminOf(t, p, piv.AES192)
-	_, err := p.YubiKey(t.Context()) // which ends what was verified, once
+	_, err := p.YubiKey(t.Context()) // the first call ends the verification
 	require.NoError(t, err)
 	key, err := p.Key(t.Context(), piv.Authentication, private.Public(), card.FixedPIN(cardtest.PIN))
 	require.NoError(t, err)
 	defer key.Close()
 	n := 0
-	require.NoError(t, a.SetRetries(t.Context(), 5, 7, asked(&n)))
+	require.NoError(t, a.SetRetries(t.Context(), 5, 7, countPrompts(&n)))
 	assert.Equal(t, 1, n)
-	require.NoError(t, a.SetRetries(t.Context(), 6, 7, asked(&n)))
+	require.NoError(t, a.SetRetries(t.Context(), 6, 7, countPrompts(&n)))
 	assert.Equal(t, 2, n)
 }
 
-// Nobody is asked for a PIN that is of no use, and a wrong one changes nothing.
-func TestSetRetriesAsksLast(t *testing.T) {
+// The management key is checked before the user is asked, and a wrong PIN changes
+// nothing.
+func TestSetRetriesErrors(t *testing.T) {
 	soft := yubikey("5.7.1")
 	p := open(t, soft)
 	wrong := p.Admin(managementKey(t, piv.AES192, make([]byte, 24)))
@@ -93,11 +93,11 @@ func TestMoveAndDeleteKeys(t *testing.T) {
 	soft := yubikey("5.7.1").Put("9A", private, anyCertificate()).Put("9C", cardtest.Key(cardtest.P384, 0), nil)
 	p := open(t, soft)
 	a := adminOf(t, p, piv.AES192)
-	assert.ErrorIs(t, a.MoveKey(t.Context(), piv.Authentication, piv.Signature), card.StatusWrongData, "it is not empty")
+	assert.ErrorIs(t, a.MoveKey(t.Context(), piv.Authentication, piv.Signature), card.StatusWrongData, "the slot is not empty")
 	require.NoError(t, a.MoveKey(t.Context(), piv.Authentication, piv.Retired(3)))
 	checkKey(t, p, piv.Retired(3), private.Public())
 	_, err := p.Certificate(t.Context(), piv.Authentication)
-	assert.NoError(t, err, "certificates stay")
+	assert.NoError(t, err, "the certificate stays")
 	assert.ErrorIs(t, a.MoveKey(t.Context(), piv.Authentication, piv.Retired(4)), piv.ErrNotFound)
 	require.NoError(t, a.DeleteKey(t.Context(), piv.Retired(3)))
 	assert.ErrorIs(t, a.DeleteKey(t.Context(), piv.Retired(3)), piv.ErrNotFound)
@@ -117,25 +117,25 @@ func TestReset(t *testing.T) {
 		after, err := p.CHUID(t.Context())
 		assert.ErrorIs(t, err, piv.ErrNotFound, "a new YubiKey has none")
 		assert.Nil(t, after)
-		found, errs := list(t.Context(), p, piv.ScanAll)
-		assert.Empty(t, found)
+		listed, errs := list(t.Context(), p, piv.ScanAll)
+		assert.Empty(t, listed)
 		assert.Empty(t, errs)
 	}
 }
 
-func TestResetOfACardThatWillNot(t *testing.T) {
+func TestResetErrors(t *testing.T) {
 	for name, r := range map[string]struct {
-		ins    byte
-		answer []byte
-		want   string
+		ins      byte
+		response []byte
+		want     string
 	}{
-		"it takes a PIN that is none":   {0x20, []byte{0x90, 0x00}, "block the PIN: malformed"},
-		"it never blocks the PIN":       {0x20, []byte{0x63, 0xC3}, "tries do not end"},
-		"it wants a PIN of other form":  {0x20, []byte{0x6A, 0x80}, "block the PIN"},
-		"it knows no PUK":               {0x2C, []byte{0x6D, 0x00}, "PIN is blocked; block the PUK"},
-		"it says that it is not so far": {0xFB, []byte{0x69, 0x85}, "conditions of use not satisfied"},
+		"padding is accepted as a PIN": {0x20, []byte{0x90, 0x00}, "block the PIN: malformed"},
+		"the PIN is never blocked":     {0x20, []byte{0x63, 0xC3}, "retry counter does not reach 0"},
+		"the PIN format is refused":    {0x20, []byte{0x6A, 0x80}, "block the PIN"},
+		"there is no PUK":              {0x2C, []byte{0x6D, 0x00}, "PIN is blocked; block the PUK"},
+		"the reset is refused":         {0xFB, []byte{0x69, 0x85}, "conditions of use not satisfied"},
 	} {
-		y, err := piv.New(card.New("test", replacing{yubikey("5.4.3"), r.ins, r.answer})).YubiKey(t.Context())
+		y, err := piv.New(card.New("test", replaceResponse{yubikey("5.4.3"), r.ins, r.response})).YubiKey(t.Context())
 		require.NoError(t, err)
 		err = y.Reset(t.Context())
 		assert.ErrorContains(t, err, r.want, name)
@@ -143,11 +143,11 @@ func TestResetOfACardThatWillNot(t *testing.T) {
 	}
 }
 
-func TestYubico(t *testing.T) {
+func TestYubiKey(t *testing.T) {
 	for _, version := range []softpiv.Version{{4, 3, 5}, {5, 2, 7}, {5, 4, 3}, {5, 7, 1}} {
 		config := firmware5
 		config.Firmware = version
-		_, p := quick(config)
+		_, p := newCard(config)
 		y, err := p.YubiKey(t.Context())
 		require.NoError(t, err)
 		assert.Equal(t, piv.Version(version), y.Firmware())
@@ -155,7 +155,7 @@ func TestYubico(t *testing.T) {
 		require.NoError(t, err)
 		assert.EqualValues(t, 11409355, serial)
 		_, err = p.Discovery(t.Context())
-		require.NoError(t, err, "PIV is found again")
+		require.NoError(t, err, "PIV is selected")
 	}
 	assert.False(t, piv.Version{5, 7, 0}.Less(piv.Version{5, 7, 0}))
 	assert.True(t, piv.Version{5, 7, 0}.Less(piv.Version{5, 10, 0}))
@@ -163,7 +163,7 @@ func TestYubico(t *testing.T) {
 }
 
 func TestMetadata(t *testing.T) {
-	_, p := quick(firmware5)
+	_, p := newCard(firmware5)
 	y, err := p.YubiKey(t.Context())
 	require.NoError(t, err)
 	_, err = y.Metadata(t.Context(), byte(piv.Authentication))
@@ -186,10 +186,9 @@ func TestMetadata(t *testing.T) {
 	assert.ErrorContains(t, err, "metadata needs firmware 5.3.0, the card has 5.2.7")
 }
 
-// What a YubiKey says of itself is no better than what any card says.
-func TestYubicoIsMalformed(t *testing.T) {
-	read := func(ins byte, answer []byte) error {
-		y, err := piv.New(card.New("test", replacing{yubikey("5.7.1"), ins, answer})).YubiKey(t.Context())
+func TestMalformedYubicoResponses(t *testing.T) {
+	read := func(ins byte, response []byte) error {
+		y, err := piv.New(card.New("test", replaceResponse{yubikey("5.7.1"), ins, response})).YubiKey(t.Context())
 		if err != nil {
 			return err
 		}
@@ -200,33 +199,32 @@ func TestYubicoIsMalformed(t *testing.T) {
 		return err
 	}
 	for name, err := range map[string]error{
-		"a version of two bytes":      read(0xFD, done([]byte{5, 7})),
-		"a serial number of 3 bytes":  read(0xF8, done([]byte{1, 2, 3})),
-		"metadata that is cut":        read(0xF7, done([]byte{1})),
-		"a long algorithm":            read(0xF7, done(tlv(1, 1, 1))),
-		"policies of one byte":        read(0xF7, done(tlv(2, 1))),
-		"an origin of no byte":        read(0xF7, done(tlv(3))),
-		"a public key of no kind":     read(0xF7, done(tlv(4, 1))),
-		"a default of two bytes":      read(0xF7, done(tlv(5, 1, 1))),
-		"retries of one byte":         read(0xF7, done(tlv(6, 1))),
-		"a public key of another one": read(0xF7, done(join(tlv(1, 0x11), tlv(4, tlv(0x86, 4)...)))),
+		"a version of two bytes":         read(0xFD, success([]byte{5, 7})),
+		"a serial number of 3 bytes":     read(0xF8, success([]byte{1, 2, 3})),
+		"truncated metadata":             read(0xF7, success([]byte{1})),
+		"a long algorithm":               read(0xF7, success(tlv(1, 1, 1))),
+		"policies of one byte":           read(0xF7, success(tlv(2, 1))),
+		"an empty origin":                read(0xF7, success(tlv(3))),
+		"a public key without algorithm": read(0xF7, success(tlv(4, 1))),
+		"a default of two bytes":         read(0xF7, success(tlv(5, 1, 1))),
+		"retries of one byte":            read(0xF7, success(tlv(6, 1))),
+		"a truncated point":              read(0xF7, success(join(tlv(1, 0x11), tlv(4, tlv(0x86, 4)...)))),
 	} {
 		assert.ErrorIs(t, err, card.ErrMalformed, name)
 	}
-	assert.NoError(t, read(0xF7, done(join(tlv(7, 1), tlv(8, 1)))), "what is not known is passed over")
+	assert.NoError(t, read(0xF7, success(join(tlv(7, 1), tlv(8, 1)))), "unknown elements are ignored")
 	assert.ErrorIs(t, read(0xF7, []byte{0x6D, 0}), card.StatusUnknownINS)
 	assert.ErrorIs(t, read(0xFD, []byte{0x6D, 0}), card.StatusUnknownINS)
 	assert.ErrorIs(t, read(0xF8, []byte{0x6D, 0}), card.StatusUnknownINS)
 }
 
-// To ask whether a card is a YubiKey costs its verified PIN, which a key that is
-// open gets again.
-func TestYubicoBesideAnOpenKey(t *testing.T) {
+// The first Card.YubiKey ends the verification of the PIN. An open key asks again.
+func TestYubiKeyBesideOpenKey(t *testing.T) {
 	private := cardtest.Key(cardtest.P256, 0)
 	soft := yubikey("5.7.1").Put("9A", private, nil)
 	p := open(t, soft)
 	n := 0
-	key, err := p.Key(t.Context(), piv.Authentication, private.Public(), asked(&n))
+	key, err := p.Key(t.Context(), piv.Authentication, private.Public(), countPrompts(&n))
 	require.NoError(t, err)
 	defer key.Close()
 	_, err = p.YubiKey(t.Context())
@@ -238,5 +236,5 @@ func TestYubicoBesideAnOpenKey(t *testing.T) {
 	require.NoError(t, err)
 	_, err = key.Sign(nil, digest(crypto.SHA256), crypto.SHA256)
 	require.NoError(t, err)
-	assert.Equal(t, 2, n, "it is found out once")
+	assert.Equal(t, 2, n, "read once")
 }

@@ -16,16 +16,16 @@ import (
 	"github.com/smartlogon/smartlogon/internal/fault"
 )
 
-// ErrManagementKey says that a card did not take the management key, or could
-// not prove to have it.
+// ErrManagementKey means that the card refused the management key, or did not prove
+// that it has the same.
 var ErrManagementKey = fault.New(fault.Object,
-	"management key is not the one of the card",
-	"Use the management key that the card was given, with its algorithm; a new YubiKey has 3DES, from firmware 5.7 on AES-192.",
+	"management key is not that of the card",
+	"Use the management key of the card and its algorithm; a new YubiKey has 3DES, from firmware 5.7 on AES-192.",
 )
 
-// A ManagementKey is the key of the card's administrator (reference 9B, SP
-// 800-73-4 part 1, table 4b). It cannot be printed, logged or marshalled. The
-// zero value is none.
+// A ManagementKey is the key that an administrator authenticates with (reference 9B,
+// SP 800-73-4 part 1, table 4b). It cannot be printed, logged or marshalled. The zero
+// value holds none.
 type ManagementKey struct {
 	algorithm Algorithm
 	secret    *managementSecret // shared by copies, so that zeroing reaches all of them
@@ -33,14 +33,14 @@ type ManagementKey struct {
 
 type managementSecret struct{ key []byte }
 
-// NewManagementKey takes a key over: the caller does not use it afterwards. The
-// algorithm is [TripleDES] or [AES192] with 24 bytes, [AES128] with 16 or
-// [AES256] with 32.
+// NewManagementKey returns key as a ManagementKey. The caller must not use key
+// afterwards. The algorithm is [TripleDES] or [AES192] with 24 bytes, [AES128] with 16
+// or [AES256] with 32.
 func NewManagementKey(a Algorithm, key []byte) (ManagementKey, error) {
 	want := managementKeySize(a)
 	switch {
 	case want == 0:
-		return ManagementKey{}, fmt.Errorf("piv: %v is no algorithm of management keys", a)
+		return ManagementKey{}, fmt.Errorf("piv: %v is not an algorithm of management keys", a)
 	case len(key) != want:
 		return ManagementKey{}, fmt.Errorf("piv: management key for %v has %d bytes, not %d", a, want, len(key))
 	}
@@ -59,7 +59,7 @@ func managementKeySize(a Algorithm) int {
 	return 0
 }
 
-// Destroy zeroes the key, all copies of it included.
+// Destroy zeroes the key and all copies of it.
 func (k ManagementKey) Destroy() {
 	if k.secret != nil {
 		clear(k.secret.key)
@@ -67,27 +67,27 @@ func (k ManagementKey) Destroy() {
 	}
 }
 
-// Algorithm is what the key is for.
+// Algorithm returns the algorithm of the key.
 func (k ManagementKey) Algorithm() Algorithm { return k.algorithm }
 
-// String is always "management key".
+// String returns "management key".
 func (k ManagementKey) String() string { return "management key" }
 
 // Format prints "management key", whatever the verb.
 func (k ManagementKey) Format(s fmt.State, _ rune) { io.WriteString(s, k.String()) }
 
-// LogValue is always "management key".
+// LogValue returns "management key".
 func (k ManagementKey) LogValue() slog.Value { return slog.StringValue(k.String()) }
 
-// MarshalText fails: a key is not to be stored or sent by accident.
+// MarshalText fails: a key must not be stored or sent.
 func (k ManagementKey) MarshalText() ([]byte, error) {
 	return nil, errors.New("piv: a management key cannot be marshalled")
 }
 
-// cipher fails for the zero value, and for a key that was destroyed.
+// cipher returns the cipher of the key. It fails for the zero value and after Destroy.
 func (k ManagementKey) cipher() (cipher.Block, error) {
 	if k.secret == nil || k.secret.key == nil {
-		return nil, fmt.Errorf("%w: there is none", ErrManagementKey)
+		return nil, fmt.Errorf("%w: it is zero or destroyed", ErrManagementKey)
 	}
 	if k.algorithm == TripleDES {
 		return des.NewTripleDESCipher(k.secret.key)
@@ -95,14 +95,13 @@ func (k ManagementKey) cipher() (cipher.Block, error) {
 	return aes.NewCipher(k.secret.key)
 }
 
-// The elements of a template that only administrators exchange (SP 800-73-4 part
-// 2, table 7).
+// tagWitness is an element of a dynamic authentication template (SP 800-73-4 part 2,
+// table 7).
 const tagWitness ber.Tag = 0x80
 
 const managementReference = 0x9B
 
-// authenticate proves to the card that we have the key, and has the card prove
-// it to us (SP 800-73-4 part 2, A.1: mutual authentication).
+// authenticate performs mutual authentication with the card (SP 800-73-4 part 2, A.1).
 func (k ManagementKey) authenticate(tx *card.Tx) error {
 	block, err := k.cipher()
 	if err != nil {
@@ -111,7 +110,7 @@ func (k ManagementKey) authenticate(tx *card.Tx) error {
 	witness, err := k.exchange(tx, tagWitness, ber.Append(nil, tagWitness, nil))
 	switch {
 	case errors.Is(err, card.StatusWrongData), errors.Is(err, card.StatusWrongParameters):
-		return fmt.Errorf("%w: the card has another algorithm than %v, or none: %v", ErrManagementKey, k.algorithm, err)
+		return fmt.Errorf("%w: the card does not accept %v: %w", ErrManagementKey, k.algorithm, err)
 	case err != nil:
 		return err
 	case len(witness) != block.BlockSize():
@@ -122,24 +121,24 @@ func (k ManagementKey) authenticate(tx *card.Tx) error {
 	rand.Read(challenge) // never fails
 	template := ber.Append(nil, tagWitness, witness)
 	template = ber.Append(template, tagChallenge, challenge)
-	answer, err := k.exchange(tx, tagResponse, ber.Append(template, tagResponse, nil))
+	response, err := k.exchange(tx, tagResponse, ber.Append(template, tagResponse, nil))
 	if errors.Is(err, card.StatusNotPermitted) {
-		return fmt.Errorf("%w: %v", ErrManagementKey, err)
+		return fmt.Errorf("%w: %w", ErrManagementKey, err)
 	}
 	if err != nil {
 		return err
 	}
 	block.Encrypt(challenge, challenge)
-	if subtle.ConstantTimeCompare(answer, challenge) != 1 {
+	if subtle.ConstantTimeCompare(response, challenge) != 1 {
 		return fmt.Errorf("%w: the card did not prove that it has it", ErrManagementKey)
 	}
 	return nil
 }
 
-// exchange is one step of the authentication: what to send in the template, and
-// the tag of the element that is wanted back.
+// exchange sends one template of the authentication and returns the element want of
+// the response.
 func (k ManagementKey) exchange(tx *card.Tx, want ber.Tag, template []byte) ([]byte, error) {
-	answer, err := tx.Command(card.Command{
+	response, err := tx.Command(card.Command{
 		INS: 0x87, P1: byte(k.algorithm), P2: managementReference,
 		Data:   ber.Append(nil, tagTemplate, template),
 		Ne:     256,
@@ -148,11 +147,12 @@ func (k ManagementKey) exchange(tx *card.Tx, want ber.Tag, template []byte) ([]b
 	if err != nil {
 		return nil, err
 	}
-	return inTemplate(answer, want)
+	return inTemplate(response, want)
 }
 
-// abandon ends the authentication, as far as the card lets one: a new one that
-// is begun and not ended leaves nobody authenticated (SP 800-73-4 part 2, 3.2.4).
-func (k ManagementKey) abandon(tx *card.Tx) {
-	_, _ = k.exchange(tx, tagWitness, ber.Append(nil, tagWitness, nil)) // what was done is done
+// endAuthentication begins another authentication and leaves it unfinished, which
+// ends the one before (SP 800-73-4 part 2, 3.2.4). Errors do not matter: the command
+// was performed before.
+func (k ManagementKey) endAuthentication(tx *card.Tx) {
+	_, _ = k.exchange(tx, tagWitness, ber.Append(nil, tagWitness, nil))
 }

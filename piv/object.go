@@ -14,8 +14,7 @@ import (
 // table 3).
 type Object uint32
 
-// Objects that this package has more to say about than their bytes. Those of
-// certificates are what [Slot.Object] returns.
+// Objects that this package decodes. [Slot.Object] returns those of certificates.
 const (
 	ObjectCHUID      Object = 0x5FC102
 	ObjectCCC        Object = 0x5FC107
@@ -25,12 +24,12 @@ const (
 	bitGroupObject Object = 0x7F61
 )
 
-// String is the tag in hexadecimal.
+// String returns the tag in hexadecimal.
 func (o Object) String() string { return ber.Tag(o).String() }
 
-// Object returns the content of a data object, without the tag 53 that most are
-// wrapped in. The error wraps [ErrNotFound] where the card has none, or an empty
-// one, and [card.StatusNotPermitted] where it wants the PIN first ([Card.ProtectedObject]).
+// Object reads a data object and returns its content, without the outer tag 53 that
+// most have. The error wraps [ErrNotFound] if it is missing or empty, and
+// [card.StatusNotPermitted] if it needs the PIN: see [Card.ProtectedObject].
 func (c *Card) Object(ctx context.Context, tag Object) ([]byte, error) {
 	var content []byte
 	err := c.read(ctx, func(tx *card.Tx) (err error) {
@@ -43,9 +42,9 @@ func (c *Card) Object(ctx context.Context, tag Object) ([]byte, error) {
 	return content, nil
 }
 
-// ProtectedObject is [Card.Object] for what the card gives only to its holder: the
-// printed information, biometric data. The PIN is verified first, unless it is
-// verified already.
+// ProtectedObject reads a data object that needs the PIN, such as the printed
+// information or biometric data. The PIN is verified first, unless it is verified
+// already, and logged out afterwards.
 func (c *Card) ProtectedObject(ctx context.Context, tag Object, ask card.PINFunc) ([]byte, error) {
 	var content []byte
 	v := c.verification(fmt.Sprintf("read the object %v", tag), newRetryQuery(), ask)
@@ -59,7 +58,7 @@ func (c *Card) ProtectedObject(ctx context.Context, tag Object, ask card.PINFunc
 	return content, nil
 }
 
-// readObject returns the content of an object.
+// readObject reads an object and returns its content.
 func readObject(tx *card.Tx, tag Object) ([]byte, error) {
 	whole, err := getData(tx, tag)
 	switch {
@@ -78,9 +77,9 @@ func getData(tx *card.Tx, tag Object) ([]byte, error) {
 	})
 }
 
-// private reports whether only the holder reads an object, so that it is kept out
-// of logs (SP 800-73-4 part 1, table 2). YubiKeys may have the management key in
-// the printed information.
+// private reports whether an object needs the PIN to be read, so that it is kept out
+// of logs (SP 800-73-4 part 1, table 2). YubiKeys may hold the management key in the
+// printed information.
 func (o Object) private() bool {
 	switch o {
 	case 0x5FC103, 0x5FC108, 0x5FC109, 0x5FC121, 0x5FC123: // fingerprints, face, printed, iris, pairing code
@@ -89,8 +88,8 @@ func (o Object) private() bool {
 	return false
 }
 
-// unwrap takes the content out of an object as the card gives it: tag 53 round
-// most, their own tag round the discovery object and the BIT group template.
+// unwrap returns the content of an object as read: the outer tag is 53, except for
+// the discovery object and the BIT group template, which have their own.
 func unwrap(whole []byte, tag Object) ([]byte, error) {
 	if len(whole) == 0 {
 		return nil, ErrNotFound
@@ -110,11 +109,11 @@ func unwrap(whole []byte, tag Object) ([]byte, error) {
 	return e.Value, nil
 }
 
-// malformed says that the card is at fault, and where.
+// malformed returns an error for data of the card that does not follow the standard.
 func malformed(reason any) error { return fmt.Errorf("%w: %v", card.ErrMalformed, reason) }
 
-// fields reads the elements of an object's content and hands each to f. What f
-// does not know it leaves alone: cards have more than the standard.
+// fields calls f with each element of an object's content. f ignores unknown tags:
+// cards have more elements than the standard.
 func fields(content []byte, f func(ber.Element) error) error {
 	r := ber.BER(content)
 	for {

@@ -28,12 +28,12 @@ func TestObject(t *testing.T) {
 		name    string
 		options []cardtest.Option
 	}{
-		{"of a plain card", nil},
+		{"plain", nil},
 		{"with lengths of four bytes", []cardtest.Option{cardtest.PIVLongLengths}},
 		{"over T=0", []cardtest.Option{cardtest.T0}},
-		{"in short answers", []cardtest.Option{cardtest.ShortLengths}},
+		{"short lengths", []cardtest.Option{cardtest.ShortLengths}},
 		{"with an exact Le", []cardtest.Option{cardtest.ExactLe, cardtest.ShortLengths}},
-		{"whatever Le", []cardtest.Option{cardtest.IgnoresLe}},
+		{"Le ignored", []cardtest.Option{cardtest.IgnoresLe}},
 		{"contactless", []cardtest.Option{cardtest.PIVContactless}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -47,18 +47,18 @@ func TestObject(t *testing.T) {
 				assert.Equal(t, content, got)
 			}
 			_, err = p.Object(t.Context(), tagBITGroup)
-			require.NoError(t, err, "it has a tag of its own round it")
+			require.NoError(t, err, "it has its own outer tag")
 		})
 	}
 }
 
-func TestObjectThatIsNotThere(t *testing.T) {
+func TestMissingObject(t *testing.T) {
 	for name, c := range map[string]card.Transmitter{
-		"6A82":                     cardtest.PIV(),
-		"53 00":                    cardtest.PIV(cardtest.PIVEmptyObjects),
-		"6A88":                     scripted{selects: {0x90, 0x00}, "": {0x6A, 0x88}},
-		"nothing at all":           scripted{"": {0x90, 0x00}},
-		"53 00, whatever is asked": scripted{selects: {0x90, 0x00}, "": done([]byte{0x53, 0x00})},
+		"6A82":                   cardtest.PIV(),
+		"53 00":                  cardtest.PIV(cardtest.PIVEmptyObjects),
+		"6A88":                   scripted{selectPrefix: {0x90, 0x00}, "": {0x6A, 0x88}},
+		"no data":                scripted{"": {0x90, 0x00}},
+		"53 00 for every object": scripted{selectPrefix: {0x90, 0x00}, "": success([]byte{0x53, 0x00})},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := piv.New(card.New("test", c))
@@ -74,7 +74,7 @@ func TestObjectThatIsNotThere(t *testing.T) {
 	}
 }
 
-func TestObjectThatWantsThePIN(t *testing.T) {
+func TestObjectThatNeedsPIN(t *testing.T) {
 	soft := cardtest.PIV().PutObject(tagPrinted, tlv(0x01, 'A'))
 	_, err := open(t, soft).Object(t.Context(), tagPrinted)
 	assert.ErrorIs(t, err, card.StatusNotPermitted)
@@ -87,7 +87,7 @@ func TestProtectedObject(t *testing.T) {
 		soft.PutObject(tagPrinted, printed)
 		p := open(t, soft)
 		n := 0
-		got, err := p.ProtectedObject(t.Context(), tagPrinted, asked(&n))
+		got, err := p.ProtectedObject(t.Context(), tagPrinted, countPrompts(&n))
 		require.NoError(t, err)
 		assert.Equal(t, printed, got)
 		assert.Equal(t, 1, n)
@@ -99,9 +99,9 @@ func TestProtectedObject(t *testing.T) {
 		assert.Equal(t, 1, soft.Spent())
 	}
 	soft := cardtest.PIV().PutObject(tagPrinted, printed)
-	ctx := card.WithTrace(t.Context(), &card.Trace{Command: func(_ string, c card.Command, answer []byte, _ time.Duration) {
+	ctx := card.WithTrace(t.Context(), &card.Trace{Command: func(_ string, c card.Command, response []byte, _ time.Duration) {
 		assert.NotContains(t, string(c.Data), "Alice")
-		assert.NotContains(t, string(answer), "Alice")
+		assert.NotContains(t, string(response), "Alice")
 	}})
 	p := open(t, soft)
 	_, err := p.ProtectedObject(ctx, tagPrinted, card.FixedPIN(cardtest.PIN))
@@ -112,15 +112,15 @@ func TestProtectedObject(t *testing.T) {
 	assert.ErrorIs(t, err, piv.ErrNotPIV)
 }
 
-func TestObjectIsMalformed(t *testing.T) {
+func TestMalformedObject(t *testing.T) {
 	for name, answer := range map[string][]byte{
-		"another tag round it": tlv(0x54, 1),
-		"more than it says":    {0x53, 0x01, 0x00, 0x00},
-		"less than it says":    {0x53, 0x05, 0x00},
-		"an endless length":    {0x53, 0x80, 0x00, 0x00},
+		"another outer tag":    tlv(0x54, 1),
+		"data after the value": {0x53, 0x01, 0x00, 0x00},
+		"truncated value":      {0x53, 0x05, 0x00},
+		"indefinite length":    {0x53, 0x80, 0x00, 0x00},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := piv.New(card.New("test", scripted{selects: {0x90, 0x00}, "": done(answer)}))
+			p := piv.New(card.New("test", scripted{selectPrefix: {0x90, 0x00}, "": success(answer)}))
 			_, err := p.Object(t.Context(), tagCHUID)
 			assert.ErrorIs(t, err, card.ErrMalformed)
 			assert.ErrorContains(t, err, "byte ")
@@ -166,11 +166,11 @@ func TestDiscovery(t *testing.T) {
 		want   card.Reference
 	}{
 		{"the application PIN alone", 0x4000, piv.ApplicationPIN},
-		{"the application PIN, and named so (CanoKey)", 0x4010, piv.ApplicationPIN},
-		{"both, and the application PIN is asked for", 0x6010, piv.ApplicationPIN},
-		{"both, and the global PIN is asked for", 0x6020, piv.GlobalPIN},
-		{"a global PIN that is primary and not allowed", 0x4020, piv.ApplicationPIN},
-		{"with all the other bits", 0x7C20, piv.GlobalPIN},
+		{"the application PIN, second byte set (CanoKey)", 0x4010, piv.ApplicationPIN},
+		{"both, application PIN preferred", 0x6010, piv.ApplicationPIN},
+		{"both, global PIN preferred", 0x6020, piv.GlobalPIN},
+		{"global PIN preferred but not allowed", 0x4020, piv.ApplicationPIN},
+		{"all other bits", 0x7C20, piv.GlobalPIN},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			soft := cardtest.PIV(cardtest.PIVGlobalPIN("654321")).
@@ -192,7 +192,7 @@ func TestKeyHistory(t *testing.T) {
 	assert.Equal(t, &piv.KeyHistory{OnCard: 5, OffCard: 2, URL: "http://x/y"}, got)
 }
 
-func TestContentIsMalformed(t *testing.T) {
+func TestMalformedContent(t *testing.T) {
 	chuid := func(p *piv.Card) error { _, err := p.CHUID(t.Context()); return err }
 	ccc := func(p *piv.Card) error { _, err := p.CCC(t.Context()); return err }
 	discovery := func(p *piv.Card) error { _, err := p.Discovery(t.Context()); return err }
@@ -208,21 +208,21 @@ func TestContentIsMalformed(t *testing.T) {
 		{"CHUID with a GUID of 17 bytes", tagCHUID, join(tlv(0xEE), tlv(0x34, make([]byte, 17)...)), chuid, "byte 2: tag 34 has 17 bytes, not 16"},
 		{"CHUID with a date of 6 bytes", tagCHUID, tlv(0x35, []byte("301231")...), chuid, "tag 35"},
 		{"CHUID with half a holder's UUID", tagCHUID, tlv(0x36, make([]byte, 8)...), chuid, "tag 36"},
-		{"CHUID cut off", tagCHUID, []byte{0x30, 0x19, 0xD4}, chuid, "byte 0: value is longer"},
+		{"CHUID truncated", tagCHUID, []byte{0x30, 0x19, 0xD4}, chuid, "byte 0: value is longer"},
 		{"CCC with a data model of 2 bytes", tagCCC, tlv(0xF5, 1, 0), ccc, "data model of 2 bytes"},
-		{"CCC cut off", tagCCC, []byte{0xF0}, ccc, "byte 0: length is missing"},
+		{"CCC truncated", tagCCC, []byte{0xF0}, ccc, "byte 0: length is missing"},
 		{"discovery with a policy of 1 byte", tagDiscovery, tlv(0x5F2F, 0x40), discovery, "object 7E: malformed data from the card: byte 0: PIN usage policy of 1 bytes"},
-		{"discovery cut off", tagDiscovery, []byte{0x5F}, discovery, "object 7E"},
+		{"discovery truncated", tagDiscovery, []byte{0x5F}, discovery, "object 7E"},
 		{"key history of 21 keys", tagKeyHistory, tlv(0xC1, 21), history, "tag C1 is not a number up to 20"},
 		{"key history without a number", tagKeyHistory, tlv(0xC2), history, "tag C2"},
 		{"key history with a long URL", tagKeyHistory, tlv(0xF3, make([]byte, 119)...), history, "URL of 119 bytes"},
-		{"key history cut off", tagKeyHistory, []byte{0xC1, 2, 1}, history, "object 5FC10C"},
+		{"key history truncated", tagKeyHistory, []byte{0xC1, 2, 1}, history, "object 5FC10C"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			err := test.read(open(t, cardtest.PIV().PutObject(test.tag, test.content)))
 			assert.ErrorIs(t, err, card.ErrMalformed)
 			assert.ErrorContains(t, err, test.want)
-			assert.Regexp(t, "^piv: ", err.Error(), "says once whose error it is")
+			assert.Regexp(t, "^piv: ", err.Error(), "package name first")
 		})
 	}
 }

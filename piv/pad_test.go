@@ -16,9 +16,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A PIN that is typed on the reader never passes the program, in process and
-// through the protocol of pcscd.
-func TestPINTypedOnTheReader(t *testing.T) {
+// A PIN is entered on the keypad of the reader, in process and through the protocol
+// of pcscd.
+func TestPINPad(t *testing.T) {
 	for name, open := range map[string]func(*testing.T, *cardtest.Readers) *card.Service{
 		"in process": func(_ *testing.T, r *cardtest.Readers) *card.Service { return r.Service() },
 		"on a socket": func(t *testing.T, r *cardtest.Readers) *card.Service {
@@ -54,13 +54,13 @@ func TestPINTypedOnTheReader(t *testing.T) {
 			p := piv.New(c)
 			onPad := func(_ context.Context, r card.PINRequest) (card.PIN, error) {
 				assert.True(t, r.Pad)
-				return card.PIN{}, r.Refused // nothing: type it on the reader
+				return card.PIN{}, r.Refused // zero: the user enters it on the reader
 			}
 			_, err = p.Key(t.Context(), piv.Authentication, signer.Public(), onPad)
 			assert.ErrorIs(t, err, card.ErrWrongPIN)
 			assert.Equal(t, 1, soft.Spent())
 			_, err = p.Key(t.Context(), piv.Authentication, signer.Public(), onPad)
-			assert.ErrorIs(t, err, card.Status(0x6401), "cancelled")
+			assert.ErrorIs(t, err, card.Status(0x6401), "canceled")
 			assert.Equal(t, 1, soft.Spent())
 			key, err := p.Key(t.Context(), piv.Authentication, signer.Public(), onPad)
 			require.NoError(t, err)
@@ -74,7 +74,7 @@ func TestPINTypedOnTheReader(t *testing.T) {
 	}
 }
 
-func TestReaderWithoutKeys(t *testing.T) {
+func TestReaderWithoutPad(t *testing.T) {
 	readers := cardtest.NewReaders(cardtest.PIV())
 	defer readers.Close()
 	s := readers.Driver()

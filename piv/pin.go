@@ -8,8 +8,7 @@ import (
 	"github.com/smartlogon/smartlogon/card"
 )
 
-// PINStatus asks how the PIN stands that the card wants people to be asked for.
-// It costs no try.
+// PINStatus reports the state of the PIN that the card prefers. It costs no try.
 func (c *Card) PINStatus(ctx context.Context) (card.PINStatus, error) {
 	var status card.PINStatus
 	err := c.read(ctx, func(tx *card.Tx) error {
@@ -45,18 +44,18 @@ func (c *Card) pinStatus(tx *card.Tx, ref card.Reference) (card.PINStatus, error
 	case status == card.StatusReferenceNotFound, status == card.StatusDataUnusable:
 		return card.PINStatus{}, err // there is no such PIN, or it was never set
 	case c.isContactless() && (status == card.StatusNotPermitted || status == card.StatusNotSupported):
-		return card.PINStatus{}, fmt.Errorf("%w: %v", errContactless, err)
+		return card.PINStatus{}, fmt.Errorf("%w: %w", errContactless, err)
 	}
-	return card.PINStatus{Retries: -1}, nil // the card does not know the question
+	return card.PINStatus{Retries: -1}, nil // the card does not support the query
 }
 
-// verification describes the PIN that the card wants to the PIN guard. The first
-// transaction finds out which one that is, unless it is known.
+// verification describes the PIN that the card prefers, for the PIN guard. The first
+// transaction reads which one that is, unless it was read before.
 func (c *Card) verification(purpose string, q *retryQuery, ask card.PINFunc) card.Verification {
 	c.mu.Lock()
-	known, ref := c.learned, c.reference
+	learned, ref := c.learned, c.reference
 	c.mu.Unlock()
-	if known {
+	if learned {
 		return c.verificationOf(&ref, purpose, q, ask)
 	}
 	ref = ApplicationPIN
@@ -81,7 +80,7 @@ func (c *Card) verificationOf(ref *card.Reference, purpose string, q *retryQuery
 		Identity:    c.readIdentity,
 		Status:      func(tx *card.Tx) (card.PINStatus, error) { return q.ask(tx, c, *ref) },
 		Verify: func(pin []byte) card.Command {
-			q.left = -1 // a wrong PIN costs a try, as it should
+			q.left = -1 // a wrong PIN lowers the counter, too
 			return card.Command{INS: 0x20, P2: byte(*ref), Data: pin}
 		},
 		Logout: func(tx *card.Tx) error { return c.logout(tx, *ref) },
@@ -89,20 +88,26 @@ func (c *Card) verificationOf(ref *card.Reference, purpose string, q *retryQuery
 	}
 }
 
-// logout ends the verification of a PIN (SP 800-73-4 part 2, 3.2.1). If another
-// application is current, which has no harm from that command, PIV is selected.
+// logout ends the verification of a PIN (SP 800-73-4 part 2, 3.2.1). It does not ask
+// first which application is current: another one refuses the command, and then PIV
+// is selected. On an error the card is reset.
 func (c *Card) logout(tx *card.Tx, ref card.Reference) error {
 	command := card.Command{INS: 0x20, P1: 0xFF, P2: byte(ref)}
-	response, err := tx.Command(command)
-	if isObjectError(err) {
-		if err = c.ensureSelected(tx); err == nil {
-			response, err = tx.Command(command)
+	response, refused := tx.Command(command)
+	if isObjectError(refused) {
+		selected, err := c.isSelected(tx)
+		if selected || err != nil {
+			return refused
 		}
+		if err := c.sendSelect(tx); err != nil {
+			return err
+		}
+		response, refused = tx.Command(command)
 	}
-	if err == nil && len(response) > 0 {
+	if refused == nil && len(response) > 0 {
 		return malformed("data in the response to a logout")
 	}
-	return err
+	return refused
 }
 
 // pinFormat returns the format of PINs (SP 800-73-4 part 2, 2.4.3). YubiKeys accept

@@ -23,15 +23,15 @@ func TestPINStatus(t *testing.T) {
 		options []cardtest.Option
 		want    card.PINStatus
 	}{
-		{"three tries left", nil, card.PINStatus{Retries: 3}},
-		{"one try left", []cardtest.Option{cardtest.RetriesLeft(1)}, card.PINStatus{Retries: 1}},
-		{"fifteen tries and more", []cardtest.Option{cardtest.MaxRetries(20)}, card.PINStatus{Retries: 15}},
+		{"three retries left", nil, card.PINStatus{Retries: 3}},
+		{"one retry left", []cardtest.Option{cardtest.RetriesLeft(1)}, card.PINStatus{Retries: 1}},
+		{"more than fifteen retries", []cardtest.Option{cardtest.MaxRetries(20)}, card.PINStatus{Retries: 15}},
 		{"blocked", []cardtest.Option{cardtest.RetriesLeft(0)}, card.PINStatus{Blocked: true}},
-		{"told as 630X", []cardtest.Option{cardtest.PlainRetries}, card.PINStatus{Retries: 3}},
+		{"reported as 630X", []cardtest.Option{cardtest.PlainRetries}, card.PINStatus{Retries: 3}},
 		{"refused", []cardtest.Option{cardtest.EmptyVerifyRefused}, card.PINStatus{Retries: -1}},
-		{"of the global PIN that nobody is asked for", []cardtest.Option{cardtest.PIVGlobalPIN("654321")}, card.PINStatus{Retries: 3}},
-		{"of a card that has no PIN for us, and does not say that it has no contacts", []cardtest.Option{cardtest.PIVContactless}, card.PINStatus{Retries: -1}},
-		{"of a card without discovery object", []cardtest.Option{cardtest.PIVNoDiscovery}, card.PINStatus{Retries: 3}},
+		{"with a global PIN that is not preferred", []cardtest.Option{cardtest.PIVGlobalPIN("654321")}, card.PINStatus{Retries: 3}},
+		{"contactless, with the ATR of a card with contacts", []cardtest.Option{cardtest.PIVContactless}, card.PINStatus{Retries: -1}},
+		{"no discovery object", []cardtest.Option{cardtest.PIVNoDiscovery}, card.PINStatus{Retries: 3}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			soft := cardtest.PIV(test.options...)
@@ -43,24 +43,24 @@ func TestPINStatus(t *testing.T) {
 	}
 }
 
-func TestPINStatusThatThereIsNot(t *testing.T) {
-	const asks = "\x00\x20"
-	for name, answer := range map[string][]byte{"no such PIN": {0x6A, 0x88}, "never set": {0x69, 0x84}} {
-		p := piv.New(card.New("test", scripted{selects: {0x90, 0x00}, asks: answer}))
+func TestPINStatusErrors(t *testing.T) {
+	const verifyPrefix = "\x00\x20"
+	for name, response := range map[string][]byte{"no such PIN": {0x6A, 0x88}, "never set": {0x69, 0x84}} {
+		p := piv.New(card.New("test", scripted{selectPrefix: {0x90, 0x00}, verifyPrefix: response}))
 		_, err := p.PINStatus(t.Context())
 		var status card.Status
 		assert.ErrorAs(t, err, &status, name)
 		assert.ErrorContains(t, err, "piv: PIN status", name)
 	}
-	p := piv.New(card.New("test", scripted{selects: {0x90, 0x00}, "\x00\xCB": done([]byte{0x7E, 0x05, 0})}))
+	p := piv.New(card.New("test", scripted{selectPrefix: {0x90, 0x00}, "\x00\xCB": success([]byte{0x7E, 0x05, 0})}))
 	_, err := p.PINStatus(t.Context())
-	assert.ErrorIs(t, err, card.ErrMalformed, "which PIN the card wants is not known")
+	assert.ErrorIs(t, err, card.ErrMalformed, "the preferred PIN is unknown")
 	assert.ErrorContains(t, err, "discovery object")
 }
 
-// When a slot wants the PIN (SP 800-73-4 part 1, table 5): how often it is asked
-// for until the key is open, and until two things were signed.
-func TestPINRuleOfEachSlot(t *testing.T) {
+// The number of prompts after opening and after two signatures, by the rule of each
+// slot (SP 800-73-4 part 1, table 5).
+func TestPINRules(t *testing.T) {
 	private := cardtest.Key(cardtest.P256, 0)
 	for _, s := range slots() {
 		opened, signed := 1, 1
@@ -73,7 +73,7 @@ func TestPINRuleOfEachSlot(t *testing.T) {
 		t.Run(s.String(), func(t *testing.T) {
 			soft := cardtest.PIV().Put(container(s), private, nil)
 			n := 0
-			key, err := open(t, soft).Key(t.Context(), s, private.Public(), asked(&n))
+			key, err := open(t, soft).Key(t.Context(), s, private.Public(), countPrompts(&n))
 			require.NoError(t, err)
 			assert.Equal(t, opened, n)
 			assert.Equal(t, opened > 0, soft.Verified())
@@ -90,7 +90,7 @@ func TestPINRuleOfEachSlot(t *testing.T) {
 	}
 }
 
-func TestKeyWithNobodyToAsk(t *testing.T) {
+func TestKeyWithoutPINFunc(t *testing.T) {
 	private := cardtest.Key(cardtest.P256, 0)
 	soft := cardtest.PIV().Put("9A", private, nil).Put("9C", private, nil)
 	p := open(t, soft)
@@ -106,7 +106,7 @@ func TestKeyWithNobodyToAsk(t *testing.T) {
 	_, err = each.Sign(nil, digest(crypto.SHA256), crypto.SHA256)
 	assert.ErrorIs(t, err, card.ErrPINRequired)
 
-	// Somebody else of this process verifies the PIN, and it works.
+	// It works once the PIN was verified for another key.
 	asking, err := p.Key(t.Context(), piv.Authentication, private.Public(), card.FixedPIN(cardtest.PIN))
 	require.NoError(t, err)
 	defer asking.Close()
@@ -130,7 +130,7 @@ func TestWrongPIN(t *testing.T) {
 	})
 	require.NoError(t, err)
 	defer key.Close()
-	assert.Equal(t, 1, soft.Spent(), "the same is not sent twice, and nothing that cannot be right")
+	assert.Equal(t, 1, soft.Spent(), "a refused PIN is not sent twice, a malformed one never")
 	require.Len(t, requests, 6)
 	first := requests[0]
 	assert.Equal(t, "use the key 9A (PIV Authentication)", first.Purpose)
@@ -146,7 +146,7 @@ func TestWrongPIN(t *testing.T) {
 	}
 }
 
-func TestPINOfAYubiKeyMayHaveLetters(t *testing.T) {
+func TestYubiKeyPINWithLetters(t *testing.T) {
 	private := cardtest.Key(cardtest.P256, 0)
 	soft := yubikey("5.4.3").Put("9A", private, nil)
 	_, err := open(t, soft).Key(t.Context(), piv.Authentication, private.Public(), card.FixedPIN("abcdef"))
@@ -154,8 +154,8 @@ func TestPINOfAYubiKeyMayHaveLetters(t *testing.T) {
 	assert.Equal(t, 1, soft.Spent())
 }
 
-// What the card is called, where it does not say much of itself.
-func TestNameOfTheCard(t *testing.T) {
+// The label of the card in the prompt.
+func TestCardLabel(t *testing.T) {
 	fascn := append([]byte{0xD4}, make([]byte, 24)...)
 	for name, test := range map[string]struct {
 		chuid []byte
@@ -163,7 +163,7 @@ func TestNameOfTheCard(t *testing.T) {
 	}{
 		"by its UUID":   {tlv(0x34, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16), "01020304-0506-0708-090a-0b0c0d0e0f10"},
 		"by its FASC-N": {join(tlv(0x30, fascn...), tlv(0x34, make([]byte, 16)...)), "D4000000"},
-		"not at all":    {nil, "unknown card"},
+		"unknown":       {nil, "unknown card"},
 		"by its bytes":  {[]byte{0x30}, "CHUID 5FECEB66"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -189,8 +189,8 @@ func TestGlobalPIN(t *testing.T) {
 		want   card.Reference
 		pin    string
 	}{
-		{"is asked for where the card says so", 0x20, piv.GlobalPIN, global},
-		{"is not asked for where the application PIN comes first", 0x10, piv.ApplicationPIN, cardtest.PIN},
+		{"preferred", 0x20, piv.GlobalPIN, global},
+		{"not preferred", 0x10, piv.ApplicationPIN, cardtest.PIN},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			soft := cardtest.PIV(cardtest.PIVGlobalPIN(global)).Put("9A", private, nil).Put("9C", private, nil).
@@ -211,14 +211,14 @@ func TestGlobalPIN(t *testing.T) {
 	}
 }
 
-// A chip is a software card for what package cardtest does not offer.
+// A chip is a software card that package cardtest cannot configure.
 type chip struct{ *iso.Card }
 
 func (c chip) Transmit(command []byte) ([]byte, error) { return c.Card.Transmit(command), nil }
 
-// A card may want the PIN where the standard does not: then it is asked for, by
-// the reference that the discovery object names.
-func TestCardThatIsStricterThanItsSlot(t *testing.T) {
+// A card may need the PIN where the rule of the slot does not. It is asked for after
+// the refusal.
+func TestCardStricterThanSlot(t *testing.T) {
 	private := cardtest.Key(cardtest.P256, 0)
 	for _, s := range []piv.Slot{piv.CardAuthentication, piv.Authentication} {
 		for _, policy := range []softpiv.PINPolicy{softpiv.PINOnce, softpiv.PINAlways} {
@@ -228,7 +228,7 @@ func TestCardThatIsStricterThanItsSlot(t *testing.T) {
 				require.True(t, app.SetPolicy(byte(s), policy, softpiv.TouchNever))
 				p := piv.New(card.New("test", chip{iso.New(iso.Config{}, app)}))
 				n := 0
-				key, err := p.Key(t.Context(), s, private.Public(), asked(&n))
+				key, err := p.Key(t.Context(), s, private.Public(), countPrompts(&n))
 				require.NoError(t, err)
 				for range 2 {
 					_, err := key.Sign(nil, digest(crypto.SHA256), crypto.SHA256)
@@ -243,15 +243,15 @@ func TestCardThatIsStricterThanItsSlot(t *testing.T) {
 	}
 }
 
-// Every peculiarity of a card leaves its keys usable, and its tries untouched,
-// or is an error that says why.
+// With each quirk of a card its keys are usable and no try is lost, or the error says
+// why.
 func TestQuirks(t *testing.T) {
 	private := cardtest.Key(cardtest.RSA2048, 0)
 	errs := map[cardtest.Quirk]error{
-		cardtest.NoCommandChaining:   nil, // extended length does
+		cardtest.NoCommandChaining:   nil, // extended length is used
 		cardtest.NoResponseChaining:  nil,
-		cardtest.PIVContactless:      card.ErrLastTry, // nor whether the card takes a PIN at all
-		cardtest.EmptyVerifyRefused:  card.ErrLastTry, // nobody knows how many there are
+		cardtest.PIVContactless:      card.ErrLastTry, // the retry counter is not reported
+		cardtest.EmptyVerifyRefused:  card.ErrLastTry, // the retry counter is not reported
 		cardtest.PIVEmptyVerifyCosts: card.ErrLastTry,
 		cardtest.PIVMissing:          piv.ErrNotPIV,
 	}
@@ -298,28 +298,28 @@ func signTwice(t *testing.T, p *piv.Card, s piv.Slot, private crypto.Signer, ask
 	return nil
 }
 
-// A card that forgets the PIN at each SELECT is only looked at whether the
-// application is still selected, so the PIN is asked for once.
+// On a card that clears the PIN at SELECT it is asked for once: a selected application
+// is not selected again.
 func TestSelectedApplicationIsNotSelectedAgain(t *testing.T) {
 	private := cardtest.Key(cardtest.P256, 0)
 	soft := cardtest.PIV(cardtest.PIVSelectClears).Put("9A", private, nil)
 	n := 0
-	require.NoError(t, signTwice(t, open(t, soft), piv.Authentication, private, asked(&n)))
+	require.NoError(t, signTwice(t, open(t, soft), piv.Authentication, private, countPrompts(&n)))
 	assert.Equal(t, 1, n)
 }
 
-func TestQuirksOfShortCards(t *testing.T) {
+func TestQuirksWithShortLengths(t *testing.T) {
 	private := cardtest.Key(cardtest.RSA2048, 0)
 	soft := cardtest.PIV(cardtest.ShortLengths, cardtest.NoCommandChaining).Put("9A", private, nil)
 	err := signTwice(t, open(t, soft), piv.Authentication, private, card.FixedPIN(cardtest.PIN))
 	assert.ErrorIs(t, err, card.Status(0x6884), "2,048 bits do not fit into one command")
 	soft = cardtest.PIV(cardtest.ShortLengths, cardtest.NoResponseChaining).Put("9A", private, nil)
 	err = signTwice(t, open(t, soft), piv.Authentication, private, card.FixedPIN(cardtest.PIN))
-	assert.Error(t, err, "the answer does not fit into one")
+	assert.Error(t, err, "the response does not fit into one")
 	assert.Zero(t, soft.Spent())
 }
 
-func TestContactlessCardTakesNoPIN(t *testing.T) {
+func TestPINOverContactless(t *testing.T) {
 	private := cardtest.Key(cardtest.P256, 0)
 	soft := cardtest.PIV(cardtest.PIVContactless, cardtest.ATR([]byte{0x3B, 0x80, 0x80, 0x01, 0x01})).Put("9A", private, nil).Put("9E", private, nil)
 	p := open(t, soft)
@@ -331,9 +331,9 @@ func TestContactlessCardTakesNoPIN(t *testing.T) {
 	assert.NoError(t, signTwice(t, p, piv.CardAuthentication, private, noPIN(t)))
 }
 
-// On a card that does not tell, or takes the question for a wrong PIN, the PIN
-// is sent only with consent, and the question is not what blocks it.
-func TestConsentWhereTheTriesAreNotKnown(t *testing.T) {
+// On a card that does not report its retry counter, or counts the query as a wrong
+// PIN, the PIN is sent only with consent, and queries do not block it.
+func TestConsentWithUnknownRetries(t *testing.T) {
 	private := cardtest.Key(cardtest.P256, 0)
 	for name, q := range map[string]cardtest.Quirk{"refused": cardtest.EmptyVerifyRefused, "costs": cardtest.PIVEmptyVerifyCosts} {
 		t.Run(name, func(t *testing.T) {
@@ -351,7 +351,7 @@ func TestConsentWhereTheTriesAreNotKnown(t *testing.T) {
 			assert.True(t, slices.Contains(last, true))
 			assert.Equal(t, 3, soft.RetriesLeft())
 			if q == cardtest.PIVEmptyVerifyCosts {
-				assert.Equal(t, 2, soft.Spent(), "found out by asking twice, and not asked again")
+				assert.Equal(t, 2, soft.Spent(), "the second query shows it; there is no third")
 			}
 		})
 	}

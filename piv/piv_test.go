@@ -17,7 +17,7 @@ import (
 
 const reader = "Software Reader 00"
 
-// noPIN is for what must not ask for a PIN.
+// noPIN returns a PINFunc that must not be called.
 func noPIN(t *testing.T) card.PINFunc {
 	return func(_ context.Context, r card.PINRequest) (card.PIN, error) {
 		t.Errorf("asked for a PIN to %s", r.Purpose)
@@ -25,21 +25,21 @@ func noPIN(t *testing.T) card.PINFunc {
 	}
 }
 
-// asked counts how often it is asked for the PIN, which it knows.
-func asked(n *int) card.PINFunc {
+// countPrompts returns a PINFunc that counts its calls and returns the PIN.
+func countPrompts(n *int) card.PINFunc {
 	return func(context.Context, card.PINRequest) (card.PIN, error) {
 		*n++
 		return card.NewPIN([]byte(cardtest.PIN)), nil
 	}
 }
 
-// open puts a card into a reader of its own.
+// open returns the PIV application of a card in a new reader.
 func open(t *testing.T, c *cardtest.Card) *piv.Card {
 	t.Helper()
 	return openIn(t, cardtest.NewReaders(c))
 }
 
-// openIn opens the card in the first reader.
+// openIn returns the PIV application of the card in the first reader.
 func openIn(t *testing.T, readers *cardtest.Readers) *piv.Card {
 	t.Helper()
 	service := readers.Service()
@@ -52,43 +52,43 @@ func openIn(t *testing.T, readers *cardtest.Readers) *piv.Card {
 	return piv.New(c)
 }
 
-// scripted is a card that has one answer for each command, by its first bytes;
-// the longest that fits counts.
+// scripted is a card with a response for each prefix of a command; the longest prefix
+// wins.
 type scripted map[string][]byte
 
 func (s scripted) Transmit(command []byte) ([]byte, error) {
 	best := ""
-	for start := range s {
-		if bytes.HasPrefix(command, []byte(start)) && len(start) >= len(best) {
-			best = start
+	for prefix := range s {
+		if bytes.HasPrefix(command, []byte(prefix)) && len(prefix) >= len(best) {
+			best = prefix
 		}
 	}
-	if answer, ok := s[best]; ok {
-		return bytes.Clone(answer), nil
+	if response, ok := s[best]; ok {
+		return bytes.Clone(response), nil
 	}
 	return []byte{0x6A, 0x82}, nil
 }
 
-// done adds the status word of success.
-func done(answer []byte) []byte { return append(bytes.Clone(answer), 0x90, 0x00) }
+// success appends the status word 9000.
+func success(response []byte) []byte { return append(bytes.Clone(response), 0x90, 0x00) }
 
-const selects = "\x00\xA4\x04\x00"
+const selectPrefix = "\x00\xA4\x04\x00"
 
-// tlv makes one element.
+// tlv encodes one element.
 func tlv(tag ber.Tag, value ...byte) []byte { return ber.Append(nil, tag, value) }
 
-// join puts elements after each other.
+// join concatenates elements.
 func join(parts ...[]byte) []byte { return bytes.Join(parts, nil) }
 
-// yubikey is a software YubiKey that answers to reset as those of the 5 series.
+// yubikey returns a software YubiKey with the ATR of the 5 series.
 func yubikey(version string, options ...cardtest.Option) *cardtest.Card {
 	atr := append([]byte{0x3B, 0xFD, 0x13, 0, 0, 0x81, 0x31, 0xFE, 0x15, 0x80, 0x73, 0xC0, 0x21, 0xC0, 0x57}, "YubiKey@"...)
 	return cardtest.YubiKey(version, append(options, cardtest.ATR(atr))...)
 }
 
-// logon is a certificate for a key; who differs gets another one.
-func logon(key crypto.Signer, who string) []byte {
-	_, der := cardtest.TestCA().Issue(cardtest.Leaf{Key: key, UPNs: []string{who}})
+// certificateFor returns a certificate for a key and a user.
+func certificateFor(key crypto.Signer, upn string) []byte {
+	_, der := cardtest.TestCA().Issue(cardtest.Leaf{Key: key, UPNs: []string{upn}})
 	return der
 }
 
@@ -99,12 +99,12 @@ func TestSelect(t *testing.T) {
 		first, again int // exchanges for one object
 	}{
 		{"by nine bytes of the identifier", nil, 2, 2},
-		{"by the whole identifier where the card wants that, and then at once", []cardtest.Option{cardtest.FullAID}, 3, 2},
-		{"answered without the registered part", []cardtest.Option{cardtest.PIVShortAID}, 2, 2},
-		{"answered with lengths of four bytes", []cardtest.Option{cardtest.PIVLongLengths}, 2, 2},
+		{"by the full identifier, the second time at once", []cardtest.Option{cardtest.FullAID}, 3, 2},
+		{"response without the registered part", []cardtest.Option{cardtest.PIVShortAID}, 2, 2},
+		{"response with lengths of four bytes", []cardtest.Option{cardtest.PIVLongLengths}, 2, 2},
 		{"of an application that is selected already", []cardtest.Option{cardtest.Implicit}, 2, 2},
-		{"that forgets the PIN", []cardtest.Option{cardtest.PIVSelectClears}, 2, 2},
-		{"over T=0, where answers are fetched", []cardtest.Option{cardtest.T0}, 4, 4},
+		{"that clears the PIN", []cardtest.Option{cardtest.PIVSelectClears}, 2, 2},
+		{"over T=0, where responses are fetched", []cardtest.Option{cardtest.T0}, 4, 4},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			soft := cardtest.PIV(test.options...)
@@ -120,17 +120,17 @@ func TestSelect(t *testing.T) {
 }
 
 func TestNotPIV(t *testing.T) {
-	property := func(aid ...byte) []byte { return done(tlv(0x61, tlv(0x4F, aid...)...)) }
+	property := func(aid ...byte) []byte { return success(tlv(0x61, tlv(0x4F, aid...)...)) }
 	for _, test := range []struct {
 		name string
 		card card.Transmitter
 	}{
 		{"no such application", cardtest.PIV(cardtest.PIVMissing)},
-		{"no such application, and the whole identifier wanted", cardtest.PIV(cardtest.PIVMissing, cardtest.FullAID)},
-		{"instruction not known", scripted{selects: {0x6D, 0x00}}},
-		{"class not known", scripted{selects: {0x6E, 0x00}}},
-		{"another application answers", scripted{selects: property(0xA0, 0, 0, 0x03, 0x97, 0x42)}},
-		{"an application with a longer name answers", scripted{selects: property(0xA0, 0, 0, 3, 8, 0, 0, 0x10, 7, 1, 0)}},
+		{"no such application, full identifier only", cardtest.PIV(cardtest.PIVMissing, cardtest.FullAID)},
+		{"unknown instruction", scripted{selectPrefix: {0x6D, 0x00}}},
+		{"unknown class", scripted{selectPrefix: {0x6E, 0x00}}},
+		{"another application", scripted{selectPrefix: property(0xA0, 0, 0, 0x03, 0x97, 0x42)}},
+		{"another application of the same authority", scripted{selectPrefix: property(0xA0, 0, 0, 3, 8, 0, 0, 0x10, 7, 1, 0)}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			p := piv.New(card.New("test", test.card))
@@ -153,33 +153,32 @@ func TestNotPIV(t *testing.T) {
 	}
 }
 
-// What a card says of itself is not always well formed; if it took the
-// identifier, that is enough.
-func TestSelectTrustsWhoSaysNothing(t *testing.T) {
-	for name, answer := range map[string][]byte{
-		"nothing":            {},
-		"no template":        tlv(0x4F, 1, 2, 3),
-		"template, no name":  tlv(0x61, tlv(0x50, 'x')...),
-		"an empty name":      tlv(0x61, tlv(0x4F)...),
-		"a template cut off": {0x61, 0x20, 0x4F},
-		"the beginning":      tlv(0x61, tlv(0x4F, 0xA0, 0, 0, 3, 8)...),
-		"another version":    tlv(0x61, tlv(0x4F, 0xA0, 0, 0, 3, 8, 0, 0, 0x10, 0, 2, 0)...),
+// A response to SELECT that names no other application counts as PIV.
+func TestSelectResponseWithoutIdentifier(t *testing.T) {
+	for name, response := range map[string][]byte{
+		"nothing":              {},
+		"no template":          tlv(0x4F, 1, 2, 3),
+		"no identifier":        tlv(0x61, tlv(0x50, 'x')...),
+		"an empty identifier":  tlv(0x61, tlv(0x4F)...),
+		"a truncated template": {0x61, 0x20, 0x4F},
+		"the beginning":        tlv(0x61, tlv(0x4F, 0xA0, 0, 0, 3, 8)...),
+		"another version":      tlv(0x61, tlv(0x4F, 0xA0, 0, 0, 3, 8, 0, 0, 0x10, 0, 2, 0)...),
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := piv.New(card.New("test", scripted{selects: done(answer)}))
+			p := piv.New(card.New("test", scripted{selectPrefix: success(response)}))
 			_, err := p.CHUID(t.Context())
 			assert.ErrorIs(t, err, piv.ErrNotFound)
 		})
 	}
 }
 
-// certify is a certificate for a key that is on a card.
+// certify returns a certificate for a public key.
 func certify(public crypto.PublicKey) []byte {
 	_, der := cardtest.TestCA().Issue(cardtest.Leaf{Key: publicOnly{public: public}, UPNs: []string{"alice@example.com"}})
 	return der
 }
 
-// publicOnly is a key whose private half is elsewhere.
+// publicOnly is a Signer that only has a public key.
 type publicOnly struct {
 	crypto.Signer
 	public crypto.PublicKey

@@ -8,18 +8,17 @@ import (
 	"fmt"
 )
 
-// Prove has the card show that it holds the Card Authentication key (9E) with
-// that public half, by signing something new. It takes no PIN: that the key is a
-// card's own makes the card the one that it is taken for (SP 800-73-4 part 1,
-// appendix B.1.2). The error wraps [ErrMismatch] where it is another.
+// Prove verifies that the card holds the Card Authentication key (9E) of that public
+// key, by a signature over random data (SP 800-73-4 part 1, appendix B.1.2). It needs
+// no PIN. If the key is another, the error wraps [ErrMismatch].
 func (c *Card) Prove(ctx context.Context, public crypto.PublicKey) error {
 	key, err := c.Key(ctx, CardAuthentication, public, nil)
 	if err != nil {
 		return err
 	}
 	defer key.Close()
-	challenge := make([]byte, 32) // as long as a digest of SHA-256
-	rand.Read(challenge)          // never fails
+	challenge := make([]byte, crypto.SHA256.Size())
+	rand.Read(challenge) // never fails
 	var opts crypto.SignerOpts = crypto.SHA256
 	if _, ok := public.(ed25519.PublicKey); ok {
 		opts = crypto.Hash(0)

@@ -10,12 +10,12 @@ import (
 
 func TestProve(t *testing.T) {
 	for _, kind := range []cardtest.KeyKind{cardtest.RSA2048, cardtest.P384, cardtest.Ed25519} {
-		own := cardtest.Key(kind, 0)
-		soft := cardtest.YubiKey("5.7.1").Put("9E", own, nil)
+		private := cardtest.Key(kind, 0)
+		soft := cardtest.YubiKey("5.7.1").Put("9E", private, nil)
 		p := open(t, soft)
-		assert.NoError(t, p.Prove(t.Context(), own.Public()), kind)
+		assert.NoError(t, p.Prove(t.Context(), private.Public()), kind)
 		other := cardtest.Key(cardtest.P256, 0).Public()
-		assert.Error(t, p.Prove(t.Context(), other), "it has another key")
+		assert.Error(t, p.Prove(t.Context(), other), "another key")
 		assert.Zero(t, soft.Spent())
 	}
 	soft := cardtest.PIV().Put("9E", cardtest.Key(cardtest.P256, 1), nil)

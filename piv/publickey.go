@@ -54,13 +54,13 @@ func decodePublicKey(a Algorithm, content []byte) (crypto.PublicKey, error) {
 	return key, nil
 }
 
-// decodeRSA takes only what crypto/rsa can use, and what is as long as it was
-// asked for.
+// decodeRSA returns an RSA key that has the length of the algorithm and that
+// crypto/rsa can use.
 func decodeRSA(bits int, modulus, exponent []byte) (*rsa.PublicKey, error) {
 	n, e := new(big.Int).SetBytes(modulus), new(big.Int).SetBytes(exponent)
 	switch {
 	case bits == 0:
-		return nil, errors.New("algorithm is not known")
+		return nil, errors.New("unknown algorithm")
 	case n.BitLen() != bits || n.Bit(0) == 0:
 		return nil, fmt.Errorf("modulus of %d bits", n.BitLen())
 	case e.BitLen() > 31 || e.BitLen() < 2 || e.Bit(0) == 0:

@@ -23,14 +23,14 @@ import (
 	"github.com/smartlogon/smartlogon/piv"
 )
 
-// A Key is what the standard library takes for a key.
+// A Key implements the interfaces of package crypto.
 var (
 	_ crypto.Signer        = (*piv.Key)(nil)
 	_ crypto.MessageSigner = (*piv.Key)(nil)
 	_ crypto.Decrypter     = (*piv.Key)(nil)
 )
 
-// unlocked opens the key in a slot.
+// unlocked opens the key in a slot and closes it with the test.
 func unlocked(t *testing.T, soft *cardtest.Card, s piv.Slot, public crypto.PublicKey) *piv.Key {
 	t.Helper()
 	key, err := open(t, soft).Key(t.Context(), s, public, card.FixedPIN(cardtest.PIN))
@@ -77,7 +77,7 @@ func TestSignRSA(t *testing.T) {
 	}
 }
 
-func TestSignPSSTakesTheSaltFromItsReader(t *testing.T) {
+func TestSignPSSTakesSaltFromRandom(t *testing.T) {
 	private := cardtest.Key(cardtest.RSA2048, 0)
 	key := unlocked(t, cardtest.PIV().Put("9A", private, nil), piv.Authentication, private.Public())
 	pss := &rsa.PSSOptions{Hash: crypto.SHA256}
@@ -137,8 +137,8 @@ func TestSignEd25519(t *testing.T) {
 	}
 }
 
-// What cannot be signed is known before the card is asked.
-func TestSignRefusesAtOnce(t *testing.T) {
+// Invalid arguments are refused before anything is sent.
+func TestSignInvalidArguments(t *testing.T) {
 	const unknown = crypto.Hash(77)
 	private := func(k cardtest.KeyKind) crypto.Signer { return cardtest.Key(k, 0) }
 	for _, test := range []struct {
@@ -150,8 +150,8 @@ func TestSignRefusesAtOnce(t *testing.T) {
 	}{
 		{"a digest of another length", private(cardtest.RSA2048), make([]byte, 31), crypto.SHA256, "digest of 31 bytes is not one of SHA-256"},
 		{"the same with ECDSA", private(cardtest.P256), make([]byte, 20), crypto.SHA256, "digest of 20 bytes is not one of SHA-256"},
-		{"PKCS #1 v1.5 with a hash that has no name there", private(cardtest.RSA2048), make([]byte, 32), crypto.SHA3_256, "PKCS #1 v1.5 with"},
-		{"bytes that are too many", private(cardtest.RSA1024), make([]byte, 118), crypto.Hash(0), "too long for the key"},
+		{"PKCS #1 v1.5 with an unsupported hash", private(cardtest.RSA2048), make([]byte, 32), crypto.SHA3_256, "PKCS #1 v1.5 with"},
+		{"too many bytes", private(cardtest.RSA1024), make([]byte, 118), crypto.Hash(0), "too long for the key"},
 		{"PSS without a hash", private(cardtest.RSA2048), make([]byte, 32), &rsa.PSSOptions{}, "PSS with hash"},
 		{"PSS that does not fit", private(cardtest.RSA1024), make([]byte, 64), &rsa.PSSOptions{Hash: crypto.SHA512, SaltLength: rsa.PSSSaltLengthEqualsHash}, "too short for PSS"},
 		{"PSS with a negative salt", private(cardtest.RSA1024), make([]byte, 64), &rsa.PSSOptions{Hash: crypto.SHA512, SaltLength: -7}, "too short for PSS"},
@@ -175,7 +175,7 @@ type unknownHash struct{ crypto.Hash }
 
 func (h unknownHash) HashFunc() crypto.Hash { return h.Hash }
 
-func TestKeysThatPIVHasNot(t *testing.T) {
+func TestUnsupportedPublicKeys(t *testing.T) {
 	p := open(t, cardtest.PIV())
 	odd, err := rsa.GenerateKey(rand.Reader, 1032)
 	require.NoError(t, err)
@@ -197,15 +197,14 @@ func TestKeysThatPIVHasNot(t *testing.T) {
 	assert.ErrorIs(t, err, piv.ErrNotFound)
 }
 
-func TestKeysThatDoNotSign(t *testing.T) {
+func TestSignUnsupported(t *testing.T) {
 	x := testkeys.X25519()
 	key := unlocked(t, yubikey("5.7.1").Put("9D", x, nil), piv.KeyManagement, x.PublicKey())
 	_, err := key.Sign(nil, make([]byte, 32), crypto.SHA256)
 	assert.ErrorIs(t, err, errors.ErrUnsupported)
 }
 
-// The key in the slot is not the one of the certificate: what it makes does not
-// leave the package.
+// A result of another key than the one of the certificate is not returned.
 func TestMismatch(t *testing.T) {
 	sum := sha256.Sum256([]byte("message"))
 	sign := func(opts crypto.SignerOpts) func(*piv.Key) ([]byte, error) {
@@ -216,7 +215,7 @@ func TestMismatch(t *testing.T) {
 			return k.Sign(nil, sum[:], opts)
 		}
 	}
-	// A ciphertext has to be one for the key in the slot, too.
+	// The ciphertext must be smaller than both moduli.
 	small, large := cardtest.Key(cardtest.RSA2048, 0), cardtest.Key(cardtest.RSA2048, 1)
 	if small.Public().(*rsa.PublicKey).N.Cmp(large.Public().(*rsa.PublicKey).N) > 0 {
 		small, large = large, small
@@ -224,9 +223,9 @@ func TestMismatch(t *testing.T) {
 	_, otherEd25519, err := ed25519.GenerateKey(rand.Reader)
 	require.NoError(t, err)
 	for _, test := range []struct {
-		name         string
-		inSlot, told crypto.Signer
-		use          func(*piv.Key) ([]byte, error)
+		name           string
+		inSlot, listed crypto.Signer
+		use            func(*piv.Key) ([]byte, error)
 	}{
 		{"PKCS #1 v1.5", cardtest.Key(cardtest.RSA2048, 0), cardtest.Key(cardtest.RSA2048, 1), sign(crypto.SHA256)},
 		{"PSS", cardtest.Key(cardtest.RSA2048, 0), cardtest.Key(cardtest.RSA2048, 1), sign(&rsa.PSSOptions{Hash: crypto.SHA256})},
@@ -241,7 +240,7 @@ func TestMismatch(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			soft := yubikey("5.7.1").Put("9A", test.inSlot, nil)
-			key := unlocked(t, soft, piv.Authentication, test.told.Public())
+			key := unlocked(t, soft, piv.Authentication, test.listed.Public())
 			got, err := test.use(key)
 			assert.Nil(t, got)
 			assert.ErrorIs(t, err, piv.ErrMismatch)
@@ -250,8 +249,8 @@ func TestMismatch(t *testing.T) {
 	}
 }
 
-// A key of another kind than the certificate's is refused by the card.
-func TestKeyOfAnotherKind(t *testing.T) {
+// The card refuses a key of another algorithm than the certificate's.
+func TestKeyOfOtherAlgorithm(t *testing.T) {
 	soft := cardtest.PIV().Put("9A", cardtest.Key(cardtest.P256, 0), nil)
 	key := unlocked(t, soft, piv.Authentication, cardtest.Key(cardtest.RSA2048, 0).Public())
 	got, err := key.Sign(nil, digest(crypto.SHA256), crypto.SHA256)
@@ -259,7 +258,7 @@ func TestKeyOfAnotherKind(t *testing.T) {
 	assert.ErrorIs(t, err, card.StatusWrongParameters)
 }
 
-func TestEmptySlotDoesNotSign(t *testing.T) {
+func TestSignWithEmptySlot(t *testing.T) {
 	for name, soft := range map[string]*cardtest.Card{"6A88": cardtest.PIV(), "6A80": yubikey("5.4.3")} {
 		key := unlocked(t, soft, piv.Authentication, cardtest.Key(cardtest.P256, 0).Public())
 		got, err := key.Sign(nil, digest(crypto.SHA256), crypto.SHA256)
@@ -269,19 +268,18 @@ func TestEmptySlotDoesNotSign(t *testing.T) {
 	}
 }
 
-// The answer of GENERAL AUTHENTICATE is no better than any other from the card.
-func TestSignatureIsMalformed(t *testing.T) {
-	const authenticates = "\x00\x87"
-	for name, answer := range map[string][]byte{
-		"nothing":               {},
-		"no template":           tlv(0x82, 1),
-		"an empty template":     tlv(0x7C),
-		"a template cut off":    {0x7C, 0x05, 0x82},
-		"a challenge":           tlv(0x7C, tlv(0x81, 1)...),
-		"a response that lacks": tlv(0x7C, 0x82, 0x05),
+func TestMalformedSignature(t *testing.T) {
+	const authenticatePrefix = "\x00\x87"
+	for name, response := range map[string][]byte{
+		"no data":              {},
+		"no template":          tlv(0x82, 1),
+		"an empty template":    tlv(0x7C),
+		"a truncated template": {0x7C, 0x05, 0x82},
+		"a challenge":          tlv(0x7C, tlv(0x81, 1)...),
+		"a truncated response": tlv(0x7C, 0x82, 0x05),
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := piv.New(card.New("test", scripted{selects: {0x90, 0x00}, authenticates: done(answer)}))
+			p := piv.New(card.New("test", scripted{selectPrefix: {0x90, 0x00}, authenticatePrefix: success(response)}))
 			key, err := p.Key(t.Context(), piv.CardAuthentication, cardtest.Key(cardtest.P256, 0).Public(), nil)
 			require.NoError(t, err)
 			defer key.Close()
@@ -297,7 +295,7 @@ func TestClosedKey(t *testing.T) {
 	soft := cardtest.PIV().Put("9A", private, nil)
 	key := unlocked(t, soft, piv.Authentication, private.Public())
 	require.NoError(t, key.Close())
-	require.NoError(t, key.Close(), "twice does no harm")
+	require.NoError(t, key.Close(), "closed twice")
 	_, err := key.Sign(nil, digest(crypto.SHA256), crypto.SHA256)
 	assert.ErrorIs(t, err, cardapp.ErrKeyClosed)
 	assert.False(t, soft.Verified())

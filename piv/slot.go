@@ -5,13 +5,13 @@ import (
 	"fmt"
 )
 
-// A Slot is a key on the card, and the container of its certificate. Its value
-// is the key reference (SP 800-73-4 part 1, table 4b).
+// A Slot is the place of a key and its certificate on a card. Its value is the key
+// reference (SP 800-73-4 part 1, table 4b).
 type Slot byte
 
 const (
 	Authentication     Slot = 0x9A // PIV Authentication: signing in
-	Signature          Slot = 0x9C // Digital Signature: the PIN each time
+	Signature          Slot = 0x9C // Digital Signature: the PIN before each use
 	KeyManagement      Slot = 0x9D // Key Management: decryption
 	CardAuthentication Slot = 0x9E // Card Authentication: no PIN
 )
@@ -21,8 +21,8 @@ const (
 	lastRetired  Slot = 0x95
 )
 
-// Retired is the slot of the n-th retired Key Management key, 1 to 20. Other
-// numbers give a slot that does not exist.
+// Retired returns the slot of the n-th retired Key Management key, 1 to 20. For
+// other numbers the slot is not valid.
 func Retired(n int) Slot {
 	if n < 1 || n > 20 {
 		return 0
@@ -30,16 +30,16 @@ func Retired(n int) Slot {
 	return firstRetired + Slot(n-1)
 }
 
-// primary are the slots that every PIV card may have, in the order in which
-// they are read: the one that signs people in comes first.
+// primary has the slots of every PIV card in the order in which they are read: the
+// one for signing in first.
 var primary = [...]Slot{Authentication, Signature, KeyManagement, CardAuthentication}
 
-// Valid reports whether SP 800-73-4 has such a slot.
+// Valid reports whether s is a slot of SP 800-73-4.
 func (s Slot) Valid() bool { return s.Object() != 0 }
 
 func (s Slot) retired() bool { return s >= firstRetired && s <= lastRetired }
 
-// String is the key reference and the name, as in "9A (PIV Authentication)".
+// String returns the key reference and the name, as in "9A (PIV Authentication)".
 func (s Slot) String() string {
 	name := ""
 	switch {
@@ -59,8 +59,8 @@ func (s Slot) String() string {
 	return fmt.Sprintf("%02X (%s)", byte(s), name)
 }
 
-// Object is the tag of the container of the slot's certificate, 0 where there
-// is none (SP 800-73-4 part 1, table 3).
+// Object returns the tag of the object with the slot's certificate, 0 if s is not
+// valid (SP 800-73-4 part 1, table 3).
 func (s Slot) Object() Object {
 	switch {
 	case s == Authentication:
@@ -77,24 +77,4 @@ func (s Slot) Object() Object {
 	return 0
 }
 
-// errNoSlot refuses a slot that is none.
-var errNoSlot = errors.New("there is no such slot")
-
-// A pinRule says when a key wants the PIN (SP 800-73-4 part 1, table 5).
-type pinRule int
-
-const (
-	once   pinRule = iota // since the card got power, unless it was logged out
-	always                // right before each use
-	never
-)
-
-func (s Slot) pinRule() pinRule {
-	switch s {
-	case Signature:
-		return always
-	case CardAuthentication:
-		return never
-	}
-	return once
-}
+var errNoSlot = errors.New("no such slot")

@@ -20,8 +20,8 @@ import (
 	"github.com/smartlogon/smartlogon/piv"
 )
 
-// A foreign card is a folder that other people made of a card of theirs.
-type foreignCard struct {
+// A cardDescription describes a test card of another project.
+type cardDescription struct {
 	Objects []struct {
 		Tag, File, P12 string
 		Certificate    bool
@@ -30,19 +30,19 @@ type foreignCard struct {
 	}
 }
 
-// Cards of the federal test programme are listed with the certificates that
-// their makers put on them, and sign where their makers gave the keys away.
-func TestForeignCards(t *testing.T) {
+// The test cards of the federal program are listed with their certificates, and sign
+// where their private keys are published.
+func TestCardVectors(t *testing.T) {
 	signed := 0
 	for _, dir := range vectors.Cards(t) {
 		t.Run(filepath.Base(dir), func(t *testing.T) {
-			var described foreignCard
+			var described cardDescription
 			text, err := os.ReadFile(filepath.Join(dir, "card.json"))
 			require.NoError(t, err)
 			require.NoError(t, json.Unmarshal(text, &described))
 			want, keys, tags := map[piv.Slot][]byte{}, map[piv.Slot]bool{}, map[string]bool{}
 			for _, o := range described.Objects {
-				tags[o.Tag] = o.Bytes > 2 // some are there and empty
+				tags[o.Tag] = o.Bytes > 2 // some are empty
 				if !o.Certificate {
 					continue
 				}
@@ -66,7 +66,7 @@ func TestForeignCards(t *testing.T) {
 				checkObjects(t, p, tags)
 				for s, has := range keys {
 					if has {
-						checkForeignKey(t, p, s)
+						checkVectorKey(t, p, s)
 						signed++
 					}
 				}
@@ -78,7 +78,7 @@ func TestForeignCards(t *testing.T) {
 	assert.Positive(t, signed)
 }
 
-// checkObjects reads what the card has beside certificates.
+// checkObjects reads the objects beside certificates.
 func checkObjects(t *testing.T, p *piv.Card, tags map[string]bool) {
 	t.Helper()
 	chuid, err := p.CHUID(t.Context())
@@ -103,9 +103,8 @@ func checkObjects(t *testing.T, p *piv.Card, tags map[string]bool) {
 	}
 }
 
-// checkForeignKey uses the key in a slot under the public key of its
-// certificate.
-func checkForeignKey(t *testing.T, p *piv.Card, s piv.Slot) {
+// checkVectorKey signs with the key in a slot under the public key of its certificate.
+func checkVectorKey(t *testing.T, p *piv.Card, s piv.Slot) {
 	t.Helper()
 	cert, err := p.Certificate(t.Context(), s)
 	require.NoError(t, err)

@@ -14,14 +14,13 @@ import (
 	"github.com/smartlogon/smartlogon/internal/inflate"
 )
 
-// maxObject bounds what is written: the data of one command.
+// maxObject bounds the content of an object to the data of one command.
 const maxObject = 65000
 
-// PutObject stores the content of an object, without the tag 53 that most are
-// wrapped in; no content removes it. What this package reads it stores only if it
-// could read it again: MarshalBinary of [CHUID], [CCC], [KeyHistory] and
-// [Discovery] makes it. The error wraps [card.StatusNotEnoughMemory] where the card has
-// no room.
+// PutObject stores the content of an object, without the outer tag 53 that most have.
+// Empty content deletes the object. Objects that this package decodes must be
+// well-formed; MarshalBinary of [CHUID], [CCC], [KeyHistory] and [Discovery] returns
+// their content. The error wraps [card.StatusNotEnoughMemory] if the card is full.
 func (a *Admin) PutObject(ctx context.Context, tag Object, content []byte) error {
 	err := checkObject(tag, content)
 	if err == nil {
@@ -33,13 +32,13 @@ func (a *Admin) PutObject(ctx context.Context, tag Object, content []byte) error
 	return nil
 }
 
-// checkObject is about the arguments alone.
+// checkObject checks the arguments of PutObject.
 func checkObject(tag Object, content []byte) error {
 	if tag != ObjectDiscovery && tag != bitGroupObject && tag>>16 != 0x5F {
-		return errors.New("PIV has no objects with such a tag")
+		return errors.New("not the tag of a PIV object")
 	}
 	if len(content) > maxObject {
-		return fmt.Errorf("%d bytes are more than an object can have", len(content))
+		return fmt.Errorf("%d bytes are too long for an object", len(content))
 	}
 	if len(content) == 0 {
 		return nil
@@ -63,16 +62,17 @@ func checkObject(tag Object, content []byte) error {
 			}
 		}
 	}
-	return unreadable(err)
+	return malformedContent(err)
 }
 
-// unreadable is a fault of what is to be stored, which is not the card's yet.
-func unreadable(err error) error {
+// malformedContent returns an error of a decoder for content that does not come from
+// the card, so it does not wrap card.ErrMalformed.
+func malformedContent(err error) error {
 	if err == nil {
 		return nil
 	}
 	reason := strings.TrimPrefix(err.Error(), card.ErrMalformed.Error()+": ")
-	return fmt.Errorf("nobody could read that: %s", reason)
+	return fmt.Errorf("malformed content: %s", reason)
 }
 
 // putData sends PUT DATA (SP 800-73-4 part 2, 3.3.1).
@@ -92,7 +92,7 @@ func (a *Admin) putData(ctx context.Context, tag Object, content []byte) error {
 			case err == nil && bytes.Equal(got, content), errors.Is(err, ErrNotFound) && len(content) == 0:
 				return Changed
 			case err == nil, errors.Is(err, ErrNotFound):
-				return Unchanged // the parts of a chain count only together
+				return Unchanged // the card ignores an incomplete chain
 			}
 			return Unknown
 		},
@@ -105,11 +105,11 @@ func (a *Admin) putData(ctx context.Context, tag Object, content []byte) error {
 	return err
 }
 
-// PutCertificate stores a certificate for the key in a slot, DER. It is
-// compressed if the card has no room for it as it is (SP 800-73-4 part 1,
-// appendix A): not all programs can read that. To remove one, store no content
-// as the slot's object. Certificates of retired keys are looked for if the key
-// history announces them, which is another object to store.
+// PutCertificate stores a certificate, in DER, in a slot. It is compressed if the card
+// has no room for it otherwise (SP 800-73-4 part 1, appendix A); some programs cannot
+// read that. To delete a certificate, call [Admin.PutObject] with s.Object() and no
+// content. For programs to find certificates of retired keys, store a [KeyHistory],
+// too.
 func (a *Admin) PutCertificate(ctx context.Context, s Slot, der []byte) error {
 	if err := a.putCertificate(ctx, s, der); err != nil {
 		return fmt.Errorf("piv: store certificate %v: %w", s, err)
@@ -123,31 +123,31 @@ func (a *Admin) putCertificate(ctx context.Context, s Slot, der []byte) error {
 	case !s.Valid():
 		return errNoSlot
 	case len(der) == 0:
-		return errors.New("there is no certificate")
+		return errors.New("no certificate")
 	case err != nil:
-		return unreadable(err)
+		return malformedContent(err)
 	case len(der) > inflate.MaxSize:
-		return fmt.Errorf("%d bytes are more than anybody would read", len(der))
+		return fmt.Errorf("%d bytes are too long for a certificate", len(der))
 	}
 	err := a.putData(ctx, s.Object(), plain)
 	if !errors.Is(err, card.StatusNotEnoughMemory) && !errors.Is(err, card.StatusWrongLength) {
 		return err
 	}
-	var packed bytes.Buffer
-	z := gzip.NewWriter(&packed)
+	var compressed bytes.Buffer
+	z := gzip.NewWriter(&compressed)
 	if _, err := z.Write(der); err != nil {
 		return err
 	}
 	if err := z.Close(); err != nil {
 		return err
 	}
-	if packed.Len() >= len(der) {
+	if compressed.Len() >= len(der) {
 		return err
 	}
-	return a.putData(ctx, s.Object(), certificateContent(packed.Bytes(), 0x01))
+	return a.putData(ctx, s.Object(), certificateContent(compressed.Bytes(), 0x01))
 }
 
-// certificateContent is the content of a certificate's object.
+// certificateContent returns the content of a certificate's object.
 func certificateContent(certificate []byte, info byte) []byte {
 	content := ber.Append(nil, 0x70, certificate)
 	content = ber.Append(content, 0x71, []byte{info})

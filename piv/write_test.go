@@ -66,14 +66,14 @@ func TestPutObject(t *testing.T) {
 	for _, tag := range []piv.Object{piv.ObjectCHUID, piv.ObjectKeyHistory, piv.ObjectDiscovery, 0x7F61} {
 		put(tag, nil)
 		_, err := p.Object(t.Context(), tag)
-		assert.ErrorIs(t, err, piv.ErrNotFound, "%v is removed", tag)
+		assert.ErrorIs(t, err, piv.ErrNotFound, "%v is deleted", tag)
 	}
 	_, err = p.PINStatus(t.Context())
-	assert.NoError(t, err, "the discovery object that was known is not looked for")
+	assert.NoError(t, err, "the discovery object that was read before is not expected")
 }
 
-// The application can be used on with the object that was written.
-func TestNewDiscoveryObjectIsHeeded(t *testing.T) {
+// A new discovery object takes effect at once.
+func TestPutDiscovery(t *testing.T) {
 	private := cardtest.Key(cardtest.P256, 0)
 	soft := cardtest.PIV(cardtest.PIVGlobalPIN("654321")).Put("9A", private, nil)
 	p := open(t, soft)
@@ -83,52 +83,52 @@ func TestNewDiscoveryObjectIsHeeded(t *testing.T) {
 	assert.Zero(t, soft.Spent())
 }
 
-// A card that was given another UUID is called by it.
-func TestNewNameIsHeeded(t *testing.T) {
+// Prompts after a new CHUID have the new label.
+func TestPutCHUIDChangesLabel(t *testing.T) {
 	soft := cardtest.PIV()
 	p := open(t, soft)
 	gaveUp := errors.New("gave up")
-	name := ""
+	label := ""
 	ask := func(_ context.Context, r card.PINRequest) (card.PIN, error) {
-		name = r.Card.String()
+		label = r.Card.String()
 		return card.PIN{}, gaveUp
 	}
 	require.ErrorIs(t, p.Holder().ChangePIN(t.Context(), ask), gaveUp)
-	before := name
+	before := label
 	chuid := content(t, &piv.CHUID{GUID: [16]byte{0xAB}, Expires: "20301231"})
 	require.NoError(t, adminOf(t, p, piv.TripleDES).PutObject(t.Context(), piv.ObjectCHUID, chuid))
 	require.ErrorIs(t, p.Holder().ChangePIN(t.Context(), ask), gaveUp)
-	assert.NotEqual(t, before, name)
-	assert.Contains(t, name, "ab000000-")
+	assert.NotEqual(t, before, label)
+	assert.Contains(t, label, "ab000000-")
 }
 
-func TestObjectsThatNobodyCouldRead(t *testing.T) {
+func TestPutMalformedContent(t *testing.T) {
 	for _, test := range []struct {
 		name string
 		put  func(*piv.Admin) error
 		want string
 	}{
-		{"a tag of no PIV object", func(a *piv.Admin) error { return a.PutObject(t.Context(), 0x5EC105, nil) }, "no objects with such a tag"},
-		{"no tag", func(a *piv.Admin) error { return a.PutObject(t.Context(), 0, tlv(1)) }, "no objects with such a tag"},
-		{"too long", func(a *piv.Admin) error { return a.PutObject(t.Context(), 0x5FC103, make([]byte, 65001)) }, "65001 bytes are more"},
-		{"CHUID", func(a *piv.Admin) error { return a.PutObject(t.Context(), piv.ObjectCHUID, tlv(0x34, 1)) }, "store object 5FC102: nobody could read that: byte 0: tag 34 has 1 bytes"},
+		{"not a PIV tag", func(a *piv.Admin) error { return a.PutObject(t.Context(), 0x5EC105, nil) }, "not the tag of a PIV object"},
+		{"no tag", func(a *piv.Admin) error { return a.PutObject(t.Context(), 0, tlv(1)) }, "not the tag of a PIV object"},
+		{"too long", func(a *piv.Admin) error { return a.PutObject(t.Context(), 0x5FC103, make([]byte, 65001)) }, "65001 bytes are too long"},
+		{"CHUID", func(a *piv.Admin) error { return a.PutObject(t.Context(), piv.ObjectCHUID, tlv(0x34, 1)) }, "store object 5FC102: malformed content: byte 0: tag 34 has 1 bytes"},
 		{"CCC", func(a *piv.Admin) error { return a.PutObject(t.Context(), piv.ObjectCCC, tlv(0xF5)) }, "data model of 0 bytes"},
 		{"key history", func(a *piv.Admin) error { return a.PutObject(t.Context(), piv.ObjectKeyHistory, tlv(0xC1, 21)) }, "up to 20"},
 		{"discovery", func(a *piv.Admin) error { return a.PutObject(t.Context(), piv.ObjectDiscovery, tlv(0x5F2F, 1)) }, "policy of 1 bytes"},
 		{"container map", func(a *piv.Admin) error { return a.PutObject(t.Context(), piv.ObjectContainerMap, tlv(0x81, 1)) }, "entries of 107"},
 		{"certificate object", func(a *piv.Admin) error { return a.PutObject(t.Context(), 0x5FC10D, tlv(0x70, 1)) }, "certificate in tag 70"},
-		{"no certificate", func(a *piv.Admin) error { return a.PutCertificate(t.Context(), piv.Authentication, nil) }, "there is no certificate"},
-		{"a certificate that is none", func(a *piv.Admin) error { return a.PutCertificate(t.Context(), piv.Authentication, []byte("hello")) }, "certificate in tag 70"},
-		{"a certificate for no slot", func(a *piv.Admin) error { return a.PutCertificate(t.Context(), 0x9B, anyCertificate()) }, "there is no such slot"},
+		{"no certificate", func(a *piv.Admin) error { return a.PutCertificate(t.Context(), piv.Authentication, nil) }, "no certificate"},
+		{"not a certificate", func(a *piv.Admin) error { return a.PutCertificate(t.Context(), piv.Authentication, []byte("hello")) }, "certificate in tag 70"},
+		{"an invalid slot", func(a *piv.Admin) error { return a.PutCertificate(t.Context(), 0x9B, anyCertificate()) }, "no such slot"},
 		{"a certificate of 64 KiB", func(a *piv.Admin) error {
 			return a.PutCertificate(t.Context(), 0x9A, tlv(0x30, make([]byte, 1<<16)...))
-		}, "more than anybody would read"},
+		}, "too long for a certificate"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			soft := cardtest.PIV()
 			err := test.put(adminOf(t, open(t, soft), piv.TripleDES))
 			assert.ErrorContains(t, err, test.want)
-			assert.NotErrorIs(t, err, card.ErrMalformed, "it is not the card's fault")
+			assert.NotErrorIs(t, err, card.ErrMalformed, "it does not come from the card")
 			assert.Zero(t, soft.Exchanges().Commands)
 		})
 	}
@@ -144,15 +144,15 @@ func TestPutCertificate(t *testing.T) {
 		info byte
 		err  error
 	}{
-		{"plain where there is room", 0, anyCertificate(), 0, nil},
-		{"plain where it just fits", len(anyCertificate()) + 4 + 3 + 2, anyCertificate(), 0, nil},
-		{"compressed where there is no room", len(anyCertificate()) + 4 + 3 + 1, anyCertificate(), 1, nil},
-		{"nothing where it does not fit compressed either", 100, anyCertificate(), 0, card.StatusNotEnoughMemory},
-		{"nothing where it does not compress", 3052, tlv(0x30, random...), 0, card.StatusNotEnoughMemory},
+		{"plain", 0, anyCertificate(), 0, nil},
+		{"plain, fits exactly", len(anyCertificate()) + 4 + 3 + 2, anyCertificate(), 0, nil},
+		{"compressed", len(anyCertificate()) + 4 + 3 + 1, anyCertificate(), 1, nil},
+		{"too long compressed", 100, anyCertificate(), 0, card.StatusNotEnoughMemory},
+		{"does not compress", 3052, tlv(0x30, random...), 0, card.StatusNotEnoughMemory},
 	} {
 		for _, s := range []piv.Slot{piv.Authentication, piv.Retired(20)} {
 			t.Run(test.name+", "+s.String(), func(t *testing.T) {
-				app, p := quick(softpiv.Config{MaxObject: test.max})
+				app, p := newCard(softpiv.Config{MaxObject: test.max})
 				err := adminOf(t, p, piv.TripleDES).PutCertificate(t.Context(), s, test.der)
 				stored := app.Object(object(s))
 				if test.err != nil {
@@ -171,7 +171,7 @@ func TestPutCertificate(t *testing.T) {
 	}
 }
 
-func TestPutOverShortCommands(t *testing.T) {
+func TestPutWithShortCommands(t *testing.T) {
 	for _, q := range []cardtest.Option{cardtest.ShortLengths, cardtest.T0, cardtest.MaxCommand(261), cardtest.PIVLongLengths} {
 		soft := cardtest.PIV(q)
 		p := open(t, soft)
@@ -182,24 +182,24 @@ func TestPutOverShortCommands(t *testing.T) {
 	}
 }
 
-func TestObjectsThatCannotBeWritten(t *testing.T) {
+func TestMarshalInvalid(t *testing.T) {
 	for name, test := range map[string]struct {
 		object encoding.BinaryMarshaler
 		want   string
 	}{
-		"CHUID with a short FASC-N":       {&piv.CHUID{FASCN: []byte{1}, Expires: "20301231"}, "FASC-N of 1 bytes"},
-		"CHUID without expiry":            {&piv.CHUID{}, `expiry ""`},
-		"CHUID with a word for expiry":    {&piv.CHUID{Expires: "tomorrow"}, `expiry "tomorrow" is not YYYYMMDD`},
-		"CHUID with half a holder":        {&piv.CHUID{Expires: "20301231", CardholderUUID: []byte{}}, "cardholder UUID of 0 bytes"},
-		"CCC with a short identifier":     {&piv.CCC{CardIdentifier: []byte{1}}, "card identifier of 1 bytes"},
-		"key history of 21 keys":          {&piv.KeyHistory{OnCard: 20, OffCard: 1, URL: "x"}, "20 and 1 keys"},
-		"key history of minus one":        {&piv.KeyHistory{OnCard: -1}, "-1 and 0 keys"},
-		"key history without a URL":       {&piv.KeyHistory{OffCard: 1}, "a URL goes with"},
-		"key history with a URL for none": {&piv.KeyHistory{OnCard: 1, URL: "x"}, "a URL goes with"},
-		"key history with a long URL":     {&piv.KeyHistory{OffCard: 1, URL: string(make([]byte, 119))}, "URL of 119 bytes"},
-		"discovery without policy":        {&piv.Discovery{}, "PIN usage policy 0000"},
-		"discovery, primary of no PIN":    {&piv.Discovery{Policy: 0x6000}, "6000"},
-		"discovery, global is no PIN":     {&piv.Discovery{Policy: 0x4020}, "4020"},
+		"CHUID with a short FASC-N":         {&piv.CHUID{FASCN: []byte{1}, Expires: "20301231"}, "FASC-N of 1 bytes"},
+		"CHUID without expiry":              {&piv.CHUID{}, `expiry ""`},
+		"CHUID with a malformed expiry":     {&piv.CHUID{Expires: "tomorrow"}, `expiry "tomorrow" is not YYYYMMDD`},
+		"CHUID with an empty holder":        {&piv.CHUID{Expires: "20301231", CardholderUUID: []byte{}}, "cardholder UUID of 0 bytes"},
+		"CCC with a short identifier":       {&piv.CCC{CardIdentifier: []byte{1}}, "card identifier of 1 bytes"},
+		"key history of 21 keys":            {&piv.KeyHistory{OnCard: 20, OffCard: 1, URL: "x"}, "20 and 1 keys"},
+		"key history of minus one":          {&piv.KeyHistory{OnCard: -1}, "-1 and 0 keys"},
+		"key history without a URL":         {&piv.KeyHistory{OffCard: 1}, "a URL is needed if"},
+		"key history with a URL for none":   {&piv.KeyHistory{OnCard: 1, URL: "x"}, "a URL is needed if"},
+		"key history with a long URL":       {&piv.KeyHistory{OffCard: 1, URL: string(make([]byte, 119))}, "URL of 119 bytes"},
+		"discovery without policy":          {&piv.Discovery{}, "PIN usage policy 0000"},
+		"discovery without preferred PIN":   {&piv.Discovery{Policy: 0x6000}, "6000"},
+		"discovery, global PIN not allowed": {&piv.Discovery{Policy: 0x4020}, "4020"},
 	} {
 		b, err := test.object.MarshalBinary()
 		assert.Nil(t, b, name)
@@ -207,8 +207,7 @@ func TestObjectsThatCannotBeWritten(t *testing.T) {
 	}
 }
 
-// What is written of an object is read as it was, whole.
-func TestObjectsAreWrittenAsTheyAreRead(t *testing.T) {
+func TestMarshalRoundTrip(t *testing.T) {
 	chuid := &piv.CHUID{FASCN: bytes.Repeat([]byte{7}, 25), GUID: [16]byte{9}, Expires: "20301231", CardholderUUID: make([]byte, 16), Signature: []byte{0x30, 0}}
 	got, err := piv.DecodeCHUID(content(t, chuid))
 	require.NoError(t, err)

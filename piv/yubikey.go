@@ -9,12 +9,13 @@ import (
 
 	"github.com/smartlogon/smartlogon/card"
 	"github.com/smartlogon/smartlogon/internal/ber"
+	"github.com/smartlogon/smartlogon/internal/cardapp"
 )
 
-// A Version is that of a YubiKey's firmware.
+// A Version is the version of a YubiKey's firmware.
 type Version [3]byte
 
-// String is the version with dots.
+// String returns the version with dots.
 func (v Version) String() string { return fmt.Sprintf("%d.%d.%d", v[0], v[1], v[2]) }
 
 // Less reports whether v is older than w.
@@ -22,10 +23,11 @@ func (v Version) Less(w Version) bool {
 	return string(v[:]) < string(w[:])
 }
 
-// Firmware that brought something (Yubico's documentation of the PIV application).
+// The firmware that introduced a feature (Yubico's documentation of the PIV
+// application).
 var (
 	firmware4        = Version{4, 0, 0} // policies, retired slots, P-384
-	firmwareROCA     = Version{4, 2, 0} // from here on RSA keys made on the card are weak
+	firmwareROCA     = Version{4, 2, 0} // from here on generated RSA keys are weak
 	firmwareAttest   = Version{4, 3, 0}
 	firmwareSoundRSA = Version{4, 3, 5}
 	firmwareSerial   = Version{5, 0, 3}
@@ -34,7 +36,7 @@ var (
 	firmware57       = Version{5, 7, 0} // RSA 3072 and 4096, Curve25519, moving keys
 )
 
-// needs refuses what older firmware has not.
+// needs returns an error if v is older than w.
 func (v Version) needs(w Version, what string) error {
 	if v.Less(w) {
 		return fmt.Errorf("%w: %s needs firmware %v, the card has %v", errors.ErrUnsupported, what, w, v)
@@ -42,22 +44,22 @@ func (v Version) needs(w Version, what string) error {
 	return nil
 }
 
-// Yubico's applications that tell a YubiKey from other cards: management, which
-// is always there, and the one-time passwords of old ones.
+// yubicoApplications tell a YubiKey from other cards: management, which is always
+// there but on old ones, and one-time passwords.
 var yubicoApplications = [...][]byte{
 	{0xA0, 0x00, 0x00, 0x05, 0x27, 0x47, 0x11, 0x17},
 	{0xA0, 0x00, 0x00, 0x05, 0x27, 0x20, 0x01},
 }
 
-// firmware is the version of a YubiKey, found out once. The error wraps
-// errors.ErrUnsupported on other cards, which are never sent an instruction of
-// Yubico's: whether one is a YubiKey shows in an application that only they
-// have. PIV is current afterwards, what was verified may be gone.
+// firmware returns the version of a YubiKey, which is read once. On other cards the
+// error wraps errors.ErrUnsupported. It selects an application of Yubico's to tell
+// them apart, so that other cards never get an instruction of Yubico's. PIV is
+// selected afterwards; PINs may no longer be verified.
 func (c *Card) firmware(tx *card.Tx) (Version, error) {
 	c.mu.Lock()
-	known, v := c.probed, c.version
+	probed, v := c.probed, c.version
 	c.mu.Unlock()
-	if !known {
+	if !probed {
 		var err error
 		if v, err = c.probe(tx); err != nil {
 			return Version{}, err
@@ -72,7 +74,7 @@ func (c *Card) firmware(tx *card.Tx) (Version, error) {
 	return v, nil
 }
 
-// probe is the firmware, or the zero version of what is no YubiKey.
+// probe returns the firmware, the zero version for another card.
 func (c *Card) probe(tx *card.Tx) (Version, error) {
 	yubico := false
 	for _, aid := range yubicoApplications {
@@ -91,28 +93,37 @@ func (c *Card) probe(tx *card.Tx) (Version, error) {
 	if err := c.sendSelect(tx); err != nil || !yubico {
 		return Version{}, err
 	}
-	answer, err := tx.Command(card.Command{INS: 0xFD, Ne: 256})
+	response, err := tx.Command(card.Command{INS: 0xFD, Ne: 256})
 	switch {
 	case err != nil:
 		return Version{}, err
-	case len(answer) != 3:
-		return Version{}, malformed(fmt.Sprintf("firmware version of %d bytes", len(answer)))
+	case len(response) != 3:
+		return Version{}, malformed(fmt.Sprintf("firmware version of %d bytes", len(response)))
 	}
-	return Version(answer), nil
+	return Version(response), nil
 }
 
-// A YubiKey is a YubiKey's PIV application with what Yubico added to the standard
-// and takes no management key: it tells of itself, attests, and can be reset.
+// yubiKey returns the firmware of a YubiKey, false for another card.
+func (c *Card) yubiKey(tx *card.Tx) (v Version, is bool, err error) {
+	v, err = c.firmware(tx)
+	if errors.Is(err, errors.ErrUnsupported) {
+		return Version{}, false, nil
+	}
+	return v, err == nil, err
+}
+
+// A YubiKey is the PIV application of a YubiKey, with those of Yubico's additions that
+// need no management key: metadata, attestation, reset.
 type YubiKey struct {
 	card    *Card
 	version Version
 }
 
-// YubiKey is the card, if it is a YubiKey; else the error wraps
-// errors.ErrUnsupported. To find out ends what was verified on the card.
+// YubiKey returns the card as a YubiKey. If it is another card, the error wraps
+// errors.ErrUnsupported. The first call for a Card ends the verification of PINs.
 func (c *Card) YubiKey(ctx context.Context) (*YubiKey, error) {
 	y := &YubiKey{card: c}
-	err := c.read(ctx, func(tx *card.Tx) (err error) {
+	err := cardapp.Read(ctx, c.card, c.ensureSame, func(tx *card.Tx) (err error) {
 		y.version, err = c.firmware(tx)
 		return err
 	})
@@ -122,13 +133,14 @@ func (c *Card) YubiKey(ctx context.Context) (*YubiKey, error) {
 	return y, nil
 }
 
-// Firmware is the version of the firmware.
+// Firmware returns the version of the firmware.
 func (y *YubiKey) Firmware() Version { return y.version }
 
-// Serial is the number on the case. Before firmware 5.0.3 the application for
-// one-time passwords tells it, which ends what was verified.
+// Serial reads the serial number, which is printed on the case. Before firmware 5.0.3
+// it is read from the application for one-time passwords, which ends the verification
+// of PINs.
 func (y *YubiKey) Serial(ctx context.Context) (uint32, error) {
-	var answer []byte
+	var response []byte
 	err := y.card.read(ctx, func(tx *card.Tx) (err error) {
 		command := card.Command{INS: 0xF8, Ne: 256}
 		if y.version.Less(firmwareSerial) {
@@ -137,23 +149,23 @@ func (y *YubiKey) Serial(ctx context.Context) (uint32, error) {
 			}
 			command = card.Command{INS: 0x01, P1: 0x10, Ne: 256}
 		}
-		answer, err = tx.Command(command)
+		response, err = tx.Command(command)
 		return err
 	})
-	if err == nil && len(answer) != 4 {
-		err = malformed(fmt.Sprintf("serial number of %d bytes", len(answer)))
+	if err == nil && len(response) != 4 {
+		err = malformed(fmt.Sprintf("serial number of %d bytes", len(response)))
 	}
 	if err != nil {
 		return 0, fmt.Errorf("piv: serial number: %w", err)
 	}
-	return binary.BigEndian.Uint32(answer), nil
+	return binary.BigEndian.Uint32(response), nil
 }
 
-// A PINPolicy says when a key wants the PIN. The numbers are Yubico's.
+// A PINPolicy is when a key needs the PIN. The numbers are Yubico's.
 type PINPolicy byte
 
 const (
-	PINDefault     PINPolicy = 0 // as the standard has it for the slot
+	PINDefault     PINPolicy = 0 // by the slot, as in the standard
 	PINNever       PINPolicy = 1
 	PINOnce        PINPolicy = 2
 	PINAlways      PINPolicy = 3 // right before each use
@@ -161,7 +173,7 @@ const (
 	PINMatchAlways PINPolicy = 5
 )
 
-// A TouchPolicy says when a key wants to be touched. The numbers are Yubico's.
+// A TouchPolicy is when a key needs a touch. The numbers are Yubico's.
 type TouchPolicy byte
 
 const (
@@ -171,20 +183,20 @@ const (
 	TouchCached  TouchPolicy = 3 // unless there was a touch in the last 15 seconds
 )
 
-// A Metadata is what a YubiKey knows of a key or a PIN.
+// A Metadata is what a YubiKey reports about a key or a PIN.
 type Metadata struct {
-	Algorithm Algorithm // of a key; FF of a PIN
+	Algorithm Algorithm // of a key; 0xFF for a PIN
 	PIN       PINPolicy
 	Touch     TouchPolicy
-	Generated bool // on the card; else it was imported
+	Generated bool // on the card; otherwise imported
 	PublicKey crypto.PublicKey
 
-	Default        bool // a PIN or the management key is the one that cards come with
-	Tries, Retries int  // of a PIN: how many there are, and how many are left
+	Default        bool // a PIN or the management key has the value of a new YubiKey
+	Tries, Retries int  // of a PIN: the initial retry counter, and the retries left
 }
 
-// Metadata tells of the key in a slot, the management key (reference 9B), the
-// PIN (80) or the PUK (81). It needs firmware 5.3; the error wraps [ErrNotFound]
+// Metadata reads the metadata of a key by its slot, of the management key (0x9B), the
+// PIN (0x80) or the PUK (0x81). It needs firmware 5.3. The error wraps [ErrNotFound]
 // for an empty slot.
 func (y *YubiKey) Metadata(ctx context.Context, reference byte) (*Metadata, error) {
 	var m *Metadata
@@ -202,14 +214,14 @@ func (y *YubiKey) Metadata(ctx context.Context, reference byte) (*Metadata, erro
 }
 
 func metadata(tx *card.Tx, reference byte) (*Metadata, error) {
-	answer, err := tx.Command(card.Command{INS: 0xF7, P2: reference, Ne: 256})
+	response, err := tx.Command(card.Command{INS: 0xF7, P2: reference, Ne: 256})
 	switch {
 	case errors.Is(err, card.StatusReferenceNotFound):
 		return nil, fmt.Errorf("%w: %w", ErrNotFound, err)
 	case err != nil:
 		return nil, err
 	}
-	return decodeMetadata(answer)
+	return decodeMetadata(response)
 }
 
 func decodeMetadata(content []byte) (*Metadata, error) {

@@ -15,57 +15,56 @@ import (
 	"github.com/smartlogon/smartlogon/piv"
 )
 
-// Another program selects another application, with a PIN of its own under the
-// same instruction and reference, whenever no section of ours runs. Its tries
-// stay, and so do ours.
-func TestNeighbour(t *testing.T) {
+// Between transactions another program selects an application that has its own PIN
+// under the same instruction and reference. No try is lost on either.
+func TestNeighbor(t *testing.T) {
 	private := cardtest.Key(cardtest.P256, 0)
 	for _, test := range []struct {
 		name    string
 		options []cardtest.Option
 	}{
-		{"of a plain card", nil},
-		{"of a card without discovery object", []cardtest.Option{cardtest.PIVNoDiscovery}},
-		{"of a card that forgets the PIN at each SELECT", []cardtest.Option{cardtest.PIVSelectClears}},
-		{"of a card that is PIV after a reset", []cardtest.Option{cardtest.Implicit}},
-		{"of a card that cannot log out", []cardtest.Option{cardtest.NoLogout}},
+		{"plain", nil},
+		{"no discovery object", []cardtest.Option{cardtest.PIVNoDiscovery}},
+		{"SELECT clears the PIN", []cardtest.Option{cardtest.PIVSelectClears}},
+		{"PIV selected after a reset", []cardtest.Option{cardtest.Implicit}},
+		{"no logout", []cardtest.Option{cardtest.NoLogout}},
 	} {
 		for _, s := range []piv.Slot{piv.Authentication, piv.Signature, piv.CardAuthentication} {
 			t.Run(test.name+", "+s.String(), func(t *testing.T) {
-				neighbour := cardtest.NewNeighbor([]byte{0xF0, 1, 2, 3, 4, 5}, "99999999")
-				soft := cardtest.PIV(append(test.options, neighbour)...).Put(container(s), private, nil)
+				neighbor := cardtest.NewNeighbor([]byte{0xF0, 1, 2, 3, 4, 5}, "99999999")
+				soft := cardtest.PIV(append(test.options, neighbor)...).Put(container(s), private, nil)
 				readers := cardtest.NewReaders(soft)
 				other := readers.Service()
 				defer other.Close()
-				intrude := func() {
+				selectNeighbor := func() {
 					c, err := other.Card(t.Context(), reader)
 					require.NoError(t, err)
 					require.NoError(t, c.Do(t.Context(), func(tx *card.Tx) error {
-						_, err := tx.Select(neighbour.AID())
+						_, err := tx.Select(neighbor.AID())
 						return err
 					}))
 				}
 				p := openIn(t, readers)
 				_, err := p.PINStatus(t.Context())
 				require.NoError(t, err)
-				intrude()
+				selectNeighbor()
 				key, err := p.Key(t.Context(), s, private.Public(), func(context.Context, card.PINRequest) (card.PIN, error) {
-					intrude() // while the person types
+					selectNeighbor() // while the user enters the PIN
 					return card.NewPIN([]byte(cardtest.PIN)), nil
 				})
 				require.NoError(t, err)
 				for range 3 {
-					intrude()
+					selectNeighbor()
 					_, err := key.Sign(nil, digest(crypto.SHA256), crypto.SHA256)
 					require.NoError(t, err)
 				}
-				intrude()
+				selectNeighbor()
 				require.NoError(t, key.Close())
 				_, err = p.PINStatus(t.Context())
 				require.NoError(t, err)
 
-				assert.Equal(t, 3, neighbour.RetriesLeft())
-				assert.Zero(t, neighbour.Spent())
+				assert.Equal(t, 3, neighbor.RetriesLeft())
+				assert.Zero(t, neighbor.Spent())
 				assert.Equal(t, 3, soft.RetriesLeft())
 				assert.Zero(t, soft.Spent())
 				assert.False(t, soft.Verified())
@@ -74,10 +73,10 @@ func TestNeighbour(t *testing.T) {
 	}
 }
 
-// The neighbour's PIN status is not taken for ours.
-func TestNeighbourIsNotAskedForItsTries(t *testing.T) {
-	neighbour := cardtest.NewNeighbor([]byte{0xF0, 1, 2, 3, 4, 5}, "99999999")
-	soft := cardtest.PIV(neighbour, cardtest.MaxRetries(7))
+// The retry counter of a neighbor is not taken for that of PIV.
+func TestPINStatusBesideNeighbor(t *testing.T) {
+	neighbor := cardtest.NewNeighbor([]byte{0xF0, 1, 2, 3, 4, 5}, "99999999")
+	soft := cardtest.PIV(neighbor, cardtest.MaxRetries(7))
 	readers := cardtest.NewReaders(soft)
 	p := openIn(t, readers)
 	for range 2 {
@@ -90,7 +89,7 @@ func TestNeighbourIsNotAskedForItsTries(t *testing.T) {
 		release, err := c.Hold(t.Context())
 		require.NoError(t, err)
 		require.NoError(t, c.Do(t.Context(), func(tx *card.Tx) error {
-			_, err := tx.Select(neighbour.AID())
+			_, err := tx.Select(neighbor.AID())
 			return err
 		}))
 		defer other.Close()
@@ -101,48 +100,48 @@ func TestNeighbourIsNotAskedForItsTries(t *testing.T) {
 	assert.Equal(t, 7, status.Retries)
 }
 
-// An impostor is an application that answers every command, and has an object
-// under the tag of PIV's discovery object.
-type impostor struct{ pins int }
+// An acceptor is an application that accepts every command and has an object under the
+// tag of PIV's discovery object.
+type acceptor struct{ pins int }
 
-func (*impostor) AID() []byte                     { return []byte{0xF0, 1, 2, 3, 4, 5} }
-func (*impostor) Select(iso.Command) iso.Response { return iso.Data(nil) }
-func (*impostor) Chains(byte) bool                { return true }
-func (*impostor) Deselect()                       {}
-func (*impostor) Reset()                          {}
+func (*acceptor) AID() []byte                     { return []byte{0xF0, 1, 2, 3, 4, 5} }
+func (*acceptor) Select(iso.Command) iso.Response { return iso.Data(nil) }
+func (*acceptor) Chains(byte) bool                { return true }
+func (*acceptor) Deselect()                       {}
+func (*acceptor) Reset()                          {}
 
-func (i *impostor) Process(c iso.Command) iso.Response {
+func (i *acceptor) Process(c iso.Command) iso.Response {
 	if c.INS == 0x20 && len(c.Data) > 0 {
 		i.pins++
 	}
 	return iso.Data(tlv(tagDiscovery, join(tlv(0x4F, fullAID...), tlv(0x5F2F, 0x48, 0))...))
 }
 
-// That an application answers is no sign that it is ours.
-func TestNeighbourThatAnswersEverything(t *testing.T) {
+// No PIN is sent to an application that accepts every command.
+func TestNeighborThatAcceptsEverything(t *testing.T) {
 	private := cardtest.Key(cardtest.P256, 0)
 	for _, s := range []piv.Slot{piv.Authentication, piv.Signature} {
-		app, other := softpiv.New(softpiv.Config{}), &impostor{}
+		app, other := softpiv.New(softpiv.Config{}), &acceptor{}
 		require.NoError(t, app.Put(byte(s), private, nil))
 		c := card.New("test", chip{iso.New(iso.Config{}, app, other)})
-		intrude := func() {
+		selectNeighbor := func() {
 			require.NoError(t, c.Do(t.Context(), func(tx *card.Tx) error {
 				_, err := tx.Select(other.AID())
 				return err
 			}))
 		}
 		key, err := piv.New(c).Key(t.Context(), s, private.Public(), func(context.Context, card.PINRequest) (card.PIN, error) {
-			intrude()
+			selectNeighbor()
 			return card.NewPIN([]byte(cardtest.PIN)), nil
 		})
 		require.NoError(t, err)
 		for range 2 {
-			intrude()
+			selectNeighbor()
 			_, err := key.Sign(nil, digest(crypto.SHA256), crypto.SHA256)
 			require.NoError(t, err)
 		}
 		require.NoError(t, key.Close())
-		assert.Zero(t, other.pins, "no PIN of ours")
+		assert.Zero(t, other.pins)
 		assert.Zero(t, app.Tries(0x80).Spent)
 	}
 }

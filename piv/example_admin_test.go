@@ -102,6 +102,6 @@ func ExampleCard_YubiKey() {
 		fmt.Println(yubikey.Firmware(), serial, err)
 	}
 	// Output:
-	// piv: card: "Software Reader 00": use the card: unsupported operation: the card is not a YubiKey
+	// piv: open YubiKey: card: "Software Reader 00": use the card: unsupported operation: the card is not a YubiKey
 	// 5.7.1 12345678 <nil>
 }

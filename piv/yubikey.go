@@ -128,7 +128,7 @@ func (c *Card) YubiKey(ctx context.Context) (*YubiKey, error) {
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("piv: %w", err)
+		return nil, fmt.Errorf("piv: open YubiKey: %w", err)
 	}
 	return y, nil
 }

@@ -1,6 +1,7 @@
 package card
 
 import (
+	"maps"
 	"sync"
 
 	"github.com/smartlogon/smartlogon/card/driver"
@@ -74,11 +75,25 @@ func (l *lane) hold(k *link) {
 	defer l.mu.Unlock()
 	if l.link != k {
 		if l.link != nil {
-			l.link.close() // of a Card that is over
+			k.replace(l.link)
 		}
 		l.link, l.holds, l.working = k, 0, true
 	}
 	l.holds++
+}
+
+// replace closes the shared connection of another Card. That card was removed,
+// unless the event counts are equal: then it may be this one, which answers
+// otherwise since a reset, and k logs out what is verified. The card is not reset for
+// it: that would wait for the transaction of k, which runs.
+func (k *link) replace(old *link) {
+	if old.owner.events == k.owner.events && len(old.logouts) > 0 {
+		if k.logouts == nil {
+			k.logouts = make(map[pinKey]func(*Tx) error)
+		}
+		maps.Copy(k.logouts, old.logouts)
+	}
+	old.card.Close(false)
 }
 
 // holdAgain counts one more hold of k. It fails if k is not held.
@@ -127,30 +142,47 @@ func (l *lane) held(k *link) bool {
 
 // giveBack ends the use of k by a transaction.
 func (l *lane) giveBack(k *link) {
+	if l.keeps(k) {
+		return
+	}
+	k.close() // may wait for the transaction of another program
+}
+
+// keeps ends the use of k by a transaction, and reports whether k is held.
+func (l *lane) keeps(k *link) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.link == k {
-		l.working = false
-		if l.holds > 0 {
-			return
-		}
-		l.link = nil
+	if l.link != k {
+		return false
 	}
-	k.close()
+	l.working = false
+	if l.holds > 0 {
+		return true
+	}
+	l.link = nil
+	return false
 }
 
 // drop closes k, held or not. If a transaction uses it, its end closes it.
 func (l *lane) drop(k *link) {
+	if l.forget(k) {
+		k.close() // may wait for a transaction, also for one of this process
+	}
+}
+
+// forget ends the holds of k, and reports whether to close it.
+func (l *lane) forget(k *link) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.link != k {
-		return
+		return false
 	}
 	l.holds = 0
-	if !l.working {
-		l.link = nil
-		k.close()
+	if l.working {
+		return false
 	}
+	l.link = nil
+	return true
 }
 
 // dropAll drops the shared connection, which a hold may do at the same time.

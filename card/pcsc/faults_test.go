@@ -25,7 +25,7 @@ func TestFaultsThroughLibrary(t *testing.T) {
 	interop.Require(t, pcscd)
 	require.NoError(t, pcscd.Stop())
 	t.Cleanup(func() { require.NoError(t, pcscd.Start()) })
-	count := faultmatrix.Run(t, func(t *testing.T, soft *cardtest.Card) *faultmatrix.Bench {
+	count := faultmatrix.Run(t, func(t *testing.T, soft *cardtest.Card) *faultmatrix.Fixture {
 		return faultmatrix.Serve(t, soft, pcscd.Socket, systemDriver(t))
 	}, faultmatrix.PrimaryFinder, faultmatrix.Cards(), 40)
 	fmt.Println("fault matrix, through the library on our server:", count)
@@ -43,12 +43,12 @@ func TestFaultsOnPCSCD(t *testing.T) {
 	assert.Zero(t, count.Failed)
 }
 
-// pcscdFixture inserts the card into a reader of the real pcscd.
-func pcscdFixture(t *testing.T, soft *cardtest.Card) *faultmatrix.Bench {
+// pcscdFixture is a bench on the real pcscd.
+func pcscdFixture(t *testing.T, soft *cardtest.Card) *faultmatrix.Fixture {
 	f := &faultyCard{Card: soft}
 	plug := pcscd.Insert(readerName, func(ctx context.Context, addr string) error { return vpcd.Dial(ctx, addr, f) })
 	waitPresent(t)
-	return &faultmatrix.Bench{
+	return &faultmatrix.Fixture{
 		Reader:  readerName,
 		Driver:  func() driver.Service { return client.New(pcscd.Socket) },
 		Fail:    func(n int, fault cardtest.Fault) { f.set(n, fault, nil) },

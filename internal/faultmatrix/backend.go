@@ -2,10 +2,8 @@ package faultmatrix
 
 import (
 	"context"
-	"io"
 	"net"
 	"path/filepath"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -17,40 +15,49 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A Backend is a way to software cards. It makes a bench for one case.
-type Backend func(*testing.T, *cardtest.Card) *Bench
+// A Backend makes the fixture of one case.
+type Backend func(*testing.T, *cardtest.Card) *Fixture
 
-// A Bench is one reader with one card in it, and what can go wrong there.
-type Bench struct {
+// A Fixture is one reader with one card in it.
+type Fixture struct {
 	Reader string
 
-	// Driver is a program's way to the reader.
+	// Driver returns a new program's driver.
 	Driver func() driver.Service
 
-	// Fail lets the n-th command from now on fail.
+	// Fail makes the n-th command from now on fail.
 	Fail func(n int, f cardtest.Fault)
 
-	// At calls f while the n-th command from now on is under way.
+	// At calls f during the n-th command from now on.
 	At func(n int, f func())
 
-	// Restore puts back what a fault took: the card, the service.
+	// Restore inserts a removed card and starts a stopped service. Faults that
+	// have not happened yet are canceled.
 	Restore func()
 
-	// Close frees the bench.
+	// Close frees the fixture.
 	Close func()
 }
 
-// onReaders is a bench on software readers, to which programs come by open.
-func onReaders(t *testing.T, readers *cardtest.Readers, soft *cardtest.Card, open func() driver.Service) *Bench {
+// newFixture returns a fixture on software readers. Programs get their drivers
+// from open.
+func newFixture(t *testing.T, readers *cardtest.Readers, soft *cardtest.Card, open func() driver.Service) *Fixture {
 	name := readers.Names()[0]
-	readers.PowerDown(time.Hour) // or a PIN that is left verified would not show
-	return &Bench{
+	readers.PowerDown(time.Hour) // a card without power would not show that its PIN was left verified
+	return &Fixture{
 		Reader: name,
 		Driver: open,
 		Fail:   func(n int, f cardtest.Fault) { readers.Fault(name, n, f) },
-		At:     func(n int, f func()) { readers.Trace(&bellWriter{n: int32(n), ring: f}) },
+		At: func(n int, f func()) {
+			var commands atomic.Int32
+			readers.OnCommand(func(string, []byte) {
+				if int(commands.Add(1)) == n {
+					f()
+				}
+			})
+		},
 		Restore: func() {
-			readers.Trace(nil)
+			readers.OnCommand(nil)
 			readers.Fault(name, 0, cardtest.Fault{})
 			readers.Start()
 			d := readers.Driver()
@@ -65,66 +72,50 @@ func onReaders(t *testing.T, readers *cardtest.Readers, soft *cardtest.Card, ope
 	}
 }
 
-// A bellWriter is the writer of a trace, and rings at the n-th command.
-type bellWriter struct {
-	n    int32
-	seen atomic.Int32
-	ring func()
-}
-
-func (w *bellWriter) Write(line []byte) (int, error) {
-	if strings.HasPrefix(string(line), ">") && w.seen.Add(1) == w.n {
-		w.ring()
-	}
-	return len(line), nil
-}
-
-var _ io.Writer = (*bellWriter)(nil)
-
-// InProcess is the driver of package cardtest.
-func InProcess(t *testing.T, soft *cardtest.Card) *Bench {
+// InProcess uses the driver of package cardtest.
+func InProcess(t *testing.T, soft *cardtest.Card) *Fixture {
 	readers := cardtest.NewReaders(soft)
-	return onReaders(t, readers, soft, readers.Driver)
+	return newFixture(t, readers, soft, readers.Driver)
 }
 
-// Socket is the client in Go, and the server of package cardtest.
-func Socket(t *testing.T, soft *cardtest.Card) *Bench {
+// Socket uses the client in Go and the server of package cardtest.
+func Socket(t *testing.T, soft *cardtest.Card) *Fixture {
 	path := filepath.Join(t.TempDir(), "s")
 	return Serve(t, soft, path, func() driver.Service { return client.New(path) })
 }
 
-// Serve is the server of package cardtest on a socket, and whatever client open
-// makes.
-func Serve(t *testing.T, soft *cardtest.Card, path string, open func() driver.Service) *Bench {
+// Serve uses the server of package cardtest on a socket and the clients that open
+// returns.
+func Serve(t *testing.T, soft *cardtest.Card, path string, open func() driver.Service) *Fixture {
 	l, err := net.Listen("unix", path)
 	require.NoError(t, err)
 	readers := cardtest.NewReaders(soft)
 	served := make(chan error, 1)
 	go func() { served <- readers.Serve(l) }()
-	b := onReaders(t, readers, soft, open)
-	stop := b.Close
-	b.Close = func() {
-		stop()
+	f := newFixture(t, readers, soft, open)
+	closeReaders := f.Close
+	f.Close = func() {
+		closeReaders()
 		require.NoError(t, <-served)
 	}
-	return b
+	return f
 }
 
-// service is a program's service on the bench, which waits so long for others.
-func (b *Bench) service(patience time.Duration) *card.Service {
-	return card.NewService(b.Driver(), &card.Options{BusyTimeout: patience})
+// service returns a new program's service.
+func (f *Fixture) service(busyTimeout time.Duration) *card.Service {
+	return card.NewService(f.Driver(), &card.Options{BusyTimeout: busyTimeout})
 }
 
 const (
-	impatient = 50 * time.Millisecond // a card that is said to be busy stays so
-	patient   = 5 * time.Second       // the server learns of the end of a program when it reads it
+	shortBusyTimeout = 50 * time.Millisecond // for a card that stays busy
+	longBusyTimeout  = 5 * time.Second       // the server may notice late that a program is gone
 )
 
-// free reports whether another program gets at the card at once.
-func (b *Bench) free(ctx context.Context) error {
-	s := b.service(patient)
+// checkFree returns an error if another program cannot begin a transaction.
+func (f *Fixture) checkFree(ctx context.Context) error {
+	s := f.service(longBusyTimeout)
 	defer s.Close()
-	c, err := s.Card(ctx, b.Reader)
+	c, err := s.Card(ctx, f.Reader)
 	if err != nil {
 		return err
 	}

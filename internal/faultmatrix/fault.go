@@ -6,23 +6,23 @@ import (
 	"github.com/smartlogon/smartlogon/card/cardtest"
 )
 
-// A Fault is what goes wrong at one command.
+// A Fault happens at one command.
 type Fault struct {
 	Name string
 	cardtest.Fault
 
-	// Cancel ends the context of the operation while the command is under way;
-	// nothing else is wrong.
+	// Cancel cancels the context of the operation during the command. There is
+	// no other fault then.
 	Cancel bool
 }
 
-// hides reports whether the card says by the fault that something is not there.
-// Who believes it is right to do so.
-func (f Fault) hides() bool { return f.What == cardtest.WrongStatus && f.Status == 0x6A82 }
+// hidesObject reports whether the fault is a response that an object is missing,
+// so an incomplete list without an error is right.
+func (f Fault) hidesObject() bool { return f.What == cardtest.WrongStatus && f.Status == 0x6A82 }
 
-// Faults are all there are.
+// Faults returns all faults.
 func Faults() []Fault {
-	list := []Fault{{Name: "the context ends", Cancel: true}}
+	list := []Fault{{Name: "context canceled", Cancel: true}}
 	add := func(name string, f cardtest.Fault, when ...cardtest.When) {
 		for _, w := range when {
 			f.When = w
@@ -33,29 +33,29 @@ func Faults() []Fault {
 		name string
 		what cardtest.Mishap
 	}{
-		{"the card is removed", cardtest.Removal},
-		{"another program resets the card", cardtest.OtherReset},
-		{"the service stops", cardtest.ServiceStop},
+		{"card removed", cardtest.Removal},
+		{"card reset by another program", cardtest.OtherReset},
+		{"service stopped", cardtest.ServiceStop},
 	} {
 		add(m.name, cardtest.Fault{What: m.what}, cardtest.Instead, cardtest.Before, cardtest.After)
 	}
 	for _, sw := range []uint16{0x6700, 0x6982, 0x6983, 0x6A82, 0x6D00, 0x6F00} {
-		add(fmt.Sprintf("the card answers %04X", sw), cardtest.Fault{What: cardtest.WrongStatus, Status: sw}, cardtest.Instead, cardtest.After)
+		add(fmt.Sprintf("status %04X", sw), cardtest.Fault{What: cardtest.WrongStatus, Status: sw}, cardtest.Instead, cardtest.After)
 	}
 	for _, m := range []struct {
 		name string
 		what cardtest.Mishap
 	}{
-		{"no byte comes", cardtest.Empty},
-		{"garbage comes", cardtest.Garbage},
-		{"garbage comes, and there is more", cardtest.MoreData},
-		{"the card wants another Le", cardtest.WrongLe},
-		{"the reader says that no answer came", cardtest.NoResponse},
-		{"the reader says that the card is busy", cardtest.Busy},
+		{"empty response", cardtest.Empty},
+		{"random response", cardtest.Garbage},
+		{"random response with 61xx", cardtest.MoreData},
+		{"6Cxx for another Le", cardtest.WrongLe},
+		{"no response", cardtest.NoResponse},
+		{"card in use", cardtest.Busy},
 	} {
 		add(m.name, cardtest.Fault{What: m.what}, cardtest.Instead, cardtest.After)
 	}
-	add("half of the answer comes", cardtest.Fault{What: cardtest.Truncated}, cardtest.After)
+	add("truncated response", cardtest.Fault{What: cardtest.Truncated}, cardtest.After)
 	return list
 }
 

@@ -8,15 +8,15 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// Every case, or with the race detector one of ten.
+// TestInProcess runs every case, or every tenth with the race detector.
 func TestInProcess(t *testing.T) {
-	every, least, how := 1, 20000, "in process"
-	if racing {
-		every, least, how = 10, 2000, "in process, with the race detector"
+	step, atLeast, backend := 1, 20000, "in process"
+	if raceEnabled {
+		step, atLeast, backend = 10, 2000, "in process, with the race detector"
 	}
-	count := faultmatrix.Run(t, faultmatrix.InProcess, faultmatrix.PrimaryFinder, faultmatrix.Cards(), every)
-	fmt.Printf("fault matrix, %s: %v\n", how, count)
-	assert.GreaterOrEqual(t, count.Cases, least)
+	count := faultmatrix.Run(t, faultmatrix.InProcess, faultmatrix.PrimaryFinder, faultmatrix.Cards(), step)
+	fmt.Printf("fault matrix, %s: %v\n", backend, count)
+	assert.GreaterOrEqual(t, count.Cases, atLeast)
 	assert.Positive(t, count.Right)
 	assert.Positive(t, count.Errors)
 	assert.Zero(t, count.Failed)

@@ -2,4 +2,4 @@
 
 package faultmatrix_test
 
-const racing = false
+const raceEnabled = false

@@ -7,8 +7,8 @@ import (
 	"github.com/smartlogon/smartlogon/piv"
 )
 
-// changesPIV are the operations that change a PIV card. They leave it as it was,
-// so that the next program finds what it knows.
+// changesPIV returns the operations that change a PIV card. Each leaves it as it
+// was, but for the key in slot 9E.
 func changesPIV(first Container) []Operation {
 	slot := map[string]piv.Slot{"9A": piv.Authentication, "9D": piv.KeyManagement}[first.Name]
 	changePIN := func(ctx context.Context, p *Program) error {
@@ -25,14 +25,14 @@ func changesPIV(first Container) []Operation {
 	}
 	return []Operation{
 		{Name: "change the PIN", Writes: true, Run: changePIN},
-		{Name: "change the PIN, given a wrong one", Writes: true, Wrong: true, Run: changePIN},
+		{Name: "change the PIN with a wrong one", Writes: true, WrongPIN: true, Run: changePIN},
 		{Name: "put a certificate", Writes: true, Run: admin(func(ctx context.Context, a *piv.Admin) error {
 			return a.PutCertificate(ctx, slot, first.Certificate)
 		})},
-		{Name: "make a key", Writes: true, Run: admin(func(ctx context.Context, a *piv.Admin) error {
+		{Name: "generate a key", Writes: true, Run: admin(func(ctx context.Context, a *piv.Admin) error {
 			public, err := a.Generate(ctx, piv.CardAuthentication, piv.P256, nil)
 			if err == nil && public == nil {
-				return WrongResult{"a key that is none"}
+				return WrongResult{"no public key"}
 			}
 			return err
 		})},

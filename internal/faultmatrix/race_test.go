@@ -2,5 +2,6 @@
 
 package faultmatrix_test
 
-// racing says that the race detector is at work, which makes all slower.
-const racing = true
+// raceEnabled reports whether the race detector is on, which makes a case several
+// times slower.
+const raceEnabled = true

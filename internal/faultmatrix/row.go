@@ -12,74 +12,71 @@ import (
 type Card struct {
 	Name string
 
-	// New makes the card. Holders sign in with a certificate that names UPN. If
-	// it has more than one application, the others are what the rest of the
-	// list tells about.
+	// New makes the card, the first of the list. If it has more than one
+	// application, the others give access to the rest of them.
 	New func() []*cardtest.Card
 
-	// Containers are what is on it, in any order; the keys are known to the
-	// test, so that it can tell right from wrong.
+	// Containers are the contents of the card, in any order.
 	Containers []Container
 
-	// More are operations of this kind of card alone.
+	// More are operations for this row only.
 	More []Operation
 }
 
-// UPN is whom the certificates name.
+// UPN is the user name in the certificates.
 const UPN = "alice@example.com"
 
 // A Container is a key with its certificate on a card.
 type Container struct {
 	Name        string
 	Certificate []byte
-	Signs       bool // else it decrypts
-	Free        bool // no PIN is needed
+	Signs       bool // the key signs; else it decrypts
+	NoPIN       bool // the key needs no PIN
 }
 
-// An Operation is something that a program does with a card.
+// An Operation is what a program does with a card.
 type Operation struct {
 	Name string
 
-	// Wrong is set where the program is given a wrong PIN.
-	Wrong bool
+	// WrongPIN makes the user enter a wrong PIN.
+	WrongPIN bool
 
-	// Writes is set where the operation may change the card.
+	// Writes allows commands that change the card.
 	Writes bool
 
-	// Prepare, if there is one, comes first, with nothing wrong.
+	// Prepare, if not nil, runs before Run, without a fault.
 	Prepare func(context.Context, *Program) error
 
-	// Run does it. The error is a [WrongResult] where the result is not what
-	// it should be.
+	// Run performs the operation. It returns a [WrongResult] if the result is
+	// wrong.
 	Run func(context.Context, *Program) error
 }
 
-// A Program is a program that uses the card, in the middle of an operation.
+// A Program is the state of a program during an operation.
 type Program struct {
 	Row    Card
-	Soft   []*cardtest.Card // to look at; the program itself uses Finder
+	Soft   []*cardtest.Card // for inspection; the program uses Finder
 	Reader string
 	Finder *enumerate.Finder
-	Key    *enumerate.Key // that Prepare unlocked; closed at the end
+	Key    *enumerate.Key // the unlocked key, closed after the operation
 
-	PIN   string // that people type
-	asked int    // how often
+	PIN     string // entered by the user
+	prompts int    // how often the user entered it
 
-	credential *enumerate.Credential // that Prepare found
-	container  Container
-	fault      Fault // that happens meanwhile, zero if none does
+	credential *enumerate.Credential // found by Prepare
+	fault      Fault                 // that happens during Run; zero for none
 }
 
-// Ask is the program's way to ask for the PIN.
+// Ask is a [card.PINFunc] that returns PIN. It gives up if a PIN was refused.
 func (p *Program) Ask(_ context.Context, r card.PINRequest) (card.PIN, error) {
 	if r.Refused != nil {
 		return card.PIN{}, r.Refused
 	}
-	p.asked++
+	p.prompts++
 	return card.NewPIN([]byte(p.PIN)), nil
 }
 
-// A WrongResult is what must never come out of anything.
+// A WrongResult is the error of an operation that returned a wrong result.
 type WrongResult struct{ What string }
 
-func (w WrongResult) Error() string { return "WRONG RESULT: " + w.What }
+func (w WrongResult) Error() string { return "wrong result: " + w.What }

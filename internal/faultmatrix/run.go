@@ -16,21 +16,21 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A Count is what a run of the matrix came to.
+// A Count is the summary of a run.
 type Count struct {
-	Cases  int // made
+	Cases  int // performed
 	Right  int // ended with the right result in spite of the fault
-	Errors int // ended with an error as it should be
-	Failed int // did not keep what the package comment promises
+	Errors int // ended with an error
+	Failed int // violated a condition of the package comment
 }
 
 func (c Count) String() string {
 	return fmt.Sprintf("%d cases, %d right results, %d errors, %d failures", c.Cases, c.Right, c.Errors, c.Failed)
 }
 
-// manyAtOnce is how small a part of all cases may be left out for them to be made at
-// the same time: those that take longer, one after the other, are fewer.
-const manyAtOnce = 20
+// maxParallelStep is the largest step at which cases run in parallel. Runs that
+// leave out more use slow backends, where cases would wait for each other.
+const maxParallelStep = 20
 
 // A NewFinder makes the Finder of a program.
 type NewFinder func(*card.Service) *enumerate.Finder
@@ -40,31 +40,31 @@ func PrimaryFinder(s *card.Service) *enumerate.Finder {
 	return &enumerate.Finder{Service: s, Scan: piv.ScanPrimary}
 }
 
-// Run makes every case, or each every-th one, with a Finder of newFinder.
-func Run(t *testing.T, open Backend, newFinder NewFinder, rows []Card, every int) Count {
-	var cases, right, wrong, failed atomic.Int64
+// Run runs one case of every step cases, with Finders of newFinder.
+func Run(t *testing.T, open Backend, newFinder NewFinder, rows []Card, step int) Count {
+	var cases, right, withError, failed atomic.Int64
 	t.Run("matrix", func(t *testing.T) {
 		for i, row := range rows {
 			for j, op := range operations(row) {
 				t.Run(row.Name+"/"+op.Name, func(t *testing.T) {
-					if every < manyAtOnce {
+					if step <= maxParallelStep {
 						t.Parallel()
 					}
-					n := commands(t, open, newFinder, row, op)
+					n := countCommands(t, open, newFinder, row, op)
 					at := i + j
 					for command := 1; command <= n; command++ {
 						for _, f := range Faults() {
-							if at++; at%every != 0 {
+							if at++; at%step != 0 {
 								continue
 							}
-							c := one{t: t, newFinder: newFinder, row: row, operation: op, command: command, fault: f}
+							c := testCase{t: t, newFinder: newFinder, row: row, operation: op, command: command, fault: f}
 							err := c.run(open)
 							cases.Add(1)
 							switch {
 							case c.failed:
 								failed.Add(1)
 							case err != nil:
-								wrong.Add(1)
+								withError.Add(1)
 							default:
 								right.Add(1)
 							}
@@ -74,25 +74,24 @@ func Run(t *testing.T, open Backend, newFinder NewFinder, rows []Card, every int
 			}
 		}
 	})
-	return Count{int(cases.Load()), int(right.Load()), int(wrong.Load()), int(failed.Load())}
+	return Count{int(cases.Load()), int(right.Load()), int(withError.Load()), int(failed.Load())}
 }
 
-// commands is how many commands an operation takes when nothing is wrong.
-func commands(t *testing.T, open Backend, newFinder NewFinder, row Card, op Operation) int {
+// countCommands returns the number of commands of an operation without a fault.
+func countCommands(t *testing.T, open Backend, newFinder NewFinder, row Card, op Operation) int {
 	t.Helper()
-	c := one{t: t, newFinder: newFinder, row: row, operation: op}
+	c := testCase{t: t, newFinder: newFinder, row: row, operation: op}
 	err := c.run(open)
-	if op.Wrong {
+	if op.WrongPIN {
 		require.ErrorIs(t, err, card.ErrWrongPIN)
 	} else {
 		require.NoError(t, err)
 	}
 	require.False(t, c.failed)
-	return c.took
+	return c.commands
 }
 
-// one is one case.
-type one struct {
+type testCase struct {
 	t         *testing.T
 	newFinder NewFinder
 	row       Card
@@ -100,76 +99,81 @@ type one struct {
 	command   int
 	fault     Fault
 
-	took   int // commands of Run
-	failed bool
+	commands int // of Run
+	failed   bool
 }
 
-func (c *one) fail(format string, args ...any) {
+func (c *testCase) fail(format string, args ...any) {
 	c.t.Helper()
 	c.failed = true
 	c.t.Errorf("%s at command %d: %s", c.fault.Name, c.command, fmt.Sprintf(format, args...))
 }
 
-// soon is how long anything may take. No case comes near.
-const soon = 20 * time.Second
+// maxDuration bounds a case. None comes near it.
+const maxDuration = 20 * time.Second
 
-func (c *one) run(open Backend) error {
-	ctx, cancel := context.WithTimeout(c.t.Context(), soon)
+const wrongPIN = "86420975"
+
+// newProgram returns a program that uses the service.
+func (c *testCase) newProgram(f *Fixture, cards []*cardtest.Card, s *card.Service) *Program {
+	return &Program{Row: c.row, Soft: cards, Reader: f.Reader, PIN: cardtest.PIN, Finder: c.newFinder(s)}
+}
+
+// run runs the case and returns the error of the operation.
+func (c *testCase) run(open Backend) error {
+	ctx, cancel := context.WithTimeout(c.t.Context(), maxDuration)
 	defer cancel()
 	cards := c.row.New()
 	soft := cards[0]
-	bench := open(c.t, soft)
-	defer bench.Close()
-	patience := patient
+	fixture := open(c.t, soft)
+	defer fixture.Close()
+	busyTimeout := longBusyTimeout
 	if c.fault.What == cardtest.Busy {
-		patience = impatient
+		busyTimeout = shortBusyTimeout
 	}
-	service := bench.service(patience)
-	p := &Program{Row: c.row, Soft: cards, Reader: bench.Reader, PIN: cardtest.PIN,
-		Finder: c.newFinder(service)}
-	if c.operation.Wrong {
-		p.PIN = "86420975"
-	}
-	working, interrupt := context.WithCancel(ctx)
-	defer interrupt()
+	service := fixture.service(busyTimeout)
+	p := c.newProgram(fixture, cards, service)
+	opCtx, cancelOp := context.WithCancel(ctx)
+	defer cancelOp()
 	if c.operation.Prepare != nil {
-		pin := p.PIN
-		p.PIN = cardtest.PIN
-		require.NoError(c.t, c.operation.Prepare(working, p))
-		p.PIN, p.asked = pin, 0
+		require.NoError(c.t, c.operation.Prepare(opCtx, p))
+		p.prompts = 0
+	}
+	if c.operation.WrongPIN {
+		p.PIN = wrongPIN
 	}
 	before := soft.Exchanges().Commands
 	p.fault = c.fault
 	switch {
 	case c.fault.Cancel:
-		bench.At(c.command, interrupt)
+		fixture.At(c.command, cancelOp)
 	case c.fault.What != 0:
-		bench.Fail(c.command, c.fault.Fault)
+		fixture.Fail(c.command, c.fault.Fault)
 	}
-	err := c.operation.Run(working, p)
-	c.took = soft.Exchanges().Commands - before
+	err := c.operation.Run(opCtx, p)
+	c.commands = soft.Exchanges().Commands - before
 	if p.Key != nil {
 		if err := p.Key.Close(); err != nil {
 			c.fail("close: %v", err)
 		}
 	}
-	if err := service.Close(); err != nil { // waits for commands that were left behind
+	if err := service.Close(); err != nil { // waits for commands that are still running
 		c.fail("close service: %v", err)
 	}
 	c.check(p, err)
-	bench.Restore()
-	if err := bench.free(ctx); err != nil {
-		c.fail("another program does not get at the card: %v", err)
+	fixture.Restore()
+	if err := fixture.checkFree(ctx); err != nil {
+		c.fail("another program cannot use the card: %v", err)
 	}
-	c.afterwards(ctx, bench, cards)
+	c.useAfterwards(ctx, fixture, cards)
 	return err
 }
 
-// check looks at what came out.
-func (c *one) check(p *Program, err error) {
-	most := 0
-	if c.operation.Wrong {
-		most = p.asked
+// check checks the state of the card and the errors of the operation.
+func (c *testCase) check(p *Program, err error) {
+	maxSpent := 0
+	if c.operation.WrongPIN {
+		maxSpent = p.prompts
 	}
 	spent := 0
 	for _, app := range p.Soft {
@@ -181,54 +185,53 @@ func (c *one) check(p *Program, err error) {
 			c.fail("the PIN was left verified")
 		}
 	}
-	if spent > most {
-		c.fail("%d tries spent, %d PINs asked for", spent, p.asked)
+	if spent > maxSpent {
+		c.fail("%d retries spent, %d PINs entered", spent, p.prompts)
 	}
-	if err == nil && c.operation.Wrong {
-		c.fail("a wrong PIN opens the card")
+	if err == nil && c.operation.WrongPIN {
+		c.fail("no error with a wrong PIN")
 	}
-	for _, err := range each(err) {
+	for _, err := range splitErrors(err) {
 		var wrong WrongResult
 		switch {
 		case errors.As(err, &wrong):
 			c.fail("%v", err)
-		case !documented(err):
-			c.fail("an error of no kind: %v", err)
+		case !isDocumented(err):
+			c.fail("error of an undocumented kind: %v", err)
 		case !strings.Contains(err.Error(), p.Reader):
 			c.fail("the error does not name the reader: %v", err)
 		}
 	}
 }
 
-// each takes joined errors apart.
-func each(err error) []error {
+// splitErrors returns the errors that errors.Join joined.
+func splitErrors(err error) []error {
 	if err == nil {
 		return nil
 	}
 	var list []error
 	if joined, ok := err.(interface{ Unwrap() []error }); ok && strings.Contains(err.Error(), "\n") {
 		for _, err := range joined.Unwrap() {
-			list = append(list, each(err)...)
+			list = append(list, splitErrors(err)...)
 		}
 		return list
 	}
 	return []error{err}
 }
 
-// documented reports whether programs can tell what kind of error it is, and
-// people what to do about it.
-func documented(err error) bool {
+// isDocumented reports whether programs can match the error and there is a remedy
+// for users.
+func isDocumented(err error) bool {
 	var status card.Status
 	return card.Hint(err) != "" || errors.As(err, &status) || errors.Is(err, context.Canceled)
 }
 
-// afterwards has another program use the card, which is whole again.
-func (c *one) afterwards(ctx context.Context, bench *Bench, cards []*cardtest.Card) {
-	service := bench.service(patient)
+// useAfterwards lets another program use the card without a fault.
+func (c *testCase) useAfterwards(ctx context.Context, f *Fixture, cards []*cardtest.Card) {
+	service := f.service(longBusyTimeout)
 	defer service.Close()
-	p := &Program{Row: c.row, Soft: cards, Reader: bench.Reader, PIN: cardtest.PIN,
-		Finder: c.newFinder(service)}
-	err := p.use(ctx)
+	p := c.newProgram(f, cards, service)
+	err := p.useCard(ctx)
 	if p.Key != nil {
 		err = errors.Join(err, p.Key.Close())
 	}
@@ -236,6 +239,6 @@ func (c *one) afterwards(ctx context.Context, bench *Bench, cards []*cardtest.Ca
 		c.fail("the next program: %v", err)
 	}
 	if ctx.Err() != nil {
-		c.fail("it took longer than %v", soon)
+		c.fail("took longer than %v", maxDuration)
 	}
 }

@@ -28,19 +28,19 @@ const (
 	who   = "alice@example.com"
 )
 
-// insert plugs a card in until the end of the test.
+// insert inserts a card until the end of the test.
 func insert(t *testing.T, c *cardtest.Card) {
 	t.Helper()
 	plug := pcscd.Insert(first, c.ServeVPCD)
-	until(t, true)
+	waitForCard(t, true)
 	t.Cleanup(func() {
 		plug.Pull()
-		until(t, false)
+		waitForCard(t, false)
 	})
 }
 
-// until waits until pcscd has noticed.
-func until(t *testing.T, present bool) {
+// waitForCard waits until pcscd reports the card, or an empty reader.
+func waitForCard(t *testing.T, present bool) {
 	t.Helper()
 	s := client.New(pcscd.Socket)
 	defer s.Close()
@@ -53,18 +53,18 @@ func until(t *testing.T, present bool) {
 	require.NoError(t, err)
 }
 
-// run runs a program on the readers of pcscd, and returns what it said.
+// run runs a program on the readers of pcscd and returns its output.
 func run(t *testing.T, path string, args ...string) (string, error) {
 	t.Helper()
 	return runOn(t, pcscd.Socket, path, args...)
 }
 
-func ran(t *testing.T, path string, args ...string) string {
+func mustRun(t *testing.T, path string, args ...string) string {
 	t.Helper()
-	return ranOn(t, pcscd.Socket, path, args...)
+	return mustRunOn(t, pcscd.Socket, path, args...)
 }
 
-// runOn runs a program on the readers that a socket offers.
+// runOn runs a program on the readers of a socket.
 func runOn(t *testing.T, socket, path string, args ...string) (string, error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -78,7 +78,7 @@ func runOn(t *testing.T, socket, path string, args ...string) (string, error) {
 	return string(out), err
 }
 
-func ranOn(t *testing.T, socket, path string, args ...string) string {
+func mustRunOn(t *testing.T, socket, path string, args ...string) string {
 	t.Helper()
 	out, err := runOn(t, socket, path, args...)
 	require.NoError(t, err)
@@ -89,8 +89,8 @@ func environment(t *testing.T, socket string) []string {
 	return append(os.Environ(), "PCSCLITE_CSOCK_NAME="+socket, "LC_ALL=C", "HOME="+t.TempDir(), "TEST_PIN="+cardtest.PIN)
 }
 
-// built builds an example, with or without cgo, and returns the program.
-func built(t *testing.T, example string, cgo bool) string {
+// buildExample builds an example, with or without cgo, and returns its path.
+func buildExample(t *testing.T, example string, cgo bool) string {
 	t.Helper()
 	program := filepath.Join(t.TempDir(), example)
 	build := exec.CommandContext(t.Context(), "go", "build", "-o", program, "../../examples/"+example)
@@ -120,15 +120,15 @@ func TestOpenSCTool(t *testing.T) {
 	c := cardtest.Logon(who)
 	insert(t, c)
 
-	out := ran(t, tool, "-l")
+	out := mustRun(t, tool, "-l")
 	assert.Regexp(t, `Yes +`+first, out)
 	assert.Regexp(t, `No +`+empty, out)
 
-	out = ran(t, tool, "-a")
+	out = mustRun(t, tool, "-a")
 	atr := regexp.MustCompile(`(?m)^[0-9a-f]{2}(:[0-9a-f]{2})+$`).FindString(out)
 	assert.Equal(t, hex.EncodeToString(c.ATR()), strings.ReplaceAll(atr, ":", ""))
 
-	out = ran(t, tool, "-n")
+	out = mustRun(t, tool, "-n")
 	assert.Contains(t, out, "Personal Identity Verification")
 	assert.Zero(t, c.Spent())
 }
@@ -141,28 +141,27 @@ func TestPKCS15Tool(t *testing.T) {
 		key, certificate := cardtest.TestCA().Issue(cardtest.Leaf{Emails: []string{who}})
 		c.Put(container, key, certificate)
 	}
-	c.PutObject(0x5FC106, []byte{0xBA, 0, 0xBB, 0, 0xFE, 0}) // the security object: every card must have one
+	c.PutObject(0x5FC106, []byte{0xBA, 0, 0xBB, 0, 0xFE, 0}) // the security object, which is mandatory
 
 	insert(t, c)
-	out := ran(t, tool, "-D")
+	out := mustRun(t, tool, "-D")
 	assert.Contains(t, out, "X.509 Certificate [Certificate for PIV Authentication]")
 	assert.Contains(t, out, "Private RSA Key [PIV AUTH key]")
-	assert.NotRegexp(t, `(?i)error|fail|invalid`, withoutAbsent(out))
+	assert.NotRegexp(t, `(?i)error|fail|invalid`, withoutKnownErrors(out))
 }
 
-// absent is what pkcs15-tool says of two objects that are in its own list: the
-// unsigned CHUID, for which it asks no card, and the iris images, for which it
-// asks without a PIN.
-var absent = regexp.MustCompile(`Data object '(Unsigned Card Holder Unique Identifier|Cardholder Iris Image)'\n(\t.*\n)+Data object read failed: File not found\n`)
+// knownErrors are those of pkcs15-tool for two objects: the unsigned CHUID, which it
+// does not read from the card, and the iris images, which it reads without a PIN.
+var knownErrors = regexp.MustCompile(`Data object '(Unsigned Card Holder Unique Identifier|Cardholder Iris Image)'\n(\t.*\n)+Data object read failed: File not found\n`)
 
-func withoutAbsent(out string) string { return absent.ReplaceAllString(out, "") }
+func withoutKnownErrors(out string) string { return knownErrors.ReplaceAllString(out, "") }
 
 func TestPKCS11Tool(t *testing.T) {
 	interop.Require(t, pcscd)
 	tool := interop.Program(t, "pkcs11-tool", "opensc-tool", "-i")
 	c := cardtest.Logon(who)
 	insert(t, c)
-	out := ran(t, tool, "--test", "--login", "--pin", "env:TEST_PIN")
+	out := mustRun(t, tool, "--test", "--login", "--pin", "env:TEST_PIN")
 	assert.Contains(t, out, "No errors")
 	assert.Contains(t, out, "SHA256-RSA-PKCS: OK")
 	assert.Zero(t, c.Spent())
@@ -171,7 +170,7 @@ func TestPKCS11Tool(t *testing.T) {
 func TestPCSCScan(t *testing.T) {
 	interop.Require(t, pcscd)
 	tool := interop.Program(t, "pcsc_scan", "pcsc_scan", "-V")
-	out := ran(t, tool, "-r")
+	out := mustRun(t, tool, "-r")
 	assert.Contains(t, out, first)
 	assert.Contains(t, out, empty)
 }
@@ -182,7 +181,7 @@ func TestYubicoPIVTool(t *testing.T) {
 	c := cardtest.YubiKey("5.7.1")
 	key, certificate := cardtest.TestCA().Issue(cardtest.Leaf{UPNs: []string{who}})
 	insert(t, c.Put("9A", key, certificate))
-	out := ran(t, tool, "-r", first, "-a", "status")
+	out := mustRun(t, tool, "-r", first, "-a", "status")
 	assert.Regexp(t, `Version:\s+5\.7\.1`, out)
 	assert.Regexp(t, `Slot 9a:`, out)
 	assert.Contains(t, out, "CN=Test CA")
@@ -190,21 +189,20 @@ func TestYubicoPIVTool(t *testing.T) {
 	assert.Zero(t, c.Spent())
 }
 
-// TestSignIn is the main job on the real service, through the C library and
-// without it.
+// TestSignIn signs in on the real service, with the C library and without.
 func TestSignIn(t *testing.T) {
 	interop.Require(t, pcscd)
-	for how, cgo := range map[string]bool{"with libpcsclite": true, "without cgo": false} {
-		t.Run(how, func(t *testing.T) {
-			program := built(t, "signin", cgo)
+	for name, cgo := range map[string]bool{"with libpcsclite": true, "without cgo": false} {
+		t.Run(name, func(t *testing.T) {
+			program := buildExample(t, "signin", cgo)
 			c := cardtest.Logon(who)
 			insert(t, c)
-			said := ran(t, program, "-pcsc", "-pin-env", "TEST_PIN")
+			said := mustRun(t, program, "-pcsc", "-pin-env", "TEST_PIN")
 			assert.Contains(t, said, first)
 			assert.Contains(t, said, "Challenge signed")
 			assert.Contains(t, said, "Name to send: "+who)
 			assert.Zero(t, c.Writes())
-			assert.False(t, c.Verified(), "the card was left unlocked")
+			assert.False(t, c.Verified(), "the PIN was left verified")
 
 			_, err := run(t, program, "-pcsc", "-pin-env", "TEST_PIN", "-reader", empty)
 			assert.ErrorContains(t, err, "exit status 1")

@@ -24,7 +24,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// An opensc runs programs of OpenSC on a software GIDS card.
+// An opensc runs OpenSC's programs on a software GIDS card.
 type opensc struct {
 	t                        *testing.T
 	socket, dir              string
@@ -43,10 +43,10 @@ func newOpenSC(t *testing.T, socket string) opensc {
 
 func (o opensc) do(program string, args ...string) string {
 	o.t.Helper()
-	return ranOn(o.t, o.socket, program, args...)
+	return mustRunOn(o.t, o.socket, program, args...)
 }
 
-// initialize sets the card up.
+// initialize creates the file system of the card.
 func (o opensc) initialize() {
 	o.t.Helper()
 	o.do(o.setUp, "-X", "--pin", "env:TEST_PIN",
@@ -67,55 +67,55 @@ func (o opensc) file(name, kind string, der []byte) string {
 	return path
 }
 
-// generate has the card make a key, and stores a certificate for it.
+// generate generates a key on the card and stores a certificate for it.
 func (o opensc) generate(id, algorithm, upn string) {
 	o.t.Helper()
-	o.write("--generate-key", algorithm, "--key-usage", "sign,decrypt", "--id", id, "--label", "made "+id)
+	o.write("--generate-key", algorithm, "--key-usage", "sign,decrypt", "--id", id, "--label", "generated "+id)
 	block, _ := pem.Decode([]byte(o.do(o.list, "--read-public-key", id)))
 	require.NotNil(o.t, block)
 	public, err := x509.ParsePKIXPublicKey(block.Bytes)
 	require.NoError(o.t, err)
-	o.write("--store-certificate", o.file("certificate", "CERTIFICATE", certified(public, upn)), "--id", id)
+	o.write("--store-certificate", o.file("certificate", "CERTIFICATE", issueFor(public, upn)), "--id", id)
 }
 
-// store brings a key and its certificate onto the card.
+// store imports a key and its certificate.
 func (o opensc) store(id, usage string, key crypto.Signer, upn string) {
 	o.t.Helper()
 	der, err := x509.MarshalPKCS8PrivateKey(key)
 	require.NoError(o.t, err)
-	o.write("--store-private-key", o.file("key", "PRIVATE KEY", der), "--key-usage", usage, "--id", id, "--label", "brought "+id)
-	o.write("--store-certificate", o.file("certificate", "CERTIFICATE", certified(key.Public(), upn)), "--id", id)
+	o.write("--store-private-key", o.file("key", "PRIVATE KEY", der), "--key-usage", usage, "--id", id, "--label", "imported "+id)
+	o.write("--store-certificate", o.file("certificate", "CERTIFICATE", issueFor(key.Public(), upn)), "--id", id)
 }
 
-// Unmodified OpenSC sets the software card up, makes keys on it, brings keys and
-// certificates onto it, and uses them; this module reads what OpenSC wrote.
-func TestOpenSCOnTheGIDSCard(t *testing.T) {
+// TestOpenSCProvisionsGIDS has OpenSC initialize the software card, generate and
+// import keys, and use them. This module reads and uses what OpenSC wrote.
+func TestOpenSCProvisionsGIDS(t *testing.T) {
 	socket := softcard(t, "-app", "gids-blank")
 	o := newOpenSC(t, socket)
 	s := pcsc.Socket(socket, nil)
 	defer s.Close()
 	find := enumerate.Finder{Service: s}
 	assert.Contains(t, o.do(interop.Program(t, "opensc-tool", "opensc-tool", "-i"), "-n"), "GIDS")
-	assert.Empty(t, listed(t, &find), "nobody has set it up")
+	assert.Empty(t, listUPNs(t, &find), "the card is not initialized")
 
 	o.initialize()
-	assert.Empty(t, listed(t, &find))
-	o.generate("00", "rsa/2048", "made@example.com")
-	assert.Equal(t, map[string]string{"kxc00": "made@example.com"}, listed(t, &find))
-	o.store("01", "sign,decrypt", cardtest.Key(cardtest.RSA2048, 0), "brought@example.com")
+	assert.Empty(t, listUPNs(t, &find))
+	o.generate("00", "rsa/2048", "generated@example.com")
+	assert.Equal(t, map[string]string{"kxc00": "generated@example.com"}, listUPNs(t, &find))
+	o.store("01", "sign,decrypt", cardtest.Key(cardtest.RSA2048, 0), "imported@example.com")
 	o.store("02", "sign", cardtest.Key(cardtest.RSA2048, 1), "signs@example.com")
-	all := map[string]string{"kxc00": "made@example.com", "kxc01": "brought@example.com", "ksc02": "signs@example.com"}
-	assert.Equal(t, all, listed(t, &find), "what was changed is seen")
+	all := map[string]string{"kxc00": "generated@example.com", "kxc01": "imported@example.com", "ksc02": "signs@example.com"}
+	assert.Equal(t, all, listUPNs(t, &find), "changes are listed")
 
 	exchanges := 0
 	ctx := card.WithTrace(t.Context(), &card.Trace{Command: func(string, card.Command, []byte, time.Duration) { exchanges++ }})
 	for _, err := range find.All(ctx) {
 		require.NoError(t, err)
 	}
-	assert.LessOrEqual(t, exchanges, 3, "nothing has changed since")
+	assert.LessOrEqual(t, exchanges, 3, "nothing was read again")
 
 	out := o.do(o.list, "-D")
-	for _, label := range []string{"made 00", "brought 01", "brought 02"} {
+	for _, label := range []string{"generated 00", "imported 01", "imported 02"} {
 		assert.Contains(t, out, "Private RSA Key ["+label+"]")
 		assert.Contains(t, out, "X.509 Certificate ["+label+"]")
 	}
@@ -125,11 +125,11 @@ func TestOpenSCOnTheGIDSCard(t *testing.T) {
 		out = err.Error()
 	}
 	assert.Regexp(t, `(?m)^1 errors$`, out)
-	assert.Contains(t, out, "ERR: C_GenerateRandom failed", "there is no random generator, and no other error")
-	assert.Regexp(t, `Decryption.*\n.*made 00.*\n +RSA-PKCS: OK`, out)
+	assert.Contains(t, out, "ERR: C_GenerateRandom failed", "the card has no random generator")
+	assert.Regexp(t, `Decryption.*\n.*generated 00.*\n +RSA-PKCS: OK`, out)
 
 	for container, upn := range all {
-		signedByOurs(t, socket, softReader, container, upn)
+		signByLibrary(t, socket, softReader, container, upn)
 	}
 	for c, err := range find.All(t.Context()) {
 		require.NoError(t, err)
@@ -137,15 +137,15 @@ func TestOpenSCOnTheGIDSCard(t *testing.T) {
 			assert.False(t, c.Findings.Offered(), "a signature key")
 			continue
 		}
-		decryptedByOurs(t, c)
+		decryptByLibrary(t, c)
 	}
 	status, err := pinStatus(t, &find)
 	require.NoError(t, err)
 	assert.Equal(t, card.PINStatus{Retries: 3}, status)
 }
 
-// OpenSC numbers certificates with hexadecimal digits.
-func TestManyContainersOfOpenSC(t *testing.T) {
+// TestManyOpenSCContainers lists certificates that OpenSC numbered in hexadecimal.
+func TestManyOpenSCContainers(t *testing.T) {
 	socket := softcard(t, "-app", "gids-blank")
 	o := newOpenSC(t, socket)
 	o.initialize()
@@ -158,31 +158,31 @@ func TestManyContainersOfOpenSC(t *testing.T) {
 	}
 	s := pcsc.Socket(socket, nil)
 	defer s.Close()
-	assert.Equal(t, want, listed(t, &enumerate.Finder{Service: s}))
-	signedByOurs(t, socket, softReader, "kxc0B", "n0B@example.com")
+	assert.Equal(t, want, listUPNs(t, &enumerate.Finder{Service: s}))
+	signByLibrary(t, socket, softReader, "kxc0B", "n0B@example.com")
 }
 
-// listed are the certificates that a Finder finds, and whom they name.
-func listed(t *testing.T, f *enumerate.Finder) map[string]string {
+// listUPNs returns the user name of each container.
+func listUPNs(t *testing.T, f *enumerate.Finder) map[string]string {
 	t.Helper()
-	found := make(map[string]string)
+	upns := make(map[string]string)
 	for c, err := range f.All(t.Context()) {
 		require.NoError(t, err)
 		assert.Equal(t, enumerate.GIDS, c.Application)
 		require.Len(t, c.Names.UPNs, 1)
-		found[c.Container] = c.Names.UPNs[0]
+		upns[c.Container] = c.Names.UPNs[0]
 	}
-	return found
+	return upns
 }
 
-func decryptedByOurs(t *testing.T, c *enumerate.Credential) {
+func decryptByLibrary(t *testing.T, c *enumerate.Credential) {
 	t.Helper()
 	key, err := c.Unlock(t.Context(), card.FixedPIN(cardtest.PIN))
 	require.NoError(t, err)
 	defer key.Close()
-	sealed, err := rsa.EncryptPKCS1v15(rand.Reader, key.Public().(*rsa.PublicKey), []byte("secret"))
+	ciphertext, err := rsa.EncryptPKCS1v15(rand.Reader, key.Public().(*rsa.PublicKey), []byte("secret"))
 	require.NoError(t, err)
-	plain, err := key.Decrypt(rand.Reader, sealed, nil)
+	plain, err := key.Decrypt(rand.Reader, ciphertext, nil)
 	require.NoError(t, err)
 	assert.Equal(t, "secret", string(plain))
 }
@@ -196,43 +196,43 @@ func pinStatus(t *testing.T, f *enumerate.Finder) (card.PINStatus, error) {
 	return card.PINStatus{}, card.ErrNoCard
 }
 
-// virtualCard is a virtual smart card with which alice signs in.
-func virtualCard() *cardtest.Card {
+// newVirtualCard returns a TPM virtual smart card with a sign-in certificate.
+func newVirtualCard() *cardtest.Card {
 	key, certificate := cardtest.TestCA().Issue(cardtest.Leaf{UPNs: []string{who}})
 	return cardtest.TPM().Put("kxc00", key, certificate)
 }
 
-// The main job on a GIDS card: on our socket without cgo, on the real service with
-// libpcsclite and without.
-func TestSignInWithAGIDSCard(t *testing.T) {
-	judge := func(t *testing.T, signin, explain, socket, reader string) {
+// TestSignInGIDS signs in with a GIDS card: on the socket of examples/softcard, and
+// on the real service with libpcsclite and without.
+func TestSignInGIDS(t *testing.T) {
+	check := func(t *testing.T, signin, explain, socket, reader string) {
 		t.Helper()
-		said := ranOn(t, socket, signin, "-pcsc", "-pin-env", "TEST_PIN")
+		said := mustRunOn(t, socket, signin, "-pcsc", "-pin-env", "TEST_PIN")
 		assert.Contains(t, said, `in "`+reader+`", container kxc00`)
 		assert.Contains(t, said, "Challenge signed")
 		assert.Contains(t, said, "Name to send: "+who)
-		said = ranOn(t, socket, explain)
+		said = mustRunOn(t, socket, explain)
 		assert.Contains(t, said, reader+": GIDS kxc00")
 		assert.Contains(t, said, `UPN        "`+who+`"`)
 		assert.Contains(t, said, "GIDS application; PIN retries left: 3")
 		assert.Contains(t, said, `container  "5a17106f-0000-4000-8000-000000000000"`)
 		assert.Contains(t, said, "Windows would offer it.")
 	}
-	t.Run("our socket, without cgo", func(t *testing.T) {
+	t.Run("software reader without cgo", func(t *testing.T) {
 		for _, app := range []string{"gids", "tpm", "piv+gids"} {
-			judge(t, built(t, "signin", false), built(t, "explain", false), softcard(t, "-app", app), softReader)
+			check(t, buildExample(t, "signin", false), buildExample(t, "explain", false), softcard(t, "-app", app), softReader)
 		}
 	})
-	for how, cgo := range map[string]bool{"pcscd with libpcsclite": true, "pcscd without cgo": false} {
-		t.Run(how, func(t *testing.T) {
+	for name, cgo := range map[string]bool{"pcscd with libpcsclite": true, "pcscd without cgo": false} {
+		t.Run(name, func(t *testing.T) {
 			interop.Require(t, pcscd)
-			signin, explain := built(t, "signin", cgo), built(t, "explain", cgo)
-			c := virtualCard()
+			signin, explain := buildExample(t, "signin", cgo), buildExample(t, "explain", cgo)
+			c := newVirtualCard()
 			insert(t, c)
-			judge(t, signin, explain, pcscd.Socket, first)
+			check(t, signin, explain, pcscd.Socket, first)
 			assert.Zero(t, c.Writes()+c.Spent())
-			assert.False(t, c.Verified(), "the card was left unlocked")
-			assert.Contains(t, ran(t, interop.Program(t, "opensc-tool", "opensc-tool", "-i"), "-n"), "GIDS")
+			assert.False(t, c.Verified(), "the PIN was left verified")
+			assert.Contains(t, mustRun(t, interop.Program(t, "opensc-tool", "opensc-tool", "-i"), "-n"), "GIDS")
 		})
 	}
 }

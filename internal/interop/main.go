@@ -9,19 +9,19 @@ import (
 	"testing"
 )
 
-// Switch is the environment variable that turns these tests on.
+// Switch is the environment variable that enables the tests.
 const Switch = "SMARTLOGON_INTEROP"
 
-// Main runs the tests of a package, with a pcscd if they are turned on and it is
-// there; it says if not. One for all tests: libpcsclite looks for the socket
-// once a process. The names are as for [NewPCSCD].
+// Main runs the tests of a package. If they are enabled and pcscd is installed, it
+// starts one first and stores it in *pcscd. All tests share it, as libpcsclite looks
+// up the socket once per process. The names are those of [NewPCSCD].
 func Main(m *testing.M, pcscd **PCSCD, names ...string) (status int) {
 	if os.Getenv(Switch) == "" {
 		fmt.Printf("skipped: tests with a real PC/SC service and foreign programs run where %s is set, as by make interop\n", Switch)
 		return m.Run()
 	}
-	if what := absent(); what != "" {
-		fmt.Println("missing", what)
+	if program := missing(); program != "" {
+		fmt.Println("missing", program)
 		if os.Getenv("CI") != "" {
 			fmt.Println("make deps installs it")
 			return 1
@@ -43,8 +43,8 @@ func Main(m *testing.M, pcscd **PCSCD, names ...string) (status int) {
 	return m.Run()
 }
 
-// absent names what the real service lacks.
-func absent() string {
+// missing returns what is not installed of the real service, "" if nothing.
+func missing() string {
 	if _, err := exec.LookPath(daemon); err != nil {
 		return "pcscd"
 	}
@@ -54,10 +54,10 @@ func absent() string {
 	return ""
 }
 
-// Require skips a test where there is no pcscd.
+// Require skips the test if there is no pcscd.
 func Require(t *testing.T, p *PCSCD) {
 	t.Helper()
 	if p == nil {
-		t.Skipf("no real PC/SC service: %s is not set, or something is missing", Switch)
+		t.Skipf("no real PC/SC service: %s is not set, or a program is missing", Switch)
 	}
 }

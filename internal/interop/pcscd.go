@@ -19,26 +19,26 @@ const (
 	daemon     = "/usr/sbin/pcscd" // often not in PATH
 	driverFile = "/usr/lib/pcsc/drivers/serial/libifdvpcd.so"
 
-	// pcscd does not start without it, and only root can make it. Debian's
-	// package does not.
+	// pcscd does not start without this directory, which only root can create.
+	// Debian's package does not.
 	runFolder = "/run/pcscd"
 
-	nobody = 65534
+	unprivileged = 65534 // user and group
 )
 
-// A PCSCD is a real pcscd with virtual readers, on a socket of its own. It leaves
-// the machine's own pcscd alone.
+// A PCSCD is a real pcscd with virtual readers and its own socket. It does not
+// disturb the pcscd of the machine.
 type PCSCD struct {
-	// Socket is where clients find it, for PCSCLITE_CSOCK_NAME.
+	// Socket is the path for PCSCLITE_CSOCK_NAME.
 	Socket string
 
 	dir   string
 	ports map[string]int // of the readers
 	log   *os.File
-	cmd   *exec.Cmd // nil while it is stopped
+	cmd   *exec.Cmd // nil if stopped
 }
 
-// NewPCSCD starts a pcscd. Each name makes two virtual readers, NAME 00 00 and
+// NewPCSCD starts a pcscd with two virtual readers for each name, NAME 00 00 and
 // NAME 00 01.
 func NewPCSCD(names ...string) (*PCSCD, error) {
 	dir, err := os.MkdirTemp("", "pcscd")
@@ -63,7 +63,7 @@ func (p *PCSCD) configure(names []string) error {
 	} else if _, err := os.Stat(runFolder); err != nil {
 		return fmt.Errorf("as root: install -d -m 755 %s: %w", runFolder, err)
 	}
-	// It is read as somebody else.
+	// pcscd reads it as another user.
 	conf := filepath.Join(p.dir, "conf")
 	if err := errors.Join(os.Chmod(p.dir, 0o755), os.Mkdir(conf, 0o755)); err != nil {
 		return err
@@ -74,7 +74,7 @@ func (p *PCSCD) configure(names []string) error {
 			return err
 		}
 		p.ports[name+" 00 00"], p.ports[name+" 00 01"] = port, port+1
-		// Entries that share a driver's file share its cards.
+		// Entries with the same driver file would share its cards.
 		lib := filepath.Join(p.dir, fmt.Sprintf("driver%d.so", i))
 		if err := copyFile(lib, driverFile); err != nil {
 			return err
@@ -89,7 +89,7 @@ func (p *PCSCD) configure(names []string) error {
 	return err
 }
 
-// freePorts finds a TCP port that is free, with the next one.
+// freePorts returns the first of two successive free TCP ports.
 func freePorts() (int, error) {
 	var err error
 	for range 50 {
@@ -122,14 +122,14 @@ func copyFile(to, from string) error {
 	return errors.Join(err, out.Close())
 }
 
-// Start starts a stopped pcscd, as systemd would: with a socket on which it finds
-// its clients. Those who come before it is ready wait.
+// Start starts a stopped pcscd with an open socket, as systemd does, so clients
+// can connect before it is ready.
 func (p *PCSCD) Start() error {
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: p.Socket, Net: "unix"})
 	if err != nil {
 		return err
 	}
-	// Ours must be closed, or clients of a pcscd that died wait for ever.
+	// While it is open here, clients of a pcscd that ended would wait forever.
 	defer l.Close()
 	l.SetUnlinkOnClose(false)
 	socket, err := l.File()
@@ -140,15 +140,15 @@ func (p *PCSCD) Start() error {
 	if err := os.Chmod(p.Socket, 0o666); err != nil {
 		return err
 	}
-	// The shell knows the number of the process that it becomes.
+	// LISTEN_PID is the process ID of the shell, which becomes pcscd.
 	cmd := exec.Command("sh", "-c", `LISTEN_PID=$$ LISTEN_FDS=1 exec "$0" --foreground --info --config "$1"`,
 		daemon, filepath.Join(p.dir, "conf"))
 	cmd.ExtraFiles = []*os.File{socket}
 	cmd.Stdout, cmd.Stderr = p.log, p.log
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // should nobody stop it
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // if the tests end without Stop
 	if os.Geteuid() == 0 {
-		// As root it would overwrite what the machine's own pcscd has in /run.
-		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: nobody, Gid: nobody}
+		// As root it would overwrite the files of the machine's pcscd in /run.
+		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: unprivileged, Gid: unprivileged}
 	}
 	if err := cmd.Start(); err != nil {
 		return err
@@ -171,7 +171,7 @@ func (p *PCSCD) Stop() error {
 	return errors.Join(err, os.Remove(p.Socket))
 }
 
-// Log is the end of what pcscd said.
+// Log returns the end of the log of pcscd.
 func (p *PCSCD) Log() string {
 	b, err := os.ReadFile(p.log.Name())
 	if err != nil {
@@ -181,19 +181,19 @@ func (p *PCSCD) Log() string {
 	return strings.Join(lines[max(0, len(lines)-40):], "\n")
 }
 
-// Close ends pcscd and removes all that was made for it.
+// Close stops pcscd and removes its files.
 func (p *PCSCD) Close() error {
 	err := p.Stop()
 	if p.log != nil {
 		err = errors.Join(err, p.log.Close())
 	}
-	if gone := os.RemoveAll(p.dir); !errors.Is(gone, fs.ErrNotExist) {
-		err = errors.Join(err, gone)
+	if removed := os.RemoveAll(p.dir); !errors.Is(removed, fs.ErrNotExist) {
+		err = errors.Join(err, removed)
 	}
 	return err
 }
 
-// Address is where a card is plugged into a reader.
+// Address returns the TCP address where a card connects to a reader.
 func (p *PCSCD) Address(reader string) string {
 	return fmt.Sprint("127.0.0.1:", p.ports[reader])
 }

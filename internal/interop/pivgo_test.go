@@ -21,22 +21,22 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Keys that piv-go makes and opens are credentials of ours. This is the one test
-// here that uses the library of PC/SC in its own process.
-func TestKeysOfPIVGo(t *testing.T) {
+// TestPIVGoKeys uses keys that piv-go generated and opened as credentials. It is
+// the only test here that uses the PC/SC library in its own process.
+func TestPIVGoKeys(t *testing.T) {
 	interop.Require(t, pcscd)
 	socket := softcard(t, "-app", "yubikey-5.7.1")
 	t.Setenv("PCSCLITE_CSOCK_NAME", socket)
 	yk, err := pivgo.Open(yubiReader)
 	require.NoError(t, err)
 	open := true
-	closed := func() {
+	closeYubiKey := func() {
 		if open {
 			require.NoError(t, yk.Close())
 		}
 		open = false
 	}
-	defer closed()
+	defer closeYubiKey()
 
 	slots := map[pivgo.Slot]pivgo.Algorithm{
 		pivgo.SlotAuthentication:     pivgo.AlgorithmEC256,
@@ -54,7 +54,7 @@ func TestKeysOfPIVGo(t *testing.T) {
 		}
 		public, err := yk.GenerateKey(pivgo.DefaultManagementKey, slot, pivgo.Key{Algorithm: algorithm, PINPolicy: policy, TouchPolicy: pivgo.TouchPolicyNever})
 		require.NoError(t, err)
-		der := certified(public, who)
+		der := issueFor(public, who)
 		c := enumerate.New(der, nil)
 		parsed, err := c.X509()
 		require.NoError(t, err)
@@ -64,16 +64,16 @@ func TestKeysOfPIVGo(t *testing.T) {
 	credentials, err := adapter.Credentials(yk, yubiReader)
 	require.NoError(t, err)
 	require.Len(t, credentials, 4)
-	asked := 0
+	prompts := 0
 	ask := func(_ context.Context, r card.PINRequest) (card.PIN, error) {
-		asked++
+		prompts++
 		if r.Refused != nil {
 			return card.PIN{}, r.Refused
 		}
 		return card.NewPIN([]byte(cardtest.PIN)), nil
 	}
 
-	// A wrong PIN costs one try, and is not sent again.
+	// A wrong PIN is not sent again.
 	_, err = credentials[0].Unlock(t.Context(), card.FixedPIN("999999"))
 	assert.ErrorIs(t, err, card.ErrWrongPIN)
 	assert.ErrorContains(t, err, "tries left: 2")
@@ -94,23 +94,23 @@ func TestKeysOfPIVGo(t *testing.T) {
 				assert.Equal(t, container == "9A", c.Default)
 				key, err := c.Unlock(t.Context(), ask)
 				require.NoError(t, err)
-				before := asked
+				before := prompts
 				for range 2 {
 					const server = "https://example.com"
 					_, err = challenge.Respond(key, c.Raw, challenge.New("interop", server), server)
 					require.NoError(t, err)
 				}
 				if container == "9C" {
-					assert.Equal(t, before+2, asked, "the PIN is asked for each time")
+					assert.Equal(t, before+2, prompts, "one prompt for each signature")
 				} else {
-					assert.Equal(t, before, asked)
+					assert.Equal(t, before, prompts)
 				}
 				if public, ok := key.Public().(*rsa.PublicKey); ok {
-					sealed, err := rsa.EncryptPKCS1v15(rand.Reader, public, []byte("text"))
+					ciphertext, err := rsa.EncryptPKCS1v15(rand.Reader, public, []byte("text"))
 					require.NoError(t, err)
-					opened, err := key.Decrypt(rand.Reader, sealed, nil)
+					plaintext, err := key.Decrypt(rand.Reader, ciphertext, nil)
 					require.NoError(t, err)
-					assert.Equal(t, "text", string(opened))
+					assert.Equal(t, "text", string(plaintext))
 				}
 				require.NoError(t, key.Close())
 			}
@@ -124,15 +124,15 @@ func TestKeysOfPIVGo(t *testing.T) {
 	_, err = key.Sign(rand.Reader, []byte("text"), crypto.Hash(0))
 	assert.ErrorIs(t, err, context.Canceled)
 
-	// What it stored, ours reads and uses, once it lets go; and the other way round.
-	closed()
+	// This module uses what piv-go stored, after it disconnected, and the reverse.
+	closeYubiKey()
 	for _, container := range []string{"9A", "9C", "9E"} {
-		signedByOurs(t, socket, yubiReader, container, who)
+		signByLibrary(t, socket, yubiReader, container, who)
 	}
-	admin := administer(t, socket, yubiReader, piv.AES192)
+	admin := newAdmin(t, socket, yubiReader, piv.AES192)
 	public, err := admin.Generate(t.Context(), piv.Authentication, piv.RSA2048, nil)
 	require.NoError(t, err)
-	require.NoError(t, admin.PutCertificate(t.Context(), piv.Authentication, certified(public, "dave@example.com")))
+	require.NoError(t, admin.PutCertificate(t.Context(), piv.Authentication, issueFor(public, "dave@example.com")))
 	yk, err = pivgo.Open(yubiReader)
 	require.NoError(t, err)
 	open = true
@@ -144,15 +144,15 @@ func TestKeysOfPIVGo(t *testing.T) {
 	assert.NoError(t, err)
 }
 
-// The tutorial with piv-go runs on the software YubiKey.
+// TestYubiKeyExample runs examples/yubikey on a software YubiKey.
 func TestYubiKeyExample(t *testing.T) {
 	interop.Require(t, pcscd)
-	out := ranOn(t, "", built(t, "yubikey", true), "-soft")
+	out := mustRunOn(t, "", buildExample(t, "yubikey", true), "-soft")
 	assert.Contains(t, out, "generated an RSA key in slot 9A")
 	assert.Contains(t, out, "PIN policy: once")
 	assert.Contains(t, out, "Stored a certificate for alice@example.com")
 	assert.Contains(t, out, `send "alice@example.com"`)
 	assert.Contains(t, out, `Challenge signed and verified: "alice@example.com".`)
-	_, err := runOn(t, "", built(t, "yubikey", true))
+	_, err := runOn(t, "", buildExample(t, "yubikey", true))
 	assert.ErrorContains(t, err, "-overwrite", "a real YubiKey is changed on request only")
 }

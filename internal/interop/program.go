@@ -14,9 +14,9 @@ import (
 
 var version = regexp.MustCompile(`\d[-+~0-9A-Za-z]*(\.[0-9A-Za-z][-+~0-9A-Za-z]*)*`)
 
-// Program finds a foreign program. If the test passes, it prints that the program
-// ran, and in which version, as the answer to another command tells. A missing one
-// skips the test, and fails it where CI is set.
+// Program returns the path of a foreign program. If the test passes, its name and
+// its version are printed, which is the first number in the output of versionCommand.
+// If the program is missing, the test is skipped; it fails if CI is set.
 func Program(t *testing.T, name string, versionCommand ...string) string {
 	t.Helper()
 	path, err := exec.LookPath(name)
@@ -27,13 +27,13 @@ func Program(t *testing.T, name string, versionCommand ...string) string {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	var out, noise bytes.Buffer
+	var stdout, stderr bytes.Buffer
 	cmd := exec.CommandContext(ctx, versionCommand[0], versionCommand[1:]...)
-	cmd.Stdout, cmd.Stderr = &out, &noise
-	_ = cmd.Run() // some programs exit with an error after they told
-	number := version.Find(append(out.Bytes(), noise.Bytes()...))
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	_ = cmd.Run() // some programs exit with an error after printing it
+	number := version.Find(append(stdout.Bytes(), stderr.Bytes()...))
 	if number == nil {
-		t.Fatalf("%s does not tell its version: %.200q", name, out.String()+noise.String())
+		t.Fatalf("%s prints no version: %.200q", name, stdout.String()+stderr.String())
 	}
 	t.Cleanup(func() {
 		if !t.Failed() {
@@ -43,8 +43,8 @@ func Program(t *testing.T, name string, versionCommand ...string) string {
 	return path
 }
 
-// Missing says that something is not there, which skips the test, and fails it where
-// CI is set.
+// Missing skips the test because a program is not installed, and fails it if CI is
+// set.
 func Missing(t *testing.T, name string) {
 	t.Helper()
 	fmt.Printf("missing %s\n", name)

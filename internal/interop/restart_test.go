@@ -17,8 +17,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The real service is killed while a program watches, and comes back.
-func TestWatchOutlivesTheService(t *testing.T) {
+// TestWatchContinuesAfterRestart kills and restarts pcscd during a watch.
+func TestWatchContinuesAfterRestart(t *testing.T) {
 	interop.Require(t, pcscd)
 	insert(t, cardtest.Logon(who))
 	s := pcsc.Socket(pcscd.Socket, nil)
@@ -26,7 +26,7 @@ func TestWatchOutlivesTheService(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	find := &enumerate.Finder{Service: s}
-	here, gone, noService := 0, 0, false
+	added, removed, noService := 0, 0, false
 	for change, err := range find.Watch(ctx) {
 		switch {
 		case err != nil:
@@ -37,30 +37,30 @@ func TestWatchOutlivesTheService(t *testing.T) {
 			noService = true
 			require.NoError(t, pcscd.Start())
 		case change.Gone:
-			gone++
+			removed++
 		default:
 			assert.Equal(t, []string{who}, change.Credential.Names.UPNs)
-			if here++; here == 1 {
+			if added++; added == 1 {
 				require.NoError(t, pcscd.Stop())
 			} else {
-				cancel() // it is back
+				cancel() // listed again
 			}
 		}
 	}
-	assert.Equal(t, 2, here)
-	assert.Equal(t, 1, gone)
-	assert.True(t, noService, "the watch said so")
+	assert.Equal(t, 2, added)
+	assert.Equal(t, 1, removed)
+	assert.True(t, noService, "the watch yields ErrNoService")
 }
 
-// The real service is killed in the middle of a signature.
-func TestSignatureWhileTheServiceDies(t *testing.T) {
+// TestServiceEndsDuringSignature kills pcscd between VERIFY and the signature.
+func TestServiceEndsDuringSignature(t *testing.T) {
 	interop.Require(t, pcscd)
 	soft := cardtest.Logon(who)
 	insert(t, soft)
 	s := pcsc.Socket(pcscd.Socket, nil)
 	defer s.Close()
 	find := &enumerate.Finder{Service: s}
-	tiles, err := find.Offered(t.Context())
+	credentials, err := find.Offered(t.Context())
 	require.NoError(t, err)
 	killed := false
 	ctx := card.WithTrace(t.Context(), &card.Trace{Command: func(_ string, c card.Command, _ []byte, _ time.Duration) {
@@ -69,7 +69,7 @@ func TestSignatureWhileTheServiceDies(t *testing.T) {
 			assert.NoError(t, pcscd.Stop())
 		}
 	}})
-	key, err := tiles[0].Unlock(ctx, card.FixedPIN(cardtest.PIN))
+	key, err := credentials[0].Unlock(ctx, card.FixedPIN(cardtest.PIN))
 	if err == nil {
 		_, err = key.Sign(nil, make([]byte, 32), crypto.SHA256)
 		assert.NoError(t, key.Close())
@@ -77,11 +77,11 @@ func TestSignatureWhileTheServiceDies(t *testing.T) {
 	assert.ErrorIs(t, err, card.ErrNoService)
 	assert.True(t, killed)
 	require.NoError(t, pcscd.Start())
-	until(t, true)
+	waitForCard(t, true)
 
-	tiles, err = find.Offered(t.Context())
+	credentials, err = find.Offered(t.Context())
 	require.NoError(t, err, "the next call works")
-	key, err = tiles[0].Unlock(t.Context(), card.FixedPIN(cardtest.PIN))
+	key, err = credentials[0].Unlock(t.Context(), card.FixedPIN(cardtest.PIN))
 	require.NoError(t, err)
 	_, err = key.Sign(nil, make([]byte, 32), crypto.SHA256)
 	assert.NoError(t, err)
@@ -89,9 +89,9 @@ func TestSignatureWhileTheServiceDies(t *testing.T) {
 	assert.Zero(t, soft.Spent())
 }
 
-// Once a key is closed, another program cannot use it without the PIN: as long as
-// it was open it could have.
-func TestNobodySignsAfterClose(t *testing.T) {
+// TestNoSignatureAfterClose checks that another program cannot use the key without
+// the PIN after Close. While the key is open it could.
+func TestNoSignatureAfterClose(t *testing.T) {
 	interop.Require(t, pcscd)
 	tool := interop.Program(t, "yubico-piv-tool", "yubico-piv-tool", "--version")
 	soft := cardtest.YubiKey("5.4.3")
@@ -104,11 +104,11 @@ func TestNobodySignsAfterClose(t *testing.T) {
 	s := pcsc.Socket(pcscd.Socket, nil)
 	defer s.Close()
 	find := &enumerate.Finder{Service: s}
-	tiles, err := find.Offered(t.Context())
+	credentials, err := find.Offered(t.Context())
 	require.NoError(t, err)
-	ours, err := tiles[0].Unlock(t.Context(), card.FixedPIN(cardtest.PIN))
+	opened, err := credentials[0].Unlock(t.Context(), card.FixedPIN(cardtest.PIN))
 	require.NoError(t, err)
-	require.NoError(t, ours.Close())
+	require.NoError(t, opened.Close())
 	out, err := runOn(t, pcscd.Socket, tool, sign...)
 	assert.Error(t, err, out)
 	assert.NotContains(t, out, "Successful")

@@ -24,11 +24,11 @@ import (
 
 const softReader = "Software Reader 00"
 
-// softcard runs the example until the end of the test, and returns its socket.
+// softcard runs examples/softcard until the end of the test and returns its socket.
 func softcard(t *testing.T, args ...string) (socket string) {
 	t.Helper()
 	interop.Require(t, pcscd)
-	cmd := exec.Command(built(t, "softcard", false), args...)
+	cmd := exec.Command(buildExample(t, "softcard", false), args...)
 	out, err := cmd.StdoutPipe()
 	require.NoError(t, err)
 	cmd.Stderr = os.Stderr
@@ -36,7 +36,7 @@ func softcard(t *testing.T, args ...string) (socket string) {
 	t.Cleanup(func() {
 		_ = cmd.Process.Signal(syscall.SIGTERM)
 		_, _ = io.Copy(io.Discard, out)
-		assert.NoError(t, cmd.Wait(), "it ends well when it is interrupted")
+		assert.NoError(t, cmd.Wait(), "exit status after SIGTERM")
 	})
 	lines := bufio.NewScanner(out)
 	require.True(t, lines.Scan())
@@ -47,46 +47,45 @@ func softcard(t *testing.T, args ...string) (socket string) {
 	return socket
 }
 
-// Unmodified programs take the software card for a real one, without pcscd.
-func TestForeignProgramsOnTheSoftwareCard(t *testing.T) {
+// TestForeignPrograms runs unmodified programs on the software card, without pcscd.
+func TestForeignPrograms(t *testing.T) {
 	socket := softcard(t)
 	t.Run("opensc-tool", func(t *testing.T) {
 		tool := interop.Program(t, "opensc-tool", "opensc-tool", "-i")
-		assert.Regexp(t, `0 +Yes +`+softReader, ranOn(t, socket, tool, "-l"))
-		assert.Contains(t, ranOn(t, socket, tool, "-n"), "Personal Identity Verification")
-		assert.Regexp(t, `(?m)^3b(:[0-9a-f]{2})+`, ranOn(t, socket, tool, "-a"))
+		assert.Regexp(t, `0 +Yes +`+softReader, mustRunOn(t, socket, tool, "-l"))
+		assert.Contains(t, mustRunOn(t, socket, tool, "-n"), "Personal Identity Verification")
+		assert.Regexp(t, `(?m)^3b(:[0-9a-f]{2})+`, mustRunOn(t, socket, tool, "-a"))
 	})
 	t.Run("pkcs15-tool", func(t *testing.T) {
 		tool := interop.Program(t, "pkcs15-tool", "opensc-tool", "-i")
-		out := ranOn(t, socket, tool, "-D")
+		out := mustRunOn(t, socket, tool, "-D")
 		for _, key := range []string{"PIV AUTH key", "SIGN key", "KEY MAN key", "CARD AUTH key"} {
 			assert.Contains(t, out, key)
 		}
-		assert.NotRegexp(t, `(?i)error|fail|invalid`, withoutAbsent(out))
+		assert.NotRegexp(t, `(?i)error|fail|invalid`, withoutKnownErrors(out))
 	})
 	t.Run("pkcs11-tool", func(t *testing.T) {
 		tool := interop.Program(t, "pkcs11-tool", "opensc-tool", "-i")
-		out := ranOn(t, socket, tool, "--test", "--login", "--pin", "env:TEST_PIN")
+		out := mustRunOn(t, socket, tool, "--test", "--login", "--pin", "env:TEST_PIN")
 		assert.Contains(t, out, "No errors")
 		assert.Contains(t, out, "RSA-PKCS-OAEP: ")
 	})
 	t.Run("pcsc_scan", func(t *testing.T) {
 		tool := interop.Program(t, "pcsc_scan", "pcsc_scan", "-V")
-		assert.Contains(t, ranOn(t, socket, tool, "-r"), softReader)
+		assert.Contains(t, mustRunOn(t, socket, tool, "-r"), softReader)
 	})
 	t.Run("yubico-piv-tool", func(t *testing.T) {
 		tool := interop.Program(t, "yubico-piv-tool", "yubico-piv-tool", "--version")
-		out := ranOn(t, socket, tool, "-r", softReader, "-a", "status")
+		out := mustRunOn(t, socket, tool, "-r", softReader, "-a", "status")
 		assert.Contains(t, out, "Subject DN:\tCN=alice")
 		assert.Regexp(t, `PIN tries left:\s+3`, out)
 	})
 }
 
-// A program without cgo needs nothing of the system, neither for our socket nor
-// for a real pcscd (TestSignIn).
+// TestStaticProgram checks that a program without cgo needs no shared library.
 func TestStaticProgram(t *testing.T) {
 	socket := softcard(t)
-	program := built(t, "signin", false)
+	program := buildExample(t, "signin", false)
 	file, err := elf.Open(program)
 	require.NoError(t, err)
 	defer file.Close()
@@ -94,29 +93,29 @@ func TestStaticProgram(t *testing.T) {
 	require.NoError(t, err)
 	assert.Empty(t, libraries)
 	for _, p := range file.Progs {
-		assert.NotEqual(t, elf.PT_INTERP, p.Type, "it needs a dynamic linker")
+		assert.NotEqual(t, elf.PT_INTERP, p.Type, "program needs a dynamic linker")
 	}
-	out := ranOn(t, socket, program, "-pcsc", "-pin-env", "TEST_PIN")
+	out := mustRunOn(t, socket, program, "-pcsc", "-pin-env", "TEST_PIN")
 	assert.Contains(t, out, "Challenge signed")
 	assert.Contains(t, out, "Name to send: "+who)
 }
 
-// Two programs use the card at the same time, for a minute.
+// TestTwoPrograms runs two programs on one card for a minute.
 func TestTwoPrograms(t *testing.T) {
 	if testing.Short() {
-		t.Skip("-short: this takes a minute")
+		t.Skip("takes a minute")
 	}
 	socket := softcard(t)
 	tool := interop.Program(t, "opensc-tool", "opensc-tool", "-i")
 	status := interop.Program(t, "yubico-piv-tool", "yubico-piv-tool", "--version")
-	program := built(t, "signin", false)
+	program := buildExample(t, "signin", false)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	var theirs, ours int
+	var foreignRuns, runs int
 	var all sync.WaitGroup
 	all.Go(func() {
-		for ; ctx.Err() == nil; theirs++ {
-			// SELECT of PIV, and the card holder unique identifier.
+		for ; ctx.Err() == nil; foreignRuns++ {
+			// SELECT of PIV and GET DATA of the CHUID.
 			out, err := runOn(t, socket, tool, "-s", "00A4040005A000000308", "-s", "00CB3FFF055C035FC10200")
 			if !assert.NoError(t, err) || !assert.Equal(t, 2, strings.Count(out, "SW1=0x90, SW2=0x00"), out) {
 				return
@@ -124,7 +123,7 @@ func TestTwoPrograms(t *testing.T) {
 		}
 	})
 	all.Go(func() {
-		for ; ctx.Err() == nil; ours++ {
+		for ; ctx.Err() == nil; runs++ {
 			out, err := runOn(t, socket, program, "-json", "-pcsc", "-pin-env", "TEST_PIN")
 			if !assert.NoError(t, err) {
 				return
@@ -139,36 +138,36 @@ func TestTwoPrograms(t *testing.T) {
 		}
 	})
 	all.Wait()
-	assert.NotZero(t, theirs)
-	assert.NotZero(t, ours)
-	assert.Regexp(t, `PIN tries left:\s+3`, ranOn(t, socket, status, "-r", softReader, "-a", "status"))
-	fmt.Printf("two programs: %d times opensc-tool, %d times ours, in a minute\n", theirs, ours)
+	assert.NotZero(t, foreignRuns)
+	assert.NotZero(t, runs)
+	assert.Regexp(t, `PIN tries left:\s+3`, mustRunOn(t, socket, status, "-r", softReader, "-a", "status"))
+	fmt.Printf("two programs: opensc-tool %d times, signin %d times in a minute\n", foreignRuns, runs)
 }
 
-// While our program waits for somebody to type a PIN, others use the card.
-func TestOthersWorkWhileWeAsk(t *testing.T) {
+// TestCardIsFreeDuringPrompt uses the card from another program during a PIN prompt.
+func TestCardIsFreeDuringPrompt(t *testing.T) {
 	socket := softcard(t)
 	tool := interop.Program(t, "yubico-piv-tool", "yubico-piv-tool", "--version")
-	script := interop.Program(t, "script", "script", "--version") // makes a terminal
+	script := interop.Program(t, "script", "script", "--version") // provides a terminal
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	cmd := exec.CommandContext(ctx, script, "-qec", built(t, "signin", false)+" -pcsc", "/dev/null")
+	cmd := exec.CommandContext(ctx, script, "-qec", buildExample(t, "signin", false)+" -pcsc", "/dev/null")
 	cmd.Env = environment(t, socket)
 	keyboard, err := cmd.StdinPipe()
 	require.NoError(t, err)
 	screen, err := cmd.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
-	read := bufio.NewReader(screen)
-	question, err := read.ReadString('(')
+	output := bufio.NewReader(screen)
+	prompt, err := output.ReadString('(')
 	require.NoError(t, err)
-	assert.Contains(t, question, "PIN to ")
+	assert.Contains(t, prompt, "PIN to ")
 
-	assert.Contains(t, ranOn(t, socket, tool, "-r", softReader, "-a", "status"), "CN=alice")
+	assert.Contains(t, mustRunOn(t, socket, tool, "-r", softReader, "-a", "status"), "CN=alice")
 
 	_, err = io.WriteString(keyboard, "123456\r")
 	require.NoError(t, err)
-	rest, err := io.ReadAll(read)
+	rest, err := io.ReadAll(output)
 	require.NoError(t, err)
 	require.NoError(t, cmd.Wait())
 	assert.Contains(t, string(rest), "Name to send: "+who)

@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// wine is a Windows of its own, in a folder.
+// A wine runs programs in a new Wine prefix.
 type wine struct {
 	t      *testing.T
 	path   string
@@ -27,10 +27,10 @@ func newWine(t *testing.T) wine {
 	interop.Require(t, pcscd)
 	gcc := interop.Program(t, "x86_64-w64-mingw32-gcc", "x86_64-w64-mingw32-gcc", "-dumpversion")
 	w := wine{t, interop.Program(t, "wine", "wine", "--version"), filepath.Join(t.TempDir(), "prefix")}
-	t.Cleanup(func() { // or its server keeps files open
+	t.Cleanup(func() { // the server keeps files open
 		cmd := exec.Command("wineserver", "--kill", "--wait")
 		cmd.Env = w.env()
-		_ = cmd.Run() // it may be gone
+		_ = cmd.Run() // fails if the server has ended
 	})
 	w.run("cmd", "/c", "exit")
 	out, err := exec.CommandContext(t.Context(), gcc, "-shared", "-o",
@@ -45,21 +45,21 @@ func (w wine) env() []string {
 		"HOME="+filepath.Dir(w.prefix), "DISPLAY=")
 }
 
-// run returns what a program said on its standard output.
+// run returns the standard output of a program.
 func (w wine) run(args ...string) string {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(w.t.Context(), 3*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, w.path, args...)
 	cmd.Env = append(w.env(), "SMARTLOGON_TEST_REGISTRY=1", "SMARTLOGON_VECTORS=")
-	var noise strings.Builder
-	cmd.Stderr = &noise
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
 	out, err := cmd.Output()
-	require.NoError(w.t, err, "%s\n%s", out, noise.String())
+	require.NoError(w.t, err, "%s\n%s", out, stderr.String())
 	return string(out)
 }
 
-// build makes a program of a package of ours.
+// build builds a package of this module.
 func build(t *testing.T, system, kind, to, from string) string {
 	t.Helper()
 	args := append(strings.Fields(kind), "-o", to, from)
@@ -70,12 +70,12 @@ func build(t *testing.T, system, kind, to, from string) string {
 	return to
 }
 
-// TestWindows runs what Windows alone has, the registry, and what must be the
-// same everywhere, the rules, as Windows programs.
-func TestWindows(t *testing.T) {
+// TestWine runs Windows programs: the tests of package rules, which read the
+// registry, and explain, whose output must be that on Linux.
+func TestWine(t *testing.T) {
 	w := newWine(t)
 
-	t.Run("the tests of the rules pass, with the policy in the registry", func(t *testing.T) {
+	t.Run("tests of package rules", func(t *testing.T) {
 		w := wine{t, w.path, w.prefix}
 		tests := build(t, "windows", "test -c", filepath.Join(t.TempDir(), "rules.exe"), "../../enumerate/rules")
 		t.Chdir("../../enumerate/rules")
@@ -84,11 +84,11 @@ func TestWindows(t *testing.T) {
 		assert.NotContains(t, out, "SKIP")
 	})
 
-	t.Run("explain says the same as on Linux", func(t *testing.T) {
+	t.Run("output of explain", func(t *testing.T) {
 		w := wine{t, w.path, w.prefix}
 		dir := t.TempDir()
-		here := build(t, "linux", "build", filepath.Join(dir, "explain"), "../../examples/explain")
-		there := build(t, "windows", "build", filepath.Join(dir, "explain.exe"), "../../examples/explain")
+		native := build(t, "linux", "build", filepath.Join(dir, "explain"), "../../examples/explain")
+		windows := build(t, "windows", "build", filepath.Join(dir, "explain.exe"), "../../examples/explain")
 		t.Chdir("../../enumerate/rules/testdata")
 		files, err := filepath.Glob("*.pem")
 		require.NoError(t, err)
@@ -99,15 +99,15 @@ func TestWindows(t *testing.T) {
 		set := ""
 		for n := range len(policies) + 1 {
 			args := append([]string{"-json", "-at", "2026-01-01T00:00:00Z"}, files...)
-			ours := append([]string{}, args...)
+			nativeArgs := append([]string{}, args...)
 			if n > 0 {
 				w.run("reg", "add", key, "/v", policies[n-1], "/t", "REG_DWORD", "/d", "1", "/f")
 				set += "," + policies[n-1] + "=1"
-				ours = append([]string{"-policy", set[1:]}, args...)
+				nativeArgs = append([]string{"-policy", set[1:]}, args...)
 			}
-			want, err := exec.CommandContext(t.Context(), here, ours...).Output()
+			want, err := exec.CommandContext(t.Context(), native, nativeArgs...).Output()
 			require.NoError(t, err)
-			got := w.run(append([]string{there}, args...)...)
+			got := w.run(append([]string{windows}, args...)...)
 			assert.Equal(t, string(want), strings.ReplaceAll(got, "\r\n", "\n"), "%q", set)
 			assert.Contains(t, got, `"offered"`)
 		}

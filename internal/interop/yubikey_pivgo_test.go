@@ -22,8 +22,8 @@ const (
 	pivGoVersion = "v2.6.0"
 )
 
-// pivGoTests builds the tests of piv-go, as they are.
-func pivGoTests(t *testing.T) string {
+// buildPIVGoTests builds piv-go's tests, unmodified.
+func buildPIVGoTests(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "go.mod"), []byte("module none\n\ngo 1.25\n"), 0o644))
@@ -43,25 +43,25 @@ func pivGoTests(t *testing.T) string {
 	return program
 }
 
-// The tests of piv-go take the software card for a YubiKey, at the firmware
-// versions at which YubiKeys changed. They erase it.
+// TestPIVGo runs piv-go's tests on the software YubiKey, with the firmware versions
+// at which YubiKeys changed.
 func TestPIVGo(t *testing.T) {
 	interop.Require(t, pcscd)
-	program := pivGoTests(t)
+	program := buildPIVGoTests(t)
 	passed := regexp.MustCompile(`(?m)^--- PASS: Test`)
 	skipped := regexp.MustCompile(`(?m)^--- SKIP: (\w+)`)
 	for _, firmware := range []string{"4.3.5", "5.2.7", "5.4.3", "5.7.1"} {
 		t.Run(firmware, func(t *testing.T) {
-			// It wants an attestation by Yubico's own authority.
+			// It needs an attestation by Yubico.
 			skip := []string{"TestYubiKeyAttestation"}
 			if firmware < "5.7" {
-				// YubiKeys have X25519 from 5.7 on; the test does not ask.
+				// X25519 needs 5.7, which the test does not check.
 				skip = append(skip, "TestYubiKeyX25519ECDH")
 			}
 			socket := softcard(t, "-app", "yubikey-"+firmware)
-			// It makes RSA keys of 512 bits, to see them refused.
+			// A test generates RSA keys of 512 bits, to see them refused.
 			t.Setenv("GODEBUG", "rsa1024min=0")
-			out := ranOn(t, socket, program, "-test.v", "-test.timeout", "5m", "-wipe-yubikey",
+			out := mustRunOn(t, socket, program, "-test.v", "-test.timeout", "5m", "-wipe-yubikey",
 				"-test.skip", "^("+strings.Join(skip, "|")+")$")
 			n := len(passed.FindAllString(out, -1))
 			assert.GreaterOrEqual(t, n, 44)
@@ -69,7 +69,7 @@ func TestPIVGo(t *testing.T) {
 			for _, m := range skipped.FindAllStringSubmatch(out, -1) {
 				notRun = append(notRun, m[1])
 			}
-			fmt.Printf("ran piv-go %s on firmware %s: %d tests passed, skipped by itself: %s\n", pivGoVersion, firmware, n, strings.Join(notRun, " "))
+			fmt.Printf("ran piv-go %s on firmware %s: %d tests passed, skipped by piv-go: %s\n", pivGoVersion, firmware, n, strings.Join(notRun, " "))
 		})
 	}
 }

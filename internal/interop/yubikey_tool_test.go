@@ -40,13 +40,13 @@ func newYubico(t *testing.T, socket string) yubico {
 
 func (y yubico) do(args ...string) string {
 	y.t.Helper()
-	return ranOn(y.t, y.socket, y.tool, args...)
+	return mustRunOn(y.t, y.socket, y.tool, args...)
 }
 
 func (y yubico) file(name string) string { return filepath.Join(y.dir, name) }
 
-// certify puts a certificate of the test CA for a public key into a file: this
-// version of the tool cannot sign one with OpenSSL 3 (its issue 388).
+// certify writes a certificate for a public key, both in files. This version of
+// the tool cannot sign one with OpenSSL 3 (its issue 388).
 func (y yubico) certify(public, certificate string, upn string) {
 	y.t.Helper()
 	text, err := os.ReadFile(public)
@@ -55,12 +55,12 @@ func (y yubico) certify(public, certificate string, upn string) {
 	require.NotNil(y.t, block)
 	key, err := x509.ParsePKIXPublicKey(block.Bytes)
 	require.NoError(y.t, err)
-	y.write(certificate, certified(key, upn))
+	y.write(certificate, issueFor(key, upn))
 }
 
-// certified is a certificate for a public key whose private half is elsewhere.
-func certified(public crypto.PublicKey, upn string) []byte {
-	_, der := cardtest.TestCA().Issue(cardtest.Leaf{Key: publicOnly{public: public}, UPNs: []string{upn}})
+// issueFor returns a certificate for a public key.
+func issueFor(public crypto.PublicKey, upn string) []byte {
+	_, der := cardtest.TestCA().Issue(cardtest.Leaf{Key: publicHalf{public: public}, UPNs: []string{upn}})
 	return der
 }
 
@@ -69,15 +69,15 @@ func (y yubico) write(file string, der []byte) {
 	require.NoError(y.t, os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600))
 }
 
-// publicOnly is a signer that can only say who it is.
-type publicOnly struct {
+// A publicHalf is a crypto.Signer that cannot sign.
+type publicHalf struct {
 	crypto.Signer
 	public crypto.PublicKey
 }
 
-func (p publicOnly) Public() crypto.PublicKey { return p.public }
+func (p publicHalf) Public() crypto.PublicKey { return p.public }
 
-func TestYubicoToolAdministersTheSoftwareYubiKey(t *testing.T) {
+func TestYubicoToolProvisions(t *testing.T) {
 	socket := softcard(t, "-app", "yubikey-5.4.3")
 	y := newYubico(t, socket)
 	assert.Regexp(t, `Version:\s+5\.4\.3`, y.do("-a", "status"))
@@ -94,7 +94,7 @@ func TestYubicoToolAdministersTheSoftwareYubiKey(t *testing.T) {
 			}
 		}
 	}
-	signedByOurs(t, socket, yubiReader, "9A", who)
+	signByLibrary(t, socket, yubiReader, "9A", who)
 
 	attestation := y.file("attestation")
 	y.do("-s", "9a", "-a", "attest", "-o", attestation)
@@ -102,15 +102,15 @@ func TestYubicoToolAdministersTheSoftwareYubiKey(t *testing.T) {
 	require.NoError(t, err)
 	assert.Contains(t, string(text), "BEGIN CERTIFICATE")
 
-	// A key that was made elsewhere.
+	// An imported key.
 	key := cardtest.Key(cardtest.RSA2048, 1)
 	der, err := x509.MarshalPKCS8PrivateKey(key)
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(y.file("key"), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), 0o600))
 	y.do("-s", "9c", "-a", "import-key", "-i", y.file("key"))
-	y.write(y.file("certificate"), certified(key.Public(), "bob@example.com"))
+	y.write(y.file("certificate"), issueFor(key.Public(), "bob@example.com"))
 	y.do("-s", "9c", "-a", "import-certificate", "-i", y.file("certificate"))
-	signedByOurs(t, socket, yubiReader, "9C", "bob@example.com")
+	signByLibrary(t, socket, yubiReader, "9C", "bob@example.com")
 
 	y.do("-a", "set-chuid", "-a", "set-ccc")
 	y.do("-a", "change-pin", "-P", cardtest.PIN, "-N", "654321")
@@ -118,22 +118,22 @@ func TestYubicoToolAdministersTheSoftwareYubiKey(t *testing.T) {
 	y.do("-a", "unblock-pin", "-P", "87654321", "-N", cardtest.PIN)
 	assert.Contains(t, y.do("-a", "verify-pin", "-P", cardtest.PIN), "Successful")
 
-	for range 3 { // a YubiKey is reset when PIN and PUK are blocked
+	for range 3 { // reset needs a blocked PIN and PUK
 		_, err := runOn(t, socket, y.tool, "-a", "verify-pin", "-P", "999999")
 		assert.Error(t, err)
 		_, err = runOn(t, socket, y.tool, "-a", "change-puk", "-P", "00000000", "-N", "11111111")
 		assert.Error(t, err)
 	}
 	_, err = runOn(t, socket, y.tool, "-a", "verify-pin", "-P", cardtest.PIN)
-	assert.Error(t, err, "it is blocked")
+	assert.Error(t, err, "the PIN is blocked")
 	assert.Contains(t, y.do("-a", "reset"), "Successful")
 	out := y.do("-a", "status")
 	assert.NotContains(t, out, "Slot 9a")
 	assert.Regexp(t, `PIN tries left:\s+3`, out)
 }
 
-// signedByOurs lists, names and uses what others put on the card.
-func signedByOurs(t *testing.T, socket, reader, container, upn string) {
+// signByLibrary lists a credential of a card and signs with it.
+func signByLibrary(t *testing.T, socket, reader, container, upn string) {
 	t.Helper()
 	s := pcsc.Socket(socket, nil)
 	defer s.Close()
@@ -156,17 +156,18 @@ func signedByOurs(t *testing.T, socket, reader, container, upn string) {
 	assert.Fail(t, "not found", "%s", container)
 }
 
-// What our administration puts on a card, others read and use.
-func TestOthersUseWhatOursProvisioned(t *testing.T) {
+// TestProvisionedCardInForeignPrograms has foreign programs use keys and certificates
+// that package piv put on the card.
+func TestProvisionedCardInForeignPrograms(t *testing.T) {
 	socket := softcard(t, "-app", "yubikey-5.7.1")
 	y := newYubico(t, socket)
-	admin := administer(t, socket, yubiReader, piv.AES192)
+	admin := newAdmin(t, socket, yubiReader, piv.AES192)
 	for slot, algorithm := range map[piv.Slot]piv.Algorithm{piv.Authentication: piv.RSA2048, piv.KeyManagement: piv.P256} {
 		public, err := admin.Generate(t.Context(), slot, algorithm, nil)
 		require.NoError(t, err)
-		require.NoError(t, admin.PutCertificate(t.Context(), slot, certified(public, who)))
+		require.NoError(t, admin.PutCertificate(t.Context(), slot, issueFor(public, who)))
 	}
-	signedByOurs(t, socket, yubiReader, "9A", who)
+	signByLibrary(t, socket, yubiReader, "9A", who)
 
 	certificate := y.file("certificate")
 	y.do("-s", "9a", "-a", "read-certificate", "-o", certificate)
@@ -178,8 +179,8 @@ func TestOthersUseWhatOursProvisioned(t *testing.T) {
 	assertOnlyRandomMissing(t, socket, tool)
 }
 
-// assertOnlyRandomMissing has OpenSC test what it can do with a card. YubiKeys
-// have no random numbers for it, which is its one error.
+// assertOnlyRandomMissing runs OpenSC's test of a card. Its only error may be that a
+// YubiKey has no random generator.
 func assertOnlyRandomMissing(t *testing.T, socket, tool string) {
 	t.Helper()
 	out, err := runOn(t, socket, tool, "--test", "--login", "--pin", "env:TEST_PIN")
@@ -194,16 +195,16 @@ func assertOnlyRandomMissing(t *testing.T, socket, tool string) {
 	assert.Equal(t, strings.Contains(out, "C_GenerateRandom failed"), strings.Contains(out, "ERR"), out)
 }
 
-// OpenSC proves the management key to a plain PIV card and stores certificates;
-// then it and ours use the keys. (This version of piv-tool has the card make
-// keys, too, and then cannot write down the public halves with OpenSSL 3.)
+// TestOpenSCStoresCertificates has OpenSC authenticate with the management key of a
+// PIV card and store certificates. Package piv generates the keys, since this version
+// of piv-tool cannot write public keys with OpenSSL 3.
 func TestOpenSCStoresCertificates(t *testing.T) {
 	for _, algorithm := range []piv.Algorithm{piv.RSA2048, piv.P256, piv.P384} {
 		t.Run(algorithm.String(), func(t *testing.T) {
 			socket := softcard(t)
 			tool := interop.Program(t, "piv-tool", "opensc-tool", "-i")
 			test := interop.Program(t, "pkcs11-tool", "opensc-tool", "-i")
-			public, err := administer(t, socket, softReader, piv.TripleDES).Generate(t.Context(), piv.Authentication, algorithm, nil)
+			public, err := newAdmin(t, socket, softReader, piv.TripleDES).Generate(t.Context(), piv.Authentication, algorithm, nil)
 			require.NoError(t, err)
 
 			dir := t.TempDir()
@@ -211,18 +212,18 @@ func TestOpenSCStoresCertificates(t *testing.T) {
 			customary := strings.TrimSuffix(strings.Repeat("01:02:03:04:05:06:07:08:", 3), ":")
 			require.NoError(t, os.WriteFile(filepath.Join(dir, "management"), []byte(customary), 0o600))
 			certificate := filepath.Join(dir, "certificate")
-			require.NoError(t, os.WriteFile(certificate, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certified(public, "carol@example.com")}), 0o600))
-			// Its exit status is the number of bytes that it wrote.
+			require.NoError(t, os.WriteFile(certificate, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: issueFor(public, "carol@example.com")}), 0o600))
+			// The exit status is the number of bytes written.
 			out, _ := runOn(t, socket, tool, "-A", "M:9B:03", "-C", "9A", "-i", certificate)
 			assert.NotRegexp(t, `(?i)fail|error`, out)
 			assertOnlyRandomMissing(t, socket, test)
-			signedByOurs(t, socket, softReader, "9A", "carol@example.com")
+			signByLibrary(t, socket, softReader, "9A", "carol@example.com")
 		})
 	}
 }
 
-// administer has the management key that cards come with.
-func administer(t *testing.T, socket, reader string, a piv.Algorithm) *piv.Admin {
+// newAdmin returns an Admin with the default management key.
+func newAdmin(t *testing.T, socket, reader string, a piv.Algorithm) *piv.Admin {
 	t.Helper()
 	s := pcsc.Socket(socket, nil)
 	t.Cleanup(func() { s.Close() })
@@ -233,8 +234,7 @@ func administer(t *testing.T, socket, reader string, a piv.Algorithm) *piv.Admin
 	return piv.New(c).Admin(key)
 }
 
-// The PKCS #11 module of Yubico, and through it OpenSC's tool, take the card for
-// a YubiKey: they list, sign and decrypt.
+// TestYKCS11 lists, signs and decrypts with Yubico's PKCS #11 module.
 func TestYKCS11(t *testing.T) {
 	interop.Require(t, pcscd)
 	const module = "/usr/lib/x86_64-linux-gnu/libykcs11.so.2"
@@ -251,7 +251,7 @@ func TestYKCS11(t *testing.T) {
 	tool := interop.Program(t, "pkcs11-tool", "opensc-tool", "-i")
 	pkcs11 := func(args ...string) string {
 		t.Helper()
-		return ranOn(t, socket, tool, append([]string{"--module", module, "--login", "--pin", "env:TEST_PIN"}, args...)...)
+		return mustRunOn(t, socket, tool, append([]string{"--module", module, "--login", "--pin", "env:TEST_PIN"}, args...)...)
 	}
 	assert.Contains(t, pkcs11("-O"), "Private key for PIV Authentication")
 
@@ -259,13 +259,13 @@ func TestYKCS11(t *testing.T) {
 	require.NoError(t, os.WriteFile(y.file("text"), text[:], 0o600))
 	pkcs11("--sign", "--mechanism", "SHA256-RSA-PKCS", "--id", "01", "-i", y.file("text"), "-o", y.file("signature"))
 	openssl := interop.Program(t, "openssl", "openssl", "version")
-	out := ranOn(t, socket, openssl, "dgst", "-sha256", "-verify", y.file("public9a"), "-signature", y.file("signature"), y.file("text"))
+	out := mustRunOn(t, socket, openssl, "dgst", "-sha256", "-verify", y.file("public9a"), "-signature", y.file("signature"), y.file("text"))
 	assert.Contains(t, out, "Verified OK")
 
-	ranOn(t, socket, openssl, "pkeyutl", "-encrypt", "-pubin", "-inkey", y.file("public9d"), "-in", y.file("text"), "-out", y.file("sealed"))
-	pkcs11("--decrypt", "--mechanism", "RSA-PKCS", "--id", "03", "-i", y.file("sealed"), "-o", y.file("opened"))
-	opened, err := os.ReadFile(y.file("opened"))
+	mustRunOn(t, socket, openssl, "pkeyutl", "-encrypt", "-pubin", "-inkey", y.file("public9d"), "-in", y.file("text"), "-out", y.file("ciphertext"))
+	pkcs11("--decrypt", "--mechanism", "RSA-PKCS", "--id", "03", "-i", y.file("ciphertext"), "-o", y.file("plaintext"))
+	plaintext, err := os.ReadFile(y.file("plaintext"))
 	require.NoError(t, err)
-	assert.Equal(t, text[:], opened)
+	assert.Equal(t, text[:], plaintext)
 	fmt.Println("ran ykcs11 with", filepath.Base(module))
 }

@@ -31,41 +31,40 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// neighbourAID is the other application on the card, with a PIN under the same
-// number.
-var neighbourAID = []byte{0xF0, 1, 2, 3, 4, 5}
+// neighborAID is another application on the card. Its PIN has the same reference.
+var neighborAID = []byte{0xF0, 1, 2, 3, 4, 5}
 
-// What another program does to the card, over and over.
-var unkindness = map[string]func(ctx context.Context, socket string, k driver.Card) error{
-	"holds it": func(ctx context.Context, _ string, k driver.Card) error {
-		return held(ctx, k, false, func() error { return pause(ctx, 20*time.Millisecond) })
+// disturbances are what another process does repeatedly.
+var disturbances = map[string]func(ctx context.Context, socket string, k driver.Card) error{
+	"hold": func(ctx context.Context, _ string, k driver.Card) error {
+		return inTransaction(ctx, k, false, func() error { return pause(ctx, 20*time.Millisecond) })
 	},
-	"resets it": func(ctx context.Context, _ string, k driver.Card) error {
-		return held(ctx, k, true, func() error { return nil })
+	"reset": func(ctx context.Context, _ string, k driver.Card) error {
+		return inTransaction(ctx, k, true, func() error { return nil })
 	},
-	"selects another application": func(ctx context.Context, _ string, k driver.Card) error {
-		return held(ctx, k, false, func() error {
-			_, err := k.Transmit(append([]byte{0, 0xA4, 4, 0, byte(len(neighbourAID))}, neighbourAID...))
+	"select another application": func(ctx context.Context, _ string, k driver.Card) error {
+		return inTransaction(ctx, k, false, func() error {
+			_, err := k.Transmit(append([]byte{0, 0xA4, 4, 0, byte(len(neighborAID))}, neighborAID...))
 			return err
 		})
 	},
-	"verifies the PIN": func(ctx context.Context, _ string, k driver.Card) error {
-		return held(ctx, k, false, func() error {
+	"verify": func(ctx context.Context, _ string, k driver.Card) error {
+		return inTransaction(ctx, k, false, func() error {
 			return errors.Join(send(k, selectPIV), send(k, append([]byte{0, 0x20, 0, 0x80, 8}, "123456\xFF\xFF"...)))
 		})
 	},
-	"forgets the PIN": func(ctx context.Context, _ string, k driver.Card) error {
-		return held(ctx, k, false, func() error { return errors.Join(send(k, selectPIV), send(k, []byte{0, 0x20, 0xFF, 0x80})) })
+	"log out": func(ctx context.Context, _ string, k driver.Card) error {
+		return inTransaction(ctx, k, false, func() error { return errors.Join(send(k, selectPIV), send(k, []byte{0, 0x20, 0xFF, 0x80})) })
 	},
-	"selects PIV or GIDS": func(ctx context.Context, _ string, k driver.Card) error {
-		return held(ctx, k, false, func() error {
+	"select PIV or GIDS": func(ctx context.Context, _ string, k driver.Card) error {
+		return inTransaction(ctx, k, false, func() error {
 			if rand.IntN(2) == 0 {
 				return send(k, selectPIV)
 			}
 			return send(k, append([]byte{0, 0xA4, 4, 0, 9}, "\xA0\x00\x00\x03\x97BTFY"...))
 		})
 	},
-	"changes a certificate": func(ctx context.Context, socket string, _ driver.Card) error {
+	"change a certificate": func(ctx context.Context, socket string, _ driver.Card) error {
 		s := pcsc.Socket(socket, nil)
 		defer s.Close()
 		c, err := s.Card(ctx, softReader)
@@ -88,7 +87,7 @@ func send(k driver.Card, command []byte) error {
 	return err
 }
 
-func held(ctx context.Context, k driver.Card, reset bool, f func() error) error {
+func inTransaction(ctx context.Context, k driver.Card, reset bool, f func() error) error {
 	err := k.Begin(ctx)
 	if errors.Is(err, driver.ResetCard) {
 		if err = k.Reconnect(ctx); err == nil {
@@ -111,38 +110,37 @@ func pause(ctx context.Context, d time.Duration) error {
 	return nil
 }
 
-// TestNeighbourProcess is not a test: it is the other program, in a process of
-// its own, until that is ended.
-func TestNeighbourProcess(t *testing.T) {
-	socket, what := os.Getenv("NEIGHBOUR_SOCKET"), os.Getenv("NEIGHBOUR_DOES")
+// TestNeighborProcess is not a test but the other process, until it is killed.
+func TestNeighborProcess(t *testing.T) {
+	socket, disturbance := os.Getenv("NEIGHBOR_SOCKET"), os.Getenv("NEIGHBOR_DISTURBANCE")
 	if socket == "" {
-		t.Skip("this is the program that other tests start")
+		t.Skip("other tests run this as a process")
 	}
 	s := client.New(socket)
 	defer s.Close()
 	k, err := s.Connect(t.Context(), softReader)
 	require.NoError(t, err)
 	defer k.Close(false)
-	fmt.Println("here")
+	fmt.Println("connected")
 	for {
-		does := what
-		if what == "anything" {
-			for does = range unkindness { // random
-				if does != "changes a certificate" {
+		name := disturbance
+		if disturbance == "random" {
+			for name = range disturbances { // in random order
+				if name != "change a certificate" {
 					break
 				}
 			}
 		}
-		_ = unkindness[does](t.Context(), socket, k) // it may have been in our way
+		_ = disturbances[name](t.Context(), socket, k) // fails if the tested program is in its way
 		_ = pause(t.Context(), time.Duration(rand.IntN(3000))*time.Microsecond)
 	}
 }
 
-// neighbour starts the other program.
-func neighbour(t *testing.T, socket, does string) {
+// startNeighbor starts the other process.
+func startNeighbor(t *testing.T, socket, disturbance string) {
 	t.Helper()
-	cmd := exec.Command(os.Args[0], "-test.run=^TestNeighbourProcess$")
-	cmd.Env = append(os.Environ(), "NEIGHBOUR_SOCKET="+socket, "NEIGHBOUR_DOES="+does, interop.Switch+"=")
+	cmd := exec.Command(os.Args[0], "-test.run=^TestNeighborProcess$")
+	cmd.Env = append(os.Environ(), "NEIGHBOR_SOCKET="+socket, "NEIGHBOR_DISTURBANCE="+disturbance, interop.Switch+"=")
 	out, err := cmd.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
@@ -151,12 +149,12 @@ func neighbour(t *testing.T, socket, does string) {
 		_ = cmd.Wait() // it was killed
 	})
 	line := make([]byte, 4096)
-	for said := ""; !strings.Contains(said, "here"); {
+	for said := ""; !strings.Contains(said, "connected"); {
 		n, err := out.Read(line)
 		require.NoError(t, err, said)
 		said += string(line[:n])
 	}
-	go func() { // or it would wait for its reader
+	go func() { // a full pipe would stop it
 		for {
 			if _, err := out.Read(line); err != nil {
 				return
@@ -165,26 +163,26 @@ func neighbour(t *testing.T, socket, does string) {
 	}()
 }
 
-// long is how long something is done where these tests are turned on: it takes a
-// server of ours only, so it is done for a moment elsewhere.
-func long(on, off time.Duration) time.Duration {
+// pick returns a duration: on if the tests with foreign programs are enabled, else
+// off, so that make test runs these tests briefly.
+func pick(on, off time.Duration) time.Duration {
 	if os.Getenv(interop.Switch) == "" {
 		return off
 	}
 	return on
 }
 
-// shared is a card on a socket that other processes use as well.
-func shared(t *testing.T) (soft *cardtest.Card, other *cardtest.Neighbor, socket string) {
+// newSharedCard returns a card with two applications, and its socket.
+func newSharedCard(t *testing.T) (soft *cardtest.Card, other *cardtest.Neighbor, socket string) {
 	t.Helper()
-	other = cardtest.NewNeighbor(neighbourAID, "999999")
+	other = cardtest.NewNeighbor(neighborAID, "999999")
 	key, der := cardtest.TestCA().Issue(cardtest.Leaf{Key: cardtest.Key(cardtest.P256, 0), UPNs: []string{who}})
 	soft = cardtest.PIV(other).Put("9A", key, der).Put("9D", key, der)
-	return soft, other, served(t, soft)
+	return soft, other, serve(t, soft)
 }
 
-// served is the socket on which a card is.
-func served(t *testing.T, soft *cardtest.Card) (socket string) {
+// serve returns the socket of a reader with the card.
+func serve(t *testing.T, soft *cardtest.Card) (socket string) {
 	t.Helper()
 	readers := cardtest.NewReaders(soft)
 	dir, err := os.MkdirTemp("", "n")
@@ -202,32 +200,32 @@ func served(t *testing.T, soft *cardtest.Card) (socket string) {
 	return socket
 }
 
-// A card has both applications, and another process selects the one or the other
-// whenever it can. Each PIN goes to its own: at the other one it would cost a try.
-func TestNoPINCrossesBesideAnotherProcess(t *testing.T) {
+// TestPINsStayApartBesideAnotherProcess unlocks both applications of a card while
+// another process selects them. A PIN sent to the wrong one would cost a retry.
+func TestPINsStayApartBesideAnotherProcess(t *testing.T) {
 	key, der := cardtest.TestCA().Issue(cardtest.Leaf{Key: cardtest.Key(cardtest.RSA1024, 0), UPNs: []string{who}})
 	virtual := cardtest.GIDS().Put("kxc00", key, der)
 	soft := cardtest.Combine(cardtest.PIV(cardtest.PIVBadFormatCosts).Put("9A", key, der), virtual)
-	socket := served(t, soft)
-	neighbour(t, socket, "selects PIV or GIDS")
+	socket := serve(t, soft)
+	startNeighbor(t, socket, "select PIV or GIDS")
 	s := pcsc.Socket(socket, nil)
 	defer s.Close()
 	find := &enumerate.Finder{Service: s}
-	used := make(map[enumerate.Application]int)
-	until := time.Now().Add(long(5*time.Second, 300*time.Millisecond))
-	for time.Now().Before(until) || len(used) < 2 {
+	uses := make(map[enumerate.Application]int)
+	until := time.Now().Add(pick(5*time.Second, 300*time.Millisecond))
+	for time.Now().Before(until) || len(uses) < 2 {
 		require.NoError(t, t.Context().Err())
 		for c, err := range find.All(t.Context()) {
 			require.NoError(t, err)
-			opened, err := c.Unlock(t.Context(), card.FixedPIN(cardtest.PIN))
+			key, err := c.Unlock(t.Context(), card.FixedPIN(cardtest.PIN))
 			require.NoError(t, err)
-			_, err = opened.Sign(nil, make([]byte, 32), crypto.SHA256)
+			_, err = key.Sign(nil, make([]byte, 32), crypto.SHA256)
 			require.NoError(t, err)
-			require.NoError(t, opened.Close())
-			used[c.Application]++
+			require.NoError(t, key.Close())
+			uses[c.Application]++
 		}
 	}
-	t.Log(used)
+	t.Log(uses)
 	for _, app := range []*cardtest.Card{soft, virtual} {
 		assert.Zero(t, app.Spent())
 		assert.Equal(t, 3, app.RetriesLeft())
@@ -235,8 +233,8 @@ func TestNoPINCrossesBesideAnotherProcess(t *testing.T) {
 	}
 }
 
-// use lists, unlocks and signs, and checks everything.
-func use(ctx context.Context, find *enumerate.Finder) error {
+// useCard lists, unlocks and signs, and checks each result.
+func useCard(ctx context.Context, find *enumerate.Finder) error {
 	for c, err := range find.All(ctx) {
 		if err != nil {
 			return err
@@ -245,7 +243,7 @@ func use(ctx context.Context, find *enumerate.Finder) error {
 			continue
 		}
 		if len(c.Names.UPNs) != 1 || c.Names.UPNs[0] != who {
-			return fmt.Errorf("WRONG name %q", c.Names.UPNs)
+			return fmt.Errorf("wrong name %q", c.Names.UPNs)
 		}
 		key, err := c.Unlock(ctx, card.FixedPIN(cardtest.PIN))
 		if err != nil {
@@ -260,16 +258,16 @@ func use(ctx context.Context, find *enumerate.Finder) error {
 				return err
 			}
 			if !ecdsa.VerifyASN1(cardtest.Key(cardtest.P256, 0).Public().(*ecdsa.PublicKey), digest, signature) {
-				return errors.New("WRONG signature")
+				return errors.New("wrong signature")
 			}
 		}
 		return nil
 	}
-	return errors.New("WRONG list: there is no 9A")
+	return errors.New("wrong list without 9A")
 }
 
-// typed reports whether an error is one that can come of a neighbour.
-func typed(err error) bool {
+// isExpected reports whether a disturbance can cause the error.
+func isExpected(err error) bool {
 	for _, e := range []error{card.ErrBusy, card.ErrReset, card.ErrPINRequired, card.StatusNotPermitted, card.ErrLastTry, piv.ErrNotPIV} {
 		if errors.Is(err, e) {
 			return true
@@ -278,54 +276,56 @@ func typed(err error) bool {
 	return false
 }
 
-// Every single thing that another process does over and over.
-func TestEveryNeighbour(t *testing.T) {
-	for does := range unkindness {
-		t.Run(does, func(t *testing.T) {
-			soft, other, socket := shared(t)
-			neighbour(t, socket, does)
+// TestEachDisturbance uses the card beside each disturbance.
+func TestEachDisturbance(t *testing.T) {
+	for name := range disturbances {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			soft, other, socket := newSharedCard(t)
+			startNeighbor(t, socket, name)
 			s := pcsc.Socket(socket, nil)
 			defer s.Close()
 			find := &enumerate.Finder{Service: s}
 			right := 0
 			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 			defer cancel()
-			until := time.Now().Add(long(2*time.Second, 300*time.Millisecond))
+			until := time.Now().Add(pick(2*time.Second, 300*time.Millisecond))
 			for ctx.Err() == nil && (right == 0 || time.Now().Before(until)) {
-				if err := use(ctx, find); err == nil {
+				if err := useCard(ctx, find); err == nil {
 					right++
 				} else {
-					require.True(t, typed(err), "%v", err)
+					require.True(t, isExpected(err), "%v", err)
 				}
 			}
-			assert.NotZero(t, right, "it gets its turn")
+			assert.NotZero(t, right, "the card was never free")
 			assert.Zero(t, soft.Spent())
 			assert.Equal(t, 3, other.RetriesLeft())
-			t.Logf("%d times right", right)
+			t.Logf("used %d times", right)
 		})
 	}
 }
 
-// Another process does anything for half a minute, while eight goroutines sign.
-func TestNeighbourAndManyGoroutines(t *testing.T) {
-	soft, other, socket := shared(t)
-	neighbour(t, socket, "anything")
+// TestDisturbancesAndManyGoroutines signs in eight goroutines beside random
+// disturbances.
+func TestDisturbancesAndManyGoroutines(t *testing.T) {
+	soft, other, socket := newSharedCard(t)
+	startNeighbor(t, socket, "random")
 	s := pcsc.Socket(socket, nil)
 	defer s.Close()
 	find := &enumerate.Finder{Service: s}
-	during := long(30*time.Second, 2*time.Second)
-	ctx, cancel := context.WithTimeout(t.Context(), during)
+	duration := pick(30*time.Second, 2*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), duration)
 	defer cancel()
 	var right, failed atomic.Int64
 	var all sync.WaitGroup
 	for range 8 {
 		all.Go(func() {
 			for ctx.Err() == nil {
-				switch err := use(ctx, find); {
+				switch err := useCard(ctx, find); {
 				case err == nil:
 					right.Add(1)
 				case ctx.Err() != nil:
-				case assert.True(t, typed(err), "%v", err):
+				case assert.True(t, isExpected(err), "%v", err):
 					failed.Add(1)
 				default:
 					return
@@ -335,9 +335,9 @@ func TestNeighbourAndManyGoroutines(t *testing.T) {
 	}
 	all.Wait()
 	assert.NotZero(t, right.Load())
-	assert.GreaterOrEqual(t, soft.Exchanges().Resets, int(during.Seconds()), "the neighbour did reset the card")
-	assert.Zero(t, soft.Spent(), "no try of the PIN was lost")
+	assert.GreaterOrEqual(t, soft.Exchanges().Resets, int(duration.Seconds()), "resets by the other process")
+	assert.Zero(t, soft.Spent(), "retries")
 	assert.Equal(t, 3, soft.RetriesLeft())
 	assert.Equal(t, 3, other.RetriesLeft())
-	fmt.Printf("neighbour process for %v, 8 goroutines: %d times listed, unlocked and signed, %d typed errors\n", during, right.Load(), failed.Load())
+	fmt.Printf("neighbor process for %v, 8 goroutines: %d times listed, unlocked and signed, %d errors\n", duration, right.Load(), failed.Load())
 }

@@ -7,16 +7,15 @@ import (
 	"time"
 )
 
-// A Plug is a card that is plugged into a virtual reader, also after a restart of
-// pcscd, until it is pulled.
+// A Plug keeps a card in a virtual reader, also after a restart of pcscd.
 type Plug struct {
 	pull context.CancelFunc
 	done chan struct{}
 }
 
-// Insert plugs a card in. Serve makes the connection and serves the card until
-// the context ends or the reader goes; see package vpcd and cardtest.Card. It
-// takes pcscd up to 400 ms to notice.
+// Insert inserts a card. serve connects the card to a reader and returns when the
+// context ends or the connection is lost, as cardtest.Card.ServeVPCD does. pcscd
+// notices the card within 400 ms.
 func (p *PCSCD) Insert(reader string, serve func(ctx context.Context, addr string) error) *Plug {
 	ctx, cancel := context.WithCancel(context.Background())
 	plug := &Plug{cancel, make(chan struct{})}
@@ -25,7 +24,7 @@ func (p *PCSCD) Insert(reader string, serve func(ctx context.Context, addr strin
 		tick := time.NewTicker(5 * time.Millisecond)
 		defer tick.Stop()
 		for ctx.Err() == nil {
-			_ = serve(ctx, p.Address(reader)) // pcscd is not ready yet, or gone
+			_ = serve(ctx, p.Address(reader)) // fails before pcscd is ready and after it ended
 			select {
 			case <-tick.C:
 			case <-ctx.Done():
@@ -35,7 +34,7 @@ func (p *PCSCD) Insert(reader string, serve func(ctx context.Context, addr strin
 	return plug
 }
 
-// Pull takes the card out.
+// Pull removes the card.
 func (p *Plug) Pull() {
 	p.pull()
 	<-p.done

@@ -20,8 +20,8 @@ const (
 	release = "v0.0.1"
 )
 
-// proxy serves this module, as it is, from files (https://go.dev/ref/mod#goproxy-protocol).
-func proxy(t *testing.T) (url string) {
+// newProxy returns a module proxy that serves the working tree from files (https://go.dev/ref/mod#goproxy-protocol).
+func newProxy(t *testing.T) (url string) {
 	t.Helper()
 	root, err := filepath.Abs("../..")
 	require.NoError(t, err)
@@ -47,7 +47,7 @@ func proxy(t *testing.T) (url string) {
 		name = strings.TrimSuffix(name, "\n")
 		content, err := os.ReadFile(filepath.Join(root, name))
 		if os.IsNotExist(err) {
-			continue // about to be deleted
+			continue // deleted, not yet committed
 		}
 		require.NoError(t, err)
 		w, err := archive.Create(module + "@" + release + "/" + name)
@@ -59,9 +59,8 @@ func proxy(t *testing.T) (url string) {
 	return "file://" + dir
 }
 
-// A program outside of this module has a card to sign in with in its test, in
-// five lines.
-func TestCardInAProgramOfOthers(t *testing.T) {
+// TestCardInAnotherModule runs a test of another module with a software card.
+func TestCardInAnotherModule(t *testing.T) {
 	interop.Require(t, pcscd)
 	const test = `package login_test
 
@@ -76,8 +75,8 @@ func TestLogin(t *testing.T) {
 	svc := cardtest.NewService(cardtest.Logon("alice@example.com"))
 	defer svc.Close()
 	find := enumerate.Finder{Service: svc}
-	if tiles, err := find.Offered(t.Context()); err != nil || tiles[0].Names.UPNs[0] != "alice@example.com" {
-		t.Fatal(tiles, err)
+	if credentials, err := find.Offered(t.Context()); err != nil || credentials[0].Names.UPNs[0] != "alice@example.com" {
+		t.Fatal(credentials, err)
 	}
 }
 `
@@ -85,10 +84,10 @@ func TestLogin(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "login_test.go"), []byte(test), 0o644))
 	cache, err := exec.CommandContext(t.Context(), "go", "env", "GOMODCACHE", "GOPROXY").Output()
 	require.NoError(t, err)
-	where := strings.Fields(string(cache))
+	paths := strings.Fields(string(cache))
 	env := append(os.Environ(), "GOSUMDB=off", "GOFLAGS=-mod=mod -modcacherw", "CGO_ENABLED=0", "GOMODCACHE="+t.TempDir(),
-		// What this module needs was fetched to build this test.
-		"GOPROXY="+proxy(t)+",file://"+where[0]+"/cache/download,"+strings.Join(where[1:], ","))
+		// The dependencies were downloaded to build this test.
+		"GOPROXY="+newProxy(t)+",file://"+paths[0]+"/cache/download,"+strings.Join(paths[1:], ","))
 	for _, args := range [][]string{
 		{"mod", "init", "example.com/login"},
 		{"get", module + "@" + release},

@@ -31,7 +31,8 @@ type Fixture struct {
 	// At calls f during the n-th command from now on.
 	At func(n int, f func())
 
-	// Restore inserts a removed card and starts a stopped service. Faults that
+	// Restore puts the card back into the reader and starts a stopped service. Faults
+	// that
 	// have not happened yet are canceled.
 	Restore func()
 
@@ -64,7 +65,9 @@ func newFixture(t *testing.T, readers *cardtest.Readers, soft *cardtest.Card, op
 			defer d.Close()
 			list, err := d.Readers(t.Context())
 			require.NoError(t, err)
-			if !list[0].Present {
+			if list[0].Present {
+				readers.Replace(name, soft)
+			} else {
 				readers.Insert(name, soft)
 			}
 		},

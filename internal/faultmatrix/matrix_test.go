@@ -10,7 +10,7 @@ import (
 
 // TestInProcess runs every case, or every tenth with the race detector.
 func TestInProcess(t *testing.T) {
-	step, atLeast, backend := 1, 20000, "in process"
+	step, atLeast, backend := 1, 21805, "in process"
 	if raceEnabled {
 		step, atLeast, backend = 10, 2000, "in process, with the race detector"
 	}

@@ -144,13 +144,22 @@ func (c *testCase) run(open Backend) error {
 	}
 	before := soft.Exchanges().Commands
 	p.fault = c.fault
+	var token *cardtest.Card // that takes the place of the card
 	switch {
 	case c.fault.Cancel:
 		fixture.At(c.command, cancelOp)
+	case c.fault.What == cardtest.Replacement:
+		token = c.row.New()[0]
+		f := c.fault.Fault
+		f.Card = token
+		fixture.Fail(c.command, f)
 	case c.fault.What != 0:
 		fixture.Fail(c.command, c.fault.Fault)
 	}
 	err := c.operation.Run(opCtx, p)
+	if token != nil && (token.PINs() > 0 || token.KeyUses() > 0 || token.Writes() > 0) {
+		c.fail("the other card got %d PINs, used its keys %d times and was written %d times", token.PINs(), token.KeyUses(), token.Writes())
+	}
 	c.commands = soft.Exchanges().Commands - before
 	if p.Key != nil {
 		if err := p.Key.Close(); err != nil {

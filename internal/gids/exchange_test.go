@@ -102,7 +102,7 @@ var operations = map[string]func(ctx context.Context, e *exchange, ask card.PINF
 			if _, err := key.Sign(nil, digest(crypto.SHA256), crypto.SHA256); err != nil {
 				for range 2 {
 					if _, again := key.Sign(nil, digest(crypto.SHA256), crypto.SHA256); !isOver(again) {
-						return fmt.Errorf("key is usable after %w: %v", err, again)
+						return fmt.Errorf("key is usable after %v: %v", err, again)
 					}
 				}
 				return err

@@ -16,6 +16,7 @@ func Cards() []Card {
 		newRow("GIDS", cardtest.GIDS, changesGIDS, "kxc00", "ksc01", "kxc02"),
 		newRow("TPM", cardtest.TPM, changesGIDS, "kxc00"),
 		newRow("GIDS that stays verified after SELECT, without logout", cardtest.GIDS, changesGIDS, "kxc02", cardtest.GIDSSelectKeeps, cardtest.NoLogout),
+		withoutFile("cardid", newRow("GIDS without an identifier", cardtest.GIDS, changesGIDS, "kxc00")),
 		combine(
 			newRow("PIV and GIDS", cardtest.PIV, noChanges, "9A", cardtest.PIVBadFormatCosts),
 			newRow("", cardtest.GIDS, noChanges, "kxc00"),
@@ -55,6 +56,17 @@ func newRow(name string, newCard func(...cardtest.Option) *cardtest.Card, change
 		c := newCard(options...)
 		put(c)
 		return []*cardtest.Card{c}
+	}
+	return row
+}
+
+// withoutFile returns a row of GIDS cards without a file.
+func withoutFile(name string, row Card) Card {
+	newCards := row.New
+	row.New = func() []*cardtest.Card {
+		cards := newCards()
+		cards[0].PutFile(name, nil)
+		return cards
 	}
 	return row
 }

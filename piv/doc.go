@@ -6,8 +6,10 @@
 // This program signs with the key that a PIV card has for signing in:
 //
 //	service := pcsc.System(nil)
-//	cards, err := service.Cards(ctx)
-//	p := piv.New(cards[0])
+//	defer service.Close()
+//	readers, err := service.Readers(ctx)
+//	c, err := service.Card(ctx, readers[0].Name)
+//	p := piv.New(c)
 //	cert, err := p.Certificate(ctx, piv.Authentication)
 //	key, err := p.KeyFor(ctx, cert, prompt.Terminal(os.Stdin))
 //	defer key.Close()
@@ -47,13 +49,25 @@
 //
 // The methods of Card and Key never write. Three other types do:
 //
-//   - [Holder] changes the PIN and the PUK, by the old ones. [Card.Holder] returns
-//     it.
-//   - [Admin] generates, imports, moves and deletes keys and stores certificates
-//     and other objects. [Card.Admin] takes the management key, which only the
-//     issuer of a card has; new cards mostly have the one of [NewManagementKey]'s
-//     example.
+//   - [Holder] changes the PIN and the PUK, by the old ones.
+//   - [Admin] generates, imports, moves and deletes keys, and stores certificates and
+//     other objects. It takes the management key, which the issuer of a card keeps;
+//     [NewManagementKey] has the one of new cards.
 //   - [YubiKey] resets the application to the state of a new one.
+//
+// A slot is provisioned by a key, and by a certificate that a certification authority
+// issues for a request signed with the key:
+//
+//	admin := p.Admin(managementKey)
+//	public, err := admin.Generate(ctx, piv.Authentication, piv.P256, nil)
+//	key, err := p.Key(ctx, piv.Authentication, public, ask)
+//	defer key.Close()
+//	request, err := x509.CreateCertificateRequest(rand.Reader, template, key)
+//	// ... the authority returns der ...
+//	err = admin.PutCertificate(ctx, piv.Authentication, der)
+//
+// A card without CHUID gets one by [Admin.PutObject] and [CHUID.MarshalBinary]: Windows
+// and this package know the card by it.
 //
 // If a command that writes was interrupted, the error is an *[InterruptedError] with
 // the state that the card is in.

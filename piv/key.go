@@ -52,7 +52,7 @@ func (c *Card) KeyFor(ctx context.Context, listed *Certificate, ask card.PINFunc
 }
 
 // Key opens the key in a slot, as [Card.KeyFor] does, for a caller that knows its
-// public key. The certificate in the slot is not looked at.
+// public key. The certificate in the slot is not compared.
 func (c *Card) Key(ctx context.Context, s Slot, public crypto.PublicKey, ask card.PINFunc) (*Key, error) {
 	k, err := c.openKey(ctx, s, nil, public, ask)
 	if err != nil {

@@ -36,6 +36,9 @@ type managementSecret struct{ key []byte }
 // NewManagementKey returns key as a ManagementKey. The caller must not use key
 // afterwards. The algorithm is [TripleDES] or [AES192] with 24 bytes, [AES128] with 16
 // or [AES256] with 32.
+//
+// New cards mostly have the bytes 1 to 8, three times, for 3DES, or for AES-192 on a
+// YubiKey from firmware 5.7 on.
 func NewManagementKey(a Algorithm, key []byte) (ManagementKey, error) {
 	want := managementKeySize(a)
 	switch {

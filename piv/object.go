@@ -44,7 +44,7 @@ func (c *Card) Object(ctx context.Context, tag Object) ([]byte, error) {
 
 // ProtectedObject reads a data object that needs the PIN, such as the printed
 // information or biometric data. The PIN is verified first, unless it is verified
-// already, and logged out afterwards.
+// already, and logged out afterwards, unless a key is open.
 func (c *Card) ProtectedObject(ctx context.Context, tag Object, ask card.PINFunc) ([]byte, error) {
 	var content []byte
 	v := c.verification(fmt.Sprintf("read the object %v", tag), newRetryQuery(), ask)

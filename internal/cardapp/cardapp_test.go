@@ -17,26 +17,26 @@ import (
 
 var errRefused = errors.New("refused")
 
-func onCard(t *testing.T) *card.Card {
+func newCard(t *testing.T) *card.Card {
 	t.Helper()
 	return card.New("a card", cardtest.PIV())
 }
 
-func nothing(*card.Tx) error { return nil }
+func noop(*card.Tx) error { return nil }
 
-func TestRead(t *testing.T) {
+func TestReadAfterReset(t *testing.T) {
 	for _, test := range []struct {
 		err   error
 		times int
 	}{{nil, 1}, {errRefused, 1}, {card.ErrReset, 2}, {card.ErrRemoved, 1}} {
 		entered, times := 0, 0
 		enter := func(*card.Tx) error { entered++; return nil }
-		err := cardapp.Read(t.Context(), onCard(t), enter, func(*card.Tx) error { times++; return test.err })
+		err := cardapp.Read(t.Context(), newCard(t), enter, func(*card.Tx) error { times++; return test.err })
 		assert.ErrorIs(t, err, test.err)
 		assert.Equal(t, []int{test.times, test.times}, []int{entered, times})
 	}
-	err := cardapp.Read(t.Context(), onCard(t), func(*card.Tx) error { return errRefused }, func(*card.Tx) error {
-		t.Error("f runs although the application is not selected")
+	err := cardapp.Read(t.Context(), newCard(t), func(*card.Tx) error { return errRefused }, func(*card.Tx) error {
+		t.Error("f runs without the application")
 		return nil
 	})
 	assert.ErrorIs(t, err, errRefused)
@@ -49,7 +49,7 @@ func TestStream(t *testing.T) {
 			emit(1, nil)
 			emit(0, errRefused)
 			emit(3, nil)
-			filled <- ctx.Err() // without waiting for the caller
+			filled <- ctx.Err() // fill does not wait for the caller
 			<-ctx.Done()
 		})
 	}
@@ -72,7 +72,7 @@ func TestStream(t *testing.T) {
 	}
 }
 
-// TestStreamWithPanic panics in the loop. TestMain checks that no goroutine is left.
+// A panic in the loop leaves no goroutine behind, which TestMain checks.
 func TestStreamWithPanic(t *testing.T) {
 	ended := false
 	assert.Panics(t, func() {
@@ -88,7 +88,7 @@ func TestStreamWithPanic(t *testing.T) {
 }
 
 func TestHeld(t *testing.T) {
-	c := onCard(t)
+	c := newCard(t)
 	h := cardapp.NewHeld(c)
 	require.NoError(t, c.Do(t.Context(), func(tx *card.Tx) error {
 		h.Hold(tx)
@@ -99,34 +99,61 @@ func TestHeld(t *testing.T) {
 	refused, again := 0, 0
 	f := func(*card.Tx) error { refused++; return card.StatusNotPermitted }
 	withPIN := func(_ context.Context, f func(*card.Tx) error) error { again++; return nil }
-	require.NoError(t, h.Use(ctx, nothing, nothing, withPIN))
+	require.NoError(t, h.Use(ctx, noop, noop, withPIN))
 	assert.Zero(t, again)
-	require.NoError(t, h.Use(ctx, nothing, f, withPIN))
+	require.NoError(t, h.Use(ctx, noop, f, withPIN))
 	assert.Equal(t, []int{1, 1}, []int{refused, again})
-	assert.ErrorIs(t, h.Use(ctx, nothing, f, nil), card.StatusNotPermitted)
+	assert.ErrorIs(t, h.Use(ctx, noop, f, nil), card.StatusNotPermitted)
 	require.NoError(t, h.UseWithPIN(ctx, f, withPIN))
-	assert.Equal(t, []int{2, 2}, []int{refused, again}, "at once")
+	assert.Equal(t, []int{2, 2}, []int{refused, again}, "without f alone first")
 	assert.ErrorIs(t, h.Use(ctx, func(*card.Tx) error { return errRefused }, f, withPIN), errRefused)
 	canceled, cancel := context.WithCancel(ctx)
 	cancel()
-	assert.ErrorIs(t, h.Use(canceled, nothing, nothing, withPIN), context.Canceled)
+	assert.ErrorIs(t, h.Use(canceled, noop, noop, withPIN), context.Canceled)
 
 	require.NoError(t, h.Close())
 	require.NoError(t, h.Close())
-	assert.ErrorIs(t, h.Use(ctx, nothing, nothing, withPIN), cardapp.ErrKeyClosed)
-	assert.ErrorIs(t, h.UseWithPIN(ctx, nothing, withPIN), cardapp.ErrKeyClosed)
+	assert.ErrorIs(t, h.Use(ctx, noop, noop, withPIN), cardapp.ErrKeyClosed)
+	assert.ErrorIs(t, h.UseWithPIN(ctx, noop, withPIN), cardapp.ErrKeyClosed)
+}
+
+// After the connection was lost, the next use holds the card anew.
+func TestHeldAfterLostConnection(t *testing.T) {
+	soft := cardtest.Logon("alice@example.com")
+	readers := cardtest.NewReaders(soft)
+	service := readers.Service()
+	c, err := service.Card(t.Context(), readers.Names()[0])
+	require.NoError(t, err)
+	h := cardapp.NewHeld(c)
+	use := func(f func(*card.Tx) error) {
+		require.NoError(t, h.Use(t.Context(), noop, f, nil))
+	}
+	require.NoError(t, c.Do(t.Context(), func(tx *card.Tx) error { h.Hold(tx); return nil }))
+	resets := soft.Exchanges().Resets
+	use(noop)
+	assert.Equal(t, resets, soft.Exchanges().Resets, "the card keeps its power")
+
+	readers.Reset(readers.Names()[0])
+	for range 3 {
+		use(noop)
+	}
+	assert.Equal(t, resets+1, soft.Exchanges().Resets)
+	require.NoError(t, h.Close())
+	assert.Greater(t, soft.Exchanges().Resets, resets+1, "the last hold has ended")
+	require.NoError(t, service.Close())
+	require.NoError(t, readers.Close())
 }
 
 func TestHeldOpen(t *testing.T) {
-	h := cardapp.NewHeld(onCard(t))
+	h := cardapp.NewHeld(newCard(t))
 	require.NoError(t, h.Open(func() error { return nil }))
-	require.NoError(t, h.Use(t.Context(), nothing, nothing, nil))
+	require.NoError(t, h.Use(t.Context(), noop, noop, nil))
 	assert.ErrorIs(t, h.Open(func() error { return errRefused }), errRefused)
-	assert.ErrorIs(t, h.Use(t.Context(), nothing, nothing, nil), cardapp.ErrKeyClosed)
+	assert.ErrorIs(t, h.Use(t.Context(), noop, noop, nil), cardapp.ErrKeyClosed)
 
-	h = cardapp.NewHeld(onCard(t))
+	h = cardapp.NewHeld(newCard(t))
 	assert.Panics(t, func() { h.Open(func() error { panic("in a PINFunc") }) })
-	assert.ErrorIs(t, h.Use(t.Context(), nothing, nothing, nil), cardapp.ErrKeyClosed)
+	assert.ErrorIs(t, h.Use(t.Context(), noop, noop, nil), cardapp.ErrKeyClosed)
 }
 
 func TestSelectError(t *testing.T) {

@@ -18,13 +18,14 @@ import (
 	"github.com/smartlogon/smartlogon/piv"
 )
 
-// A token is a kind of card, of which each call returns another one. All have the
-// same keys, certificates and PINs.
+// A token is a model of cards: make returns another card each time, with the same keys,
+// certificates and PINs.
 type token struct {
 	name string
 	make func() *cardtest.Card
 }
 
+// loaded stores keys, certificates and a protected object.
 func loaded(soft *cardtest.Card) *cardtest.Card {
 	signer := cardtest.Key(cardtest.P256, 0)
 	for _, s := range []piv.Slot{piv.Authentication, piv.Signature} {
@@ -33,8 +34,8 @@ func loaded(soft *cardtest.Card) *cardtest.Card {
 	return soft.PutObject(tagPrinted, tlv(0x01, 'A'))
 }
 
-// tokens have an identity: a CHUID, or a serial number that differs because only one
-// of two has it.
+// tokens returns models whose cards have an identity: a CHUID, or the serial number of
+// a YubiKey. Software YubiKeys share one, so only the first card of two goes by it.
 func tokens() []token {
 	serial := false
 	return []token{
@@ -54,7 +55,7 @@ func tokens() []token {
 	}
 }
 
-// withoutIdentity is neither a YubiKey nor has it a CHUID.
+// withoutIdentity has no CHUID and is not a YubiKey.
 var withoutIdentity = token{"PIV card without CHUID", func() *cardtest.Card {
 	return loaded(cardtest.PIV()).PutObject(tagCHUID, nil)
 }}
@@ -128,7 +129,7 @@ func accesses(t *testing.T) []access {
 	}
 }
 
-// answer is the PIN or PUK that is asked for, or a new one.
+// answer is a PINFunc with the PIN, the PUK, or a new one.
 func answer(_ context.Context, r card.PINRequest) (card.PIN, error) {
 	switch {
 	case r.Refused != nil:
@@ -155,14 +156,14 @@ func adminFor(t *testing.T, p *piv.Card, name string) *piv.Admin {
 	return adminOf(t, p, piv.TripleDES)
 }
 
-// gone reports whether err says that the card is not there any more.
+// gone reports whether err says that the card was removed or exchanged.
 func gone(err error) bool {
 	return errors.Is(err, card.ErrChanged) || errors.Is(err, card.ErrRemoved) || errors.Is(err, card.ErrNoReader)
 }
 
-// A token is exchanged for one of the same model: same reader name, ATR and event
-// count. At whichever command that happens, the other token gets no PIN, no write and
-// no use of a key, now and later.
+// A token is exchanged for one of the same model, with the same reader name, ATR and
+// event count, at each command. The other token gets no PIN, no write and no use of a
+// key, then and in the next call.
 func TestExchangeAtEachCommand(t *testing.T) {
 	exchanges := 0
 	for _, kind := range tokens() {
@@ -234,8 +235,8 @@ func TestExchangeBetweenTransactions(t *testing.T) {
 	}
 }
 
-// A list does not identify the card. The certificate that it read does, for the first
-// access to a card that was exchanged since.
+// A list does not read the identity. The first access after an exchange compares the
+// certificate that was listed.
 func TestExchangeAfterList(t *testing.T) {
 	for _, a := range accesses(t) {
 		t.Run(a.name, func(t *testing.T) {
@@ -259,8 +260,7 @@ func TestExchangeAfterList(t *testing.T) {
 	}
 }
 
-// An open key ends with the exchange of its card, for good, even if the first card is
-// back.
+// An open key ends with the exchange of its card, even if the first card is back.
 func TestOpenKeyAfterExchange(t *testing.T) {
 	for _, kind := range append(tokens(), withoutIdentity) {
 		for _, s := range []piv.Slot{piv.Authentication, piv.Signature} {
@@ -372,7 +372,8 @@ func TestOpenKeyAfterServiceRestart(t *testing.T) {
 	assert.ErrorContains(t, err, "the smart card service was restarted")
 }
 
-// What an Admin and a YubiKey change about the identity of a card does not end it.
+// A CHUID that an Admin writes, and a reset, change the identity of the card. The Card
+// and its open keys work on.
 func TestIdentityThatChanges(t *testing.T) {
 	private := cardtest.Key(cardtest.P256, 0)
 	soft := loaded(yubikey("5.7.1"))

@@ -13,10 +13,10 @@ var (
 	IsOther           = isOther
 )
 
-// Authenticate authenticatePrefix with the management key in a transaction of a test.
+// Authenticate authenticates with the management key in a transaction of a test.
 var Authenticate = ManagementKey.authenticate
 
-// The decoders of responses to adminCommand commands.
+// The decoders of responses to administrative commands.
 var (
 	DecodeMetadata  = decodeMetadata
 	DecodePublicKey = decodePublicKey

@@ -5,12 +5,14 @@ import (
 	"crypto"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/smartlogon/smartlogon/card"
 	"github.com/smartlogon/smartlogon/card/cardtest"
+	"github.com/smartlogon/smartlogon/card/driver"
 	"github.com/smartlogon/smartlogon/piv"
 )
 
@@ -82,25 +84,67 @@ func TestPINPolicyNeverWithBlockedPIN(t *testing.T) {
 	assert.Zero(t, soft.PINs())
 }
 
+// A replacingDriver replaces the response to one instruction. Unlike with card.New, the
+// card has its answer to reset.
+type replacingDriver struct {
+	driver.Service
+	ins      byte
+	response []byte
+}
+
+func (d replacingDriver) Connect(ctx context.Context, reader string) (driver.Card, error) {
+	c, err := d.Service.Connect(ctx, reader)
+	return replacingCard{c, d}, err
+}
+
+type replacingCard struct {
+	driver.Card
+	driver replacingDriver
+}
+
+func (c replacingCard) Transmit(command []byte) ([]byte, error) {
+	if command[1] == c.driver.ins {
+		return c.driver.response, nil
+	}
+	return c.Card.Transmit(command)
+}
+
 // Without metadata the rule of the slot holds: before firmware 5.3, for an empty slot,
 // and if the response is malformed.
 func TestPINPolicyWithoutMetadata(t *testing.T) {
 	private := cardtest.Key(cardtest.P256, 0)
-	for name, c := range map[string]card.Transmitter{
-		"firmware 5.2":    yubikey("5.2.7").Put("9A", private, nil),
-		"refused":         replaceResponse{yubikey("5.7.1").Put("9A", private, nil), 0xF7, []byte{0x6D, 0x00}},
-		"empty slot":      replaceResponse{yubikey("5.7.1").Put("9A", private, nil), 0xF7, []byte{0x6A, 0x88}},
-		"malformed":       replaceResponse{yubikey("5.7.1").Put("9A", private, nil), 0xF7, success([]byte{0x02, 0x05, 1})},
-		"no policies":     replaceResponse{yubikey("5.7.1").Put("9A", private, nil), 0xF7, success(tlv(0x07, 1))},
-		"unknown policy":  replaceResponse{yubikey("5.7.1").Put("9A", private, nil), 0xF7, success(tlv(0x02, 9, 9))},
-		"no data at all":  replaceResponse{yubikey("5.7.1").Put("9A", private, nil), 0xF7, success(nil)},
-		"another PIV ATR": cardtest.YubiKey("5.7.1", silentATR).Put("9A", private, nil),
+	const insMetadata = 0xF7
+	for name, test := range map[string]struct {
+		card     *cardtest.Card
+		response []byte // to GET METADATA; nil for that of the card
+		asked    bool
+	}{
+		"firmware 5.2":             {yubikey("5.2.7"), nil, true},
+		"refused":                  {yubikey("5.7.1"), []byte{0x6D, 0x00}, true},
+		"empty slot":               {yubikey("5.7.1"), []byte{0x6A, 0x88}, true},
+		"malformed":                {yubikey("5.7.1"), success([]byte{0x02, 0x05, 1}), true},
+		"no policies":              {yubikey("5.7.1"), success(tlv(0x07, 1)), true},
+		"unknown policy":           {yubikey("5.7.1"), success(tlv(0x02, 9, 9)), true},
+		"no data":                  {yubikey("5.7.1"), success(nil), true},
+		"not the ATR of a YubiKey": {cardtest.YubiKey("5.7.1", silentATR), nil, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			n := 0
-			key, err := piv.New(card.New("test", c)).Key(t.Context(), piv.Authentication, private.Public(), countPrompts(&n))
+			d := replacingDriver{Service: cardtest.NewReaders(test.card.Put("9A", private, nil)).Driver()}
+			if test.response != nil {
+				d.ins, d.response = insMetadata, test.response
+			}
+			service := card.NewService(d, nil)
+			defer service.Close()
+			c, err := service.Card(t.Context(), reader)
+			require.NoError(t, err)
+			n, asked := 0, false
+			ctx := card.WithTrace(t.Context(), &card.Trace{Command: func(_ string, c card.Command, _ []byte, _ time.Duration) {
+				asked = asked || c.INS == insMetadata
+			}})
+			key, err := piv.New(c).Key(ctx, piv.Authentication, private.Public(), countPrompts(&n))
 			require.NoError(t, err)
 			defer key.Close()
+			assert.Equal(t, test.asked, asked, "for metadata")
 			assert.Equal(t, 1, n)
 			_, err = key.Sign(nil, digest(crypto.SHA256), crypto.SHA256)
 			require.NoError(t, err)

@@ -5,23 +5,23 @@ import (
 	"math/bits"
 )
 
-// An ATR is a card's answer to reset (ISO/IEC 7816-3, 8.2). It hints at habits
-// of a card and never says which applications are on it.
+// An ATR is a card's answer to reset (ISO/IEC 7816-3, 8.2). It does not show which
+// applications are on the card.
 type ATR []byte
 
-// String is the ATR in hexadecimal.
+// String returns the ATR in hexadecimal.
 func (a ATR) String() string { return fmt.Sprintf("%X", []byte(a)) }
 
-// Historical returns the historical bytes, nil where there are none or the ATR
-// is not well formed.
+// Historical returns the historical bytes, nil if there are none or the ATR is
+// malformed.
 func (a ATR) Historical() []byte {
 	if len(a) < 2 {
 		return nil
 	}
 	n := int(a[1] & 0x0F)
 	next := 2
-	// Each group of interface bytes TA, TB, TC, TD is announced by four bits;
-	// TD, the last, announces another group.
+	// Four bits announce which of the interface bytes TA, TB, TC and TD follow.
+	// Those of the next group are in TD.
 	for follow := a[1] >> 4; follow != 0; {
 		next += bits.OnesCount8(follow)
 		if follow&8 == 0 {
@@ -38,9 +38,9 @@ func (a ATR) Historical() []byte {
 	return a[next : next+n]
 }
 
-// extended reports whether the card says that it takes extended length fields,
-// and whether it says anything about it (ISO/IEC 7816-4, 12.1.1.9: compact TLV
-// 7x, third byte, bit 7).
+// extended reports whether the card supports extended length fields, and whether the
+// historical bytes contain that (ISO/IEC 7816-4, 12.1.1.9: compact TLV 7x, third byte,
+// bit 7).
 func (a ATR) extended() (yes, known bool) {
 	h := a.Historical()
 	if len(h) == 0 || h[0] != 0x00 && h[0] != 0x80 {

@@ -1,53 +1,75 @@
-// Package card talks to smart cards: readers, the cards in them, commands and
-// PINs. It knows ISO/IEC 7816-4 and nothing of any application on a card;
-// package piv is one that stands on it.
+// Package card uses smart cards: it lists readers, waits for cards, sends commands,
+// and verifies and changes PINs. It implements ISO/IEC 7816-4 and no application on a
+// card; package piv is an application that uses it.
 //
-// A [Service] is a set of readers. It comes from package pcsc (the machine's
-// own), from package cardtest (software readers) or, by [NewService], from any
-// driver. A single card on any transport comes from [New].
-//
-// A [Card] is a name, not a handle: the card now in that reader, for as long
-// as it stays there. There is nothing to close. Work is done in a section:
-//
-//	err := c.Do(ctx, func(tx *card.Tx) error {
+//	service := pcsc.System(nil) // the PC/SC service of the machine
+//	defer service.Close()
+//	c, err := service.Card(ctx, "Reader 0")
+//	if err != nil {
+//		return err
+//	}
+//	return c.Do(ctx, func(tx *card.Tx) error {
 //		if _, err := tx.Select(aid); err != nil {
 //			return err
 //		}
 //		data, err := tx.Command(card.Command{INS: 0xCB, P1: 0x3F, P2: 0xFF, Data: tag, Ne: card.MaxResponse})
-//		…
+//		fmt.Printf("%X\n", data)
+//		return err
 //	})
 //
-// A section connects, keeps other programs out, and lets go of the card again,
-// so that they can work between two sections. Never wait for a person inside
-// one: Windows resets a card whose section idles for five seconds. Whatever a
-// section found selected or verified may be gone in the next.
+// # Readers and cards
 //
-// [Service.Watch] tells of readers and cards that come and go.
+// A [Service] is a set of readers. Package pcsc returns that of the machine, package
+// cardtest has software readers for tests, and [NewService] uses any other driver.
+// [New] returns a single [Card] on any other transport. [Service.Readers] lists the
+// readers; [Service.Watch] reports readers and cards as they are added, inserted and
+// removed.
 //
-// [Tx.Command] takes care of command chaining, extended length, GET RESPONSE
-// and wrong lengths, and turns status words into errors.
+// # Transactions
+//
+// [Card.Do] runs a function in a transaction: it connects, keeps other programs out,
+// and disconnects, so that other programs can use the card between two transactions.
+// Never wait for the user in one: Windows resets a card whose transaction is idle for
+// five seconds. In the next transaction another application may be selected, and the
+// PIN may not be verified any more.
+//
+// [Tx.Command] does command chaining, extended length, GET RESPONSE and the correction
+// of Le, and returns status words as errors.
 //
 // # PINs
 //
-// [Card.DoWithPIN] verifies a PIN, and [Card.ChangePIN] sets one; no other call
-// takes a person's PIN. The program hands over a [PINFunc]; it is asked outside of any
-// section, with the number of tries left, and again with the reason when its
-// answer was not taken. Package prompt has the usual ones; [FixedPIN] answers with
-// a PIN that the program knows, [CachePIN] remembers one for a while. Where the
-// reader has keys of its own, the PINFunc can have the person type there
-// ([PINRequest].Pad). These promises hold:
+// [Card.DoWithPIN] verifies a PIN and [Card.ChangePIN] sets one. An application
+// describes its PIN by a [Verification]; the program supplies a [PINFunc]. It is called
+// outside of any transaction, with the number of retries left, and again with the
+// reason if its PIN was not accepted. Package prompt has PINFuncs that ask the user.
+// [FixedPIN] returns a PIN that the program knows, and [CachePIN] remembers one for a
+// while. If the reader has a keypad, the user can enter the PIN there
+// ([PINRequest].Pad). The package promises:
 //
-//   - no try is spent that the PINFunc did not answer for;
-//   - the last try, and a try of which the card will not say whether it is the
-//     last, is spent only on a PIN that [PIN.AllowLastTry] was called on;
-//   - a PIN that the card refused is not sent to it again by this Service;
-//   - asking for the number of tries costs none;
-//   - a PIN goes only to an application that the section knows to be selected;
-//   - no PIN is in a log, a trace or an error, and its memory is zeroed.
+//   - A PIN is sent only to the card that the user was asked for, and only if its
+//     application was selected in the same transaction.
+//   - A try is spent only on a PIN that the PINFunc returned for it.
+//   - A try that may be the last is spent only on a PIN with [PIN.AllowLastTry]. If the
+//     card does not report its retry counter, every try may be the last; see
+//     [AllowUnknownRetries].
+//   - A PIN that the card refused is not sent to it again by the same Service.
+//   - Reading the retry counter costs no try.
+//   - When the transaction ends, the PIN is not verified any more, unless the card is
+//     held by [Card.Hold]; then it ends with the last hold. This includes panics, the
+//     end of a context, and [Service.Close].
+//   - A PIN is in no log, trace or error, and its memory is zeroed after use.
+//
+// # Identity
+//
+// A reader does not always show that a card was exchanged. An application reads an
+// [Identity] from the card, such as a serial number, and compares it by [Tx.Identify]
+// after each new connection, before it sends a PIN, writes, or uses a key. Refused and
+// remembered PINs belong to an identity. If it differs, the error is [ErrChanged], and
+// the Card cannot be used any more.
 //
 // # Errors
 //
-// Every exported call that fails returns an *[Error], which names the reader
-// and what was being done and wraps one of the Err values, a [Status], a
-// *[PINError] or the error of the context. [Hint] says what a person can do.
+// Every call that fails returns an *[Error], which has the reader and the operation. It
+// wraps one of the Err variables, a [Status], a *[PINError], an error of package driver,
+// or the error of the context. [Hint] returns what the user can do about an error.
 package card

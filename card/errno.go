@@ -8,13 +8,13 @@ import (
 	"github.com/smartlogon/smartlogon/card/driver"
 )
 
-// A meaning is what a PC/SC error code says.
+// A meaning is what follows from a PC/SC error code.
 type meaning struct {
 	err error // the error of this package for it, nil if there is none
 
 	disconnected bool // the connection to the service is lost; a new one may work
 	explained    bool // the code says what happened to the card
-	tooLong      bool // the reader may have been given more bytes than it can carry
+	tooLong      bool // the command may be too long for the reader
 }
 
 var meanings = map[driver.Errno]meaning{
@@ -22,14 +22,14 @@ var meanings = map[driver.Errno]meaning{
 	driver.ServiceStopped:     {err: ErrNoService, disconnected: true},
 	driver.CommError:          {err: ErrNoService, disconnected: true},
 	driver.InvalidHandle:      {disconnected: true},
-	driver.InvalidValue:       {err: ErrNoReader}, // pcscd, of a reader that was unplugged
+	driver.InvalidValue:       {err: ErrNoReader}, // from pcscd, for an unplugged reader
 	driver.UnknownReader:      {err: ErrNoReader},
 	driver.ReaderUnavailable:  {err: ErrNoReader},
 	driver.NoReadersAvailable: {err: ErrNoReader},
 	driver.NoSmartcard:        {err: ErrNoCard},
 	driver.RemovedCard:        {err: ErrRemoved, explained: true},
 	driver.ResetCard:          {err: ErrReset, explained: true},
-	driver.UnpoweredCard:      {err: ErrReset},
+	driver.UnpoweredCard:      {err: ErrReset, explained: true},
 	driver.UnresponsiveCard:   {err: ErrMute},
 	driver.UnsupportedCard:    {err: ErrMute},
 	driver.SharingViolation:   {err: ErrBusy},
@@ -40,7 +40,7 @@ var meanings = map[driver.Errno]meaning{
 	driver.InternalError:      {tooLong: true},
 	driver.UnsupportedFeature: {tooLong: true},
 
-	// Windows passes on what its reader drivers report.
+	// Windows returns the codes of its reader drivers.
 	errorGenFailure:       {tooLong: true},
 	errorInvalidParameter: {tooLong: true},
 	errorIODevice:         {tooLong: true},
@@ -53,8 +53,7 @@ const (
 	errorIODevice         driver.Errno = 0x45D
 )
 
-// meaningOf returns what the PC/SC code in err says, the zero meaning if there is
-// none.
+// meaningOf returns the meaning of the PC/SC code in err, zero if there is none.
 func meaningOf(err error) meaning {
 	var code driver.Errno
 	switch {
@@ -68,8 +67,8 @@ func meaningOf(err error) meaning {
 	return meaning{}
 }
 
-// named puts the error of this package in front of a PC/SC error that means the
-// same. The code stays in the text, since it is what users search for.
+// named adds the error of this package to a PC/SC error with that meaning. The text
+// keeps the code, which users search for.
 func named(err error) error {
 	var code driver.Errno
 	if err == nil || !errors.As(err, &code) {
@@ -82,7 +81,7 @@ func named(err error) error {
 	return &namedError{m.err, err, code}
 }
 
-// A namedError is a PC/SC error under its name in this package.
+// A namedError is a PC/SC error with its name in this package.
 type namedError struct {
 	name  error
 	cause error

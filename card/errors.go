@@ -8,8 +8,8 @@ import (
 	"github.com/smartlogon/smartlogon/internal/fault"
 )
 
-// What an [Error] wraps, beside a [Status], a *[PINError] and the error of the
-// context. [Hint] returns the remedy for each.
+// Errors that an [Error] wraps, besides a [Status], a *[PINError], an error of package
+// driver, and the error of the context. [Hint] returns the remedy for each.
 var (
 	ErrNoService  = fault.Sentinel(fault.Service, "smart card service is not running")
 	ErrNoReader   = fault.Sentinel(fault.Reader, "no such reader")
@@ -25,9 +25,9 @@ var (
 	ErrClosed     = fault.Sentinel(fault.Service, "service is closed")
 )
 
-// An Error is what a failed call of this package returns.
+// An Error is the error of a call of this package.
 type Error struct {
-	Reader string // empty if the error is not about one reader
+	Reader string // empty if no single reader is concerned
 	Op     string // the operation that failed
 	Err    error
 }
@@ -52,12 +52,12 @@ func wrap(reader, op string, err error) error {
 	return &Error{reader, op, named(err)}
 }
 
-// malformed returns an ErrMalformed that says what is wrong.
+// malformed returns an ErrMalformed with a description.
 func malformed(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", ErrMalformed, fmt.Sprintf(format, args...))
 }
 
-// contextError returns why the context of a transaction has ended.
+// contextError returns why the context of a transaction ended.
 func contextError(ctx context.Context) error {
 	if errors.Is(context.Cause(ctx), ErrClosed) {
 		return ErrClosed

@@ -6,18 +6,17 @@ import (
 	"github.com/smartlogon/smartlogon/card/driver"
 )
 
-// A limitKey names what a limit was learnt of: cards that answer to reset alike,
-// in one reader. Either of the two may be what cannot do more.
+// A limitKey identifies a limit: the reader may impose it, or cards with that ATR.
 type limitKey struct{ reader, atr string }
 
-// A limit is what is known about the length of commands and answers.
+// A limit is what is known about the length of commands and responses.
 type limit int
 
 const (
-	untried   limit = iota // nothing is known: a read may try
+	untried   limit = iota // not known: a command that reads tries extended length
 	shortOnly              // length fields of one byte
-	longReads              // extended length for answers; commands are chained
-	long                   // extended length both ways
+	longReads              // extended length for responses; commands are chained
+	long                   // extended length for commands and responses
 )
 
 func (tx *Tx) limitKey() limitKey {
@@ -50,9 +49,9 @@ func (tx *Tx) setLimit(l limit) {
 	s.limits[tx.limitKey()] = l
 }
 
-// extended reports whether a command goes in one APDU with extended length.
-// Only a command that reads may find out whether card and reader can do it: to
-// lose one that signs would cost the PIN that was verified for it.
+// extended reports whether a command is sent in one APDU with extended length. Only a
+// command that reads tries it: after the loss of one that signs, the PIN would have to
+// be verified again.
 func (l limit) extended(c Command) bool {
 	switch {
 	case c.Part > 0:
@@ -65,21 +64,21 @@ func (l limit) extended(c Command) bool {
 	return false
 }
 
-// learn draws the lesson from a command that was sent with extended length and
-// ended with err. It reports whether the command should be sent again without.
+// learn sets the limit after a command with extended length that ended with err. It
+// reports whether to send the command again with short lengths.
 func (tx *Tx) learn(c Command, before limit, err error) (again bool) {
 	var status Status
-	switch answered := err == nil || errors.As(err, &status); {
-	case before == untried && !answered:
-		// Some readers fail on what they cannot carry, and the transaction is
-		// lost.
+	switch responded := err == nil || errors.As(err, &status); {
+	case before == untried && !responded:
+		// Some readers fail if the APDU is too long for them, and the
+		// transaction is lost.
 		if again = meaningOf(err).tooLong; again {
 			tx.setLimit(shortOnly)
 			tx.breakOff()
 		}
 	case len(c.Data) > maxShortData:
-		// Only what cannot mean anything else: a command that signs is not
-		// sent twice for nothing.
+		// Only a status that has no other meaning: a command that signs is
+		// not to be sent twice without need.
 		again = status == StatusWrongLength
 		if again {
 			tx.setLimit(longReads)
@@ -93,8 +92,8 @@ func (tx *Tx) learn(c Command, before limit, err error) (again bool) {
 	return again
 }
 
-// unlearn takes the lesson back where the command, sent again, met the same
-// status: then the status was about something else.
+// unlearn restores the limit if the command, sent again, had the same status: then the
+// status was not about the length.
 func (tx *Tx) unlearn(before limit, first, second error) {
 	var a, b Status
 	if errors.As(first, &a) && errors.As(second, &b) && a == b {

@@ -2,15 +2,15 @@ package card
 
 import "fmt"
 
-// A Status is the status word of an answer (ISO/IEC 7816-4, 5.1.3). As an error
-// it is any but 9000: compare with errors.Is, or take it with errors.As.
+// A Status is the status word of a response (ISO/IEC 7816-4, 5.6). Every status other
+// than 9000 is an error: compare it with errors.Is, or get it with errors.As.
 type Status uint16
 
 const (
 	StatusOK                Status = 0x9000
 	StatusWrongLength       Status = 0x6700
 	StatusNotPermitted      Status = 0x6982 // a PIN, a key or a touch is missing
-	StatusMethodBlocked     Status = 0x6983 // no tries left
+	StatusMethodBlocked     Status = 0x6983 // no retries left
 	StatusDataUnusable      Status = 0x6984
 	StatusConditionsNotMet  Status = 0x6985
 	StatusWrongData         Status = 0x6A80
@@ -41,8 +41,8 @@ var statusText = map[Status]string{
 	StatusUnknownCLA:        "class not supported",
 	StatusNoDiagnosis:       "no precise diagnosis",
 	0x6300:                  "verification failed",
-	0x6400:                  "no PIN was typed in time, or nothing was changed",
-	0x6401:                  "cancelled at the reader",
+	0x6400:                  "no PIN was entered in time, or nothing was changed",
+	0x6401:                  "canceled at the reader",
 	0x6581:                  "memory failure",
 	0x6881:                  "logical channel not supported",
 	0x6882:                  "secure messaging not supported",
@@ -54,7 +54,7 @@ var statusText = map[Status]string{
 func (s Status) Error() string {
 	text, ok := statusText[s]
 	if !ok {
-		if n, tries := s.Retries(); tries && n >= 0 {
+		if n, failed := s.Retries(); failed && n >= 0 {
 			text = fmt.Sprintf("verification failed, %d retries left", n)
 		} else {
 			text = "status"
@@ -63,9 +63,8 @@ func (s Status) Error() string {
 	return fmt.Sprintf("%s (%04X)", text, uint16(s))
 }
 
-// Retries reports whether the status says that a verification failed, and how
-// many tries are left: 63Cx, and 630x of old YubiKeys. The number is negative
-// where the status does not tell.
+// Retries reports whether a verification failed, and returns the retries left: 63Cx,
+// and 630x of old YubiKeys. n is negative if the status does not contain it.
 func (s Status) Retries() (n int, failed bool) {
 	switch {
 	case s&0xFFF0 == 0x63C0:
@@ -78,13 +77,13 @@ func (s Status) Retries() (n int, failed bool) {
 	return 0, false
 }
 
-// more reports 61xx: there is more answer to fetch.
+// more reports 61xx: more of the response is available.
 func (s Status) more() bool { return s&0xFF00 == 0x6100 }
 
-// corrects reports 6Cxx: the length expected was wrong, xx is right.
+// corrects reports 6Cxx: Le was wrong, xx is right.
 func (s Status) corrects() bool { return s&0xFF00 == 0x6C00 }
 
-// length is the xx of 61xx and 6Cxx, where 00 stands for 256.
+// length returns the xx of 61xx and 6Cxx, where 00 means 256.
 func (s Status) length() int {
 	if n := int(s & 0xFF); n != 0 {
 		return n
@@ -92,8 +91,8 @@ func (s Status) length() int {
 	return 256
 }
 
-// wrongForm reports whether the card may not have understood the form of the
-// command, rather than refused what it asks for.
+// wrongForm reports whether the card may not support the encoding of the command,
+// rather than the command.
 func (s Status) wrongForm() bool {
 	switch s {
 	case StatusWrongLength, StatusWrongData, StatusWrongParameters, StatusUnknownINS, StatusUnknownCLA, StatusNoDiagnosis, 0x6B00:

@@ -6,22 +6,23 @@ import (
 	"github.com/smartlogon/smartlogon/card/driver"
 )
 
-// A Transmitter sends one command APDU to a card and returns the answer, status
-// word included. It need not be safe for concurrent use: a Card takes turns.
+// A Transmitter sends one command APDU to a card and returns the response APDU, status
+// word included. The response must not change afterwards. A Transmitter need not be
+// safe for concurrent use.
 type Transmitter interface {
 	Transmit(command []byte) ([]byte, error)
 }
 
-// New makes a Card of any transport: a transcript, NFC, a test. It is taken to
-// speak as T=1 does, and to be nobody else's. A Reset method, if there is one,
-// is used where a section would reset the card.
+// New returns a Card whose commands t sends, for example over NFC or in a test. The
+// name takes the place of a reader's. Commands are encoded as for T=1, and no other
+// program is assumed to use the card. To reset the card, the method Reset of t is
+// called, if it has one.
 func New(name string, t Transmitter) *Card {
 	d := &transport{name: name, card: t}
 	return &Card{service: NewService(d, nil), reader: name, serial: 1}
 }
 
-// A transport is a reader whose only card is a Transmitter, and the connection
-// to it.
+// A transport is a driver with one reader, whose card is a Transmitter.
 type transport struct {
 	name string
 	card Transmitter
@@ -31,7 +32,7 @@ func (t *transport) Readers(context.Context) ([]driver.Reader, error) {
 	return []driver.Reader{{Name: t.name, Present: true}}, nil
 }
 
-// Wait has nobody to ask for it: only the Card is handed out.
+// Wait is never called: New returns no Service.
 func (t *transport) Wait(ctx context.Context, _ []driver.Reader) ([]driver.Reader, error) {
 	<-ctx.Done()
 	return nil, ctx.Err()
@@ -41,7 +42,7 @@ func (t *transport) Connect(context.Context, string) (driver.Card, error) { retu
 
 func (t *transport) Close() error { return nil }
 
-// A connection has no state of its own: there is nobody to share with.
+// A connection is the only one to its card.
 type connection struct{ *transport }
 
 func (c connection) Protocol() driver.Protocol               { return driver.T1 }

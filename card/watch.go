@@ -13,21 +13,20 @@ import (
 	"github.com/smartlogon/smartlogon/card/driver"
 )
 
-// An Event is a change that [Service.Watch] tells of.
+// An Event is a change that [Service.Watch] yields.
 type Event struct {
 	Kind   EventKind
 	Reader string
 
-	// Card is the card that came, was reset or went, nil where the event is
-	// about the reader alone or the card is mute. It is that very card: where
-	// another one has taken its place, its use ends with ErrChanged.
+	// Card is the card that was inserted, reset or removed. It is nil for events
+	// of the reader, and for a mute card.
 	Card *Card
 
-	ATR  ATR  // of the card; nil where there is none
-	Mute bool // there is a card, and it does not answer
+	ATR  ATR  // of the card; nil if there is none
+	Mute bool // the card does not answer to reset
 }
 
-// An EventKind says what happened.
+// An EventKind is the kind of an [Event].
 type EventKind int
 
 const (
@@ -35,7 +34,7 @@ const (
 	ReaderRemoved           // after CardRemoved, if a card was in it
 	CardInserted
 	CardRemoved
-	CardReset // selection and PIN state are gone; the ATR may be another
+	CardReset // nothing is selected or verified any more; the ATR may be another
 )
 
 var eventText = [...]string{
@@ -53,23 +52,22 @@ func (k EventKind) String() string {
 	return eventText[k]
 }
 
-// Watch yields the readers and cards that are there, as if they came just now,
-// and then each change, until ctx ends. It waits for the service to tell, and
-// does not ask it again and again. Where there is nothing, it yields nothing and
-// waits.
+// Watch yields the readers and cards that are present, as if they had just been added
+// and inserted, and then each change, until ctx ends. It waits for the service to
+// report changes and does not poll. Without readers it yields nothing and waits.
 //
-// What happens while the caller looks at an event comes next, summed up: a card
-// that was swapped is removed and inserted, one that came and went is not told.
+// Changes while the caller handles an event are combined: a card that was exchanged is
+// removed and inserted, one that was inserted and removed is not reported.
 //
-// An error does not end the sequence, but for ErrClosed. When the service stops,
-// or is not there at first, everything that was there is removed, and ErrNoService
-// comes once; from then on the service is looked for, at least every two seconds,
-// and what it has when it is back is told. On Windows the service is stopped
-// while no reader is connected.
+// An error other than ErrClosed does not end the sequence. If the service is not
+// running, all readers and cards are removed, and ErrNoService is yielded once. Watch
+// then tries to reach the service, at least every two seconds. On Windows the service
+// is stopped while no reader is connected.
 //
-// PC/SC does not tell of resets. CardReset comes where the card answers otherwise
-// than before, and where a section finds out that somebody has reset a card that
-// is held (see [Card.Hold]).
+// PC/SC does not report resets. CardReset is yielded if the ATR changes, and if a
+// transaction finds that another program has reset a card that is held (see
+// [Card.Hold]). If a transaction finds another card (see [Tx.Identify]), it is yielded
+// as removal and insertion.
 func (s *Service) Watch(ctx context.Context) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
 		w := &watch{service: s, yield: yield, cards: make(map[string]*Card)}
@@ -84,18 +82,18 @@ type watch struct {
 	service *Service
 	yield   func(Event, error) bool
 
-	known []driver.Reader  // what the caller knows of
-	cards map[string]*Card // of the cards in known that are not mute
-	told  error            // the last error, until all is well again
+	yielded []driver.Reader  // the states that were yielded
+	cards   map[string]*Card // of the cards in yielded that are not mute
+	lastErr error            // the last error that was yielded, nil after a success
 
-	mu     sync.Mutex // guards what follows
-	resets []*Card    // noticed by transactions
-	ends   []*Card    // found to be other cards by transactions
-	wake   context.CancelFunc
+	mu     sync.Mutex         // guards the rest
+	resets []*Card            // found by transactions
+	ends   []*Card            // found by transactions to be other cards
+	wake   context.CancelFunc // ends the wait of look
 }
 
-// Nothing reports that a service starts, so it is looked for. The pause grows while
-// that fails, and while the service fails again soon after it came back.
+// The start of a service is not reported, so Watch tries again and again. The pause
+// grows while that fails, and while the service fails again soon after it started.
 const (
 	firstPause   = 50 * time.Millisecond
 	longestPause = 2 * time.Second
@@ -103,7 +101,7 @@ const (
 
 func (w *watch) run(ctx context.Context) {
 	pause := firstPause
-	var failed time.Time // the last time
+	var failed time.Time // last
 	for {
 		now, err := w.look(ctx)
 		switch {
@@ -123,15 +121,15 @@ func (w *watch) run(ctx context.Context) {
 			pause = min(2*pause, longestPause)
 			failed = time.Now()
 		default:
-			w.told = nil
-			if !w.tell(now) || !w.tellEnds() || !w.tellResets() {
+			w.lastErr = nil
+			if !w.yieldChanges(now) || !w.yieldEnds() || !w.yieldResets() {
 				return
 			}
 		}
 	}
 }
 
-// sleep waits, not longer than ctx lasts.
+// sleep waits until d has passed or ctx ends.
 func sleep(ctx context.Context, d time.Duration) {
 	t := time.NewTimer(d)
 	defer t.Stop()
@@ -141,8 +139,8 @@ func sleep(ctx context.Context, d time.Duration) {
 	}
 }
 
-// look waits for the readers to differ from what is known, or for a section to
-// come upon a reset. It does not run while the caller looks at an event, so the
+// look waits until the readers differ from those that were yielded, or a transaction
+// has something to report. It does not run while the caller handles an event, so the
 // caller can close the service.
 func (w *watch) look(ctx context.Context) ([]driver.Reader, error) {
 	s := w.service
@@ -164,38 +162,38 @@ func (w *watch) look(ctx context.Context) ([]driver.Reader, error) {
 	case ends:
 		now, err = s.driver.Readers(ctx)
 	case resets:
-		return w.known, nil
+		return w.yielded, nil
 	default:
-		now, err = s.driver.Wait(waiting, w.known)
+		now, err = s.driver.Wait(waiting, w.yielded)
 	}
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return nil, contextError(ctx)
 	case err != nil && waiting.Err() != nil:
-		return w.known, nil
+		return w.yielded, nil
 	}
 	return now, err
 }
 
-// fail tells an error that the caller does not know of yet. It reports whether
-// the caller wants more.
+// fail yields an error, unless it was the last one that was yielded. It reports whether
+// to go on.
 func (w *watch) fail(err error) bool {
 	noService := errors.Is(err, ErrNoService)
-	if noService && !w.tell(nil) {
+	if noService && !w.yieldChanges(nil) {
 		return false
 	}
-	before := w.told
-	w.told = err
+	before := w.lastErr
+	w.lastErr = err
 	if before != nil && (before.Error() == err.Error() || noService && errors.Is(before, ErrNoService)) {
 		return true
 	}
 	return w.yield(Event{}, wrap("", "watch readers", err))
 }
 
-// tell yields what is different now, first what went.
-func (w *watch) tell(now []driver.Reader) bool {
-	before := w.known
-	w.known = now
+// yieldChanges yields the differences to the states that were yielded, removals first.
+func (w *watch) yieldChanges(now []driver.Reader) bool {
+	before := w.yielded
+	w.yielded = now
 	for _, r := range before {
 		n, there := find(now, r.Name)
 		if r.Present && (!there || !sameInsertion(r, n)) && !w.removed(r) {
@@ -234,11 +232,12 @@ func find(list []driver.Reader, name string) (driver.Reader, bool) {
 	return driver.Reader{}, false
 }
 
-// sameInsertion reports whether the card in a reader has not been out of it.
+// sameInsertion reports whether the card in a reader was not removed in between.
 func sameInsertion(a, b driver.Reader) bool {
 	return a.Present && b.Present && a.Events == b.Events
 }
 
+// removed yields the removal of the card that was in a reader.
 func (w *watch) removed(r driver.Reader) bool {
 	c := w.cards[r.Name]
 	delete(w.cards, r.Name)
@@ -248,7 +247,7 @@ func (w *watch) removed(r driver.Reader) bool {
 	return w.yield(Event{Kind: CardRemoved, Reader: r.Name, Card: c, ATR: r.ATR, Mute: r.Mute}, nil)
 }
 
-// present tells of a card that is in a reader.
+// present yields an event of a card that is in a reader.
 func (w *watch) present(kind EventKind, r driver.Reader) bool {
 	delete(w.cards, r.Name)
 	e := Event{Kind: kind, Reader: r.Name, ATR: r.ATR, Mute: r.Mute}
@@ -259,9 +258,9 @@ func (w *watch) present(kind EventKind, r driver.Reader) bool {
 	return w.yield(e, nil)
 }
 
-// tellResets yields the resets that sections came upon, of cards that are still
-// there.
-func (w *watch) tellResets() bool {
+// yieldResets yields the resets that transactions found, of cards that are still
+// present.
+func (w *watch) yieldResets() bool {
 	w.mu.Lock()
 	resets := w.resets
 	w.resets = nil
@@ -278,15 +277,15 @@ func (w *watch) tellResets() bool {
 	return true
 }
 
-// tellEnds yields the cards that transactions found to be other ones, although the
-// service reports no change.
-func (w *watch) tellEnds() bool {
+// yieldEnds yields the removal and insertion of cards that transactions found to be
+// other ones, although the service reports no change.
+func (w *watch) yieldEnds() bool {
 	w.mu.Lock()
 	ends := w.ends
 	w.ends = nil
 	w.mu.Unlock()
 	for _, c := range ends {
-		r, there := find(w.known, c.reader)
+		r, there := find(w.yielded, c.reader)
 		if w.cards[c.reader] != c || !there {
 			continue
 		}
@@ -312,7 +311,8 @@ func (s *Service) part(w *watch) {
 	delete(s.watches, w)
 }
 
-// noteEnd makes Card return another Card for the reader, and wakes the watches.
+// noteEnd makes the next call of Card return a new one for the reader, and wakes the
+// watches.
 func (s *Service) noteEnd(c *Card) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -335,7 +335,7 @@ func (s *Service) noteReset(c *Card) {
 	defer s.mu.Unlock()
 	for w := range s.watches {
 		w.mu.Lock()
-		if !slices.Contains(w.resets, c) { // the caller may be busy for long
+		if !slices.Contains(w.resets, c) { // the caller may take long
 			w.resets = append(w.resets, c)
 		}
 		if w.wake != nil {

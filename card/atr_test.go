@@ -14,12 +14,12 @@ func TestATR(t *testing.T) {
 	for _, test := range []struct{ name, atr, historical string }{
 		{"empty", "", ""},
 		{"no historical bytes", "3B00", ""},
-		{"historical bytes alone", "3B02ABCD", "abcd"},
-		{"behind one group", "3B1211ABCD", "abcd"},
-		{"behind two groups, and a check byte", "3B82800112AB13", "12ab"},
+		{"only historical bytes", "3B02ABCD", "abcd"},
+		{"after one group", "3B1211ABCD", "abcd"},
+		{"between two groups and a check byte", "3B82800112AB13", "12ab"},
 		{"a YubiKey", "3BFD1300008131FE158073C021C057597562694B657940", "8073c021c057597562694b6579"},
 		{"fewer than announced", "3B05ABCD", ""},
-		{"groups without end", "3BF0FFFFFFFF", ""},
+		{"endless groups", "3BF0FFFFFFFF", ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			b, err := hex.DecodeString(test.atr)
@@ -30,17 +30,16 @@ func TestATR(t *testing.T) {
 	}
 }
 
-// A card that says in its answer to reset that it takes short lengths only is
-// never sent others, and one that says that it takes them is not chained to.
+// A card whose ATR announces short lengths only is never sent extended ones.
 func TestExtendedLengthInATR(t *testing.T) {
 	for atr, extended := range map[string]bool{
 		"3B8A80010080317300C0407300": true,
-		"3B078073C021C0":             true, // wrong number of bytes: nothing is known
+		"3B078073C021C0":             true, // wrong number of bytes: not known
 		"3B05807300000000":           false,
 		"3B0580730000C000":           true,
-		"3B04807FC0C0":               true,  // no room for what is announced: nothing is known
-		"3B078051317300000000":       false, // behind something else
-		"3B03805131":                 true,  // something else alone
+		"3B04807FC0C0":               true,  // truncated: not known
+		"3B078051317300000000":       false, // after another element
+		"3B03805131":                 true,  // another element only
 		"3B048073C0":                 true,  // fewer historical bytes than announced
 	} {
 		b, err := hex.DecodeString(atr)
@@ -58,8 +57,8 @@ func TestExtendedLengthInATR(t *testing.T) {
 	}
 }
 
-// FuzzATR holds that historical bytes are a part of the answer to reset, as long
-// as it says.
+// FuzzATR checks that the historical bytes are a part of the ATR, of the announced
+// length.
 func FuzzATR(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		h := card.ATR(b).Historical()
@@ -67,7 +66,7 @@ func FuzzATR(f *testing.F) {
 			return
 		}
 		if len(h) != int(b[1]&0x0F) || !bytes.Contains(b[2:], h) {
-			t.Fatalf("% X are not the historical bytes of % X", h, b)
+			t.Fatalf("historical bytes % X of % X", h, b)
 		}
 	})
 }

@@ -13,12 +13,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A scripted card responses APDUs one after the other, and keeps what it got.
+// A scriptedCard returns responses in turn, and records the commands.
 type scriptedCard struct {
-	responses []string // hexadecimal would be too long to read: plain bytes
+	responses []string // as bytes, not in hexadecimal
 	got       []string
 	resets    int
-	err       error // in place of an response, when they are used up
+	err       error // after the last response
 }
 
 func (s *scriptedCard) Transmit(command []byte) ([]byte, error) {
@@ -33,7 +33,7 @@ func (s *scriptedCard) Transmit(command []byte) ([]byte, error) {
 
 func (s *scriptedCard) Reset() { s.resets++ }
 
-// command runs one command on a card that plays the script.
+// command sends one command to a scriptedCard.
 func command(t *testing.T, s *scriptedCard, c card.Command) (response []byte, err error) {
 	t.Helper()
 	k := card.New("a card", s)
@@ -54,7 +54,7 @@ func TestCommandEncoding(t *testing.T) {
 	for _, test := range []struct {
 		name    string
 		command card.Command
-		want    []string // what the card gets
+		want    []string // APDUs
 	}{
 		{"case 1", card.Command{CLA: 0x80, INS: 1, P1: 2, P2: 3}, []string{"\x80\x01\x02\x03"}},
 		{"case 2", card.Command{INS: 1, Ne: 16}, []string{"\x00\x01\x00\x00\x10"}},
@@ -65,11 +65,11 @@ func TestCommandEncoding(t *testing.T) {
 		{"case 3, 255 bytes", card.Command{INS: 1, Data: data(255)}, []string{"\x00\x01\x00\x00\xFF" + long(255)}},
 		{"case 4", card.Command{INS: 1, Data: []byte{7}, Ne: 5}, []string{"\x00\x01\x00\x00\x01\x07\x05"}},
 		{"case 4, any length", card.Command{INS: 1, Data: []byte{7}, Ne: card.MaxResponse}, []string{"\x00\x01\x00\x00\x00\x00\x01\x07\x00\x00"}},
-		{"data that is too long is chained until the card is known", card.Command{INS: 1, Data: data(511), Ne: 4}, []string{
+		{"long data is chained until the limit is known", card.Command{INS: 1, Data: data(511), Ne: 4}, []string{
 			"\x10\x01\x00\x00\xFF" + long(255), "\x10\x01\x00\x00\xFF" + long(255), "\x00\x01\x00\x00\x01\xAB\x04"}},
-		{"data in parts that the application wants", card.Command{INS: 1, Data: data(256), Ne: 300, Part: 240}, []string{
+		{"long data with Part", card.Command{INS: 1, Data: data(256), Ne: 300, Part: 240}, []string{
 			"\x10\x01\x00\x00\xF0" + long(240), "\x00\x01\x00\x00\x10" + string(data(256)[240:]) + "\x00"}},
-		{"short data in parts", card.Command{INS: 1, Data: []byte{7}, Ne: 300, Part: 240}, []string{"\x00\x01\x00\x00\x01\x07\x00"}},
+		{"short data with Part", card.Command{INS: 1, Data: []byte{7}, Ne: 300, Part: 240}, []string{"\x00\x01\x00\x00\x01\x07\x00"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s := &scriptedCard{}
@@ -96,14 +96,14 @@ func TestResponses(t *testing.T) {
 	}{
 		{"whole", []string{"abc" + done}, []string{short}, "abc", nil},
 		{"in parts", []string{"ab\x61\x02", "cd\x61\x00", "ef" + done}, []string{short, more("\x02"), more("\x00")}, "abcdef", nil},
-		{"of another length", []string{"\x6C\x03", "abc" + done}, []string{short, "\x00\xCB\x00\x00\x03"}, "abc", nil},
-		{"of another length, in parts", []string{"\x6C\x03", "abc\x61\x01", "\x6C\x02", "de" + done}, []string{short, "\x00\xCB\x00\x00\x03", more("\x01"), more("\x02")}, "abcde", nil},
+		{"6Cxx", []string{"\x6C\x03", "abc" + done}, []string{short, "\x00\xCB\x00\x00\x03"}, "abc", nil},
+		{"6Cxx, in parts", []string{"\x6C\x03", "abc\x61\x01", "\x6C\x02", "de" + done}, []string{short, "\x00\xCB\x00\x00\x03", more("\x01"), more("\x02")}, "abcde", nil},
 		{"a status with data", []string{"ab\x62\x82"}, []string{short}, "ab", card.Status(0x6282)},
-		{"a status in the middle", []string{"ab\x61\x02", "\x69\x82"}, []string{short, more("\x02")}, "ab", card.StatusNotPermitted},
+		{"an error in the second part", []string{"ab\x61\x02", "\x69\x82"}, []string{short, more("\x02")}, "ab", card.StatusNotPermitted},
 		{"corrected twice", []string{"\x6C\x03", "\x6C\x04"}, []string{short, "\x00\xCB\x00\x00\x03"}, "", card.Status(0x6C04)},
 		{"no byte", []string{""}, []string{short}, "", card.ErrNoResponse},
 		{"one byte", []string{"\x90"}, []string{short}, "", card.ErrNoResponse},
-		{"more that is nothing", []string{"ab\x61\x02", "\x61\x02"}, []string{short, more("\x02")}, "", card.ErrMalformed},
+		{"more is announced and not sent", []string{"ab\x61\x02", "\x61\x02"}, []string{short, more("\x02")}, "", card.ErrMalformed},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s := &scriptedCard{responses: test.responses}
@@ -120,7 +120,7 @@ func TestResponses(t *testing.T) {
 	}
 }
 
-// An response without end is broken off, and the card reset: it would go on with it.
+// After an endless response the card is reset: the next command would get more of it.
 func TestEndlessResponse(t *testing.T) {
 	for name, response := range map[string]func(n int) string{
 		"full parts":  func(int) string { return long(256) + "\x61\x00" },
@@ -138,7 +138,7 @@ func TestEndlessResponse(t *testing.T) {
 			err := k.Do(t.Context(), func(tx *card.Tx) error {
 				_, err := tx.Command(card.Command{INS: 0xCB, Ne: 256})
 				_, again := tx.Command(card.Command{INS: 0xCB, Ne: 256})
-				assert.Error(t, again, "the section is lost")
+				assert.Error(t, again, "the transaction is lost")
 				return err
 			})
 			assert.ErrorIs(t, err, card.ErrMalformed)
@@ -173,8 +173,8 @@ func TestTransmitterError(t *testing.T) {
 	assert.ErrorIs(t, err, broken)
 }
 
-// What is learnt about length: from which responses, and whether the command is
-// sent again.
+// TestLengthLimit checks which responses change the length limit, and after which the
+// command is sent again.
 func TestLengthLimit(t *testing.T) {
 	read := card.Command{INS: 0xCB, Data: []byte{7}, Ne: card.MaxResponse}
 	write := card.Command{INS: 0xDB, Data: []byte(long(300))}
@@ -191,34 +191,34 @@ func TestLengthLimit(t *testing.T) {
 		name  string
 		steps []step
 	}{
-		{"a read that works shows that both work", []step{
+		{"a read succeeds: extended length both ways", []step{
 			{write, []string{done, done}, writeShort, nil},
 			{read, []string{done}, []string{readLong}, nil},
 			{write, []string{done}, []string{writeLong}, nil},
 		}},
-		{"a read that is not understood is sent again, short, and so are all", []step{
+		{"a read is not understood: short lengths", []step{
 			{read, []string{"\x67\x00", done}, []string{readLong, readShort}, nil},
 			{read, []string{done}, []string{readShort}, nil},
 			{write, []string{done, done}, writeShort, nil},
 		}},
-		{"a status that comes again was about something else", []step{
+		{"the same status again: no change", []step{
 			{read, []string{"\x6D\x00", "\x6D\x00"}, []string{readLong, readShort}, card.StatusUnknownINS},
 			{read, []string{done}, []string{readLong}, nil},
 		}},
-		{"what is not there says nothing against length", []step{
+		{"not found: no change", []step{
 			{read, []string{"\x6A\x82"}, []string{readLong}, card.StatusNotFound},
 			{read, []string{done}, []string{readLong}, nil},
 		}},
-		{"a long command that is too long is chained, and reads go on", []step{
+		{"a long command is refused: chained, extended reads stay", []step{
 			{read, []string{done}, []string{readLong}, nil},
 			{write, []string{"\x67\x00", done, done}, append([]string{writeLong}, writeShort...), nil},
 			{write, []string{done, done}, writeShort, nil},
 			{read, []string{done}, []string{readLong}, nil},
 		}},
-		{"a chain that is refused in its middle ends there", []step{
+		{"a chain is refused", []step{
 			{write, []string{"\x68\x84"}, writeShort[:1], card.Status(0x6884)},
 		}},
-		{"a long command that is refused is not sent again", []step{
+		{"a long command is refused for another reason: not repeated", []step{
 			{read, []string{done}, []string{readLong}, nil},
 			{write, []string{"\x69\x82"}, []string{writeLong}, card.StatusNotPermitted},
 			{write, []string{done}, []string{writeLong}, nil},
@@ -240,35 +240,35 @@ func TestLengthLimit(t *testing.T) {
 	}
 }
 
-// Some readers fail on what they cannot carry. The next section knows better.
+// Some readers fail if an APDU is too long for them. The next transaction uses short
+// lengths.
 func TestReaderWithoutExtendedLength(t *testing.T) {
 	d := newFixture(t, cardtest.PIV(cardtest.ATR([]byte{0x3B, 0x80, 0x01, 0x81})), nil)
 	d.readers.Fault(zero, 2, cardtest.Fault{What: cardtest.NoResponse})
 	first := d.soft.Exchanges().Resets
-	defer func() { assert.Greater(t, d.soft.Exchanges().Resets, first, "whatever state the card was left in") }()
-	assert.ErrorIs(t, d.card.Do(t.Context(), readCHUID), card.ErrReset, "whoever only reads can try again")
+	defer func() { assert.Greater(t, d.soft.Exchanges().Resets, first, "the card was reset") }()
+	assert.ErrorIs(t, d.card.Do(t.Context(), readCHUID), card.ErrReset, "reading can be repeated")
 	var sent []int
 	ctx := card.WithTrace(t.Context(), &card.Trace{Command: func(_ string, c card.Command, _ []byte, _ time.Duration) {
 		sent = append(sent, c.Ne)
 	}})
 	before := d.soft.Exchanges()
 	require.NoError(t, d.card.Do(ctx, readCHUID))
-	assert.Less(t, d.soft.Exchanges().BytesIn-before.BytesIn, 2*20, "short forms")
+	assert.Less(t, d.soft.Exchanges().BytesIn-before.BytesIn, 2*20, "short lengths")
 	assert.NotEmpty(t, sent)
 }
 
-// The software cards take every length and say so, or do not.
 func TestLengthsOfSoftwareCards(t *testing.T) {
 	value := append([]byte{0x53, 0x82, 0x0B, 0xB8}, long(3000)...)
 	for name, options := range map[string][]cardtest.Option{
-		"plain":                    nil,
-		"T=0":                      {cardtest.T0},
-		"short":                    {cardtest.ShortLengths},
-		"short, not said":          {cardtest.ShortLengths, cardtest.ATR([]byte{0x3B, 0x80, 0x01, 0x81})},
-		"exact Le":                 {cardtest.ShortLengths, cardtest.ExactLe},
-		"ignores Le":               {cardtest.IgnoresLe},
-		"small responses":          {cardtest.MaxResponse(100)},
-		"small commands, not said": {cardtest.MaxCommand(270), cardtest.ATR([]byte{0x3B, 0x80, 0x01, 0x81})},
+		"plain":                          nil,
+		"T=0":                            {cardtest.T0},
+		"short":                          {cardtest.ShortLengths},
+		"short, not in the ATR":          {cardtest.ShortLengths, cardtest.ATR([]byte{0x3B, 0x80, 0x01, 0x81})},
+		"exact Le":                       {cardtest.ShortLengths, cardtest.ExactLe},
+		"ignores Le":                     {cardtest.IgnoresLe},
+		"small responses":                {cardtest.MaxResponse(100)},
+		"small commands, not in the ATR": {cardtest.MaxCommand(270), cardtest.ATR([]byte{0x3B, 0x80, 0x01, 0x81})},
 	} {
 		t.Run(name, func(t *testing.T) {
 			soft := cardtest.PIV(options...).PutObject(0x5FC102, value[4:])
@@ -280,7 +280,7 @@ func TestLengthsOfSoftwareCards(t *testing.T) {
 					}
 					got, err := tx.Command(getCHUID)
 					assert.Equal(t, value, got)
-					// A signature's input in a chain: refused, as no PIN was given.
+					// The data of a signature, chained: refused without the PIN.
 					_, refused := tx.Command(card.Command{INS: 0x87, P1: 0x07, P2: 0x9A, Data: []byte("\x7C\x82\x01\x06\x82\x00\x81\x82\x01\x00" + long(256)), Ne: 256})
 					var status card.Status
 					assert.ErrorAs(t, refused, &status)
@@ -317,17 +317,17 @@ func BenchmarkCommand(b *testing.B) {
 	require.NoError(b, err)
 }
 
-// FuzzCommand has a card that responses from the fuzzer's bytes: the command ends
-// after few exchanges, with at most as much as came from the card, and the form
-// of every APDU is sound.
+// FuzzCommand has a card whose responses are the input: the command ends after a bounded
+// number of exchanges, returns no more bytes than the card sent, and every APDU is well
+// formed.
 func FuzzCommand(f *testing.F) {
 	f.Fuzz(func(t *testing.T, responses []byte, ins byte, data uint16, ne uint32) {
 		s := &fuzzedCard{t: t, rest: responses}
 		k := card.New("a card", s)
 		err := k.Do(t.Context(), func(tx *card.Tx) error {
 			response, err := tx.Command(card.Command{INS: ins, Data: make([]byte, data), Ne: int(ne % (card.MaxResponse + 1))})
-			if len(response) > s.given {
-				t.Fatalf("%d bytes of response to %d that the card gave", len(response), s.given)
+			if len(response) > s.sent {
+				t.Fatalf("%d bytes of response, but the card sent %d", len(response), s.sent)
 			}
 			return err
 		})
@@ -335,22 +335,22 @@ func FuzzCommand(f *testing.F) {
 			t.Fatalf("%d exchanges", s.n)
 		}
 		if err == nil && s.n == 0 {
-			t.Fatal("success and no exchange")
+			t.Fatal("success without an exchange")
 		}
 	})
 }
 
-// A stream cuts responses out of bytes: a length, and so many.
+// A fuzzedCard takes its responses from bytes: a length and so many bytes.
 type fuzzedCard struct {
-	t        *testing.T
-	rest     []byte
-	n, given int
+	t       *testing.T
+	rest    []byte
+	n, sent int
 }
 
 func (s *fuzzedCard) Transmit(command []byte) ([]byte, error) {
 	s.n++
 	if !wellFormed(command) {
-		s.t.Fatalf("command %.20X of %d bytes has no form", command, len(command))
+		s.t.Fatalf("command %.20X of %d bytes is malformed", command, len(command))
 	}
 	if len(s.rest) == 0 {
 		return []byte{0x90, 0x00}, nil
@@ -358,7 +358,7 @@ func (s *fuzzedCard) Transmit(command []byte) ([]byte, error) {
 	n := min(int(s.rest[0]), len(s.rest)-1)
 	response := s.rest[1 : 1+n]
 	s.rest = s.rest[1+n:]
-	s.given += n
+	s.sent += n
 	return bytes.Clone(response), nil
 }
 

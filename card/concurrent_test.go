@@ -16,10 +16,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Many goroutines use two cards, hold them and let go, give up at any moment, while
-// others reset the cards and select something else on them: whatever ends, ends
-// with a result or an error that says why, no try is lost, and no PIN stays
-// verified.
+// Many goroutines use two cards, with and without a hold, and cancel at any moment,
+// while another program resets the cards and selects another application. Each use
+// succeeds or fails with an expected error, no try is spent, and no PIN stays verified.
 func TestConcurrentUse(t *testing.T) {
 	aid := []byte{0xF0, 1, 2, 3, 4, 5}
 	other := cardtest.NewNeighbor(aid, "654321")
@@ -28,8 +27,8 @@ func TestConcurrentUse(t *testing.T) {
 	readers.PowerDown(time.Hour)
 	s := readers.Service()
 	stop := make(chan struct{})
-	var neighbours, all sync.WaitGroup
-	neighbours.Go(func() { disturb(t, readers, aid, stop) })
+	var others, all sync.WaitGroup
+	others.Go(func() { disturb(t, readers, aid, stop) })
 	var worked, ended atomic.Int64
 	for i := range uint64(8) {
 		all.Go(func() {
@@ -48,13 +47,13 @@ func TestConcurrentUse(t *testing.T) {
 	}
 	all.Wait()
 	close(stop)
-	neighbours.Wait()
+	others.Wait()
 	assert.Positive(t, worked.Load())
 	assert.Positive(t, ended.Load())
 	for i, name := range readers.Names() {
 		c, err := s.Card(t.Context(), name)
 		require.NoError(t, err)
-		require.NoError(t, c.Do(t.Context(), readCHUID), "after whatever was left behind")
+		require.NoError(t, c.Do(t.Context(), readCHUID), "after commands that were left behind")
 		assert.False(t, soft[i].Verified())
 		require.NoError(t, c.DoWithPIN(t.Context(), pinVerification(named(name), card.FixedPIN(cardtest.PIN)), nothing))
 		assert.Zero(t, soft[i].Spent())
@@ -66,7 +65,7 @@ func TestConcurrentUse(t *testing.T) {
 
 func named(name string) card.Identity { return card.NewIdentity("test", []byte(name), name) }
 
-// useAtRandom does one thing with one of the cards.
+// useRandomly verifies or sets the PIN of one of the cards.
 func useRandomly(s *card.Service, random *rand.Rand) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -82,7 +81,7 @@ func useRandomly(s *card.Service, random *rand.Rand) error {
 		}
 		defer release()
 	}
-	steps := random.IntN(12) // until the caller goes; mostly it does not
+	steps := random.IntN(12) // until the context is canceled; usually after the end
 	step := func() {
 		if steps--; steps == 0 {
 			cancel()
@@ -95,25 +94,24 @@ func useRandomly(s *card.Service, random *rand.Rand) error {
 	})
 	v.Always = random.IntN(2) == 0
 	if random.IntN(4) == 0 {
-		same := pinChange(v.PIN) // the PIN to itself
+		same := pinChange(v.PIN) // to the same PIN
 		same.Verification = v
 		return c.ChangePIN(ctx, same)
 	}
 	return c.DoWithPIN(ctx, v, readCHUID)
 }
 
-// expected reports whether an error is one of those that others and the caller
-// bring about.
+// expected reports whether another program or the caller can have caused an error.
 func expected(err error) bool {
-	for _, known := range []error{card.ErrReset, context.Canceled} {
-		if errors.Is(err, known) {
+	for _, want := range []error{card.ErrReset, context.Canceled} {
+		if errors.Is(err, want) {
 			return true
 		}
 	}
 	return false
 }
 
-// disturb is the neighbours, until all is to be calm.
+// disturb is another program, until stop is closed.
 func disturb(t *testing.T, readers *cardtest.Readers, aid []byte, stop <-chan struct{}) {
 	d := readers.Driver()
 	defer d.Close()
@@ -135,13 +133,13 @@ func disturb(t *testing.T, readers *cardtest.Readers, aid []byte, stop <-chan st
 			readers.Reset(fmt.Sprintf("Software Reader %02d", n/7%2))
 			continue
 		}
-		if k.Begin(context.Background()) != nil { // a reset to take note of
+		if k.Begin(context.Background()) != nil { // after a reset
 			if err := k.Reconnect(context.Background()); err != nil {
 				t.Error(err)
 			}
 			continue
 		}
-		_, _ = k.Transmit(append([]byte{0, 0xA4, 4, 0, byte(len(aid))}, aid...)) // or a reset
+		_, _ = k.Transmit(append([]byte{0, 0xA4, 4, 0, byte(len(aid))}, aid...)) // fails after a reset
 		_ = k.End(false)
 	}
 }

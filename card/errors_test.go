@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Which error a PC/SC error is, wherever it comes from.
+// TestServiceErrors checks the error for each PC/SC code, from Connect and Transmit.
 func TestServiceErrors(t *testing.T) {
 	for no, want := range map[driver.Errno]error{
 		driver.NoService:          card.ErrNoService,
@@ -47,7 +47,7 @@ func TestServiceErrors(t *testing.T) {
 				return err
 			})
 			assert.ErrorIs(t, err, want)
-			assert.ErrorIs(t, err, no, "the number stays")
+			assert.ErrorIs(t, err, no, "the code stays")
 			assert.ErrorContains(t, err, zero)
 			if no != driver.InternalError {
 				assert.NotEmpty(t, card.Hint(err), "%v", no)
@@ -79,18 +79,18 @@ func TestHints(t *testing.T) {
 		seen[hint] = err
 	}
 	assert.Empty(t, card.Hint(nil))
-	assert.Empty(t, card.Hint(errors.New("mine")))
-	assert.Equal(t, "help yourself", card.Hint(fmt.Errorf("x: %w", hintError{})))
+	assert.Empty(t, card.Hint(errors.New("other")))
+	assert.Equal(t, "do something", card.Hint(fmt.Errorf("x: %w", hintError{})))
 	assert.Equal(t, card.Hint(card.ErrPINBlocked), card.Hint(&card.PINError{Sent: true, Err: card.ErrPINBlocked}))
 }
 
-// own is an error of another package with a hint of its own.
+// hintError is an error of another package with its own hint.
 type hintError struct{}
 
-func (hintError) Error() string { return "own" }
-func (hintError) Hint() string  { return "help yourself" }
+func (hintError) Error() string { return "hint error" }
+func (hintError) Hint() string  { return "do something" }
 
-// The five ways to have no card that one can use, each with what to do about it.
+// Each reason why no card can be used has its own error and hint.
 func TestErrorsOfUnusableCards(t *testing.T) {
 	hints := map[string]bool{}
 	for _, test := range []struct {
@@ -101,11 +101,11 @@ func TestErrorsOfUnusableCards(t *testing.T) {
 		{"no service", card.ErrNoService, func(d *fixture) { d.readers.Stop() }},
 		{"no reader", card.ErrNoReader, func(d *fixture) { d.readers.Unplug(zero) }},
 		{"no card", card.ErrNoCard, func(d *fixture) { d.readers.Remove(zero) }},
-		{"a card of another kind", piv.ErrNotPIV, func(d *fixture) {
+		{"no PIV application", piv.ErrNotPIV, func(d *fixture) {
 			d.readers.Remove(zero)
 			d.readers.Insert(zero, cardtest.PIV(cardtest.PIVMissing))
 		}},
-		{"a busy reader", card.ErrBusy, func(d *fixture) { require.NoError(d.t, d.otherProgram().Begin(d.t.Context())) }},
+		{"busy", card.ErrBusy, func(d *fixture) { require.NoError(d.t, d.otherProgram().Begin(d.t.Context())) }},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -119,7 +119,7 @@ func TestErrorsOfUnusableCards(t *testing.T) {
 				assert.ErrorContains(t, err, zero)
 				hint := card.Hint(err)
 				assert.NotEmpty(t, hint)
-				assert.False(t, hints[hint], "%q is for something else", hint)
+				assert.False(t, hints[hint], "%q is the hint of another error", hint)
 				hints[hint] = true
 				d.close()
 			})
@@ -148,7 +148,7 @@ func TestStatus(t *testing.T) {
 
 func TestEmptyResponseOfRemovedCard(t *testing.T) {
 	d := newFixture(t, cardtest.PIV(), nil)
-	// What pcsc-lite does when a card is pulled out of some readers.
+	// pcsc-lite returns an empty response if the card is removed from some readers.
 	pulled := removingService{d.readers.Driver(), func() { d.readers.Remove(zero) }}
 	s := card.NewService(pulled, nil)
 	defer s.Close()
@@ -179,7 +179,7 @@ func (e emptyResponseCard) Transmit([]byte) ([]byte, error) {
 	return nil, nil
 }
 
-// A slowService takes its time for everything, but ends with the context.
+// A slowService delays Connect and Begin; the context ends the delay.
 type slowService struct {
 	driver.Service
 	delay time.Duration
@@ -220,8 +220,8 @@ func (c slowCard) Begin(ctx context.Context) error {
 	return c.Card.Begin(ctx)
 }
 
-// ErrBusy needs another program that holds the card. A slow machine is not one, and
-// another error stays what it is.
+// ErrBusy means that another program holds the card. A slow machine is no reason for it,
+// and another error after BusyTimeout is not replaced.
 func TestSlowServiceIsNotBusy(t *testing.T) {
 	for _, delay := range []time.Duration{50 * time.Millisecond, 500 * time.Millisecond, time.Hour} {
 		for begin, want := range map[error]error{
@@ -237,7 +237,7 @@ func TestSlowServiceIsNotBusy(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					d := newFixture(t, cardtest.PIV(), nil)
 					slow := slowService{d.readers.Driver(), delay, begin}
-					if delay == time.Hour { // Connect has no time limit of its own
+					if delay == time.Hour { // Connect would wait for ever: only Begin has a timeout
 						slow.delay = 0
 					}
 					s := card.NewService(slow, &card.Options{BusyTimeout: time.Millisecond})

@@ -9,7 +9,7 @@ import (
 	"github.com/smartlogon/smartlogon/card/cardtest"
 )
 
-// Readers, and what to do where a card is missing.
+// Lists the readers and their cards.
 func ExampleService_Readers() {
 	ctx := context.Background()
 	readers := cardtest.NewReaders(cardtest.PIV(), nil)
@@ -36,8 +36,7 @@ func ExampleService_Readers() {
 	//   Insert a card.
 }
 
-// A section: an application is selected, and an object read. Command takes care of
-// lengths, chains and status words.
+// Selects an application and reads two objects, of which one is missing.
 func ExampleCard_Do() {
 	ctx := context.Background()
 	service := cardtest.NewService(cardtest.PIV())
@@ -65,8 +64,8 @@ func ExampleCard_Do() {
 	// true card: "Software Reader 00": GET DATA: file or application not found (6A82)
 }
 
-// An application describes its PIN once; the PIN is then asked for, sent and ended
-// as the package comment promises. Package piv does this for PIV cards.
+// Verifies a PIN. A Verification describes the PIN of an application; package piv has
+// one for PIV cards.
 func ExampleCard_DoWithPIN() {
 	ctx := context.Background()
 	soft := cardtest.PIV()
@@ -103,7 +102,7 @@ func ExampleCard_DoWithPIN() {
 			return card.PINStatus{}, err
 		},
 		Verify: func(pin []byte) card.Command { return card.Command{INS: 0x20, P2: 0x80, Data: pin} },
-		PIN: func(_ context.Context, r card.PINRequest) (card.PIN, error) { // a person, as a rule
+		PIN: func(_ context.Context, r card.PINRequest) (card.PIN, error) { // usually from package prompt
 			fmt.Printf("PIN of %s to %s, retries left: %d\n", r.Card, r.Purpose, r.Retries)
 			if r.Refused != nil {
 				fmt.Println(r.Refused)

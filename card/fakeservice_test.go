@@ -7,8 +7,8 @@ import (
 	"github.com/smartlogon/smartlogon/card/driver"
 )
 
-// fakeService is a service with one reader and a card in it that does all that it is
-// asked, and fails where it is told to.
+// A fakeService is a driver with one reader and a card that returns 9000 to every
+// command, or an error.
 type fakeService struct {
 	atr      []byte
 	connect  error // of Connect
@@ -53,7 +53,7 @@ func (c fakeCard) Transmit(command []byte) ([]byte, error) {
 
 type sentKey struct{}
 
-// withCommands keeps the last command that a fakeService card got.
+// withCommands stores the last command to the card of a fakeService in sent.
 func withCommands(ctx context.Context, sent *[]byte) context.Context {
 	return context.WithValue(ctx, sentKey{}, sent)
 }

@@ -22,9 +22,9 @@ var (
 	bCard = card.NewIdentity("test", []byte("b"), "b card")
 )
 
-// pinOf is what an application says about the PIN of a PIV card.
+// pinVerification returns the Verification of the PIN of a PIV card.
 func pinVerification(identity card.Identity, ask card.PINFunc) card.Verification {
-	selectIt := func(tx *card.Tx) error {
+	selectPIV := func(tx *card.Tx) error {
 		_, err := tx.Select(pivAID)
 		return err
 	}
@@ -33,7 +33,7 @@ func pinVerification(identity card.Identity, ask card.PINFunc) card.Verification
 		Purpose:     "sign",
 		Reference:   0x80,
 		Format:      pinFormat,
-		Select:      selectIt,
+		Select:      selectPIV,
 		Identity:    func(*card.Tx) (card.Identity, error) { return identity, nil },
 		Status: func(tx *card.Tx) (card.PINStatus, error) {
 			_, err := tx.Command(readRetries)
@@ -54,7 +54,7 @@ func pinVerification(identity card.Identity, ask card.PINFunc) card.Verification
 		},
 		Verify: func(pin []byte) card.Command { return card.Command{INS: 0x20, P2: 0x80, Data: pin} },
 		Logout: func(tx *card.Tx) error {
-			if err := selectIt(tx); err != nil {
+			if err := selectPIV(tx); err != nil {
 				return err
 			}
 			_, err := tx.Command(card.Command{INS: 0x20, P1: 0xFF, P2: 0x80})
@@ -64,35 +64,35 @@ func pinVerification(identity card.Identity, ask card.PINFunc) card.Verification
 	}
 }
 
-// A person answers with one PIN after the other and then gives up.
+// A testUser enters PINs in turn, and then gives up.
 type testUser struct {
-	answers  []card.PIN
+	pins     []card.PIN
 	requests []card.PINRequest
-	before   func() // happens before each answer
+	before   func() // is called before each PIN
 }
 
 func userEntering(pins ...string) *testUser {
 	p := new(testUser)
 	for _, pin := range pins {
-		p.answers = append(p.answers, card.NewPIN([]byte(pin)))
+		p.pins = append(p.pins, card.NewPIN([]byte(pin)))
 	}
 	return p
 }
 
-var errGaveUp = errors.New("nobody answers any more")
+var errGaveUp = errors.New("test user gave up")
 
 func (p *testUser) ask(_ context.Context, r card.PINRequest) (card.PIN, error) {
 	p.requests = append(p.requests, r)
 	if p.before != nil {
 		p.before()
 	}
-	if len(p.requests) > len(p.answers) {
+	if len(p.requests) > len(p.pins) {
 		return card.PIN{}, errGaveUp
 	}
-	return p.answers[len(p.requests)-1], nil
+	return p.pins[len(p.requests)-1], nil
 }
 
-// refusals are why the answers were not taken.
+// refusals returns why the PINs were not accepted.
 func (p *testUser) refusals() (list []error) {
 	for _, r := range p.requests[1:] {
 		list = append(list, errors.Unwrap(r.Refused))
@@ -207,15 +207,15 @@ func TestRefusalGoesWithIdentity(t *testing.T) {
 	d.readers.Insert("another", cardtest.PIV())
 	moved, err = d.service.Card(t.Context(), "another")
 	require.NoError(t, err)
-	stranger := userEntering("111111")
-	require.ErrorIs(t, moved.DoWithPIN(t.Context(), pinVerification(bCard, stranger.ask), nothing), errGaveUp)
-	assert.Equal(t, []error{card.ErrWrongPIN}, stranger.refusals(), "it may be the right one of another card")
+	other := userEntering("111111")
+	require.ErrorIs(t, moved.DoWithPIN(t.Context(), pinVerification(bCard, other.ask), nothing), errGaveUp)
+	assert.Equal(t, []error{card.ErrWrongPIN}, other.refusals(), "it may be the PIN of another card")
 }
 
 func TestLastTry(t *testing.T) {
 	for name, option := range map[string]cardtest.Option{
-		"one try left":                   cardtest.RetriesLeft(1),
-		"the card does not say how many": cardtest.EmptyVerifyRefused,
+		"one retry left":          cardtest.RetriesLeft(1),
+		"retry counter not known": cardtest.EmptyVerifyRefused,
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := newFixture(t, cardtest.PIV(option), nil)
@@ -229,17 +229,16 @@ func TestLastTry(t *testing.T) {
 			assert.Equal(t, tries, d.soft.RetriesLeft())
 
 			p = userEntering(cardtest.PIN)
-			p.answers[0] = p.answers[0].AllowLastTry()
+			p.pins[0] = p.pins[0].AllowLastTry()
 			require.NoError(t, d.card.DoWithPIN(t.Context(), pinVerification(aCard, p.ask), nothing))
 		})
 	}
 }
 
-// Consent is for one answer: the next wrong one needs it anew.
 func TestAllowLastTryIsForOnePIN(t *testing.T) {
 	d := newFixture(t, cardtest.PIV(cardtest.EmptyVerifyRefused), nil)
 	p := userEntering("111111", "222222", cardtest.PIN)
-	p.answers[0], p.answers[2] = p.answers[0].AllowLastTry(), p.answers[2].AllowLastTry()
+	p.pins[0], p.pins[2] = p.pins[0].AllowLastTry(), p.pins[2].AllowLastTry()
 	require.NoError(t, d.card.DoWithPIN(t.Context(), pinVerification(aCard, p.ask), nothing))
 	assert.Equal(t, []error{card.ErrWrongPIN, card.ErrLastTry}, p.refusals())
 	assert.Equal(t, 1, d.soft.Spent())
@@ -263,12 +262,12 @@ func TestTryBlocksPIN(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			d := newFixture(t, cardtest.PIV(append(option, cardtest.RetriesLeft(1))...), nil)
 			p := userEntering("111111", cardtest.PIN)
-			p.answers[0] = p.answers[0].AllowLastTry()
+			p.pins[0] = p.pins[0].AllowLastTry()
 			err := d.card.DoWithPIN(t.Context(), pinVerification(aCard, p.ask), nothing)
 			assert.ErrorIs(t, err, card.ErrPINBlocked)
 			var e *card.PINError
 			require.ErrorAs(t, err, &e)
-			assert.Equal(t, name != "6300", e.Sent, "6300 tells no number: that there is none left is found out next")
+			assert.Equal(t, name != "6300", e.Sent, "6300 has no counter: the next status shows that the PIN is blocked")
 			assert.Len(t, p.requests, 1)
 		})
 	}
@@ -309,9 +308,9 @@ func TestOtherApplicationSelectedDuringPrompt(t *testing.T) {
 		k := d.otherProgram()
 		p := userEntering("111111", cardtest.PIN)
 		p.before = func() {
-			answer, err := k.Transmit(append([]byte{0, 0xA4, 4, 0, byte(len(aid))}, aid...))
+			response, err := k.Transmit(append([]byte{0, 0xA4, 4, 0, byte(len(aid))}, aid...))
 			require.NoError(t, err)
-			require.Equal(t, []byte{0x90, 0}, answer[len(answer)-2:])
+			require.Equal(t, []byte{0x90, 0}, response[len(response)-2:])
 		}
 		require.NoError(t, d.card.DoWithPIN(t.Context(), pinVerification(aCard, p.ask), nothing))
 		assert.Equal(t, 1, d.soft.Spent())
@@ -368,8 +367,8 @@ func TestMaxPrompts(t *testing.T) {
 	assert.Equal(t, 1, d.soft.Spent())
 }
 
-// Whether a refusal ends what was verified before depends on the card, so it is
-// logged out all the same.
+// Whether a refusal ends an earlier verification depends on the card, so the PIN is
+// logged out in any case.
 func TestLogoutAfterRefusal(t *testing.T) {
 	s := &scriptedCard{responses: []string{done, "\x63\xC2"}}
 	c := card.New("a card", s)
@@ -403,11 +402,10 @@ func TestLogoutFails(t *testing.T) {
 	require.NoError(t, d.card.DoWithPIN(t.Context(), v, nothing))
 	assert.False(t, d.soft.Verified())
 	_, err := kept.Command(readRetries)
-	assert.ErrorIs(t, err, card.ErrOver, "the end of a section is over, too")
+	assert.ErrorIs(t, err, card.ErrOver, "the Tx of Logout is over, too")
 }
 
-// An untruthfulCard reports its PIN as verified, or the counter from before, whatever
-// happened.
+// An untruthfulCard reports its PIN always as verified, or always the same counter.
 type untruthfulCard struct {
 	retries  int
 	reported []byte // the status word
@@ -462,7 +460,7 @@ func TestStatusAfterRefusal(t *testing.T) {
 			v.PIN = u.ask
 			assert.ErrorIs(t, c.DoWithPIN(t.Context(), v, nothing), card.ErrLastTry, "remembered")
 			u = userEntering(cardtest.PIN, cardtest.PIN)
-			u.answers[0] = u.answers[0].AllowLastTry()
+			u.pins[0] = u.pins[0].AllowLastTry()
 			v.PIN = u.ask
 			require.NoError(t, c.DoWithPIN(t.Context(), v, nothing))
 			require.NoError(t, c.DoWithPIN(t.Context(), v, nothing), "until a PIN is accepted")
@@ -512,7 +510,7 @@ func TestPanicWithVerifiedPIN(t *testing.T) {
 	assert.NoError(t, d.card.DoWithPIN(ctx, pinVerification(aCard, pin), nothing), "FixedPIN does not wait for the first PIN")
 }
 
-// An error of the work is not taken for a refusal, and the work is not repeated.
+// An error of f is not a refusal of the PIN: f does not run again.
 func TestPINErrorOfFunction(t *testing.T) {
 	d := newFixture(t, cardtest.PIV(), nil)
 	u := userEntering(cardtest.PIN, cardtest.PIN)
@@ -526,7 +524,7 @@ func TestPINErrorOfFunction(t *testing.T) {
 	assert.Len(t, u.requests, 1)
 }
 
-// The card could count two tries if VERIFY was repeated with another Le.
+// A VERIFY that is repeated with another Le could cost two tries.
 func TestVerifyIsNotRepeated(t *testing.T) {
 	soft := &scriptedCard{responses: []string{"\x6C\x08", done}}
 	v := bareVerification(userEntering(cardtest.PIN).ask)

@@ -15,7 +15,7 @@ import (
 
 func TestServiceCloseLogsOut(t *testing.T) {
 	d := newFixture(t, cardtest.PIV(), nil)
-	d.otherProgram() // keeps the power
+	d.otherProgram() // keeps the card powered
 	_, err := d.card.Hold(t.Context())
 	require.NoError(t, err)
 	require.NoError(t, d.card.DoWithPIN(t.Context(), pinVerification(aCard, userEntering(cardtest.PIN).ask), nothing))
@@ -34,8 +34,8 @@ func TestReleaseAfterServiceClose(t *testing.T) {
 	assert.Equal(t, before, d.soft.Exchanges())
 }
 
-// A hold is of one card: the next one in the reader is not logged out by its end,
-// nor is the connection to the card that is gone kept.
+// The end of the hold of a removed card does not log out the next card in the reader,
+// and the connection to the removed card is closed.
 func TestHoldOfRemovedCard(t *testing.T) {
 	d := newFixture(t, cardtest.PIV(), nil)
 	n := &hookedService{Service: d.readers.Driver()}
@@ -72,9 +72,9 @@ func TestReleaseWhileBusy(t *testing.T) {
 		require.NoError(t, k.Begin(t.Context()))
 		begin := time.Now()
 		first()
-		assert.Zero(t, time.Since(begin), "there is nothing to do yet")
+		assert.Zero(t, time.Since(begin), "not the last hold")
 		second()
-		assert.Equal(t, 10*time.Second, time.Since(begin), "no longer than the service has patience")
+		assert.Equal(t, 10*time.Second, time.Since(begin), "BusyTimeout")
 		require.NoError(t, k.End(false))
 		require.NoError(t, k.Begin(t.Context()))
 		require.NoError(t, k.End(false))
@@ -82,7 +82,7 @@ func TestReleaseWhileBusy(t *testing.T) {
 	})
 }
 
-// A release that gives up does not take the connection from under a section.
+// A release inside a transaction times out, and does not close its connection.
 func TestReleaseInTransaction(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newFixture(t, cardtest.PIV(), nil)
@@ -92,9 +92,9 @@ func TestReleaseInTransaction(t *testing.T) {
 		require.NoError(t, err)
 		release, err := c.Hold(t.Context())
 		require.NoError(t, err)
-		for range 2 { // the section borrows the connection, and may keep it
+		for range 2 { // the transaction uses the held connection, and then its own
 			require.NoError(t, c.Do(t.Context(), func(tx *card.Tx) error {
-				release() // a section in a section waits until patience ends
+				release() // waits for BusyTimeout
 				return readCHUID(tx)
 			}))
 			assert.Zero(t, n.open)
@@ -104,16 +104,15 @@ func TestReleaseInTransaction(t *testing.T) {
 	})
 }
 
-// A section that had to reset the card leaves nothing that the next could take for
-// selected or verified.
+// After a transaction that had to reset the card, the epoch is another one.
 func TestEpochAfterOwnReset(t *testing.T) {
-	answers := &endlessCard{response: func(n int) string {
+	soft := &endlessCard{response: func(n int) string {
 		if n == 1 {
-			return done // the PIN is right
+			return done // VERIFY
 		}
-		return "\x61\x10" // more, and nothing
+		return "\x61\x10" // announces more data and sends none
 	}}
-	c := card.New("a card", answers)
+	c := card.New("a card", soft)
 	release, err := c.Hold(t.Context())
 	require.NoError(t, err)
 	defer release()
@@ -128,7 +127,7 @@ func TestEpochAfterOwnReset(t *testing.T) {
 		require.ErrorIs(t, err, card.ErrMalformed)
 	}
 	assert.NotEqual(t, epochs[0], epochs[1])
-	assert.Equal(t, 2, answers.resets, "once a section")
+	assert.Equal(t, 2, soft.resets, "once for each transaction")
 }
 
 // A hookedService calls functions before or in place of methods of a driver.
@@ -210,7 +209,7 @@ func newHookedFixture(t *testing.T) (*fixture, *hookedService) {
 	return d, n
 }
 
-// A PIN must not stay verified because the reset in its place failed.
+// If the reset at the end fails, closing the connection resets the card.
 func TestCloseResetsAfterEndFailed(t *testing.T) {
 	d, n := newHookedFixture(t)
 	v := pinVerification(aCard, userEntering(cardtest.PIN).ask)
@@ -261,28 +260,28 @@ func TestErrorsOfBegin(t *testing.T) {
 		set  func(*hookedService, *cardtest.Readers)
 		want error
 	}{
-		{"the card is taken out", func(n *hookedService, r *cardtest.Readers) {
+		{"the card is removed after Connect", func(n *hookedService, r *cardtest.Readers) {
 			n.connected = func() { r.Remove(zero) }
 		}, card.ErrRemoved},
-		{"the card is taken out after it was taken for the section", func(n *hookedService, r *cardtest.Readers) {
+		{"the card is removed after Begin", func(n *hookedService, r *cardtest.Readers) {
 			n.begin = func() error {
 				r.Remove(zero)
 				return nil
 			}
 		}, card.ErrRemoved},
-		{"the reader is unplugged after the card was taken for the section", func(n *hookedService, r *cardtest.Readers) {
+		{"the reader is unplugged after Begin", func(n *hookedService, r *cardtest.Readers) {
 			n.begin = func() error {
 				r.Unplug(zero)
 				return nil
 			}
 		}, card.ErrNoReader},
-		{"somebody resets the card all the time", func(n *hookedService, _ *cardtest.Readers) {
+		{"another program keeps resetting the card", func(n *hookedService, _ *cardtest.Readers) {
 			n.begin = func() error {
 				resets++
 				return driver.ResetCard
 			}
 		}, card.ErrReset},
-		{"the reset cannot be taken note of", func(n *hookedService, _ *cardtest.Readers) {
+		{"Reconnect fails", func(n *hookedService, _ *cardtest.Readers) {
 			n.begin = func() error { return driver.ResetCard }
 			n.reconnect = func() error { return driver.UnresponsiveCard }
 		}, card.ErrMute},
@@ -304,7 +303,7 @@ func TestErrorsOfBegin(t *testing.T) {
 			require.NoError(t, s.Close())
 		})
 	}
-	assert.Equal(t, 8, resets, "patience has an end")
+	assert.Equal(t, 8, resets, "maxResets")
 }
 
 func TestHoldAfterServiceRestart(t *testing.T) {
@@ -314,7 +313,7 @@ func TestHoldAfterServiceRestart(t *testing.T) {
 	defer release()
 	d.readers.Stop()
 	d.readers.Start()
-	assert.ErrorIs(t, d.card.Do(t.Context(), nothing), card.ErrChanged, "nobody knows what happened meanwhile")
+	assert.ErrorIs(t, d.card.Do(t.Context(), nothing), card.ErrChanged, "the card may have been exchanged meanwhile")
 }
 
 func TestContextEndsWaitForTurn(t *testing.T) {

@@ -14,14 +14,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A padReader has keys for a PIN. It fills in what is typed as PC/SC part 10
-// (2.5.2 and 2.5.3) says.
+// A padReader has a keypad. It inserts the PIN into the command according to PC/SC part
+// 10, 2.5.2 and 2.5.3.
 type padReader struct {
 	driver.Service
 	features []byte
-	typed    [][]string // at each order: the PIN, or the old one and the new one
-	status   uint16     // of the reader itself, in place of what is typed
-	broken   bool       // announces its features and can do nothing
+	typed    [][]string // for each entry: the PIN, or the old and the new one
+	status   uint16     // of the reader itself, instead of an entry
+	broken   bool       // announces features and fails
 	orders   [][]byte
 }
 
@@ -71,7 +71,7 @@ func (c *padCard) Control(code uint32, in []byte) ([]byte, error) {
 	if int(binary.LittleEndian.Uint32(in[head-4:])) != len(apdu) || in[2] != 0x82 || len(keys) != len(places) {
 		return nil, driver.InvalidParameter
 	}
-	if in[3] == 0 { // the PIN is the data
+	if in[3] == 0 { // the PIN is all the data
 		apdu = append(apdu[:4], byte(len(keys[0])))
 		apdu = append(apdu, keys[0]...)
 	} else {
@@ -82,7 +82,7 @@ func (c *padCard) Control(code uint32, in []byte) ([]byte, error) {
 	return c.Transmit(apdu)
 }
 
-// padDesk is a desk whose reader has keys.
+// newPadFixture returns a fixture whose reader has a keypad.
 func newPadFixture(t *testing.T, soft *cardtest.Card, typed ...[]string) (*fixture, *padReader) {
 	d := &fixture{t: t, soft: soft, readers: cardtest.NewReaders(soft)}
 	p := &padReader{Service: d.readers.Driver(), features: padFeatures, typed: typed}
@@ -94,8 +94,8 @@ func newPadFixture(t *testing.T, soft *cardtest.Card, typed ...[]string) (*fixtu
 	return d, p
 }
 
-// typing is a person who types on the reader as often as that.
-func userAtPad(times int) *testUser { return &testUser{answers: make([]card.PIN, times)} }
+// userAtPad returns a user who enters the PIN on the reader, so many times.
+func userAtPad(times int) *testUser { return &testUser{pins: make([]card.PIN, times)} }
 
 func TestPad(t *testing.T) {
 	d, pad := newPadFixture(t, cardtest.PIV(), []string{"111111"}, []string{cardtest.PIN})
@@ -151,7 +151,7 @@ func TestPadChange(t *testing.T) {
 	assert.True(t, d.accepts("654321"))
 }
 
-// Where a PIN is not padded, only the card knows where the old one ends.
+// Without padding, only the card knows where the old PIN ends.
 func TestPadChangeNeedsPadding(t *testing.T) {
 	for i := range 2 {
 		d, _ := newPadFixture(t, cardtest.PIV())
@@ -169,7 +169,7 @@ func TestPadNotUsed(t *testing.T) {
 	require.NoError(t, d.card.ChangePIN(t.Context(), pinChange(userEntering(cardtest.PIN, "654321").ask)))
 	assert.Empty(t, pad.orders)
 
-	half := &testUser{answers: []card.PIN{card.NewPIN([]byte("654321")), {}}}
+	half := &testUser{pins: []card.PIN{card.NewPIN([]byte("654321")), {}}}
 	assert.ErrorIs(t, d.card.ChangePIN(t.Context(), pinChange(half.ask)), errGaveUp)
 	require.Len(t, half.requests, 3, "the new PIN was missing, so both are asked for again")
 	assert.Empty(t, pad.orders)
@@ -182,16 +182,16 @@ func TestPadLastTry(t *testing.T) {
 	assert.Equal(t, []error{card.ErrLastTry}, p.refusals())
 	assert.Empty(t, pad.orders)
 	p = userAtPad(1)
-	p.answers[0] = p.answers[0].AllowLastTry()
+	p.pins[0] = p.pins[0].AllowLastTry()
 	require.ErrorIs(t, d.card.DoWithPIN(t.Context(), pinVerification(aCard, p.ask), nothing), card.ErrPINBlocked)
 	assert.Len(t, pad.orders, 1)
 }
 
 func TestPadStatus(t *testing.T) {
 	for status, want := range map[uint16]error{
-		0x6400: card.Status(0x6400), // nobody typed
-		0x6401: card.Status(0x6401), // cancelled
-		0x6402: card.ErrNewPIN,      // typed in two ways
+		0x6400: card.Status(0x6400), // timeout
+		0x6401: card.Status(0x6401), // canceled
+		0x6402: card.ErrNewPIN,      // the entries differ
 		0x6403: card.ErrPINFormat,   // too short
 	} {
 		d, pad := newPadFixture(t, cardtest.PIV())
@@ -215,10 +215,10 @@ func TestPadStatus(t *testing.T) {
 
 func TestNoPad(t *testing.T) {
 	for name, features := range map[string][]byte{
-		"does not know the question": nil,
-		"has other features":         {0x12, 4, 1, 2, 3, 4},
-		"answers nonsense":           {0x06, 3, 1, 2, 3, 4, 5},
-		"breaks off":                 {0x06, 4, 1, 2},
+		"does not support the request": nil,
+		"has other features":           {0x12, 4, 1, 2, 3, 4},
+		"malformed":                    {0x06, 3, 1, 2, 3, 4, 5},
+		"truncated":                    {0x06, 4, 1, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d, pad := newPadFixture(t, cardtest.PIV())
@@ -239,8 +239,8 @@ func TestPadFails(t *testing.T) {
 	assert.Zero(t, d.soft.Spent())
 }
 
-// FuzzFeatures holds that a person is sent to the keys of the reader only where
-// its answer has the feature, whole and in its place.
+// FuzzFeatures checks that the keypad is offered only if the response contains the
+// feature.
 func FuzzFeatures(f *testing.F) {
 	f.Fuzz(func(t *testing.T, features []byte) {
 		d, pad := newPadFixture(t, cardtest.PIV())

@@ -32,7 +32,7 @@ func TestFixedPIN(t *testing.T) {
 	assert.Equal(t, 1, first.Spent())
 	assert.Zero(t, second.Spent())
 	_, err := card.FixedPIN(cardtest.PIN)(t.Context(), card.PINRequest{New: true})
-	assert.ErrorIs(t, err, card.ErrPINRequired, "it is no new PIN")
+	assert.ErrorIs(t, err, card.ErrPINRequired, "not for a new PIN")
 }
 
 func TestFixedPINLastTry(t *testing.T) {
@@ -46,24 +46,24 @@ func TestPINFormat(t *testing.T) {
 		name   string
 		format card.PINFormat
 		pin    string
-		sent   string // empty where it is not taken
+		sent   string // empty if it is not accepted
 	}{
-		{"padded to its length", pinFormat, "123456", "123456\xFF\xFF"},
-		{"as long as it may be", pinFormat, "12345678", "12345678"},
+		{"padded", pinFormat, "123456", "123456\xFF\xFF"},
+		{"of maximum length", pinFormat, "12345678", "12345678"},
 		{"too short", pinFormat, "12345", ""},
 		{"too long", pinFormat, "123456789", ""},
-		{"a letter among digits", pinFormat, "12345a", ""},
-		{"letters where they are taken", card.PINFormat{Min: 6, Max: 8, Padded: true}, "abc12é", "abc12é\xFF"},
-		{"a byte that looks like padding", card.PINFormat{Min: 6, Max: 8, Padded: true}, "12345\xFF", ""},
-		{"any byte where nothing is padded", card.PINFormat{Min: 8, Max: 8}, "1234567\xFF", "1234567\xFF"},
-		{"as long as it is where nothing is padded", card.PINFormat{Min: 4, Max: 15}, "12345", "12345"},
+		{"letter in digits", pinFormat, "12345a", ""},
+		{"letters allowed", card.PINFormat{Min: 6, Max: 8, Padded: true}, "abc12é", "abc12é\xFF"},
+		{"padding byte in the PIN", card.PINFormat{Min: 6, Max: 8, Padded: true}, "12345\xFF", ""},
+		{"any byte without padding", card.PINFormat{Min: 8, Max: 8}, "1234567\xFF", "1234567\xFF"},
+		{"variable length", card.PINFormat{Min: 4, Max: 15}, "12345", "12345"},
 		{"none", card.PINFormat{Max: 8}, "", ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			kept := &recorder{}
 			p := userEntering(test.pin)
 			if test.pin == "" {
-				p.answers = []card.PIN{{}}
+				p.pins = []card.PIN{{}}
 			}
 			v := bareVerification(p.ask)
 			v.Format = test.format
@@ -81,7 +81,7 @@ func TestPINFormat(t *testing.T) {
 	}
 }
 
-// silent is a PIN of a card that is asked for nothing but VERIFY.
+// bareVerification returns a Verification that sends no command but VERIFY.
 func bareVerification(ask card.PINFunc) card.Verification {
 	v := pinVerification(aCard, ask)
 	v.Select = nothing
@@ -90,7 +90,7 @@ func bareVerification(ask card.PINFunc) card.Verification {
 	return v
 }
 
-// A keeper keeps the memory that commands came in, and copies of it.
+// A recorder keeps the memory of the commands, and copies of it.
 type recorder struct{ sent, copies [][]byte }
 
 func (k *recorder) Transmit(command []byte) ([]byte, error) {
@@ -99,7 +99,7 @@ func (k *recorder) Transmit(command []byte) ([]byte, error) {
 	return []byte{0x90, 0x00}, nil
 }
 
-// zeroed reports whether a PIN holds nothing, by trying to use it.
+// zeroed reports whether a PIN has no digits any more, by trying to use it.
 func zeroed(p card.PIN) bool {
 	kept := &recorder{}
 	v := bareVerification(func(_ context.Context, r card.PINRequest) (card.PIN, error) { return p, r.Refused })
@@ -120,9 +120,9 @@ func TestPINMemoryZeroed(t *testing.T) {
 	}
 	require.NoError(t, card.New("test", kept).DoWithPIN(t.Context(), v, nothing))
 	assert.Equal(t, "123456\xFF\xFF", string(kept.copies[0][5:]))
-	assert.Equal(t, make([]byte, 6), mine, "what the program gave")
-	assert.Equal(t, make([]byte, 8), built, "what the application got")
-	assert.Equal(t, make([]byte, 13), kept.sent[0], "what was sent")
+	assert.Equal(t, make([]byte, 6), mine, "memory of the caller")
+	assert.Equal(t, make([]byte, 8), built, "argument of Verify")
+	assert.Equal(t, make([]byte, 13), kept.sent[0], "APDU")
 }
 
 func TestPINNotPrinted(t *testing.T) {
@@ -155,16 +155,16 @@ func TestPINNotPrinted(t *testing.T) {
 	assert.Equal(t, "80", card.Reference(0x80).String())
 }
 
-// Neither logs nor traces nor errors have the PIN, whatever becomes of it.
+// No log, trace or error contains the PIN, whatever the outcome.
 func TestPINNotLogged(t *testing.T) {
 	for name, fault := range map[string]cardtest.Fault{
-		"taken":      {},
+		"accepted":   {},
 		"lost":       {What: cardtest.NoResponse, When: cardtest.After},
-		"cut":        {What: cardtest.Truncated},
+		"truncated":  {What: cardtest.Truncated},
 		"refused":    {What: cardtest.WrongStatus, Status: 0x63C2},
 		"wrong form": {What: cardtest.WrongStatus, Status: 0x6A80},
 		"blocked":    {What: cardtest.WrongStatus, Status: 0x6983},
-		"taken out":  {What: cardtest.Removal, When: cardtest.After},
+		"removed":    {What: cardtest.Removal, When: cardtest.After},
 		"reset":      {What: cardtest.OtherReset, When: cardtest.After},
 		"stopped":    {What: cardtest.ServiceStop, When: cardtest.After},
 	} {
@@ -176,8 +176,8 @@ func TestPINNotLogged(t *testing.T) {
 			if fault != (cardtest.Fault{}) {
 				d.readers.Fault(zero, verifyAt, fault)
 			}
-			ctx := card.WithTrace(t.Context(), &card.Trace{Command: func(reader string, c card.Command, answer []byte, took time.Duration) {
-				fmt.Fprintf(&all, "%v %+v %x %v\n", c, c, c.Data, answer)
+			ctx := card.WithTrace(t.Context(), &card.Trace{Command: func(reader string, c card.Command, response []byte, took time.Duration) {
+				fmt.Fprintf(&all, "%v %+v %x %v\n", c, c, c.Data, response)
 			}})
 			err := d.card.DoWithPIN(ctx, pinVerification(aCard, userEntering(cardtest.PIN).ask), nothing)
 			fmt.Fprintf(&all, "%v %+v %#v %s\n", err, err, err, card.Hint(err))
@@ -187,7 +187,7 @@ func TestPINNotLogged(t *testing.T) {
 	}
 }
 
-// noPIN asserts that a text has the PIN in no form.
+// noPIN asserts that a text does not contain the PIN in any encoding.
 func noPIN(t *testing.T, text string) {
 	t.Helper()
 	pin := []byte(cardtest.PIN)
@@ -246,7 +246,7 @@ func TestFixedPINOnTwoCardsInOneTransaction(t *testing.T) {
 	}))
 }
 
-// Only a refusal by a card is remembered: the PIN may be right for the next one.
+// A PIN that was not sent is not remembered as refused: it may be right for another card.
 func TestFixedPINNotSent(t *testing.T) {
 	first, second := cardtest.PIV(cardtest.RetriesLeft(1)), cardtest.PIV()
 	s := cardtest.NewService(first, second)
@@ -272,15 +272,15 @@ func TestAllowUnknownRetries(t *testing.T) {
 	assert.Equal(t, []error{card.ErrWrongPIN, card.ErrLastTry, card.ErrLastTry}, u.refusals())
 	u = userEntering(cardtest.PIN)
 	require.ErrorIs(t, d.card.DoWithPIN(t.Context(), pinVerification(aCard, card.AllowUnknownRetries(u.ask)), nothing), errGaveUp)
-	assert.Equal(t, []error{card.ErrLastTry}, u.refusals(), "the refusal counts in the next operation, too")
+	assert.Equal(t, []error{card.ErrLastTry}, u.refusals(), "also in the next operation")
 	assert.Equal(t, 1, d.soft.Spent())
 
 	u = userEntering(cardtest.PIN)
-	u.answers[0] = u.answers[0].AllowLastTry()
+	u.pins[0] = u.pins[0].AllowLastTry()
 	require.NoError(t, d.card.DoWithPIN(t.Context(), pinVerification(aCard, u.ask), nothing))
 	require.NoError(t, d.card.DoWithPIN(t.Context(), pinVerification(aCard, card.AllowUnknownRetries(card.FixedPIN(cardtest.PIN))), nothing))
 
 	known := newFixture(t, cardtest.PIV(cardtest.RetriesLeft(1)), nil)
 	err = known.card.DoWithPIN(t.Context(), pinVerification(aCard, card.AllowUnknownRetries(card.FixedPIN(cardtest.PIN))), nothing)
-	assert.ErrorIs(t, err, card.ErrLastTry, "one retry is a known number")
+	assert.ErrorIs(t, err, card.ErrLastTry, "the retry counter is known")
 }

@@ -12,8 +12,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// unlock verifies the PIN and returns how often the person was asked so far.
-func (d *fixture) unlock(p *testUser, cached card.PINFunc) int {
+// verify verifies the PIN of the card in the reader and returns the number of prompts
+// so far.
+func (d *fixture) verify(p *testUser, cached card.PINFunc) int {
 	d.t.Helper()
 	var err error
 	d.card, err = d.service.Card(d.t.Context(), zero)
@@ -27,15 +28,15 @@ func TestCachePIN(t *testing.T) {
 		d := newFixture(t, cardtest.PIV(), nil)
 		p := userEntering(cardtest.PIN, cardtest.PIN, cardtest.PIN)
 		cached, forget := card.CachePIN(p.ask, time.Minute)
-		assert.Equal(t, 1, d.unlock(p, cached))
-		assert.Equal(t, 1, d.unlock(p, cached))
-		<-time.After(59 * time.Second) // of the bubble
-		assert.Equal(t, 1, d.unlock(p, cached))
+		assert.Equal(t, 1, d.verify(p, cached))
+		assert.Equal(t, 1, d.verify(p, cached))
+		<-time.After(59 * time.Second) // of synctest
+		assert.Equal(t, 1, d.verify(p, cached))
 		<-time.After(time.Second)
 		synctest.Wait()
-		assert.Equal(t, 2, d.unlock(p, cached), "its time is up, however often it was used")
+		assert.Equal(t, 2, d.verify(p, cached), "the time is from the prompt on")
 		forget()
-		assert.Equal(t, 3, d.unlock(p, cached))
+		assert.Equal(t, 3, d.verify(p, cached))
 		forget()
 		forget()
 		d.close()
@@ -46,20 +47,20 @@ func TestCachePINForgets(t *testing.T) {
 	for _, test := range []struct {
 		name  string
 		event func(*testing.T, *fixture)
-		asked int // in all
+		asked int // in total
 	}{
-		{"not without a reason", func(*testing.T, *fixture) {}, 1},
-		{"when the card was taken out and put back", func(_ *testing.T, d *fixture) {
+		{"nothing happened", func(*testing.T, *fixture) {}, 1},
+		{"card removed and inserted", func(_ *testing.T, d *fixture) {
 			d.readers.Remove(zero)
 			d.readers.Insert(zero, d.soft)
 		}, 2},
-		{"when somebody reset a card that is held", func(t *testing.T, d *fixture) {
+		{"held card reset by another program", func(t *testing.T, d *fixture) {
 			release, err := d.card.Hold(t.Context())
 			require.NoError(t, err)
 			t.Cleanup(release)
 			d.readers.Reset(zero)
 		}, 2},
-		{"when the PIN is changed", func(t *testing.T, d *fixture) {
+		{"PIN changed", func(t *testing.T, d *fixture) {
 			require.NoError(t, d.card.ChangePIN(t.Context(), pinChange(userEntering(cardtest.PIN, "654321").ask)))
 			require.NoError(t, d.card.ChangePIN(t.Context(), pinChange(userEntering("654321", cardtest.PIN).ask)))
 		}, 1},
@@ -69,9 +70,9 @@ func TestCachePINForgets(t *testing.T) {
 			p := userEntering(cardtest.PIN, cardtest.PIN)
 			cached, forget := card.CachePIN(p.ask, time.Hour)
 			defer forget()
-			d.unlock(p, cached)
+			d.verify(p, cached)
 			test.event(t, d)
-			assert.Equal(t, test.asked, d.unlock(p, cached))
+			assert.Equal(t, test.asked, d.verify(p, cached))
 		})
 	}
 }
@@ -95,26 +96,25 @@ func TestCachePINWrongPIN(t *testing.T) {
 	p := userEntering("111111", cardtest.PIN)
 	cached, forget := card.CachePIN(p.ask, time.Hour)
 	defer forget()
-	assert.Equal(t, 2, d.unlock(p, cached))
-	assert.Equal(t, 2, d.unlock(p, cached))
+	assert.Equal(t, 2, d.verify(p, cached))
+	assert.Equal(t, 2, d.verify(p, cached))
 	assert.Equal(t, 1, d.soft.Spent())
 }
 
-// Whoever changed the PIN elsewhere loses one try to the cache, not the last.
 func TestCachePINLastTry(t *testing.T) {
 	d := newFixture(t, cardtest.PIV(cardtest.RetriesLeft(1)), nil)
 	p := userEntering(cardtest.PIN, cardtest.PIN)
-	p.answers[0], p.answers[1] = p.answers[0].AllowLastTry(), p.answers[1].AllowLastTry()
+	p.pins[0], p.pins[1] = p.pins[0].AllowLastTry(), p.pins[1].AllowLastTry()
 	cached, forget := card.CachePIN(p.ask, time.Hour)
 	defer forget()
-	d.unlock(p, cached)
+	d.verify(p, cached)
 	spend := card.FixedPIN("111111")
 	require.Error(t, d.card.DoWithPIN(t.Context(), pinVerification(aCard, spend), nothing))
 	spend = card.FixedPIN("222222")
 	require.Error(t, d.card.DoWithPIN(t.Context(), pinVerification(aCard, spend), nothing))
 	require.Equal(t, 1, d.soft.RetriesLeft())
 	require.NoError(t, d.card.DoWithPIN(t.Context(), pinVerification(aCard, cached), nothing))
-	require.Len(t, p.requests, 2, "the person was asked")
+	require.Len(t, p.requests, 2, "asked again")
 	assert.True(t, p.requests[1].Last)
 }
 
@@ -123,10 +123,10 @@ func TestCachePINNewPIN(t *testing.T) {
 	p := userEntering(cardtest.PIN, "654321", "654321")
 	cached, forget := card.CachePIN(p.ask, time.Hour)
 	defer forget()
-	d.unlock(p, cached)
+	d.verify(p, cached)
 	require.NoError(t, d.card.ChangePIN(t.Context(), pinChange(cached)))
 	assert.Len(t, p.requests, 2, "only for the new one")
-	assert.Equal(t, 3, d.unlock(p, cached), "the new one was not remembered, the old one forgotten")
+	assert.Equal(t, 3, d.verify(p, cached), "neither is remembered")
 	assert.Zero(t, d.soft.Spent())
 }
 
@@ -144,7 +144,7 @@ func TestCachePINZeroPIN(t *testing.T) {
 	assert.Equal(t, 2, n)
 }
 
-// The user confirms each use of such a key by the PIN.
+// The user confirms each use of such a key with the PIN.
 func TestCachePINEachUse(t *testing.T) {
 	d := newFixture(t, cardtest.PIV(), nil)
 	for asked, allow := range map[int]bool{3: false, 1: true} {

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// changeOf is what an application says about changing the PIN of a PIV card.
+// pinChange returns the PINChange of a PIV card.
 func pinChange(ask card.PINFunc) card.PINChange {
 	return card.PINChange{
 		Verification: pinVerification(aCard, ask),
@@ -25,7 +25,7 @@ func pinChange(ask card.PINFunc) card.PINChange {
 	}
 }
 
-// unblockOf is the same for a PIN that is set by the PUK.
+// pinUnblock returns the PINChange that sets the PIN with the PUK.
 func pinUnblock(ask card.PINFunc) card.PINChange {
 	c := pinChange(ask)
 	c.Reference, c.Format = 0x81, card.PINFormat{Min: 8, Max: 8}
@@ -36,7 +36,7 @@ func pinUnblock(ask card.PINFunc) card.PINChange {
 	return c
 }
 
-// takes reports whether the card takes a PIN.
+// accepts reports whether the card accepts a PIN.
 func (d *fixture) accepts(pin string) bool {
 	d.t.Helper()
 	return d.card.DoWithPIN(d.t.Context(), pinVerification(aCard, card.FixedPIN(pin)), nothing) == nil
@@ -50,7 +50,7 @@ func TestChangePIN(t *testing.T) {
 	old, now := p.requests[0], p.requests[1]
 	assert.Equal(t, []any{false, 3, card.Reference(0x80)}, []any{old.New, old.Retries, old.Reference})
 	assert.Equal(t, []any{true, -1, false, pinFormat, card.Reference(0x80)}, []any{now.New, now.Retries, now.Last, now.Format, now.Reference})
-	assert.True(t, zeroed(p.answers[0]) && zeroed(p.answers[1]))
+	assert.True(t, zeroed(p.pins[0]) && zeroed(p.pins[1]))
 	assert.True(t, d.accepts("654321"))
 	assert.False(t, d.accepts(cardtest.PIN))
 	assert.Equal(t, 1, d.soft.Spent())
@@ -66,7 +66,7 @@ func TestChangePINRefusals(t *testing.T) {
 		if i%2 == 0 {
 			why = append(why, r.Refused)
 		} else {
-			assert.NoError(t, r.Refused, "the new one is not to blame")
+			assert.NoError(t, r.Refused, "the new PIN was not refused")
 		}
 	}
 	assert.NoError(t, why[0])
@@ -88,8 +88,8 @@ func TestChangePINRefusals(t *testing.T) {
 
 func TestNewPINNotAccepted(t *testing.T) {
 	for name, format := range map[string]card.PINFormat{
-		"as is known before it is sent": pinFormat,
-		"as the card says":              {Max: 8, Padded: true},
+		"known before it is sent": pinFormat,
+		"refused by the card":     {Max: 8, Padded: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := newFixture(t, cardtest.PIV(), nil)
@@ -98,7 +98,7 @@ func TestNewPINNotAccepted(t *testing.T) {
 			c.NewFormat = format
 			require.NoError(t, d.card.ChangePIN(t.Context(), c))
 			require.Len(t, p.requests, 4)
-			assert.NoError(t, p.requests[2].Refused, "the old one is not to blame")
+			assert.NoError(t, p.requests[2].Refused, "the old PIN was not refused")
 			assert.ErrorIs(t, p.requests[3].Refused, card.ErrNewPIN)
 			assert.True(t, d.accepts("654321"))
 			assert.Zero(t, d.soft.Spent())
@@ -134,12 +134,12 @@ func TestUnblock(t *testing.T) {
 	d := newFixture(t, cardtest.PIV(cardtest.RetriesLeft(0)), nil)
 	p := userEntering(cardtest.PUK, "654321")
 	require.ErrorIs(t, d.card.ChangePIN(t.Context(), pinUnblock(p.ask)), errGaveUp)
-	assert.ErrorIs(t, p.requests[2].Refused, card.ErrLastTry, "how many tries the PUK has is not known")
+	assert.ErrorIs(t, p.requests[2].Refused, card.ErrLastTry, "the retry counter of the PUK is not known")
 	assert.Equal(t, []card.Reference{0x81, 0x80}, []card.Reference{p.requests[0].Reference, p.requests[1].Reference})
 
 	p = userEntering("87654321", "654321", cardtest.PUK, "654321")
-	for i := range p.answers {
-		p.answers[i] = p.answers[i].AllowLastTry()
+	for i := range p.pins {
+		p.pins[i] = p.pins[i].AllowLastTry()
 	}
 	require.NoError(t, d.card.ChangePIN(t.Context(), pinUnblock(p.ask)))
 	var e *card.PINError
@@ -148,7 +148,6 @@ func TestUnblock(t *testing.T) {
 	assert.True(t, d.accepts("654321"))
 }
 
-// A PIN that was verified for a key that is held is not left verified by a change.
 func TestChangePINLogsOut(t *testing.T) {
 	d := newFixture(t, cardtest.PIV(), nil)
 	d.otherProgram()
@@ -160,7 +159,7 @@ func TestChangePINGivesUp(t *testing.T) {
 	d := newFixture(t, cardtest.PIV(), nil)
 	p := userEntering(cardtest.PIN)
 	assert.ErrorIs(t, d.card.ChangePIN(t.Context(), pinChange(p.ask)), errGaveUp)
-	assert.True(t, zeroed(p.answers[0]))
+	assert.True(t, zeroed(p.pins[0]))
 	ctx, cancel := context.WithCancel(t.Context())
 	p = userEntering(cardtest.PIN, "654321")
 	p.before = cancel
@@ -187,8 +186,8 @@ func TestChangePINMemoryZeroed(t *testing.T) {
 	}
 }
 
-// A card that cuts a PIN from the next by the length that it knows would take
-// 1234 and 56789012 for 123456 and 789012.
+// Without padding, a card whose PIN is 1234 could take 123456 and 789012 for 1234 and
+// 56789012.
 func TestVerifyFirst(t *testing.T) {
 	d := newFixture(t, cardtest.PIV(), nil)
 	var sent []byte
@@ -212,12 +211,12 @@ func TestVerifyFirst(t *testing.T) {
 	require.ErrorIs(t, d.card.ChangePIN(ctx, ch(p.ask)), errGaveUp)
 	assert.ErrorIs(t, p.requests[2].Refused, card.ErrWrongPIN)
 	assert.Equal(t, 1, d.soft.Spent())
-	assert.NotContains(t, sent, byte(0x24), "nothing was to be changed")
+	assert.NotContains(t, sent, byte(0x24), "not sent")
 
 	sent = nil
 	p = userEntering(cardtest.PIN, "654321")
 	require.NoError(t, d.card.ChangePIN(ctx, ch(p.ask)))
-	assert.Equal(t, []byte{0x20, 0x20, 0x20, 0x24}, sent, "asked, asked, verified, changed")
+	assert.Equal(t, []byte{0x20, 0x20, 0x20, 0x24}, sent, "status, status, VERIFY, CHANGE REFERENCE DATA")
 	assert.Len(t, p.requests, 2)
 	assert.True(t, d.accepts("654321"))
 	assert.False(t, d.soft.Verified(), "logged out")
@@ -246,8 +245,8 @@ func TestChangePINAllow(t *testing.T) {
 	c.PIN = p.ask
 	require.NoError(t, d.card.ChangePIN(t.Context(), c))
 	require.Len(t, p.requests, 2)
-	assert.True(t, p.requests[0].New && p.requests[1].New, "there is no other to ask for")
+	assert.True(t, p.requests[0].New && p.requests[1].New, "only the new PIN is asked for")
 	assert.ErrorIs(t, p.requests[1].Refused, card.ErrNewPIN)
-	assert.Equal(t, 2, allowed, "not before the new PIN has its form")
+	assert.Equal(t, 2, allowed, "only with a well-formed new PIN")
 	assert.True(t, d.accepts("654321"))
 }

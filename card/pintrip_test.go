@@ -15,8 +15,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// verifyAt is which of the commands of DoWithPIN is VERIFY: after two SELECTs and
-// two questions for the tries left.
+// verifyAt is the number of VERIFY among the commands of DoWithPIN, after SELECT and
+// status of two transactions.
 const verifyAt = 5
 
 func TestLostResponse(t *testing.T) {
@@ -32,7 +32,7 @@ func TestLostResponse(t *testing.T) {
 
 	p := userEntering("111111")
 	require.ErrorIs(t, d.card.DoWithPIN(t.Context(), pinVerification(aCard, p.ask), nothing), errGaveUp)
-	assert.Equal(t, []error{card.ErrRefusedBefore}, p.refusals(), "there is one try less: it was wrong")
+	assert.Equal(t, []error{card.ErrRefusedBefore}, p.refusals(), "the counter is lower: the PIN was wrong")
 	assert.Equal(t, 1, d.soft.Spent())
 }
 
@@ -45,8 +45,7 @@ func TestPINNotReceived(t *testing.T) {
 	require.NoError(t, d.card.DoWithPIN(t.Context(), v, nothing))
 }
 
-// Tries that others spend, or another PIN, are no word on a PIN that did not reach
-// the card.
+// A try that another PIN costs does not mean that a PIN that was not received was wrong.
 func TestPINNotReceivedThenWrongPIN(t *testing.T) {
 	d := newFixture(t, cardtest.PIV(), nil)
 	d.readers.Fault(zero, verifyAt, cardtest.Fault{When: cardtest.Instead, What: cardtest.NoResponse})
@@ -56,7 +55,7 @@ func TestPINNotReceivedThenWrongPIN(t *testing.T) {
 	assert.Equal(t, []error{card.ErrWrongPIN}, p.refusals())
 }
 
-// Who is not there to hear that the PIN was refused will not send it again either.
+// A refusal that arrives after the end of the context is remembered.
 func TestRefusalAfterContextEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newFixture(t, cardtest.PIV(), nil)
@@ -76,11 +75,11 @@ func TestRefusalAfterContextEnds(t *testing.T) {
 	})
 }
 
-// A refusal of another kind can hide that a try was spent.
+// Another status may be returned although a try was spent.
 func TestOtherStatusHidesRefusal(t *testing.T) {
 	for name, mishap := range map[string]cardtest.Fault{
-		"a length to correct":    {When: cardtest.After, What: cardtest.WrongLe},
-		"a status without sense": {When: cardtest.After, What: cardtest.WrongStatus},
+		"6Cxx": {When: cardtest.After, What: cardtest.WrongLe},
+		"6F00": {When: cardtest.After, What: cardtest.WrongStatus},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := newFixture(t, cardtest.PIV(), nil)
@@ -96,7 +95,7 @@ func TestOtherStatusHidesRefusal(t *testing.T) {
 	}
 }
 
-// An answer that has more than a status is not one to VERIFY, though it says 9000.
+// VERIFY has no response data: a response with data is malformed, even with 9000.
 func TestDataInResponseToVerify(t *testing.T) {
 	d := newFixture(t, cardtest.PIV(), nil)
 	d.readers.Fault(zero, verifyAt, cardtest.Fault{When: cardtest.After, What: cardtest.Garbage})
@@ -110,8 +109,8 @@ func TestDataInResponseToVerify(t *testing.T) {
 	assert.Equal(t, []error{card.ErrRefusedBefore}, p.refusals())
 }
 
-// A card that has stopped to say how many tries are left does not get the PIN
-// again that may have cost one.
+// If the card does not report its counter any more, a PIN that may have been refused is
+// not sent again.
 func TestLostResponseThenUnknownRetries(t *testing.T) {
 	d := newFixture(t, cardtest.PIV(), nil)
 	d.readers.Fault(zero, verifyAt, cardtest.Fault{When: cardtest.After, What: cardtest.NoResponse})
@@ -119,7 +118,7 @@ func TestLostResponseThenUnknownRetries(t *testing.T) {
 	d.readers.Fault(zero, 2, cardtest.Fault{What: cardtest.WrongStatus})
 	d.readers.Fault(zero, 4, cardtest.Fault{What: cardtest.WrongStatus})
 	p := userEntering("111111")
-	p.answers[0] = p.answers[0].AllowLastTry()
+	p.pins[0] = p.pins[0].AllowLastTry()
 	require.ErrorIs(t, d.card.DoWithPIN(t.Context(), pinVerification(aCard, p.ask), nothing), errGaveUp)
 	assert.Equal(t, []error{card.ErrRefusedBefore}, p.refusals())
 	assert.Equal(t, 1, d.soft.Spent())
@@ -145,7 +144,6 @@ func TestContextEndsBeforeVerify(t *testing.T) {
 	assert.Zero(t, d.soft.Spent())
 }
 
-// What a reset has ended need not be ended again.
 func TestNoLogoutAfterReset(t *testing.T) {
 	d := newFixture(t, cardtest.PIV(), nil)
 	release, err := d.card.Hold(t.Context())
@@ -165,7 +163,7 @@ func TestLogoutAfterLostResponse(t *testing.T) {
 	assert.False(t, d.soft.Verified())
 }
 
-// A status that hides that the PIN was right leaves it to be logged out.
+// The PIN may have been right although the status is not 9000.
 func TestLogoutAfterOtherStatus(t *testing.T) {
 	for _, status := range []uint16{0x6F00, 0x6982, 0x6983, 0x6A80} {
 		d := newFixture(t, cardtest.PIV(), nil)
@@ -176,7 +174,6 @@ func TestLogoutAfterOtherStatus(t *testing.T) {
 	}
 }
 
-// A refusal that is not about the PIN says nothing about it.
 func TestVerifyStatusNotAboutPIN(t *testing.T) {
 	for status, want := range map[uint16]error{0x6982: card.StatusNotPermitted, 0x6D00: card.StatusUnknownINS, 0x6A80: card.ErrPINFormat, 0x6700: card.ErrPINFormat} {
 		d := newFixture(t, cardtest.PIV(), nil)
@@ -201,7 +198,7 @@ func TestContextEndsDuringPrompt(t *testing.T) {
 	p.before = cancel
 	assert.ErrorIs(t, d.card.DoWithPIN(ctx, pinVerification(aCard, p.ask), nothing), context.Canceled)
 	assert.Zero(t, d.soft.Spent())
-	assert.True(t, zeroed(p.answers[0]))
+	assert.True(t, zeroed(p.pins[0]))
 }
 
 func TestContextEndsDuringVerify(t *testing.T) {
@@ -217,7 +214,7 @@ func TestContextEndsDuringVerify(t *testing.T) {
 	if err != nil {
 		assert.ErrorIs(t, err, context.Canceled)
 	}
-	require.NoError(t, d.card.Do(t.Context(), readCHUID)) // after whatever was left behind
+	require.NoError(t, d.card.Do(t.Context(), readCHUID)) // after the command that was left behind
 	assert.False(t, d.soft.Verified())
 	assert.Zero(t, d.soft.Spent())
 }
@@ -229,7 +226,7 @@ func (w writer) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// Somebody who verified the right PIN gave back what a lost one may have cost.
+// If another program verifies the PIN, the counter shows nothing about a lost response.
 func TestLostResponseThenCounterRestored(t *testing.T) {
 	d := newFixture(t, cardtest.PIV(), nil)
 	d.readers.PowerDown(time.Hour)
@@ -245,7 +242,7 @@ func TestLostResponseThenCounterRestored(t *testing.T) {
 	require.NoError(t, d.card.DoWithPIN(t.Context(), v, nothing))
 }
 
-// Fewer tries of one card say nothing about a PIN that another did not get.
+// The counter of one card shows nothing about a PIN sent to another.
 func TestLostResponseAndOtherCard(t *testing.T) {
 	readers := cardtest.NewReaders(cardtest.PIV(), cardtest.PIV(cardtest.RetriesLeft(2)))
 	defer readers.Close()
@@ -290,5 +287,5 @@ func TestContextEndsBeforeVerifyIsEncoded(t *testing.T) {
 	assert.Zero(t, d.soft.Spent())
 	assert.False(t, d.soft.Verified())
 	v.Verify, v.PIN = verify, userEntering(cardtest.PIN).ask
-	assert.NoError(t, d.card.DoWithPIN(t.Context(), v, nothing), "the PIN was not refused")
+	assert.NoError(t, d.card.DoWithPIN(t.Context(), v, nothing), "it was not refused")
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// A PINFunc that hands back why its answer was not taken has given up.
+// A PINFunc may return r.Refused to give up.
 func TestPINFuncReturnsRefusal(t *testing.T) {
 	soft := cardtest.Logon("alice@example.com")
 	service := cardtest.NewService(soft)

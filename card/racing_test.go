@@ -2,5 +2,5 @@
 
 package card_test
 
-// racing says that the race detector is at work, which makes all slower.
+// racing reports that the race detector is on, which makes tests slower.
 const racing = true

@@ -42,7 +42,7 @@ func TestReaders(t *testing.T) {
 	assert.Equal(t, "3B00", c.ATR().String())
 }
 
-// listed is a service that has nothing but a list of readers.
+// A listService is a driver with readers and a mute card.
 type listService []driver.Reader
 
 func (l listService) Readers(context.Context) ([]driver.Reader, error) { return l, nil }
@@ -82,7 +82,7 @@ func TestServiceCloseWhileCardHangs(t *testing.T) {
 	}
 }
 
-// The end of a transaction does not wait for ever, and resets the card.
+// The end of a transaction is bounded; then the connection is closed with a reset.
 func TestCardHangsAtLogout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newFixture(t, cardtest.PIV(), nil)

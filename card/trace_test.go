@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// traced are commands as trace and log have them.
+// traced sends commands and returns what the trace and the log contain.
 func traced(t *testing.T, commands ...card.Command) (trace []card.Command, responses [][]byte, log string) {
 	t.Helper()
 	var out bytes.Buffer
@@ -23,7 +23,7 @@ func traced(t *testing.T, commands ...card.Command) (trace []card.Command, respo
 		Command: func(reader string, c card.Command, response []byte, took time.Duration) {
 			assert.Equal(t, zero, reader)
 			assert.GreaterOrEqual(t, took, time.Duration(0))
-			c.Data = bytes.Clone(c.Data) // it is not to be kept
+			c.Data = bytes.Clone(c.Data) // it must not be kept
 			trace = append(trace, c)
 			responses = append(responses, bytes.Clone(response))
 		},
@@ -33,7 +33,7 @@ func traced(t *testing.T, commands ...card.Command) (trace []card.Command, respo
 			return err
 		}
 		for _, c := range commands {
-			_, _ = tx.Command(c) // what the card says of it is not the point
+			_, _ = tx.Command(c) // the status does not matter
 		}
 		return nil
 	}))
@@ -92,7 +92,6 @@ func TestTraceLostResponse(t *testing.T) {
 	assert.Equal(t, 1, n)
 }
 
-// What a key made of data is as secret as the data.
 func TestSecretResponseNotTraced(t *testing.T) {
 	c := card.New("a card", &scriptedCard{responses: []string{"sec\x61\x03", "ret" + done}})
 	ctx := card.WithTrace(t.Context(), &card.Trace{Command: func(_ string, _ card.Command, response []byte, _ time.Duration) {
@@ -105,7 +104,7 @@ func TestSecretResponseNotTraced(t *testing.T) {
 	}))
 }
 
-// A person is told to touch the card only if it may want that and does not response.
+// Touch is called only if the command may require it and there is no response soon.
 func TestTraceTouch(t *testing.T) {
 	for _, test := range []struct {
 		name  string
@@ -113,9 +112,9 @@ func TestTraceTouch(t *testing.T) {
 		delay time.Duration
 		want  int
 	}{
-		{"the card waits", true, time.Second, 1},
+		{"no response soon", true, time.Second, 1},
 		{"the card responses soon", true, 300 * time.Millisecond, 0},
-		{"the card is slow, and wants no touch", false, time.Second, 0},
+		{"slow card without touch", false, time.Second, 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

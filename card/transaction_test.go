@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A desk has a reader with a card, and a program that uses it.
+// A fixture has a reader with a card, and the service and card of a program.
 type fixture struct {
 	t       *testing.T
 	soft    *cardtest.Card
@@ -36,11 +36,11 @@ func newFixture(t *testing.T, soft *cardtest.Card, o *card.Options) *fixture {
 }
 
 func (d *fixture) close() {
-	assert.NoError(d.t, d.readers.Close()) // which ends delays
+	assert.NoError(d.t, d.readers.Close()) // ends the delays of faults
 	assert.NoError(d.t, d.service.Close())
 }
 
-// neighbour is a connection of another program.
+// otherProgram returns a connection of another program.
 func (d *fixture) otherProgram() driver.Card {
 	d.t.Helper()
 	s := d.readers.Driver()
@@ -60,7 +60,7 @@ var (
 	readRetries    = card.Command{INS: 0x20, P2: 0x80}
 )
 
-// chuid reads an object, to see that the card is there.
+// readCHUID reads an object.
 func readCHUID(tx *card.Tx) error {
 	if _, err := tx.Select(pivAID); err != nil {
 		return err
@@ -82,7 +82,7 @@ func TestTransactionIsExclusive(t *testing.T) {
 		}
 		select {
 		case <-held:
-			return errors.New("another program got in")
+			return errors.New("another program began a transaction")
 		default:
 			return nil
 		}
@@ -170,17 +170,17 @@ func TestBusy(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
 			err = d.card.Do(ctx, readCHUID)
-			assert.ErrorIs(t, err, context.DeadlineExceeded, "the caller's patience, not ours")
+			assert.ErrorIs(t, err, context.DeadlineExceeded, "the context ended before BusyTimeout")
 			assert.NotErrorIs(t, err, card.ErrBusy)
 
 			go func() {
-				time.Sleep(time.Second)
+				<-time.After(time.Second)
 				assert.NoError(t, other.End(false))
 			}()
 			assert.NoError(t, d.card.Do(t.Context(), readCHUID))
 		})
 	})
-	t.Run("a program that shares with nobody", func(t *testing.T) {
+	t.Run("an exclusive connection of another program", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			exclusive := &exclusiveService{failures: 5}
 			d := newFixture(t, cardtest.PIV(), nil)
@@ -191,7 +191,7 @@ func TestBusy(t *testing.T) {
 			ctx := card.WithTrace(t.Context(), &card.Trace{Busy: func(string) { watchResult++ }})
 			c, err := s.Card(ctx, zero)
 			require.NoError(t, err)
-			assert.NoError(t, c.Do(ctx, readCHUID), "it lets go in time")
+			assert.NoError(t, c.Do(ctx, readCHUID), "released in time")
 			assert.Equal(t, 5, watchResult)
 
 			exclusive.failures = 1000
@@ -200,8 +200,8 @@ func TestBusy(t *testing.T) {
 	})
 }
 
-// A jealous service has a card that another program has to itself, for as many
-// tries.
+// An exclusiveService has a card that another program uses exclusively, for as many
+// calls of Connect.
 type exclusiveService struct {
 	driver.Service
 	failures int
@@ -220,7 +220,7 @@ func TestRemovedCardStaysOver(t *testing.T) {
 	d.readers.Remove(zero)
 	assert.ErrorIs(t, d.card.Do(t.Context(), readCHUID), card.ErrNoCard)
 	d.readers.Insert(zero, d.soft)
-	assert.ErrorIs(t, d.card.Do(t.Context(), readCHUID), card.ErrRemoved, "it is over for good")
+	assert.ErrorIs(t, d.card.Do(t.Context(), readCHUID), card.ErrRemoved, "for good")
 	again, err := d.service.Card(t.Context(), zero)
 	require.NoError(t, err)
 	assert.NoError(t, again.Do(t.Context(), readCHUID))
@@ -257,13 +257,13 @@ func TestResetByOtherProgram(t *testing.T) {
 		return n
 	}
 	first := epoch()
-	assert.Equal(t, first, epoch(), "held and left alone")
+	assert.Equal(t, first, epoch(), "held and not reset")
 	d.readers.Reset(zero)
 	second := epoch()
 	assert.NotEqual(t, first, second)
 
 	d.readers.Fault(zero, 2, cardtest.Fault{What: cardtest.OtherReset, When: cardtest.Before})
-	assert.ErrorIs(t, d.card.Do(t.Context(), readCHUID), card.ErrReset, "in the middle")
+	assert.ErrorIs(t, d.card.Do(t.Context(), readCHUID), card.ErrReset, "in a transaction")
 	assert.NotEqual(t, second, epoch())
 }
 
@@ -289,7 +289,7 @@ func TestServiceRestart(t *testing.T) {
 	_, err = d.service.Card(t.Context(), zero)
 	assert.ErrorIs(t, err, card.ErrNoService)
 	d.readers.Start()
-	assert.ErrorIs(t, d.card.Do(t.Context(), readCHUID), card.ErrChanged, "nobody knows what happened meanwhile")
+	assert.ErrorIs(t, d.card.Do(t.Context(), readCHUID), card.ErrChanged, "the card may have been exchanged meanwhile")
 	again, err := d.service.Card(t.Context(), zero)
 	require.NoError(t, err)
 	assert.NoError(t, again.Do(t.Context(), readCHUID))
@@ -317,7 +317,7 @@ func TestContextEndsDuringCommand(t *testing.T) {
 		})
 		assert.ErrorIs(t, err, context.DeadlineExceeded)
 		assert.Equal(t, time.Second, time.Since(began), "Do does not wait for the command")
-		assert.NoError(t, d.card.Do(t.Context(), readCHUID), "the next section does")
+		assert.NoError(t, d.card.Do(t.Context(), readCHUID), "the next transaction does")
 		assert.Equal(t, time.Hour, time.Since(began))
 	})
 }
@@ -388,16 +388,16 @@ func TestHold(t *testing.T) {
 	assert.True(t, d.soft.Verified(), "the card kept its power")
 	first()
 	first()
-	assert.True(t, d.soft.Verified(), "somebody holds it still")
+	assert.True(t, d.soft.Verified(), "still held")
 	k := d.otherProgram()
-	assert.NoError(t, k.Begin(t.Context()), "others can use it")
+	assert.NoError(t, k.Begin(t.Context()), "not held in a transaction")
 	assert.NoError(t, k.End(false))
 	assert.NoError(t, k.Close(false))
 	second()
 	assert.False(t, d.soft.Verified(), "it lost its power")
 }
 
-// verifyByHand verifies the PIN past the guard, which knows nothing of it then.
+// sendVerify verifies the PIN without the guard.
 func sendVerify(tx *card.Tx) error {
 	if _, err := tx.Select(pivAID); err != nil {
 		return err

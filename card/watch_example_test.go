@@ -8,7 +8,7 @@ import (
 	"github.com/smartlogon/smartlogon/card/cardtest"
 )
 
-// Wait for a card, whatever the reader. What is there already is told first.
+// Waits for a card in any reader. Cards that are present are yielded first.
 func ExampleService_Watch() {
 	readers := cardtest.NewReaders(nil, cardtest.Logon("alice@example.com"))
 	defer readers.Close()
@@ -17,7 +17,7 @@ func ExampleService_Watch() {
 
 	for e, err := range service.Watch(context.Background()) {
 		if err != nil {
-			fmt.Println(err, card.Hint(err)) // the watch goes on
+			fmt.Println(err, card.Hint(err)) // Watch goes on
 			continue
 		}
 		fmt.Println(e.Kind, "-", e.Reader)

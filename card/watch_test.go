@@ -26,7 +26,7 @@ const (
 	one  = "Software Reader 01"
 )
 
-// A watcher collects what a watch tells.
+// A watcher collects what Watch yields.
 type watcher struct {
 	t     *testing.T
 	all   chan watchResult
@@ -52,14 +52,14 @@ func watch(t *testing.T, s *card.Service) *watcher {
 	return w
 }
 
-// next waits for as many events and errors, and gives them as text.
+// next waits for n events and errors, and returns them as text.
 func (w *watcher) next(n int) []string {
 	w.t.Helper()
 	var list []string
 	for range n {
 		select {
-		case it := <-w.all:
-			list = append(list, it.String())
+		case r := <-w.all:
+			list = append(list, r.String())
 		case <-time.After(20 * time.Second):
 			w.t.Fatalf("only %d of %d events: %q", len(list), n, list)
 		}
@@ -67,14 +67,14 @@ func (w *watcher) next(n int) []string {
 	return list
 }
 
-// quiet makes sure that nothing more is told, in a synctest bubble.
+// quiet asserts that nothing more is yielded. It needs synctest.
 func (w *watcher) quiet() {
 	w.t.Helper()
 	synctest.Wait()
 	assert.Empty(w.t, w.all)
 }
 
-// end stops the watch and makes sure that it ends without another word.
+// end stops the watch and asserts that it yields nothing more.
 func (w *watcher) end() {
 	w.t.Helper()
 	w.stop()
@@ -89,7 +89,7 @@ func (it watchResult) String() string {
 	return fmt.Sprintf("%v: %s", it.event.Kind, it.event.Reader)
 }
 
-// bubble runs a test with readers in a synctest bubble.
+// watchReaders runs a test with readers under synctest.
 func watchReaders(t *testing.T, cards []*cardtest.Card, test func(*testing.T, *cardtest.Readers, *card.Service)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -151,7 +151,7 @@ func TestWatchExchangedCard(t *testing.T) {
 			require.NoError(t, err)
 			list = append(list, watchResult{event: e}.String())
 			cards = append(cards, e.Card)
-			if len(list) == 2 { // nobody looks meanwhile
+			if len(list) == 2 { // before the next event
 				readers.Remove(zero)
 				readers.Insert(zero, b)
 			}
@@ -197,7 +197,7 @@ func TestWatchServiceRestart(t *testing.T) {
 			it := <-w.all
 			assert.ErrorIs(t, it.err, card.ErrNoService)
 			assert.NotEmpty(t, card.Hint(it.err))
-			time.Sleep(time.Hour) // of the bubble: the error is told once
+			<-time.After(time.Hour) // of synctest: the error is yielded once
 			w.quiet()
 			start := time.Now()
 			readers.Start()
@@ -231,7 +231,7 @@ func TestWatchContextEndsWithoutService(t *testing.T) {
 		ended, cancel := context.WithCancel(t.Context())
 		cancel()
 		for range s.Watch(ended) {
-			t.Error("an ended watch yields")
+			t.Error("yielded after the end of the context")
 		}
 	})
 }
@@ -263,8 +263,7 @@ func TestServiceCloseInWatch(t *testing.T) {
 	})
 }
 
-// PC/SC tells nobody of a reset, but for the programs that are connected, and
-// them at their next command.
+// PC/SC reports a reset only to connected programs, at their next call.
 func TestWatchReset(t *testing.T) {
 	watchReaders(t, []*cardtest.Card{cardtest.PIV()}, func(t *testing.T, readers *cardtest.Readers, s *card.Service) {
 		w, other := watch(t, s), watch(t, s)
@@ -285,7 +284,7 @@ func TestWatchReset(t *testing.T) {
 	})
 }
 
-// A script is a driver that goes through states.
+// A scriptedWaits is a driver that yields states in turn.
 type scriptedWaits struct {
 	driver.Service
 	steps chan step
@@ -318,29 +317,29 @@ func TestWatchDriverStates(t *testing.T) {
 		steps []step
 		want  []string
 	}{
-		{"another answer to reset",
+		{"another ATR",
 			[]step{with(r(1, true, false, 0x3B, 0)), with(r(1, true, false, 0x3B, 1))},
 			[]string{"reader added: R", "card inserted: R", "card reset: R"}},
-		{"a mute card that answers at last",
+		{"a mute card that answers to reset later",
 			[]step{with(r(1, true, true)), with(r(1, true, false, 0x3B, 1))},
 			[]string{"reader added: R", "card inserted: R", "card reset: R"}},
 		{"a removal that is not counted",
 			[]step{with(r(0, true, false, 0x3B, 0)), with(r(0, false, false)), with(r(0, true, false, 0x3B, 0))},
 			[]string{"reader added: R", "card inserted: R", "card removed: R", "card inserted: R"}},
-		{"a service that was replaced while no card was in",
+		{"a service restarted without a card",
 			[]step{with(r(1, false, false)), with(r(1<<16, false, false)), with(r(1<<16+1, true, false, 0x3B, 0))},
 			[]string{"reader added: R", "card inserted: R"}},
-		{"a service that was replaced under a card",
+		{"a service restarted with a card",
 			[]step{with(r(1, true, false, 0x3B, 0)), with(r(1<<16, true, false, 0x3B, 0))},
 			[]string{"reader added: R", "card inserted: R", "card removed: R", "card inserted: R"}},
-		{"one reader in the place of another",
+		{"a reader replaced by another",
 			[]step{with(r(1, true, false, 0x3B, 0)), with(driver.Reader{Name: "S"})},
 			[]string{"reader added: R", "card inserted: R", "card removed: R", "reader removed: R", "reader added: S"}},
-		{"Windows without a reader has no service",
+		{"no service without a reader, as on Windows",
 			[]step{{err: driver.NoService}, {err: driver.NoService}, with(r(0, false, false)), {err: driver.ServiceStopped}, {err: driver.NoService}},
 			[]string{"card: watch readers: smart card service is not running (8010001D)", "reader added: R",
 				"reader removed: R", "card: watch readers: smart card service is not running (8010001E)"}},
-		{"an error that is about nothing in particular takes nothing away",
+		{"other errors remove nothing",
 			[]step{with(r(1, true, false, 0x3B, 0)), {err: boom}, {err: boom}, {err: driver.NoMemory}, with(r(2, false, false)), {err: boom}},
 			[]string{"reader added: R", "card inserted: R", "card: watch readers: boom",
 				"card: watch readers: smart card service is out of memory", "card removed: R", "card: watch readers: boom"}},
@@ -376,8 +375,8 @@ func TestWatchMuteCard(t *testing.T) {
 	})
 }
 
-// A storm of changes, and at the end the sum of all events is what is there.
-// Each event fits what was told before it.
+// TestWatchRandomEvents changes the readers at random. The sum of all events is the final
+// state, and each event is possible in the state before it.
 func TestWatchRandomEvents(t *testing.T) {
 	for name, open := range map[string]func(*testing.T, *cardtest.Readers) driver.Service{
 		"in process": func(_ *testing.T, r *cardtest.Readers) driver.Service { return r.Driver() },
@@ -394,13 +393,13 @@ func TestWatchRandomEvents(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			before := runtime.NumGoroutine()
-			t.Run("storm", func(t *testing.T) { randomEvents(t, open) })
+			t.Run("events", func(t *testing.T) { randomEvents(t, open) })
 			noneLeft(t, before)
 		})
 	}
 }
 
-// noneLeft waits until there are no more goroutines than before.
+// noneLeft waits until no more goroutines run than before.
 func noneLeft(t *testing.T, before int) {
 	t.Helper()
 	tick, late := time.NewTicker(time.Millisecond), time.After(10*time.Second)
@@ -448,10 +447,10 @@ func randomEvents(t *testing.T, open func(*testing.T, *cardtest.Readers) driver.
 			mu.Unlock()
 		}
 	})
-	var storms sync.WaitGroup
+	var changes sync.WaitGroup
 	for i, name := range readers.Names() {
 		soft, random := cardtest.PIV(), rand.New(rand.NewPCG(1, uint64(i)))
-		storms.Go(func() {
+		changes.Go(func() {
 			for range 100 {
 				readers.Insert(name, soft)
 				for range random.IntN(20) {
@@ -468,13 +467,13 @@ func randomEvents(t *testing.T, open func(*testing.T, *cardtest.Readers) driver.
 			}
 		})
 	}
-	storms.Go(func() {
+	changes.Go(func() {
 		for range 2 {
 			readers.Stop()
 			readers.Start()
 		}
 	})
-	storms.Wait()
+	changes.Wait()
 	readers.Plug("The last", nil)
 	require.Eventually(t, func() bool {
 		mu.Lock()
@@ -530,8 +529,7 @@ func TestWatchBacksOff(t *testing.T) {
 	})
 }
 
-// A transaction that finds another card, of which the service reports nothing, makes
-// Watch report the exchange.
+// If the service does not report an exchange, Watch does once a transaction found it.
 func TestWatchReplacedToken(t *testing.T) {
 	watchReaders(t, []*cardtest.Card{token("a")}, func(t *testing.T, readers *cardtest.Readers, s *card.Service) {
 		w := watch(t, s)

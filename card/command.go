@@ -99,8 +99,8 @@ func (tx *Tx) run(t *trip) ([]byte, error) {
 // start sends the command of t.
 func (tx *Tx) start(t *trip) ([]byte, error) {
 	t.tx, t.started = tx, true
-	var response []byte // not results: a call that is left behind writes to them
-	var err error
+	var response []byte // not a named result, which a return would set while
+	var err error       // the call that was left behind does
 	left := tx.leaveBehind(func() {
 		defer clear(t.command.Data)
 		response, err = t.complete()

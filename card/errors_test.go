@@ -223,29 +223,19 @@ func (c slowCard) Begin(ctx context.Context) error {
 // ErrBusy means that another program holds the card. A slow machine is no reason for it,
 // and another error after BusyTimeout is not replaced.
 func TestSlowServiceIsNotBusy(t *testing.T) {
-	for _, delay := range []time.Duration{50 * time.Millisecond, 500 * time.Millisecond, time.Hour} {
+	for _, delay := range []time.Duration{50 * time.Millisecond, 500 * time.Millisecond} {
 		for begin, want := range map[error]error{
 			nil:                     nil,
 			driver.RemovedCard:      card.ErrRemoved,
 			driver.UnresponsiveCard: card.ErrMute,
 			driver.SharingViolation: card.ErrBusy,
 		} {
-			if delay == time.Hour {
-				begin, want = nil, driver.Timeout
-			}
 			t.Run(fmt.Sprint(delay, " ", begin), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					d := newFixture(t, cardtest.PIV(), nil)
-					slow := slowService{d.readers.Driver(), delay, begin}
-					if delay == time.Hour { // Connect would wait for ever: only Begin has a timeout
-						slow.delay = 0
-					}
-					s := card.NewService(slow, &card.Options{BusyTimeout: time.Millisecond})
+					s := card.NewService(slowService{d.readers.Driver(), delay, begin}, &card.Options{BusyTimeout: time.Millisecond})
 					c, err := s.Card(t.Context(), zero)
 					require.NoError(t, err)
-					if delay == time.Hour {
-						c = hangingBegin(t, d)
-					}
 					err = c.Do(t.Context(), readCHUID)
 					assert.ErrorIs(t, err, want)
 					if want != card.ErrBusy {
@@ -259,17 +249,19 @@ func TestSlowServiceIsNotBusy(t *testing.T) {
 	}
 }
 
-// hangingBegin returns the card of a service whose Begin only ends with the context.
-func hangingBegin(t *testing.T, d *fixture) *card.Card {
-	t.Helper()
-	n := &hookedService{Service: d.readers.Driver()}
-	n.beginContext = func(ctx context.Context) error {
-		<-ctx.Done()
-		return ctx.Err()
-	}
-	s := card.NewService(n, &card.Options{BusyTimeout: time.Millisecond})
-	t.Cleanup(func() { assert.NoError(t, s.Close()) })
-	c, err := s.Card(t.Context(), zero)
-	require.NoError(t, err)
-	return c
+// The wait for a service that does not respond is bounded.
+func TestServiceHangsAtBegin(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d, n := newHookedFixture(t)
+		n.begin = func(ctx context.Context) error {
+			<-ctx.Done()
+			return ctx.Err()
+		}
+		start := time.Now()
+		err := d.card.Do(t.Context(), readCHUID)
+		assert.ErrorIs(t, err, driver.Timeout)
+		assert.NotErrorIs(t, err, card.ErrBusy)
+		assert.Equal(t, 30*time.Second, time.Since(start))
+		d.close()
+	})
 }

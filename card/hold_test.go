@@ -133,16 +133,13 @@ func TestEpochAfterOwnReset(t *testing.T) {
 // A hookedService calls functions before or in place of methods of a driver.
 type hookedService struct {
 	driver.Service
-	connected func()       // after each Connect
-	open      int          // connections
-	begin     func() error // in place of Begin
-
-	beginContext func(context.Context) error // in place of Begin
-
-	reconnect func() error // in place of Reconnect
-	end       func() error // in place of End
-	protocol  func()       // before Protocol
-	closed    []bool       // the argument of each Close
+	connected func()                      // after each Connect
+	open      int                         // connections
+	reconnect func() error                // in place of Reconnect
+	end       func() error                // in place of End
+	protocol  func()                      // before Protocol
+	closed    []bool                      // the argument of each Close
+	begin     func(context.Context) error // in place of Begin
 }
 
 func (n *hookedService) Connect(ctx context.Context, reader string) (driver.Card, error) {
@@ -172,11 +169,8 @@ func (c *hookedCard) Protocol() driver.Protocol {
 }
 
 func (c *hookedCard) Begin(ctx context.Context) error {
-	switch {
-	case c.n.begin != nil:
-		return c.n.begin()
-	case c.n.beginContext != nil:
-		return c.n.beginContext(ctx)
+	if c.n.begin != nil {
+		return c.n.begin(ctx)
 	}
 	return c.Card.Begin(ctx)
 }
@@ -264,25 +258,25 @@ func TestErrorsOfBegin(t *testing.T) {
 			n.connected = func() { r.Remove(zero) }
 		}, card.ErrRemoved},
 		{"the card is removed after Begin", func(n *hookedService, r *cardtest.Readers) {
-			n.begin = func() error {
+			n.begin = func(context.Context) error {
 				r.Remove(zero)
 				return nil
 			}
 		}, card.ErrRemoved},
 		{"the reader is unplugged after Begin", func(n *hookedService, r *cardtest.Readers) {
-			n.begin = func() error {
+			n.begin = func(context.Context) error {
 				r.Unplug(zero)
 				return nil
 			}
 		}, card.ErrNoReader},
 		{"another program keeps resetting the card", func(n *hookedService, _ *cardtest.Readers) {
-			n.begin = func() error {
+			n.begin = func(context.Context) error {
 				resets++
 				return driver.ResetCard
 			}
 		}, card.ErrReset},
 		{"Reconnect fails", func(n *hookedService, _ *cardtest.Readers) {
-			n.begin = func() error { return driver.ResetCard }
+			n.begin = func(context.Context) error { return driver.ResetCard }
 			n.reconnect = func() error { return driver.UnresponsiveCard }
 		}, card.ErrMute},
 	} {

@@ -217,7 +217,7 @@ func TestConnectionLostDuringPrompt(t *testing.T) {
 			d, n := newHookedFixture(t)
 			u := userEntering(cardtest.PIN)
 			u.before = func() {
-				n.begin = func() error {
+				n.begin = func(context.Context) error {
 					n.begin = nil
 					return driver.CommError
 				}

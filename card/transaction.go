@@ -224,7 +224,7 @@ func wasReset(err error) bool {
 // repeated so often, each time with at least so much time.
 const (
 	slowRetries = 2
-	slowTimeout = time.Second
+	slowTimeout = 5 * time.Second
 )
 
 // wait runs a call that waits for other programs, for BusyTimeout at most. The error
@@ -246,7 +246,7 @@ func (tx *Tx) wait(call func(context.Context) error) error {
 		case !timedOut || !errors.Is(err, context.DeadlineExceeded), errors.Is(err, driver.SharingViolation):
 			return named(err)
 		}
-		timeout = max(slowTimeout, 10*timeout)
+		timeout = max(slowTimeout, timeout)
 	}
 	return named(driver.Timeout)
 }
@@ -287,6 +287,7 @@ func (tx *Tx) end() {
 		k.newEpoch(tx.card.service.newEpoch())
 	case err != nil:
 		k.reset = tx.reset
+		tx.explain(named(err))
 		tx.drop()
 	}
 	l.use(nil)

@@ -54,10 +54,9 @@ func (d *fixture) otherProgram() driver.Card {
 }
 
 var (
-	pivAID         = []byte{0xA0, 0, 0, 3, 8, 0, 0, 0x10, 0}
-	getCHUID       = card.Command{INS: 0xCB, P1: 0x3F, P2: 0xFF, Data: []byte{0x5C, 3, 0x5F, 0xC1, 2}, Ne: card.MaxResponse}
-	getCertificate = card.Command{INS: 0xCB, P1: 0x3F, P2: 0xFF, Data: []byte{0x5C, 3, 0x5F, 0xC1, 5}, Ne: card.MaxResponse}
-	readRetries    = card.Command{INS: 0x20, P2: 0x80}
+	pivAID      = []byte{0xA0, 0, 0, 3, 8, 0, 0, 0x10, 0}
+	getCHUID    = card.Command{INS: 0xCB, P1: 0x3F, P2: 0xFF, Data: []byte{0x5C, 3, 0x5F, 0xC1, 2}, Ne: card.MaxResponse}
+	readRetries = card.Command{INS: 0x20, P2: 0x80}
 )
 
 // readCHUID reads an object.

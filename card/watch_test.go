@@ -82,11 +82,11 @@ func (w *watcher) end() {
 	assert.Empty(w.t, w.all)
 }
 
-func (it watchResult) String() string {
-	if it.err != nil {
-		return it.err.Error()
+func (r watchResult) String() string {
+	if r.err != nil {
+		return r.err.Error()
 	}
-	return fmt.Sprintf("%v: %s", it.event.Kind, it.event.Reader)
+	return fmt.Sprintf("%v: %s", r.event.Kind, r.event.Reader)
 }
 
 // watchReaders runs a test with readers under synctest.
@@ -194,9 +194,9 @@ func TestWatchServiceRestart(t *testing.T) {
 		for range 3 {
 			readers.Stop()
 			assert.Equal(t, []string{"card removed: " + zero, "reader removed: " + zero}, w.next(2))
-			it := <-w.all
-			assert.ErrorIs(t, it.err, card.ErrNoService)
-			assert.NotEmpty(t, card.Hint(it.err))
+			r := <-w.all
+			assert.ErrorIs(t, r.err, card.ErrNoService)
+			assert.NotEmpty(t, card.Hint(r.err))
 			<-time.After(time.Hour) // of synctest: the error is yielded once
 			w.quiet()
 			start := time.Now()

@@ -74,11 +74,20 @@ func (s *cardState) app(name string) cardapp.Application {
 func (f *Finder) read(ctx context.Context, c *card.Card, emit func(*Credential, error)) {
 	s := f.stateOf(c)
 	r := &cardReading{finder: f, state: s, emit: emit}
+	var skipped []*appState
 	for i := range s.apps {
 		if s.apps[i].absent.Load() {
-			r.absent = append(r.absent, &s.apps[i])
+			skipped = append(skipped, &s.apps[i])
 		} else if !r.readApplication(ctx, &s.apps[i]) {
 			return
+		}
+	}
+	if r.present == 0 { // then it is another card, which the service did not report
+		for _, a := range skipped {
+			a.absent.Store(false)
+			if !r.readApplication(ctx, a) {
+				return
+			}
 		}
 	}
 	unclear := errors.Join(r.unclear...)

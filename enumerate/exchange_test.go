@@ -193,6 +193,23 @@ func TestListingAfterExchange(t *testing.T) {
 	})
 }
 
+// TestListingAfterExchangeOfApplication exchanges a PIV card for a GIDS card with the
+// same ATR, and back.
+func TestListingAfterExchangeOfApplication(t *testing.T) {
+	atr := cardtest.ATR([]byte{0x3B, 0x80, 0x01, 0x81})
+	_, certificate := cardtest.TestCA().Issue(cardtest.Leaf{})
+	piv := cardtest.PIV(atr).Put("9A", nil, certificate)
+	gids := cardtest.GIDS(atr).Put("kxc00", cardtest.Key(cardtest.RSA2048, 0), certificate)
+	readers := cardtest.NewReaders(piv)
+	f := finderOn(t, readers, nil)
+	for range 2 {
+		assert.Equal(t, enumerate.PIV, only(t, f).Application)
+		readers.Replace(zero, gids)
+		assert.Equal(t, enumerate.GIDS, only(t, f).Application)
+		readers.Replace(zero, piv)
+	}
+}
+
 // TestUnlockInAnotherReader moves the card of a credential, while its old reader
 // holds its twin.
 func TestUnlockInAnotherReader(t *testing.T) {
@@ -269,7 +286,7 @@ func TestWatchExchange(t *testing.T) {
 					if !held {
 						require.NoError(t, key.Close())
 					}
-					w.busy.Lock()
+					w.busy.Add(1)
 					w.readers.Plug("Another reader", nil) // the caller gets events
 					w.readers.Replace(zero, second)
 					if held {
@@ -280,7 +297,7 @@ func TestWatchExchange(t *testing.T) {
 						_, err = list[0].Unlock(t.Context(), mustNotAsk(t))
 						assert.ErrorIs(t, err, card.ErrChanged)
 					}
-					w.busy.Unlock()
+					w.busy.Done()
 					synctest.Wait()
 					require.Len(t, w.events, 2)
 					assert.Equal(t, enumerate.Event{Gone: true, Credential: list[0]}, <-w.events)

@@ -63,3 +63,26 @@ func TestProveWithoutCardKey(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, key.Close())
 }
+
+// TestProveAfterListingAnotherCard lists a card with the same certificate and another
+// Card Authentication key between listing and unlocking.
+func TestProveAfterListingAnotherCard(t *testing.T) {
+	signer, certificate := cardtest.TestCA().Issue(cardtest.Leaf{Key: cardtest.Key(cardtest.P256, 2)})
+	withCardKey := func(n int) *cardtest.Card {
+		return put(cardtest.PIV(), "9E", cardtest.Leaf{Key: cardtest.Key(cardtest.P256, n)}).Put("9A", signer, certificate)
+	}
+	readers := cardtest.NewReaders(withCardKey(0))
+	f := finderOn(t, readers, nil)
+	f.Prove = true
+	first, errs := all(t, f)
+	require.Empty(t, errs)
+	readers.Replace(zero, withCardKey(1))
+	second, errs := all(t, f)
+	require.Empty(t, errs)
+	require.Equal(t, first[0].Raw, second[0].Raw)
+	_, err := first[0].Unlock(t.Context(), mustNotAsk(t))
+	assert.ErrorIs(t, err, card.ErrChanged)
+	key, err := second[0].Unlock(t.Context(), card.FixedPIN(cardtest.PIN))
+	require.NoError(t, err)
+	require.NoError(t, key.Close())
+}

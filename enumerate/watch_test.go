@@ -24,7 +24,7 @@ type watched struct {
 	readers *cardtest.Readers
 	events  chan enumerate.Event
 	errs    chan error
-	busy    sync.Mutex // locked while the body of the loop does not return
+	busy    sync.WaitGroup // the body of the loop waits for it
 	ended   chan struct{}
 }
 
@@ -49,8 +49,7 @@ func watching(t *testing.T, cards []*cardtest.Card, newFinder func(*card.Service
 				} else {
 					w.events <- event
 				}
-				w.busy.Lock()
-				w.busy.Unlock()
+				w.busy.Wait()
 			}
 		}()
 		test(t, w)
@@ -105,31 +104,31 @@ func (w *watched) failed() error {
 func TestWatch(t *testing.T) {
 	alice := put(cardtest.Logon("alice@example.com"), "9C", cardtest.Leaf{UPNs: []string{"signer@example.com"}})
 	watching(t, []*cardtest.Card{nil, alice}, newFinder, func(t *testing.T, w *watched) {
-		there := w.appeared()
-		require.Len(t, there, 2)
-		assert.Equal(t, []string{"alice@example.com"}, there[0].Names.UPNs)
-		assert.Equal(t, "Software Reader 01", there[0].Reader)
+		listed := w.appeared()
+		require.Len(t, listed, 2)
+		assert.Equal(t, []string{"alice@example.com"}, listed[0].Names.UPNs)
+		assert.Equal(t, "Software Reader 01", listed[0].Reader)
 
 		bob := cardtest.Logon("bob@example.com")
 		w.readers.Insert(zero, bob)
-		fresh := w.appeared()
-		require.Len(t, fresh, 1)
-		key, err := fresh[0].Unlock(t.Context(), card.FixedPIN(cardtest.PIN))
+		inserted := w.appeared()
+		require.Len(t, inserted, 1)
+		key, err := inserted[0].Unlock(t.Context(), card.FixedPIN(cardtest.PIN))
 		require.NoError(t, err)
-		assertSigns(t, key, fresh[0])
+		assertSigns(t, key, inserted[0])
 		require.NoError(t, key.Close())
 
 		w.readers.Remove("Software Reader 01")
-		w.gone(there...)
+		w.gone(listed...)
 		w.readers.Remove(zero)
 		w.readers.Insert(zero, bob)
 		synctest.Wait()
 		require.Len(t, w.events, 2)
-		assert.Equal(t, enumerate.Event{Gone: true, Credential: fresh[0]}, <-w.events)
+		assert.Equal(t, enumerate.Event{Gone: true, Credential: inserted[0]}, <-w.events)
 		again := <-w.events
 		assert.False(t, again.Gone)
-		assert.NotSame(t, fresh[0], again.Credential)
-		key, err = fresh[0].Unlock(t.Context(), card.FixedPIN(cardtest.PIN))
+		assert.NotSame(t, inserted[0], again.Credential)
+		key, err = inserted[0].Unlock(t.Context(), card.FixedPIN(cardtest.PIN))
 		require.NoError(t, err, "the same card is back")
 		require.NoError(t, key.Close())
 		w.readers.Unplug(zero)
@@ -149,9 +148,9 @@ func TestWatchWithoutReaders(t *testing.T) {
 
 func TestWatchServiceRestart(t *testing.T) {
 	watching(t, []*cardtest.Card{cardtest.Logon("alice@example.com")}, newFinder, func(t *testing.T, w *watched) {
-		there := w.appeared()
+		listed := w.appeared()
 		w.readers.Stop()
-		w.gone(there...)
+		w.gone(listed...)
 		time.Sleep(time.Minute) // the bubble's time
 		assert.ErrorIs(t, w.failed(), card.ErrNoService)
 		w.readers.Start()
@@ -189,16 +188,16 @@ func TestWatchBusyCard(t *testing.T) {
 
 func TestWatchReset(t *testing.T) {
 	watching(t, []*cardtest.Card{cardtest.Logon("alice@example.com")}, newFinder, func(t *testing.T, w *watched) {
-		there := w.appeared()
-		require.Len(t, there, 1)
+		listed := w.appeared()
+		require.Len(t, listed, 1)
 		asked := 0
-		key, err := there[0].Unlock(t.Context(), func(context.Context, card.PINRequest) (card.PIN, error) {
+		key, err := listed[0].Unlock(t.Context(), func(context.Context, card.PINRequest) (card.PIN, error) {
 			asked++
 			return card.NewPIN([]byte(cardtest.PIN)), nil
 		})
 		require.NoError(t, err)
 		w.readers.Reset(zero)
-		assertSigns(t, key, there[0])
+		assertSigns(t, key, listed[0])
 		assert.Equal(t, 2, asked)
 		require.NoError(t, key.Close())
 		assert.Empty(t, w.appeared())

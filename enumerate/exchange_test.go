@@ -312,3 +312,27 @@ func TestWatchExchange(t *testing.T) {
 		}
 	}
 }
+
+// TestServiceRestart restarts the service while a key is open and the card stays in
+// its reader. The service counts events anew, which ends the key, not the credential.
+func TestServiceRestart(t *testing.T) {
+	onTwins(t, func(t *testing.T, readers *cardtest.Readers, f *enumerate.Finder, first, _ *cardtest.Card) {
+		c := only(t, f)
+		key, err := c.Unlock(t.Context(), card.FixedPIN(cardtest.PIN))
+		require.NoError(t, err)
+		readers.Stop()
+		_, err = key.Sign(nil, make([]byte, 32), crypto.SHA256)
+		assert.ErrorIs(t, err, card.ErrNoService)
+		readers.Start()
+		_, err = key.Sign(nil, make([]byte, 32), crypto.SHA256)
+		if err != nil {
+			assertOver(t, err)
+		}
+		require.NoError(t, key.Close())
+		key, err = c.Unlock(t.Context(), card.FixedPIN(cardtest.PIN))
+		require.NoError(t, err)
+		signOnce(t, key)
+		require.NoError(t, key.Close())
+		assert.Equal(t, c.Card, only(t, f).Card)
+	})
+}

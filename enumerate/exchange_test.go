@@ -3,6 +3,7 @@ package enumerate_test
 import (
 	"context"
 	"crypto"
+	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"github.com/smartlogon/smartlogon/card"
 	"github.com/smartlogon/smartlogon/card/cardtest"
 	"github.com/smartlogon/smartlogon/enumerate"
+	"github.com/smartlogon/smartlogon/internal/toyapp"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -310,6 +312,49 @@ func TestWatchExchange(t *testing.T) {
 				})
 			})
 		}
+	}
+}
+
+// TestPINManagerAfterExchange exchanges the card before its PIN is set.
+func TestPINManagerAfterExchange(t *testing.T) {
+	atr := cardtest.ATR([]byte{0x3B, 0x80, 0x01, 0x81})
+	leaf := func(upn string) cardtest.Leaf {
+		return cardtest.Leaf{Key: cardtest.Key(cardtest.RSA1024, 0), UPNs: []string{upn}}
+	}
+	for name, kind := range map[string]func(upn string) *cardtest.Card{
+		"PIV":  func(upn string) *cardtest.Card { return put(cardtest.PIV(atr), "9A", leaf(upn)) },
+		"GIDS": func(upn string) *cardtest.Card { return put(cardtest.GIDS(atr), "kxc00", leaf(upn)) },
+		"toy":  func(upn string) *cardtest.Card { return toyCard("0001", upn) }, // the same serial number
+	} {
+		t.Run(name, func(t *testing.T) {
+			first, second := kind("alice@example.com"), kind("bob@example.com")
+			readers := cardtest.NewReaders(first)
+			f := finderOn(t, readers, nil)
+			f.Add(toyapp.Kind)
+			c := only(t, f)
+			readers.Replace(zero, second)
+			assert.ErrorIs(t, c.PIN().Change(t.Context(), mustNotAsk(t)), card.ErrChanged)
+			err := c.PIN().UnblockByAdministrator(t.Context(), func(context.Context, []byte) ([]byte, error) {
+				t.Error("the administrator was asked")
+				return nil, nil
+			}, mustNotAsk(t))
+			assert.True(t, errors.Is(err, card.ErrChanged) || errors.Is(err, errors.ErrUnsupported), "%v", err)
+			assert.Zero(t, second.Writes())
+
+			readers.Replace(zero, first)
+			c = only(t, f)
+			var titles []string
+			p := &prompt{pin: cardtest.PIN}
+			require.NoError(t, c.PIN().Change(t.Context(), func(ctx context.Context, r card.PINRequest) (card.PIN, error) {
+				titles = append(titles, r.Title)
+				if r.New {
+					return card.NewPIN([]byte("654321")), nil
+				}
+				return p.ask(ctx, r)
+			}))
+			assert.Equal(t, []string{"alice@example.com", "alice@example.com"}, titles)
+			assert.False(t, first.Verified())
+		})
 	}
 }
 

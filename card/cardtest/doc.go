@@ -18,8 +18,9 @@
 // # Cards
 //
 // [PIV], [YubiKey], [Logon] and [Load] return PIV cards. [GIDS] and [TPM] return
-// cards with the application of Windows' virtual smart cards. [Combine] joins the
-// applications of several cards on one. [Card.Put] stores keys and certificates:
+// cards with the application of Windows' virtual smart cards. [New] returns a card
+// with an application that the test implements. [Combine] joins the applications of
+// several cards on one. [Card.Put] stores keys and certificates:
 //
 //	key, certificate := cardtest.TestCA().Issue(cardtest.Leaf{UPNs: []string{"bob@example.com"}})
 //	bob := cardtest.PIV(cardtest.T0, cardtest.MaxRetries(5)).Put("9A", key, certificate)

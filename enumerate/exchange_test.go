@@ -106,6 +106,35 @@ func TestExchangeWhileKeyIsOpen(t *testing.T) {
 	})
 }
 
+// TestExchangeOfUnknownCard has cards without an identity: only the lost connection
+// shows the exchange.
+func TestExchangeOfUnknownCard(t *testing.T) {
+	key, certificate := cardtest.TestCA().Issue(cardtest.Leaf{Key: cardtest.Key(cardtest.P256, 0)})
+	unknown := func() *cardtest.Card {
+		return cardtest.PIV().Put("9A", key, certificate).PutObject(0x5FC102, nil)
+	}
+	readers := cardtest.NewReaders(unknown())
+	f := finderOn(t, readers, nil)
+	p := &prompt{pin: cardtest.PIN}
+	ask, forget := card.CachePIN(p.ask, time.Hour)
+	defer forget()
+	opened, err := only(t, f).Unlock(t.Context(), ask)
+	require.NoError(t, err)
+	second := unknown()
+	readers.Replace(zero, second)
+	for range 2 {
+		assertOver(t, trySign(opened))
+	}
+	require.NoError(t, opened.Close())
+	assert.Len(t, p.requests, 1)
+	opened, err = only(t, f).Unlock(t.Context(), ask)
+	require.NoError(t, err)
+	assert.Len(t, p.requests, 2)
+	assert.True(t, p.requests[1].Card.IsZero())
+	require.NoError(t, opened.Close())
+	assert.False(t, second.Verified())
+}
+
 func TestExchangeForgetsCachedPIN(t *testing.T) {
 	onTwins(t, func(t *testing.T, readers *cardtest.Readers, f *enumerate.Finder, first, second *cardtest.Card) {
 		p := &prompt{pin: cardtest.PIN}

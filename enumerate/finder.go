@@ -177,18 +177,18 @@ func (f *Finder) readReader(ctx context.Context, name string, emit func(*Credent
 			emit(nil, inReader(name, err))
 			return
 		}
-		exchanged := false
+		replaced := false
 		f.read(ctx, c, func(c *Credential, err error) {
 			key := keyOf(c, err)
 			switch {
 			case errors.Is(err, card.ErrChanged) && !last:
-				exchanged = true
+				replaced = true
 			case !emitted[key]:
 				emitted[key] = true
 				emit(c, err)
 			}
 		})
-		if !exchanged {
+		if !replaced {
 			return
 		}
 	}

@@ -114,9 +114,9 @@ func TestWatchThirdApplication(t *testing.T) {
 	})
 }
 
-// TestThirdApplicationExchanged exchanges a card for another with the same
+// TestThirdApplicationReplaced replaces a card by another with the same
 // certificates.
-func TestThirdApplicationExchanged(t *testing.T) {
+func TestThirdApplicationReplaced(t *testing.T) {
 	_, certificate := cardtest.TestCA().Issue(cardtest.Leaf{Key: cardtest.Key(cardtest.P256, 0)})
 	first, second := toyapp.NewCard("0001", certificate), toyapp.NewCard("0002", certificate)
 	readers := cardtest.NewReaders(first)

@@ -28,7 +28,7 @@ type Event struct {
 // no card, Watch yields nothing and waits.
 //
 // Changes of a card that stays in its reader are not reported until it is inserted
-// again. What [card.Service.Watch] says about exchanged cards applies here, too.
+// again. What [card.Service.Watch] says about replaced cards applies here, too.
 func (f *Finder) Watch(ctx context.Context) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
 		if f.Service == nil {

@@ -82,7 +82,7 @@ func signOnce(t *testing.T, key *enumerate.Key) {
 	require.NoError(t, err)
 }
 
-func TestExchangeWhileKeyIsOpen(t *testing.T) {
+func TestReplaceWhileKeyIsOpen(t *testing.T) {
 	onTwins(t, func(t *testing.T, readers *cardtest.Readers, f *enumerate.Finder, first, second *cardtest.Card) {
 		p := &prompt{pin: cardtest.PIN}
 		c := only(t, f)
@@ -106,9 +106,9 @@ func TestExchangeWhileKeyIsOpen(t *testing.T) {
 	})
 }
 
-// TestExchangeOfUnknownCard has cards without an identity: only the lost connection
-// shows the exchange.
-func TestExchangeOfUnknownCard(t *testing.T) {
+// TestReplaceUnknownCard has cards without an identity: only the lost connection
+// shows the replacement.
+func TestReplaceUnknownCard(t *testing.T) {
 	key, certificate := cardtest.TestCA().Issue(cardtest.Leaf{Key: cardtest.Key(cardtest.P256, 0)})
 	unknown := func() *cardtest.Card {
 		return cardtest.PIV().Put("9A", key, certificate).PutObject(0x5FC102, nil)
@@ -135,7 +135,7 @@ func TestExchangeOfUnknownCard(t *testing.T) {
 	assert.False(t, second.Verified())
 }
 
-func TestExchangeForgetsCachedPIN(t *testing.T) {
+func TestReplaceForgetsCachedPIN(t *testing.T) {
 	onTwins(t, func(t *testing.T, readers *cardtest.Readers, f *enumerate.Finder, first, second *cardtest.Card) {
 		p := &prompt{pin: cardtest.PIN}
 		ask, forget := card.CachePIN(p.ask, time.Hour)
@@ -156,7 +156,7 @@ func TestExchangeForgetsCachedPIN(t *testing.T) {
 	})
 }
 
-// TestPromptNamesPresentCard lists the first card and unlocks after the exchange.
+// TestPromptNamesPresentCard lists the first card and unlocks after the replacement.
 func TestPromptNamesPresentCard(t *testing.T) {
 	for _, kind := range twinKinds() {
 		t.Run(kind.name, func(t *testing.T) {
@@ -210,7 +210,7 @@ func TestRefusalStaysWithCard(t *testing.T) {
 	})
 }
 
-func TestListingAfterExchange(t *testing.T) {
+func TestListingAfterReplacement(t *testing.T) {
 	onTwins(t, func(t *testing.T, readers *cardtest.Readers, f *enumerate.Finder, first, second *cardtest.Card) {
 		f.Identify = true
 		a := only(t, f)
@@ -224,9 +224,9 @@ func TestListingAfterExchange(t *testing.T) {
 	})
 }
 
-// TestListingAfterExchangeOfApplication exchanges a PIV card for a GIDS card with the
+// TestListingAfterReplacementOfApplication replaces a PIV card by a GIDS card with the
 // same ATR, and back.
-func TestListingAfterExchangeOfApplication(t *testing.T) {
+func TestListingAfterReplacementOfApplication(t *testing.T) {
 	atr := cardtest.ATR([]byte{0x3B, 0x80, 0x01, 0x81})
 	_, certificate := cardtest.TestCA().Issue(cardtest.Leaf{})
 	piv := cardtest.PIV(atr).Put("9A", nil, certificate)
@@ -298,9 +298,9 @@ func TestUnlockSkipsCardsInUse(t *testing.T) {
 	}
 }
 
-// TestWatchExchange exchanges a card while the caller of Watch is busy. Without a
+// TestWatchReplacement replaces a card while the caller of Watch is busy. Without a
 // held connection nothing shows it but the identity, when the key is opened.
-func TestWatchExchange(t *testing.T) {
+func TestWatchReplacement(t *testing.T) {
 	for _, kind := range twinKinds() {
 		for _, held := range []bool{true, false} {
 			name := kind.name + ", key open"
@@ -344,8 +344,8 @@ func TestWatchExchange(t *testing.T) {
 	}
 }
 
-// TestPINManagerAfterExchange exchanges the card before its PIN is set.
-func TestPINManagerAfterExchange(t *testing.T) {
+// TestPINManagerAfterReplacement replaces the card before its PIN is set.
+func TestPINManagerAfterReplacement(t *testing.T) {
 	atr := cardtest.ATR([]byte{0x3B, 0x80, 0x01, 0x81})
 	leaf := func(upn string) cardtest.Leaf {
 		return cardtest.Leaf{Key: cardtest.Key(cardtest.RSA1024, 0), UPNs: []string{upn}}

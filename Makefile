@@ -7,6 +7,7 @@
 # make deps     Debian packages for the next one
 # make interop  the real PC/SC service, and foreign programs
 # make pivgo    of that, piv-go's own tests on software YubiKeys
+# make soak     16 readers and 8 signers for SOAK on each backend; part of interop
 # make cross    build and vet for other systems
 # make fuzz     each fuzz target for FUZZTIME
 # make cover    how much of the code the tests run
@@ -14,6 +15,7 @@
 
 GO       ?= go
 FUZZTIME ?= 1m
+SOAK     ?= 10m
 
 # Packages with tests for make interop.
 INTEROP = card/pcsc internal/interop
@@ -22,7 +24,7 @@ DEBS = gcc libc6-dev pkg-config libpcsclite-dev pcscd vsmartcard-vpcd \
        opensc opensc-pkcs11 pcsc-tools yubico-piv-tool ykcs11 openssl \
        wine wine64 gcc-mingw-w64-x86-64
 
-.PHONY: demo test oldest lint apidiff vuln deps interop pivgo cross fuzz cover bench
+.PHONY: demo test oldest lint apidiff vuln deps interop pivgo soak cross fuzz cover bench
 
 demo:
 	@CGO_ENABLED=0 DEMO_PIN=123456 $(GO) run ./examples/signin -pin-env DEMO_PIN
@@ -48,9 +50,14 @@ deps:
 # go test shows what passing tests say where it is not told a package.
 interop: cross
 	@for dir in $(INTEROP); do (cd $$dir && SMARTLOGON_INTEROP=1 $(GO) test -count=1 -timeout 20m) || exit; done
+	@$(MAKE) --no-print-directory soak SOAK=1m
 
 pivgo:
 	@cd internal/interop && SMARTLOGON_INTEROP=1 $(GO) test -count=1 -run '^TestPIVGo$$'
+
+soak:
+	@pkg-config --exists libpcsclite || { echo "missing libpcsclite"; export CGO_ENABLED=0; }; \
+	cd internal/soak && SMARTLOGON_SOAK="$(SOAK)" $(GO) test -count=1 -timeout 0 -run '^TestSoak$$'
 
 cross:
 	@GO="$(GO)" sh .ci/cross

@@ -22,7 +22,18 @@ const (
 	// pollInterval is how often the readers are read on a system that does
 	// not report new readers.
 	pollInterval = time.Second
+
+	// maxStates is how many states libpcsclite takes in one call of Status
+	// (PCSCLITE_MAX_READERS_CONTEXTS). With as many readers the PlugAndPlay
+	// reader has no place among them.
+	maxStates = 16
 )
+
+// plugAndPlay reports whether a call of Status on these states can report new
+// readers.
+func (s *service) plugAndPlay(states []State) bool {
+	return s.system.PlugAndPlay() && len(states) < maxStates
+}
 
 // Wait starts a call of Status that waits, reads the states, and reads them again
 // when the call returns. The system does not tell when it has begun to wait for
@@ -45,8 +56,12 @@ func (s *service) Wait(ctx context.Context, last []driver.Reader) ([]driver.Read
 				return nil, err
 			}
 		}
-		w.start(now.states, s.system.PlugAndPlay())
-		now, differs, err = s.waitForChange(ctx, w, last)
+		w.start(now.states, s.plugAndPlay(now.states))
+		longest := 2 * maxStatusWait
+		if !s.plugAndPlay(now.states) {
+			longest = pollInterval
+		}
+		now, differs, err = s.waitForChange(ctx, w, longest, last)
 		if errors.Is(err, driver.NoService) {
 			err = driver.ServiceStopped // it ran when Wait began
 		}
@@ -63,12 +78,8 @@ func (s *service) Wait(ctx context.Context, last []driver.Reader) ([]driver.Read
 }
 
 // waitForChange returns if the readers differ from last, or if the call of Status
-// returned without such a difference.
-func (s *service) waitForChange(ctx context.Context, w *statusWait, last []driver.Reader) (snapshot, bool, error) {
-	longest := 2 * maxStatusWait
-	if !s.system.PlugAndPlay() {
-		longest = pollInterval
-	}
+// returned without such a difference. It reads them at least each longest.
+func (s *service) waitForChange(ctx context.Context, w *statusWait, longest time.Duration, last []driver.Reader) (snapshot, bool, error) {
 	for interval := 10 * time.Millisecond; ; interval = min(10*interval, longest) {
 		now, differs, err := s.compare(ctx, last)
 		if differs || err != nil {

@@ -33,15 +33,12 @@ type figure struct {
 // maxGrowth is how far resident memory may go from the baseline, in percent.
 const maxGrowth = 5
 
-// leastMemory is the shortest run in which memory is compared.
-const leastMemory = 20 * time.Second
-
-// add notes the level after a round. The baseline is that of the first minute, or of
-// the first half of a shorter run.
-func (r *report) add(l level, now, duration time.Duration) {
+// add notes the level after a round. The baseline is that of the first minute: a
+// shorter run has none.
+func (r *report) add(l level, now time.Duration) {
 	r.Last = l
 	switch {
-	case duration < leastMemory, now < min(time.Minute, duration/2):
+	case now < time.Minute:
 	case r.Baseline == 0:
 		r.Baseline, r.Least, r.Most = l.Memory, l.Memory, l.Memory
 	default:
@@ -130,10 +127,16 @@ func printTable(w io.Writer, reports []report) {
 	}
 	row("goroutines at rest", func(r report) string { return fmt.Sprintf("%d, %d", r.First.Goroutines, r.Last.Goroutines) })
 	row("open files at rest", func(r report) string { return fmt.Sprintf("%d, %d", r.First.Files, r.Last.Files) })
-	row("resident MB", func(r report) string {
+	row("MB on the heap at rest", func(r report) string {
+		return fmt.Sprintf("%.1f, %.1f", float64(r.First.Heap)/1e6, float64(r.Last.Heap)/1e6)
+	})
+	row("resident MB at rest", func(r report) string {
+		return fmt.Sprintf("%.1f, %.1f", float64(r.First.Memory)/1e6, float64(r.Last.Memory)/1e6)
+	})
+	row("from the first minute on", func(r report) string {
 		return fmt.Sprintf("%.1f to %.1f", float64(r.Least)/1e6, float64(r.Most)/1e6)
 	})
-	row("growth of it", func(r report) string { return fmt.Sprintf("%+.1f %%", r.growth()) })
+	row("growth", func(r report) string { return fmt.Sprintf("%+.1f %%", r.growth()) })
 	row("faults", func(r report) string { return fmt.Sprint(r.Faults) })
 	t.Flush()
 }

@@ -28,7 +28,7 @@ func (f *fixture) rounds(duration, length time.Duration, enough func() bool) rep
 		f.rest()
 		r.Rounds = round
 		now := time.Since(start)
-		r.add(f.measure(r.First), now, duration)
+		r.add(f.measure(r.First), now)
 		if now >= duration && enough() || f.faults.many() {
 			break
 		}
@@ -184,6 +184,7 @@ func (f *fixture) titles() (list []string) {
 type level struct {
 	Goroutines int
 	Files      int
+	Heap       int // in bytes, after a garbage collection
 	Memory     int // resident, in bytes
 }
 
@@ -212,6 +213,9 @@ func (f *fixture) measure(before level) level {
 			before.Goroutines, before.Files, stacks[:runtime.Stack(stacks, true)])
 	}
 	debug.FreeOSMemory()
+	var heap runtime.MemStats
+	runtime.ReadMemStats(&heap)
+	now.Heap = int(heap.HeapAlloc)
 	now.Memory = residentMemory()
 	return now
 }

@@ -17,8 +17,8 @@ import (
 // hang is how long anything may take that ends when nothing disturbs it.
 const hang = time.Minute
 
-// rounds runs rounds of a length until the duration is over and enough reports true.
-func (f *fixture) rounds(duration, length time.Duration, enough func() bool) report {
+// rounds runs rounds of a length, until the duration is over.
+func (f *fixture) rounds(duration, length time.Duration) report {
 	r := report{Backend: f.connection.name}
 	f.rest()
 	r.First = f.measure(level{})
@@ -29,7 +29,7 @@ func (f *fixture) rounds(duration, length time.Duration, enough func() bool) rep
 		r.Rounds = round
 		now := time.Since(start)
 		r.add(f.measure(r.First), now)
-		if now >= duration && enough() || f.faults.many() {
+		if now >= duration || f.faults.many() {
 			break
 		}
 	}
@@ -38,9 +38,10 @@ func (f *fixture) rounds(duration, length time.Duration, enough func() bool) rep
 	return r
 }
 
-// round lets everything happen at once for a while, and waits until it has stopped.
+// round lets everything happen at once, at least for the length and until everything
+// has happened once in the run, and waits until it has stopped.
 func (f *fixture) round(round int, length time.Duration) {
-	ctx, cancel := context.WithTimeout(context.Background(), length)
+	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	var all sync.WaitGroup
 	n := 0
@@ -63,8 +64,10 @@ func (f *fixture) round(round int, length time.Duration) {
 		all.Wait()
 		close(stopped)
 	}()
-	<-ctx.Done()
-	f.within("the end of a round", func(ctx context.Context) bool {
+	pause(ctx, length)
+	f.within("event of each kind", func(ctx context.Context) bool { return poll(ctx, f.happened) })
+	cancel()
+	f.within("end of a round", func(ctx context.Context) bool {
 		select {
 		case <-stopped:
 			return true

@@ -155,6 +155,9 @@ func (w *watcher) Readers() ([]string, error) {
 // Status compares the states in the client, like libpcsclite.
 func (w *watcher) Status(list []winscard.State, timeout time.Duration) error {
 	_ = list[0] // package scard panics on an empty list
+	if len(list) > 16 {
+		return driver.InvalidParameter // as libpcsclite
+	}
 	leave, err := w.enter("SCardGetStatusChange")
 	defer leave()
 	if err != nil {

@@ -94,6 +94,47 @@ func TestNoReaderIsEmptyList(t *testing.T) {
 
 // The event counts of a service start again when it restarts; Events must differ
 // all the same.
+// With as many readers as the library takes states, the reader that reports new
+// readers is not among them.
+func TestWaitWith16Readers(t *testing.T) {
+	t.Parallel()
+	var names []string
+	for i := range 16 {
+		names = append(names, fmt.Sprintf("R%02d", i))
+	}
+	l := newLibrary(t, names...)
+	s := l.open()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	last, err := s.Readers(ctx)
+	require.NoError(t, err)
+	require.Len(t, last, 16)
+	for _, step := range []struct {
+		change func() error
+		want   int
+	}{
+		{func() error { return l.set.Insert(names[15], new(drivertest.Card)) }, 16},
+		{func() error { return l.set.Detach(names[3]) }, 15},
+		{func() error { return l.set.Add(names[3]) }, 16},
+		{func() error { return l.set.Remove(names[15]) }, 16},
+	} {
+		short, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
+		_, err := s.Wait(short, last)
+		cancel()
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		waited := make(chan error, 1)
+		before := last
+		go func() {
+			var err error
+			last, err = s.Wait(ctx, before)
+			waited <- err
+		}()
+		require.NoError(t, step.change())
+		require.NoError(t, <-waited)
+		assert.Len(t, last, step.want)
+	}
+}
+
 func TestRestartIsChange(t *testing.T) {
 	l := newLibrary(t, name)
 	require.NoError(t, l.set.Insert(name, new(drivertest.Card)))

@@ -2,6 +2,8 @@ package card
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"sync"
 )
 
@@ -61,9 +63,13 @@ func (c *Card) end(err error) error {
 	return err
 }
 
-// ended returns why the card cannot be used any more, nil while it can.
+// ended returns why the card cannot be used any more, nil while it can. After a
+// removal that is ErrChanged, too: what is in the reader now is another Card.
 func (c *Card) ended() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.over != nil && !errors.Is(c.over, ErrChanged) {
+		return fmt.Errorf("%w: %w", ErrChanged, c.over)
+	}
 	return c.over
 }

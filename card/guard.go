@@ -171,6 +171,7 @@ func (g *guard) request(status PINStatus, refused error) PINRequest {
 		EachUse:   g.v.EachUse,
 
 		card:        g.card,
+		link:        g.link,
 		application: g.v.Application,
 		resets:      g.resets,
 		refusedPIN:  g.card.service.refused.hasAny(g.pinID()),

@@ -151,6 +151,7 @@ type PINRequest struct {
 	// For FixedPIN, CachePIN and AllowUnknownRetries; zero if the program made
 	// the request.
 	card        *Card
+	link        *link // over which the card was identified
 	application string
 	resets      uint64
 	refusedPIN  bool // the card refused a PIN, and accepted none since

@@ -47,12 +47,15 @@ type cachedPIN struct {
 	card     *Card
 	resets   uint64
 	identity Identity
+	link     *link
 	timer    *time.Timer
 }
 
-// isFor reports whether the card of r is the same, and was not reset.
+// isFor reports whether the card of r is the same, and was not reset. Without an
+// identity only an unbroken connection tells that it is.
 func (c *cachedPIN) isFor(r PINRequest) bool {
-	return c.card == r.card && c.resets == r.resets && c.identity == r.Card
+	return c.card == r.card && c.resets == r.resets && c.identity == r.Card &&
+		(!c.identity.IsZero() || c.link == r.link)
 }
 
 func (p *pinCache) get(ctx context.Context, r PINRequest) (PIN, error) {
@@ -94,7 +97,7 @@ func (p *pinCache) remember(key cacheKey, r PINRequest, pin PIN) {
 	if old, ok := p.pins[key]; ok {
 		p.drop(key, old)
 	}
-	cached := &cachedPIN{digits: bytes.Clone(pin.digits()), card: r.card, resets: r.resets, identity: r.Card}
+	cached := &cachedPIN{digits: bytes.Clone(pin.digits()), card: r.card, resets: r.resets, identity: r.Card, link: r.link}
 	cached.timer = time.AfterFunc(p.keep, func() {
 		p.mu.Lock()
 		defer p.mu.Unlock()

@@ -61,12 +61,16 @@ func (c *Credential) unlock(ctx context.Context, public crypto.PublicKey, ask ca
 	l.mu.Lock()
 	state := l.state
 	l.mu.Unlock()
+	present := l.isPresent(ctx, state)
 	key, first := l.open(ctx, state, public, ask)
 	if first == nil {
 		return newCardKey(c, key, state), nil
 	}
 	if asked.Load() || ctx.Err() != nil || fault.ReachOf(first) != fault.Reader {
 		return nil, first
+	}
+	if present && !errors.Is(first, card.ErrChanged) {
+		return nil, first // it went meanwhile: a card in its place is not what the caller means
 	}
 	tried := map[*card.Card]bool{state.card: true}
 	for _, reader := range l.readers(ctx) {
@@ -92,6 +96,12 @@ func (c *Credential) unlock(ctx context.Context, public crypto.PublicKey, ask ca
 		first = fmt.Errorf("%w: %w", card.ErrChanged, first)
 	}
 	return nil, first
+}
+
+// isPresent reports whether the service still reports the card of state.
+func (l *location) isPresent(ctx context.Context, state *cardState) bool {
+	c, err := l.finder.Service.Card(ctx, state.card.Reader())
+	return err == nil && c == state.card
 }
 
 // openAgain opens the key on a card that was inserted after the credential was

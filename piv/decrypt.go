@@ -52,6 +52,9 @@ func (k *Key) decrypt(random io.Reader, ciphertext []byte, opts crypto.Decrypter
 // 800-73-4 part 2, appendix A.4), and on X25519 if the card supports it. The secret
 // cannot be verified.
 func (k *Key) ECDH(peer *ecdh.PublicKey) ([]byte, error) {
+	if peer == nil {
+		return nil, fmt.Errorf("piv: ECDH with %v: no public key", k.slot)
+	}
 	secret, err := k.agree(peer)
 	if err != nil {
 		return nil, fmt.Errorf("piv: ECDH with %v: %w", k.slot, err)

@@ -65,7 +65,7 @@ func (c *Card) unhold(k *link) {
 		l.unhold(k, true)
 		return nil
 	})
-	if err != nil {
+	if err != nil && !l.unhold(k, false) { // no other hold began meanwhile
 		l.drop(k) // closing resets the card if a PIN is still verified
 	}
 }

@@ -104,6 +104,33 @@ func TestReleaseInTransaction(t *testing.T) {
 	})
 }
 
+// A release that times out does not end a hold that began while it waited.
+func TestReleaseDuringHold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newFixture(t, cardtest.PIV(), nil)
+		first, err := d.card.Hold(t.Context())
+		require.NoError(t, err)
+		require.NoError(t, d.card.DoWithPIN(t.Context(), pinVerification(aCard, userEntering(cardtest.PIN).ask), nothing))
+		var second func()
+		require.NoError(t, d.card.Do(t.Context(), func(tx *card.Tx) error {
+			released := make(chan struct{})
+			go func() {
+				first()
+				close(released)
+			}()
+			synctest.Wait()
+			second = tx.Hold()
+			<-released
+			return nil
+		}))
+		assert.True(t, d.soft.Verified())
+		require.NoError(t, d.card.DoWithPIN(t.Context(), pinVerification(aCard, nil), nothing))
+		second()
+		assert.False(t, d.soft.Verified())
+		d.close()
+	})
+}
+
 // After a transaction that had to reset the card, the epoch is another one.
 func TestEpochAfterOwnReset(t *testing.T) {
 	soft := &endlessCard{response: func(n int) string {

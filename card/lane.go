@@ -115,7 +115,7 @@ func (l *lane) unhold(k *link, last bool) bool {
 	switch {
 	case l.link != k: // the connection was dropped
 		return true
-	case l.holds > 1 || last:
+	case l.holds > 1 || last && l.holds > 0:
 		l.holds--
 		return true
 	}

@@ -43,7 +43,7 @@ func (g *guard) look(ctx context.Context, f func(*Tx) error) (status PINStatus, 
 		}
 		g.resets = tx.lane.resets
 		g.keep(tx, status)
-		if g.hold == nil {
+		if g.hold == nil || g.hold.link != tx.link { // the first connection was lost
 			g.hold = tx.hold()
 		}
 		return nil

@@ -111,6 +111,9 @@ func (f *fixture) happened() bool {
 
 // printTable prints reports side by side.
 func printTable(w io.Writer, reports []report) {
+	if len(reports) == 0 {
+		return
+	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	row := func(name string, value func(r report) string) {
 		fmt.Fprintf(t, "%s\t", name)

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -85,8 +86,9 @@ func TestSoak(t *testing.T) {
 	}
 	all.Wait()
 	for i, b := range list {
-		require.NoError(t, errs[i], b.name)
+		assert.NoError(t, errs[i], b.name)
 	}
+	reports = slices.DeleteFunc(reports, func(r report) bool { return r.Backend == "" }) // the process failed
 	printTable(os.Stdout, reports)
 	for _, r := range reports {
 		assert.Zero(t, r.Faults, "%s:\n%s", r.Backend, strings.Join(r.Texts, "\n"))

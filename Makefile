@@ -10,12 +10,14 @@
 # make soak     16 readers and 8 signers for SOAK on each backend; part of interop
 # make cross    build and vet for other systems
 # make fuzz     each fuzz target for FUZZTIME
+# make load     tests that depend on time, COUNT times on a busy machine
 # make cover    how much of the code the tests run
 # make bench    benchmarks
 
 GO       ?= go
 FUZZTIME ?= 1m
 SOAK     ?= 10m
+COUNT    ?= 200
 
 # Packages with tests for make interop.
 INTEROP = card/pcsc internal/interop
@@ -24,7 +26,7 @@ DEBS = gcc libc6-dev pkg-config libpcsclite-dev pcscd vsmartcard-vpcd \
        opensc opensc-pkcs11 pcsc-tools yubico-piv-tool ykcs11 openssl \
        wine wine64 gcc-mingw-w64-x86-64
 
-.PHONY: demo test oldest lint apidiff vuln deps interop pivgo soak cross fuzz cover bench
+.PHONY: demo test oldest lint apidiff vuln deps interop pivgo soak cross fuzz load cover bench
 
 demo:
 	@CGO_ENABLED=0 DEMO_PIN=123456 $(GO) run ./examples/signin -pin-env DEMO_PIN
@@ -64,6 +66,9 @@ cross:
 
 fuzz:
 	@GO="$(GO)" FUZZTIME="$(FUZZTIME)" sh .ci/fuzz
+
+load:
+	@GO="$(GO)" COUNT="$(COUNT)" sh .ci/load
 
 cover:
 	@$(GO) test -tags pcsclite_go -coverprofile=cover.out ./...

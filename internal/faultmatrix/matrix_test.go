@@ -8,14 +8,14 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// TestInProcess runs every case, or every tenth with the race detector.
+// TestInProcess runs every case, or every tenth with the race detector or -short.
 func TestInProcess(t *testing.T) {
-	step, atLeast, backend := 1, 21805, "in process"
-	if raceEnabled {
-		step, atLeast, backend = 10, 2000, "in process, with the race detector"
+	step, atLeast, extent := 1, 21805, "whole"
+	if raceEnabled || testing.Short() {
+		step, atLeast, extent = 10, 2000, "sample"
 	}
 	count := faultmatrix.Run(t, faultmatrix.InProcess, faultmatrix.PrimaryFinder, faultmatrix.Cards(), step)
-	fmt.Printf("fault matrix, %s: %v\n", backend, count)
+	fmt.Printf("fault matrix, in process, %s: %v\n", extent, count)
 	assert.GreaterOrEqual(t, count.Cases, atLeast)
 	assert.Positive(t, count.Right)
 	assert.Positive(t, count.Errors)

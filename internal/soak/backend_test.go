@@ -18,6 +18,11 @@ type backend struct {
 	// which the readers are served; it is empty if the backend needs none.
 	open   func(readers *cardtest.Readers, path string) *card.Service
 	socket bool
+
+	// spare is what the backend may have open at rest beside what it uses: the
+	// context that winscard keeps for the next wait is a goroutine of the server
+	// and a file at both ends.
+	spare level
 }
 
 // backends lists those of this build.
@@ -29,7 +34,7 @@ func backends() []backend {
 		}},
 	}
 	if openLibrary != nil {
-		list = append(list, backend{name: "libpcsclite", socket: true, open: func(_ *cardtest.Readers, path string) *card.Service {
+		list = append(list, backend{name: "libpcsclite", socket: true, spare: level{Goroutines: 1, Files: 2}, open: func(_ *cardtest.Readers, path string) *card.Service {
 			return openLibrary(path)
 		}})
 	}

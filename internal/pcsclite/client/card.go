@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -261,8 +262,12 @@ func (k *card) retryBusy(ctx context.Context, f func() error) error {
 		// A Begin that fails takes 100 ms in pcscd. Status fails at once with
 		// the same error.
 		for err == driver.SharingViolation {
-			if ended := sleep(ctx, pause); ended != nil {
+			switch ended := sleep(ctx, pause); {
+			case ended == nil:
+			case errors.Is(ended, ctx.Err()): // else the connection was closed
 				return fmt.Errorf("%w: %w", err, ended)
+			default:
+				return ended
 			}
 			pause = min(2*pause, 20*time.Millisecond)
 			err = k.status(ctx)

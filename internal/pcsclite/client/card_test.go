@@ -141,7 +141,7 @@ func TestBeginWaitsForTransaction(t *testing.T) {
 
 	ctx, cancel = context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
-	assert.Equal(t, context.DeadlineExceeded, other.Begin(ctx), "no transaction")
+	assert.ErrorIs(t, other.Begin(ctx), context.DeadlineExceeded, "no transaction")
 	assert.NoError(t, k.End(false))
 	assert.NoError(t, other.Begin(t.Context()))
 }
@@ -152,7 +152,7 @@ func TestBeginEndsWithContext(t *testing.T) {
 	require.NoError(t, other.Begin(t.Context()))
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
-	assert.Equal(t, context.DeadlineExceeded, k.Begin(ctx))
+	assert.ErrorIs(t, k.Begin(ctx), context.DeadlineExceeded)
 	require.NoError(t, other.End(reader.Leave))
 	assert.NoError(t, k.Begin(t.Context()), "the connection is lost")
 	assert.NoError(t, k.End(false))

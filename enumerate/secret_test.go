@@ -64,6 +64,9 @@ func TestPINIsNotInOutput(t *testing.T) {
 	rsaSigner, rsaDER := cardtest.TestCA().Issue(cardtest.Leaf{Key: cardtest.Key(cardtest.RSA1024, 0), UPNs: []string{"alice@example.com"}})
 	for _, fault := range faults {
 		for n := 1; n <= 48; n++ {
+			if racing && n > 2 && n/2%3 != 0 {
+				continue // a sample: the race detector makes this slow
+			}
 			c := cardtest.PIV().Put("9A", signer, der).Put("9C", signer, der)
 			if n%2 == 0 {
 				c = cardtest.GIDS().Put("kxc00", rsaSigner, rsaDER)

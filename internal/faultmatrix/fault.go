@@ -40,7 +40,7 @@ func Faults() []Fault {
 	} {
 		add(m.name, cardtest.Fault{What: m.what}, cardtest.Instead, cardtest.Before, cardtest.After)
 	}
-	for _, sw := range []uint16{0x6700, 0x6982, 0x6983, 0x6985, 0x6A82, 0x6D00, 0x6F00} {
+	for _, sw := range []uint16{0x6700, 0x6982, 0x6983, 0x6A82, 0x6D00, 0x6F00} {
 		add(fmt.Sprintf("status %04X", sw), cardtest.Fault{What: cardtest.WrongStatus, Status: sw}, cardtest.Instead, cardtest.After)
 	}
 	for _, m := range []struct {

@@ -283,6 +283,13 @@ func closeEndsTransmit(t test) {
 		assert.Error(t, t.result(ended))
 		assert.Less(t, time.Since(begin), timeout/2, "the card does not respond")
 		respond()
+		// Removed at once, the card could be missed by a pcscd that still cleans up.
+		next := t.connect(s)
+		if err := next.Begin(t.ctx); err != driver.ResetCard {
+			require.NoError(t, err)
+			require.NoError(t, next.End(false))
+		}
+		require.NoError(t, next.Close(false))
 		t.remove(s)
 	}
 }

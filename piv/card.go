@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 
 	"github.com/smartlogon/smartlogon/card"
@@ -123,16 +122,10 @@ func (c *Card) sendSelect(tx *card.Tx) error {
 			c.mu.Unlock()
 		}
 	}
-	switch {
-	case err == nil && isOther(response):
+	if err == nil && isOther(response) {
 		return ErrNotPIV
-	case errors.Is(err, card.StatusNotFound):
-		return fmt.Errorf("%w: %w", ErrNotPIV, err)
-	case isObjectError(err):
-		// The status does not say that the application is missing.
-		return fault.Mark(fault.Object, fmt.Errorf("%w: %w", ErrNotPIV, err))
 	}
-	return err
+	return cardapp.SelectError(ErrNotPIV, err)
 }
 
 // isObjectError reports whether err is about one object: the card responded, if

@@ -3,7 +3,6 @@ package gids
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 
@@ -80,16 +79,10 @@ func (c *Card) ensureSelected(tx *card.Tx) error {
 // selectApplication sends SELECT.
 func selectApplication(tx *card.Tx) error {
 	response, err := tx.Select(aid)
-	switch {
-	case err == nil && isOther(response):
+	if err == nil && isOther(response) {
 		return ErrNotGIDS
-	case errors.Is(err, card.StatusNotFound):
-		return fmt.Errorf("%w: %w", ErrNotGIDS, err)
-	case isObjectError(err):
-		// The status does not say that the application is absent.
-		return fault.Mark(fault.Object, fmt.Errorf("%w: %w", ErrNotGIDS, err))
 	}
-	return err
+	return cardapp.SelectError(ErrNotGIDS, err)
 }
 
 // isCurrent reports whether the application, selected before in this epoch, is still

@@ -51,16 +51,9 @@ func (c *Card) openKey(ctx context.Context, listed *Certificate, public crypto.P
 		ctx: context.WithoutCancel(ctx), card: c, name: listed.File, reference: listed.Container.reference,
 		public: public, algorithm: algorithm, ask: ask, held: cardapp.NewHeld(c.card),
 	}
-	opened := false
-	defer func() { // ask may panic
-		if !opened {
-			k.held.Close()
-		}
-	}()
-	if err := k.open(ctx, listed); err != nil {
+	if err := k.held.Open(func() error { return k.open(ctx, listed) }); err != nil {
 		return nil, err
 	}
-	opened = true
 	return k, nil
 }
 

@@ -6,7 +6,6 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha1"
-	"errors"
 	"math/big"
 	"slices"
 
@@ -114,11 +113,12 @@ func performRSA(private *rsa.PrivateKey, use ber.Tag, scheme byte, data []byte) 
 	}
 	var result []byte
 	var err error
+	ok := true
 	switch {
 	case pads:
-		result, err = exponentiate(private, padSignature(size, data))
+		result, ok = iso.Exponentiate(private, padSignature(size, data))
 	case use == useSignature && scheme == schemeHashed, use == useDecipherment && scheme == schemeRaw:
-		result, err = exponentiate(private, data)
+		result, ok = iso.Exponentiate(private, data)
 	case use == useDecipherment && scheme == schemeUnpad:
 		result, err = rsa.DecryptPKCS1v15(nil, private, data)
 	case use == useDecipherment && scheme == schemeUnpadOAEP:
@@ -126,7 +126,7 @@ func performRSA(private *rsa.PrivateKey, use ber.Tag, scheme byte, data []byte) 
 	default:
 		return iso.NotSupported.Response()
 	}
-	if err != nil {
+	if err != nil || !ok {
 		return iso.BadData.Response()
 	}
 	return iso.Data(result)
@@ -140,15 +140,6 @@ func padSignature(size int, data []byte) []byte {
 	block[size-len(data)-1] = 0x00
 	copy(block[size-len(data):], data)
 	return block
-}
-
-// exponentiate computes the RSA private key operation (RFC 8017, 5.1.2).
-func exponentiate(private *rsa.PrivateKey, data []byte) ([]byte, error) {
-	block := new(big.Int).SetBytes(data)
-	if block.Cmp(private.N) >= 0 {
-		return nil, errors.New("gids: block not smaller than the modulus")
-	}
-	return block.Exp(block, private.D, private.N).FillBytes(make([]byte, len(data))), nil
 }
 
 // signECDSA signs a digest. The signature is two numbers of equal length.

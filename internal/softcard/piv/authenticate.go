@@ -146,7 +146,7 @@ func allowsKeyAgreement(ref byte) bool {
 func sign(key crypto.PrivateKey, challenge []byte, padsHash bool) ([]byte, bool) {
 	switch key := key.(type) {
 	case *rsa.PrivateKey:
-		return exponentiate(key, challenge)
+		return iso.Exponentiate(key, challenge)
 	case *ecdsa.PrivateKey:
 		missing := (key.Curve.Params().BitSize+7)/8 - len(challenge)
 		if missing < 0 || missing > 0 && !padsHash {

@@ -423,17 +423,18 @@ func (c *Conn) end() {
 		return
 	}
 	s.disconnect(c, driver.InvalidHandle)
+	close(c.over)
 	s.notify()
 	unpowered := s.powerDown(c.slot)
 	s.mu.Unlock()
 	s.resetSoon(unpowered)
 }
 
-// disconnect removes a connection from its slot. Its calls fail with cause.
+// disconnect removes a connection from its slot. Its calls fail with cause; the
+// caller closes over to end the one under way.
 func (s *Set) disconnect(c *Conn, cause driver.Errno) {
 	sl := c.slot
 	c.ended = cause
-	close(c.over)
 	sl.conns = slices.DeleteFunc(sl.conns, func(x *Conn) bool { return x == c })
 	if len(sl.conns) == 0 {
 		sl.exclusive = false
@@ -442,11 +443,36 @@ func (s *Set) disconnect(c *Conn, cause driver.Errno) {
 }
 
 // disconnectAll ends the waits of all connections to a reader before the
-// connections, so that none of them acquires the card in between.
-func (s *Set) disconnectAll(sl *slot, cause driver.Errno) {
+// connections, so that none of them acquires the card in between. It returns the
+// connections for [Set.finish].
+func (s *Set) disconnectAll(sl *slot, cause driver.Errno) []*Conn {
 	sl.turn.clear(cause)
-	for _, c := range slices.Clone(sl.conns) {
+	conns := slices.Clone(sl.conns)
+	for _, c := range conns {
 		s.disconnect(c, cause)
+	}
+	return conns
+}
+
+// finish resets cards that lost their power and ends the calls under way of
+// disconnected connections. A card in an exchange is reset after it, any other one
+// before the calls return, so that a program that learns of the end finds the card
+// reset. Set.mu must be free.
+func (s *Set) finish(unpowered []*insertion, conns []*Conn) {
+	var busy []*insertion
+	for _, in := range unpowered {
+		if !in.exchange.TryLock() {
+			busy = append(busy, in)
+			continue
+		}
+		s.resetLocked(in)
+		in.exchange.Unlock()
+	}
+	for _, c := range conns {
+		close(c.over)
+	}
+	for _, in := range busy {
+		s.resetIfDue(in)
 	}
 }
 

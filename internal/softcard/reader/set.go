@@ -180,13 +180,13 @@ func (s *Set) Replace(name string, c Card) error {
 		s.mu.Unlock()
 		return driver.NoSmartcard
 	}
-	s.disconnectAll(old, driver.ReaderUnavailable)
+	conns := s.disconnectAll(old, driver.ReaderUnavailable)
 	old.keepPower()
 	removed.powerOff()
 	s.slots[slices.Index(s.slots, old)] = &slot{name: name, events: old.events, inserted: in, typed: old.typed}
 	s.notify()
 	s.mu.Unlock()
-	s.resetIfDue(removed)
+	s.finish([]*insertion{removed}, conns)
 	return nil
 }
 
@@ -199,12 +199,15 @@ func (s *Set) Detach(name string) error {
 		s.mu.Unlock()
 		return driver.UnknownReader
 	}
-	s.disconnectAll(sl, driver.ReaderUnavailable)
-	removed := s.remove(sl)
+	conns := s.disconnectAll(sl, driver.ReaderUnavailable)
+	var unpowered []*insertion
+	if removed := s.remove(sl); removed != nil {
+		unpowered = append(unpowered, removed)
+	}
 	s.slots = slices.DeleteFunc(s.slots, func(x *slot) bool { return x == sl })
 	s.notify()
 	s.mu.Unlock()
-	s.resetIfDue(removed)
+	s.finish(unpowered, conns)
 	return nil
 }
 
@@ -393,8 +396,9 @@ func (s *Set) Stop() {
 	s.mu.Lock()
 	s.stopped = true
 	var unpowered []*insertion
+	var conns []*Conn
 	for _, sl := range s.slots {
-		s.disconnectAll(sl, driver.ServiceStopped)
+		conns = append(conns, s.disconnectAll(sl, driver.ServiceStopped)...)
 		sl.keepPower()
 		if sl.inserted != nil {
 			sl.inserted.powerOff()
@@ -403,9 +407,7 @@ func (s *Set) Stop() {
 	}
 	s.notify()
 	s.mu.Unlock()
-	for _, in := range unpowered {
-		s.resetIfDue(in)
-	}
+	s.finish(unpowered, conns)
 }
 
 // Start starts a stopped service. The service did not see what happened to the

@@ -1,15 +1,15 @@
-package piv
+package iso
 
 import (
 	"crypto/rsa"
 	"math/big"
 )
 
-// exponentiate computes the RSA private key operation with the Chinese remainder
-// theorem (RFC 8017, 5.1.2). The host pads, so the block must be as long as the
-// modulus, and a smaller number.
-func exponentiate(key *rsa.PrivateKey, block []byte) ([]byte, bool) {
-	if len(block) != key.Size() {
+// Exponentiate computes the RSA private key operation with the Chinese remainder
+// theorem (RFC 8017, 5.1.2). It reports false where the key has not two primes, the
+// block is not as long as the modulus, or not a smaller number.
+func Exponentiate(key *rsa.PrivateKey, block []byte) ([]byte, bool) {
+	if len(block) != key.Size() || len(key.Primes) != 2 {
 		return nil, false
 	}
 	c := new(big.Int).SetBytes(block)

@@ -55,6 +55,9 @@ func TestSignRSA(t *testing.T) {
 				key := unlocked(t, cardtest.PIV(options...).Put("9A", private, nil), piv.Authentication, public)
 				assert.Equal(t, public, key.Public())
 				for _, h := range hashes {
+					if form == "chained" && h != crypto.SHA256 {
+						continue // the padded block has the same length
+					}
 					got, err := key.Sign(nil, digest(h), h)
 					require.NoError(t, err, h)
 					assert.NoError(t, rsa.VerifyPKCS1v15(public, h, digest(h), got))

@@ -8,11 +8,11 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// TestInProcess runs every case, or every twelfth with the race detector or -short.
+// TestInProcess runs every case, or every 23rd with the race detector or -short.
 func TestInProcess(t *testing.T) {
 	step, atLeast, extent := 1, 21805, "whole"
 	if raceEnabled || testing.Short() {
-		step, atLeast, extent = 12, 2000, "sample"
+		step, atLeast, extent = 23, 1000, "sample"
 	}
 	count := faultmatrix.Run(t, faultmatrix.InProcess, faultmatrix.PrimaryFinder, faultmatrix.Cards(), step)
 	fmt.Printf("fault matrix, in process, %s: %v\n", extent, count)

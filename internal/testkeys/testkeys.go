@@ -9,8 +9,8 @@
 //	Ed25519   one
 //	X25519    one
 //
-// Each call parses the key again, so that callers do not share it. The functions
-// panic if there is no such key.
+// Callers must not change a key in place. The functions panic if there is no such
+// key.
 package testkeys
 
 import (
@@ -23,14 +23,24 @@ import (
 	"embed"
 	"encoding/pem"
 	"fmt"
+	"sync"
 )
 
 //go:embed keys/*.pem
 var files embed.FS
 
+// rsaKeys holds the RSA keys, which are slow to parse: crypto/rsa checks them.
+var rsaKeys sync.Map
+
 // RSA returns the n-th RSA key of a length.
 func RSA(bits, n int) *rsa.PrivateKey {
-	return load[*rsa.PrivateKey](fmt.Sprintf("rsa-%d-%d", bits, n))
+	name := fmt.Sprintf("rsa-%d-%d", bits, n)
+	key, ok := rsaKeys.Load(name)
+	if !ok {
+		key, _ = rsaKeys.LoadOrStore(name, load[*rsa.PrivateKey](name))
+	}
+	own := *key.(*rsa.PrivateKey)
+	return &own
 }
 
 // ECDSA returns the n-th key on the curve.

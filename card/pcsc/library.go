@@ -117,6 +117,17 @@ func (h *handle) Control(code uint32, in []byte) ([]byte, error) {
 	return bytes.Clone(response), nil
 }
 
+// Busy asks pcscd for an attribute that no reader has: before it looks at the
+// attribute, pcscd refuses every handle but that of the transaction, and unlike
+// other calls libpcsclite does not repeat this one. Elsewhere such a call waits.
+func (h *handle) Busy() bool {
+	if runtime.GOOS == "windows" || runtime.GOOS == "darwin" {
+		return false
+	}
+	_, err := h.card.GetAttrib(0)
+	return errors.Is(errno(err), driver.SharingViolation)
+}
+
 func (h *handle) Begin() error { return callErrno(h.card.BeginTransaction()) }
 
 func (h *handle) End(reset bool) error { return callErrno(h.card.EndTransaction(disposition(reset))) }

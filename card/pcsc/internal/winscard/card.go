@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/smartlogon/smartlogon/card/driver"
 )
@@ -32,9 +33,6 @@ type card struct {
 	closed context.Context // ends when Close is called
 	close  context.CancelCauseFunc
 	once   sync.Once
-
-	mu      sync.Mutex // guards what follows
-	waiting bool       // the call under way waits for other programs
 }
 
 func (s *service) Connect(ctx context.Context, reader string) (driver.Card, error) {
@@ -86,8 +84,9 @@ func disconnect(h Handle) {
 }
 
 // call runs f when no other call is under way. If ctx ends or the card is closed
-// first, call returns and f goes on; undo is called if f then succeeds.
-func (k *card) call(ctx context.Context, waiting bool, f func() error, undo func()) error {
+// first, call returns and f goes on, with a context that has ended; undo is called
+// if f then succeeds.
+func (k *card) call(ctx context.Context, f func(context.Context) error, undo func()) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(k.closed, func() { cancel(driver.InvalidHandle) })()
@@ -106,7 +105,7 @@ func (k *card) call(ctx context.Context, waiting bool, f func() error, undo func
 	result := make(chan error)
 	go func() {
 		defer func() { <-k.calls }()
-		err := k.runCall(waiting, f)
+		err := k.runCall(ctx, f)
 		select {
 		case result <- err:
 		case <-ctx.Done():
@@ -128,24 +127,16 @@ func (k *card) call(ctx context.Context, waiting bool, f func() error, undo func
 
 // runCall runs f unless the connection is lost, and records if f loses it. The
 // caller holds calls.
-func (k *card) runCall(waiting bool, f func() error) error {
+func (k *card) runCall(ctx context.Context, f func(context.Context) error) error {
 	if k.lost != nil {
 		return k.lost
 	}
-	k.setWaiting(waiting)
-	err := f()
-	k.setWaiting(false)
+	err := f(ctx)
 	if contextLost(err) {
 		k.lost = fmt.Errorf("%w: %w", driver.ServiceStopped, err)
 		return k.lost
 	}
 	return err
-}
-
-func (k *card) setWaiting(waiting bool) {
-	k.mu.Lock()
-	k.waiting = waiting
-	k.mu.Unlock()
 }
 
 func (k *card) Protocol() driver.Protocol { return driver.Protocol(k.protocol.Load()) }
@@ -164,7 +155,7 @@ func (k *card) Transmit(command []byte) ([]byte, error) {
 	// The call may outlive this one, and the command may contain a PIN.
 	command = bytes.Clone(command)
 	var response []byte
-	err := k.call(context.Background(), false, func() error {
+	err := k.call(context.Background(), func(context.Context) error {
 		defer clear(command)
 		return k.retryOwnReset(func() (err error) {
 			response, err = k.handle.Transmit(command)
@@ -182,7 +173,7 @@ func (k *card) Transmit(command []byte) ([]byte, error) {
 func (k *card) Control(code uint32, in []byte) ([]byte, error) {
 	in = bytes.Clone(in)
 	var response []byte
-	err := k.call(context.Background(), false, func() error {
+	err := k.call(context.Background(), func(context.Context) error {
 		defer clear(in)
 		return k.retryOwnReset(func() (err error) {
 			response, err = k.handle.Control(code, in)
@@ -212,15 +203,35 @@ func (k *card) retryOwnReset(f func() error) error {
 
 func (k *card) Begin(ctx context.Context) error {
 	ended := ctx.Err()
-	err := k.call(ctx, true, func() error { return k.retryOwnReset(k.handle.Begin) }, func() { k.handle.End(false) })
+	err := k.call(ctx, func(ctx context.Context) error {
+		return k.retryOwnReset(func() error {
+			if err := k.waitFree(ctx); err != nil {
+				return err
+			}
+			return k.handle.Begin()
+		})
+	}, func() { k.handle.End(false) })
 	if err != nil && ended == nil && errors.Is(err, ctx.Err()) { // PC/SC does not say what it waits for
 		err = fmt.Errorf("%w: %w", driver.SharingViolation, err)
 	}
 	return err
 }
 
+// waitFree waits until no other program holds the card. SCardBeginTransaction and
+// SCardReconnect wait, too, but nothing ends their wait: libpcsclite frees a context
+// in SCardReleaseContext that they still use. They wait only if another program
+// gets ahead here.
+func (k *card) waitFree(ctx context.Context) error {
+	for pause := time.Millisecond; k.handle.Busy(); pause = min(2*pause, 32*time.Millisecond) {
+		if err := sleep(ctx, pause); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (k *card) End(reset bool) error {
-	return k.call(context.Background(), false, func() error {
+	return k.call(context.Background(), func(context.Context) error {
 		err := k.handle.End(reset)
 		if err == nil && reset {
 			k.ownReset = true
@@ -232,8 +243,11 @@ func (k *card) End(reset bool) error {
 // Reconnect compares the event count before and after: pcscd reconnects a handle
 // even if another card is in the reader.
 func (k *card) Reconnect(ctx context.Context) error {
-	return k.call(ctx, true, func() error {
+	return k.call(ctx, func(ctx context.Context) error {
 		if err := k.checkPresent(ctx); err != nil {
+			return err
+		}
+		if err := k.waitFree(ctx); err != nil {
 			return err
 		}
 		if err := k.handle.Reconnect(); err != nil {
@@ -275,37 +289,19 @@ func (k *card) checkPresent(ctx context.Context) error {
 	return nil
 }
 
-// Close waits at most closeTimeout of its service. If the card is busy longer, the connection
-// ends when the card is done.
+// Close waits at most closeTimeout of its service. If the card is busy longer, the
+// connection ends when the card is done.
 func (k *card) Close(reset bool) error {
 	k.once.Do(func() {
 		k.close(driver.InvalidHandle)
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			// Without a reset, releasing the context ends a call that waits
-			// for other programs. A reset needs the handle afterwards, and
-			// waits for those programs, too.
-			released := !reset && k.releaseWaiting()
 			k.calls <- struct{}{}
-			if !released {
-				k.handle.Disconnect(reset)
-				k.handle.Release()
-			}
+			k.handle.Disconnect(reset)
+			k.handle.Release()
 		}()
 		waitAtMost(k.service.closeTimeout, done)
 	})
 	return nil
-}
-
-// releaseWaiting releases the context if the call under way waits for other
-// programs, and reports whether it did. If a Begin succeeds at that moment, the
-// service resets the card, as for any transaction whose context ends.
-func (k *card) releaseWaiting() bool {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.waiting {
-		k.handle.Release()
-	}
-	return k.waiting
 }

@@ -70,14 +70,12 @@ func (l *library) PlugAndPlay() bool { return !l.noPnP }
 func (l *library) stop()  { l.set.Stop(); l.restarts.Add(1) }
 func (l *library) start() { l.set.Start() }
 
-// libraryContext is a context. Calls on it must not overlap, except for those that
-// the library repeats.
+// libraryContext is a context. Calls on it must not overlap.
 type libraryContext struct {
 	*library
 	restart  uint32 // restarts when it was established
 	busy     sync.Mutex
-	waited   bool        // the call under way waited for another; guarded by busy
-	repeated atomic.Bool // the last call is one that the library repeats
+	waited   bool // the call under way waited for another; guarded by busy
 	released atomic.Bool
 }
 
@@ -95,13 +93,12 @@ func (c *libraryContext) enter(call string) (leave func(), err error) {
 	waited := !c.busy.TryLock()
 	if waited {
 		// A service that does not respond stops the other calls anyway.
-		if !c.repeated.Load() && !c.isBlocked() {
+		if !c.isBlocked() {
 			c.t.Errorf("%s while another call is under way on the context: this stops the process", call)
 		}
 		c.busy.Lock()
 	}
 	c.waited = waited
-	c.repeated.Store(call == "SCardBeginTransaction" || call == "SCardReconnect")
 	c.library.call(call)
 	switch {
 	case c.released.Load():
@@ -283,19 +280,18 @@ func (l *library) Connect(name string) (winscard.Handle, error) {
 
 func (h *handle) Protocol() (driver.Protocol, bool) { return driver.T1, true }
 
-// retry repeats a call while another program holds the card. The context is not
-// busy in between.
+// retry repeats a call while another program holds the card.
 func (h *handle) retry(call string, f func() error) error {
+	leave, err := h.enter(call)
+	defer leave()
+	if err == nil && h.reset && call != "SCardReconnect" {
+		err = driver.ResetCard
+	}
+	if err != nil {
+		return err
+	}
 	for pause := time.NewTicker(3 * time.Millisecond); ; <-pause.C {
-		leave, err := h.enter(call)
-		if err == nil && h.reset && call != "SCardReconnect" {
-			err = driver.ResetCard
-		}
-		if err == nil {
-			err = f()
-		}
-		leave()
-		if err != driver.SharingViolation {
+		if err = f(); err != driver.SharingViolation {
 			return err
 		}
 	}
@@ -320,6 +316,15 @@ func (h *handle) Transmit(command []byte) (response []byte, err error) {
 		return err
 	})
 	return response, err
+}
+
+func (h *handle) Busy() bool {
+	leave, err := h.enter("SCardGetAttrib")
+	defer leave()
+	if err == nil {
+		_, err = h.conn.Status()
+	}
+	return err == driver.SharingViolation
 }
 
 func (h *handle) Begin() error {

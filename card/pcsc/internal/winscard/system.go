@@ -63,6 +63,7 @@ type Handle interface {
 	Protocol() (driver.Protocol, bool)              // false: neither T=0 nor T=1
 	Transmit(command []byte) ([]byte, error)        // SCardTransmit, never with an empty command
 	Control(code uint32, in []byte) ([]byte, error) // SCardControl; driver.FeatureRequest as on Windows
+	Busy() bool                                     // another program holds the card; false if the system does not tell
 	Begin() error                                   // SCardBeginTransaction
 	End(reset bool) error                           // SCardEndTransaction
 	Reconnect() error                               // SCardReconnect, shared, SCARD_LEAVE_CARD

@@ -25,6 +25,7 @@ type Card struct {
 
 	mu         sync.Mutex          // guards the rest
 	over       error               // why the card cannot be used any more
+	noService  bool                // a use of the card failed with ErrNoService
 	identities map[string]Identity // by application, as first read
 	pins       map[pinKey]pinState // for guard.recall
 }
@@ -61,6 +62,18 @@ func (c *Card) end(err error) error {
 	c.mu.Unlock()
 	c.service.noteEnd(c)
 	return err
+}
+
+func (c *Card) noteServiceEnd() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.noService = true
+}
+
+func (c *Card) serviceEnded() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.noService
 }
 
 // ended returns why the card cannot be used any more, nil while it can. After a

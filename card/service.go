@@ -115,16 +115,21 @@ func (s *Service) Card(ctx context.Context, reader string) (*Card, error) {
 }
 
 // card returns the Card for the state of a reader, a new one if another card was
-// inserted.
+// inserted. A new one because of the ATR alone is noted: a watch that does not see
+// this ATR would go on with the old one.
 func (s *Service) card(r driver.Reader) *Card {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c := s.cards[r.Name]
-	if c == nil || c.events != r.Events || !bytes.Equal(c.atr, r.ATR) {
-		s.serials++
-		c = &Card{service: s, reader: r.Name, events: r.Events, atr: r.ATR, serial: s.serials}
-		s.cards[r.Name] = c
+	old := s.cards[r.Name]
+	if old != nil && old.events == r.Events {
+		if bytes.Equal(old.atr, r.ATR) {
+			return old
+		}
+		s.wakeWatches(func(w *watch) { w.addReset(old) })
 	}
+	s.serials++
+	c := &Card{service: s, reader: r.Name, events: r.Events, atr: r.ATR, serial: s.serials}
+	s.cards[r.Name] = c
 	return c
 }
 

@@ -90,7 +90,7 @@ func (tx *Tx) begin() error {
 	if err := c.ended(); err != nil {
 		return err
 	}
-	restarted := false
+	restarted := c.serviceEnded()
 	if tx.link = tx.lane.borrow(c); tx.link != nil {
 		tx.lane.use(tx.link)
 		err := tx.lock()
@@ -152,13 +152,16 @@ func (tx *Tx) drop() {
 	tx.lane.drop(tx.link)
 }
 
-// explain ends the card if err says that it was removed or exchanged.
+// explain ends the card if err says that it was removed or exchanged, and notes the
+// end of the service for a later error.
 func (tx *Tx) explain(err error) error {
 	switch {
 	case errors.Is(err, ErrChanged):
 		tx.card.end(err)
 	case errors.Is(err, ErrRemoved), errors.Is(err, ErrNoReader), errors.Is(err, ErrNoCard):
 		tx.card.end(ErrRemoved)
+	case errors.Is(err, ErrNoService):
+		tx.card.noteServiceEnd()
 	}
 	return err
 }

@@ -87,7 +87,7 @@ type watch struct {
 	lastErr error            // the last error that was yielded, nil after a success
 
 	mu     sync.Mutex         // guards the rest
-	resets []*Card            // found by transactions
+	resets []*Card            // see yieldResets
 	ends   []*Card            // found by transactions to be other cards
 	wake   context.CancelFunc // ends the wait of look
 }
@@ -158,12 +158,9 @@ func (w *watch) look(ctx context.Context) ([]driver.Reader, error) {
 	w.mu.Unlock()
 	var now []driver.Reader
 	var err error
-	switch {
-	case ends:
+	if resets || ends {
 		now, err = s.driver.Readers(ctx)
-	case resets:
-		return w.yielded, nil
-	default:
+	} else {
 		now, err = s.driver.Wait(waiting, w.yielded)
 	}
 	switch {
@@ -258,19 +255,19 @@ func (w *watch) present(kind EventKind, r driver.Reader) bool {
 	return w.yield(e, nil)
 }
 
-// yieldResets yields the resets that transactions found, of cards that are still
-// present.
+// yieldResets yields the resets that transactions or a change of the ATR showed, of
+// cards that are still present.
 func (w *watch) yieldResets() bool {
 	w.mu.Lock()
 	resets := w.resets
 	w.resets = nil
 	w.mu.Unlock()
 	for _, c := range resets {
-		now := w.cards[c.reader]
-		if now != c {
+		r, there := find(w.yielded, c.reader)
+		if w.cards[c.reader] != c || !there {
 			continue
 		}
-		if !w.yield(Event{Kind: CardReset, Reader: now.reader, Card: now, ATR: now.atr}, nil) {
+		if !w.present(CardReset, r) {
 			return false
 		}
 	}
@@ -319,25 +316,29 @@ func (s *Service) noteEnd(c *Card) {
 	if s.cards[c.reader] == c {
 		delete(s.cards, c.reader)
 	}
-	for w := range s.watches {
-		w.mu.Lock()
-		w.ends = append(w.ends, c)
-		if w.wake != nil {
-			w.wake()
-		}
-		w.mu.Unlock()
-	}
+	s.wakeWatches(func(w *watch) { w.ends = append(w.ends, c) })
 }
 
 // noteReset wakes the watches because another program reset a card.
 func (s *Service) noteReset(c *Card) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.wakeWatches(func(w *watch) { w.addReset(c) })
+}
+
+// addReset adds a card once: the caller may handle an event for long.
+func (w *watch) addReset(c *Card) {
+	if !slices.Contains(w.resets, c) {
+		w.resets = append(w.resets, c)
+	}
+}
+
+// wakeWatches ends the waits of the watches after note has told each of them why.
+// The caller holds the mutex of s.
+func (s *Service) wakeWatches(note func(*watch)) {
 	for w := range s.watches {
 		w.mu.Lock()
-		if !slices.Contains(w.resets, c) { // the caller may take long
-			w.resets = append(w.resets, c)
-		}
+		note(w)
 		if w.wake != nil {
 			w.wake()
 		}

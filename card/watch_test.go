@@ -529,6 +529,33 @@ func TestWatchBacksOff(t *testing.T) {
 	})
 }
 
+// A token is exchanged for another model and back before Watch looks again, while
+// the service saw the other one: the Card that Watch yielded is not the current one.
+func TestWatchReplacedTwice(t *testing.T) {
+	watchReaders(t, []*cardtest.Card{token("a")}, func(t *testing.T, readers *cardtest.Readers, s *card.Service) {
+		var events []card.Event
+		var current *card.Card
+		for e, err := range s.Watch(t.Context()) {
+			require.NoError(t, err)
+			events = append(events, e)
+			if len(events) == 3 {
+				break
+			}
+			if e.Kind != card.CardInserted {
+				continue
+			}
+			for _, c := range []*cardtest.Card{cardtest.YubiKey("5.7.1"), token("c")} {
+				readers.Replace(zero, c)
+				current, err = s.Card(t.Context(), zero)
+				require.NoError(t, err)
+			}
+		}
+		assert.Equal(t, card.CardReset, events[2].Kind)
+		assert.Same(t, current, events[2].Card)
+		assert.NotSame(t, events[1].Card, current)
+	})
+}
+
 // If the service does not report an exchange, Watch does once a transaction found it.
 func TestWatchReplacedToken(t *testing.T) {
 	watchReaders(t, []*cardtest.Card{token("a")}, func(t *testing.T, readers *cardtest.Readers, s *card.Service) {

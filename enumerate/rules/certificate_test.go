@@ -120,6 +120,7 @@ func TestMalformedFieldIsAFinding(t *testing.T) {
 				assert.Equal(t, rules.Encoding, f.Rule)
 				assert.Equal(t, rules.Unknown, f.Verdict)
 				assert.Contains(t, f.Detail(), tt.detail)
+				assert.Equal(t, string(f.Rule)+": "+string(f.Verdict)+": "+f.Detail(), f.String())
 				assert.Equal(t, "have the certificate issued anew", f.Remedy())
 				_, ok := findings.PoliciesNeeded()
 				assert.False(t, ok)

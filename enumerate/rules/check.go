@@ -2,6 +2,7 @@ package rules
 
 import (
 	"encoding/json"
+	"fmt"
 	"time"
 
 	"github.com/smartlogon/smartlogon/internal/cert"
@@ -176,6 +177,15 @@ type Finding struct {
 
 	why  reason
 	from *evidence
+}
+
+// String returns the rule, the verdict and the detail.
+func (f Finding) String() string {
+	s := fmt.Sprintf("%v: %v", f.Rule, f.Verdict)
+	if detail := f.Detail(); detail != "" {
+		s += ": " + detail
+	}
+	return s
 }
 
 // Detail returns what the certificate has and, where Microsoft's documents

@@ -1,6 +1,7 @@
-// Package prompt asks for PINs. [Terminal] asks the user at a terminal, [Env]
-// reads an environment variable. Each returns a [card.PINFunc], which every call
-// that needs a PIN takes. With a credential from package enumerate:
+// Package prompt asks for PINs. [Terminal] asks the user at a terminal, [TTY] even
+// where the standard input is data, [Pinentry] with a dialog of the desktop, and
+// [Env] reads an environment variable. Each returns a [card.PINFunc], which every
+// call that needs a PIN takes. With a credential from package enumerate:
 //
 //	key, err := credential.Unlock(ctx, prompt.Terminal(os.Stdin))
 //

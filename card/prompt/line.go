@@ -3,7 +3,6 @@ package prompt
 import (
 	"context"
 	"io"
-	"os"
 	"strings"
 
 	"golang.org/x/term"
@@ -18,14 +17,15 @@ const maxLine = 256
 //
 // A line with a control character, as an arrow key sends, is read to its end and
 // refused with ErrControlCharacter.
-func readLine(ctx context.Context, in *os.File, question string, echo bool) (line []byte, err error) {
+func (t terminal) readLine(ctx context.Context, question string, echo bool) (line []byte, err error) {
+	in := t.in
 	state, err := term.MakeRaw(int(in.Fd()))
 	if err != nil {
 		return nil, err
 	}
 	defer term.Restore(int(in.Fd()), state)
-	printRaw(question)
-	defer printRaw("\n")
+	t.printRaw(question)
+	defer t.printRaw("\n")
 	line = make([]byte, 0, maxLine) // append must not copy the PIN to new memory
 	defer func() {
 		if err != nil {
@@ -62,15 +62,15 @@ func readLine(ctx context.Context, in *os.File, question string, echo bool) (lin
 		default:
 			line = append(line, c)
 			if echo {
-				os.Stderr.Write(key)
+				t.out.Write(key)
 			}
 		}
 	}
 }
 
 // printRaw writes text to standard error while the terminal is in raw mode.
-func printRaw(text string) {
-	io.WriteString(os.Stderr, strings.ReplaceAll(text, "\n", "\r\n"))
+func (t terminal) printRaw(text string) {
+	io.WriteString(t.out, strings.ReplaceAll(text, "\n", "\r\n"))
 }
 
 const (

@@ -31,34 +31,59 @@ var ErrGivenUp = fault.New(fault.Object, "prompt: no PIN entered", "Start again 
 // If in is not a terminal, the PINFunc returns [ErrNoTerminal] at once.
 func Terminal(in *os.File) card.PINFunc {
 	return func(ctx context.Context, r card.PINRequest) (card.PIN, error) {
-		if !term.IsTerminal(int(in.Fd())) {
-			return card.PIN{}, ErrNoTerminal
-		}
-		pin, err := ask(ctx, in, r)
-		if err != nil || !r.Last {
-			return pin, err
-		}
-		word, err := readLine(ctx, in, "This may be the last try: a wrong PIN blocks the card. Type yes to go on: ", true)
-		if err == nil && string(word) != "yes" {
-			err = ErrGivenUp
-		}
-		if err != nil {
-			pin.Destroy()
-			return card.PIN{}, err
-		}
-		return pin.AllowLastTry(), nil
+		return terminal{in, os.Stderr}.ask(ctx, r)
 	}
 }
 
-// ask asks for one PIN, for a new one until it is entered twice alike.
-func ask(ctx context.Context, in *os.File, r card.PINRequest) (card.PIN, error) {
+// TTY returns a PINFunc that asks as [Terminal] does, at the terminal from which the
+// program was started, even if its input, output and errors go elsewhere. If there
+// is none, the PINFunc returns [ErrNoTerminal] at once.
+func TTY() card.PINFunc {
+	return func(ctx context.Context, r card.PINRequest) (card.PIN, error) {
+		in, out, err := openTTY()
+		if err != nil {
+			return card.PIN{}, fmt.Errorf("%w: %w", ErrNoTerminal, err)
+		}
+		defer in.Close()
+		defer out.Close()
+		return terminal{in, out}.ask(ctx, r)
+	}
+}
+
+// A terminal is where the user is asked: keys come from in, questions go to out.
+type terminal struct {
+	in  *os.File
+	out io.Writer
+}
+
+func (t terminal) ask(ctx context.Context, r card.PINRequest) (card.PIN, error) {
+	if !term.IsTerminal(int(t.in.Fd())) {
+		return card.PIN{}, ErrNoTerminal
+	}
+	pin, err := t.readPIN(ctx, r)
+	if err != nil || !r.Last {
+		return pin, err
+	}
+	word, err := t.readLine(ctx, lastTry+" Type yes to go on: ", true)
+	if err == nil && string(word) != "yes" {
+		err = ErrGivenUp
+	}
+	if err != nil {
+		pin.Destroy()
+		return card.PIN{}, err
+	}
+	return pin.AllowLastTry(), nil
+}
+
+// readPIN asks for one PIN, for a new one until it is entered twice alike.
+func (t terminal) readPIN(ctx context.Context, r card.PINRequest) (card.PIN, error) {
 	text := question(r)
 	if r.Pad {
-		io.WriteString(os.Stderr, text+"\n")
+		io.WriteString(t.out, text+"\n")
 		return card.PIN{}, nil
 	}
 	for {
-		digits, err := readLine(ctx, in, text, false)
+		digits, err := t.readLine(ctx, text, false)
 		if err == nil && len(digits) == 0 {
 			err = ErrGivenUp
 		}
@@ -69,7 +94,7 @@ func ask(ctx context.Context, in *os.File, r card.PINRequest) (card.PIN, error) 
 		if !r.New {
 			return pin, nil
 		}
-		again, err := readLine(ctx, in, "New PIN again: ", false)
+		again, err := t.readLine(ctx, "New PIN again: ", false)
 		same := bytes.Equal(digits, again)
 		clear(again)
 		if err == nil && same {
@@ -81,48 +106,4 @@ func ask(ctx context.Context, in *os.File, r card.PINRequest) (card.PIN, error) 
 		}
 		text = "The two PINs differ. " + text
 	}
-}
-
-// question returns what the user is asked.
-func question(r card.PINRequest) string {
-	var text string
-	if r.Refused != nil {
-		text = printable(fmt.Sprintf("%v. %s", r.Refused, card.Hint(r.Refused))) + "\n"
-	}
-	if r.New {
-		return text + newPINQuestion(r)
-	}
-	retries := fmt.Sprintf("retries left: %d", r.Retries)
-	if r.Retries < 0 {
-		retries = "retries left: unknown"
-	}
-	text += where(r) + "\n"
-	if r.Pad {
-		return text + fmt.Sprintf("Enter the PIN to %s on the keypad of the reader (%s).", printable(r.Purpose), retries)
-	}
-	return text + fmt.Sprintf("PIN to %s (%s): ", printable(r.Purpose), retries)
-}
-
-// where returns whose PIN it is: the credential and the card, as far as they are
-// known, and the reader.
-func where(r card.PINRequest) string {
-	text := fmt.Sprintf("card in %q", r.Reader)
-	if !r.Card.IsZero() {
-		text = fmt.Sprintf("card %s in %q", printable(r.Card.Label), r.Reader)
-	}
-	if r.Title != "" {
-		text = printable(r.Title) + ", " + text
-	}
-	return text
-}
-
-func newPINQuestion(r card.PINRequest) string {
-	if r.Pad {
-		return "Then enter the new PIN there, twice."
-	}
-	unit := "characters"
-	if r.Format.Digits {
-		unit = "digits"
-	}
-	return fmt.Sprintf("New PIN (%d to %d %s): ", r.Format.Min, r.Format.Max, unit)
 }

@@ -45,6 +45,7 @@ type Conn struct {
 
 	// The mutex of the set guards the rest.
 	inserted *insertion
+	protocol Protocols // agreed on by Connect, Reconnect or a reset of this connection
 	event    error // ResetCard or RemovedCard until Reconnect
 	ended    error // why the connection ended
 }
@@ -71,7 +72,7 @@ func (s *Set) Connect(reader string, m Mode) (*Conn, error) {
 	if err := sl.negotiate(m.Protocols); err != nil {
 		return nil, err
 	}
-	c := &Conn{set: s, slot: sl, noWait: m.NoWait, over: make(chan struct{}), inserted: sl.inserted}
+	c := &Conn{set: s, slot: sl, noWait: m.NoWait, over: make(chan struct{}), inserted: sl.inserted, protocol: sl.inserted.protocol}
 	sl.conns = append(sl.conns, c)
 	sl.exclusive = m.Exclusive
 	sl.keepPower()
@@ -104,12 +105,12 @@ func (sl *slot) negotiate(wanted Protocols) error {
 // Reader returns the name of the reader.
 func (c *Conn) Reader() string { return c.slot.name }
 
-// Protocol returns the protocol of the connection, T0 or T1; 0 after the card was
-// removed.
+// Protocol returns the protocol of the connection, T0 or T1, also after the card was
+// reset by another connection or removed.
 func (c *Conn) Protocol() Protocols {
 	c.set.mu.Lock()
 	defer c.set.mu.Unlock()
-	return c.inserted.protocol
+	return c.protocol
 }
 
 // Status returns the state of the reader. It fails as a command would.
@@ -342,7 +343,9 @@ func (c *Conn) reset(d Disposition) {
 		in.powerOff()
 		c.slot.noteReset(c)
 		c.slot.turn.failOnReset()
-		_ = c.slot.negotiate(0) // fails for a mute card, which has no protocol
+		if c.slot.negotiate(0) == nil { // a mute card has no protocol
+			c.protocol = in.protocol
+		}
 	}
 	s.mu.Unlock()
 	s.resetSoon(in)
@@ -386,6 +389,7 @@ func (c *Conn) reconnect(ctx context.Context, m Mode, d Disposition, sameCard bo
 		s.notify()
 	}
 	c.inserted, c.event = c.slot.inserted, nil
+	c.protocol = c.inserted.protocol
 	return nil
 }
 

@@ -65,6 +65,18 @@ func TestProtocolIsOneThatTheATROffers(t *testing.T) {
 	}
 }
 
+// A reset or a removal between two calls of a program does not change what it agreed
+// on.
+func TestProtocolStaysAfterResetAndRemoval(t *testing.T) {
+	set := reader.New(name)
+	require.NoError(t, set.Insert(name, &counter{atr: []byte{0x3B, 0x00}}))
+	c := connect(t, set, reader.Mode{})
+	require.NoError(t, set.Reset(name))
+	assert.Equal(t, reader.T0, c.Protocol())
+	require.NoError(t, set.Remove(name))
+	assert.Equal(t, reader.T0, c.Protocol())
+}
+
 func TestOtherConnectionsFailAfterAReset(t *testing.T) {
 	ctx := t.Context()
 	resets := map[string]func(*testing.T, *reader.Set, *reader.Conn){

@@ -30,6 +30,12 @@ func (a *counter) Process(c iso.Command) iso.Response {
 	return a.Application.Process(c)
 }
 
+// Continue implements [iso.ChainLimiter] if the application does.
+func (a *counter) Continue(chain iso.Command, next []byte) bool {
+	limited, ok := a.Application.(iso.ChainLimiter)
+	return !ok || limited.Continue(chain, next)
+}
+
 // hasPIN reports whether a command carries a PIN or PUK. VERIFY without data reads the
 // retry counter or logs out.
 func hasPIN(c iso.Command) bool {

@@ -24,3 +24,11 @@ type Application interface {
 	// Reset is called when the card is reset or loses power.
 	Reset()
 }
+
+// A ChainLimiter is an [Application] that can refuse a part of a chained command.
+// The card responds with 6700 then, and the chain ends.
+type ChainLimiter interface {
+	// Continue reports whether the application accepts the next part. chain
+	// holds the data of the parts before it.
+	Continue(chain Command, next []byte) bool
+}

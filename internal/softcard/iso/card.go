@@ -2,6 +2,7 @@ package iso
 
 import (
 	"bytes"
+	"cmp"
 	"slices"
 	"sync"
 )
@@ -69,7 +70,57 @@ type Config struct {
 
 	// FullAID selects applications by their full identifier only, not by a prefix.
 	FullAID bool
+
+	// MinName is the length of the shortest prefix of an identifier that selects
+	// an application. 0 is 5.
+	MinName int
+
+	// Absent is the status of a SELECT of an application that the card does not
+	// have. 0 is 6A82.
+	Absent Status
+
+	// AbsentForCurrent is that status while an application is current: a Java
+	// Card passes such a SELECT to it. 0 is Absent.
+	AbsentForCurrent Status
+
+	// FailedSelect is what a SELECT of an application that the card does not have
+	// does to the current one.
+	FailedSelect FailedSelect
+
+	// PendingData is the status of a command other than GET RESPONSE while data
+	// waits, which it discards. 0 performs the command.
+	PendingData Status
+
+	// FetchFirst makes the card announce data with 61XX instead of sending it.
+	FetchFirst FetchFirst
+
+	// MaxFirst limits the data of the response to a command with short lengths,
+	// but not of those to GET RESPONSE. 0 leaves only the other limits.
+	MaxFirst int
+
+	// MoreIsFF announces 256 bytes and more with 61FF instead of 6100.
+	MoreIsFF bool
 }
+
+// FetchFirst is which responses a card announces with 61XX without sending data, as
+// with T=0 also with other protocols.
+type FetchFirst int
+
+const (
+	FetchNever     FetchFirst = iota
+	FetchWithoutLe            // responses to commands without Le
+	FetchLong                 // responses longer than the limit of the command
+	FetchAlways               // every response with data
+)
+
+// FailedSelect is what a failed SELECT does to the current application.
+type FailedSelect int
+
+const (
+	KeepsApplication FailedSelect = iota
+	ClearsStatus                  // the application stays current, its security status is cleared
+	Deselects                     // no application is current
+)
 
 // A Count is the traffic of a card.
 type Count struct {
@@ -161,7 +212,12 @@ func (c *Card) exchange(b []byte) Response {
 		c.chain = nil
 		return c.getResponse(command)
 	}
+	pending := len(c.waiting.Data) > 0
 	c.waiting = Response{}
+	if pending && c.config.PendingData != 0 {
+		c.chain = nil
+		return c.config.PendingData.Response()
+	}
 	chain := c.chain
 	c.chain = nil
 	if !ok {
@@ -220,6 +276,9 @@ func (c *Card) join(chain, part *Command) (Status, bool) {
 	if len(chain.Data)+len(part.Data) > maxChain {
 		return WrongLength, false
 	}
+	if limited, ok := c.current.(ChainLimiter); ok && !limited.Continue(*chain, part.Data) {
+		return WrongLength, false
+	}
 	chain.Data = append(chain.Data, part.Data...)
 	if more {
 		c.chain = chain
@@ -252,7 +311,7 @@ func (c *Card) process(command Command) Response {
 func (c *Card) selectByName(command Command) Response {
 	i := slices.IndexFunc(c.apps, func(app Application) bool { return c.matches(app.AID(), command.Data) })
 	if i < 0 {
-		return NotFound.Response()
+		return c.absent()
 	}
 	app := c.apps[i]
 	answer := app.Select(command)
@@ -266,8 +325,23 @@ func (c *Card) selectByName(command Command) Response {
 	return answer
 }
 
+// absent responds to a SELECT of an application that the card does not have.
+func (c *Card) absent() Response {
+	status := cmp.Or(c.config.Absent, NotFound)
+	if c.current != nil {
+		status = cmp.Or(c.config.AbsentForCurrent, status)
+	}
+	if c.current != nil && c.config.FailedSelect != KeepsApplication {
+		c.current.Deselect()
+	}
+	if c.config.FailedSelect == Deselects {
+		c.current = nil
+	}
+	return status.Response()
+}
+
 func (c *Card) matches(aid, name []byte) bool {
-	if len(name) < minAID || len(name) > maxAID {
+	if len(name) < max(minAID, c.config.MinName) || len(name) > maxAID {
 		return false
 	}
 	return bytes.Equal(aid, name) || !c.config.FullAID && bytes.HasPrefix(aid, name)

@@ -13,8 +13,11 @@ func (c *Card) respond(a Response, command Command) Response {
 		return a
 	}
 	limit := c.limit(command)
+	if c.config.MaxFirst > 0 && !command.Extended {
+		limit = min(limit, c.config.MaxFirst)
+	}
 	switch {
-	case c.config.T0 && command.Ne == 0:
+	case c.config.T0 && command.Ne == 0, c.fetchFirst(command, len(a.Data) > limit):
 		limit = 0
 	case c.refusesLe(command, len(a.Data)):
 		return exactLength(len(a.Data)).Response()
@@ -47,7 +50,7 @@ func (c *Card) split(a Response, limit int) Response {
 		return a
 	}
 	c.waiting = Response{Data: slices.Clone(a.Data[limit:]), Status: a.Status}
-	return Response{Data: a.Data[:limit], Status: moreData(len(c.waiting.Data))}
+	return Response{Data: a.Data[:limit], Status: c.moreData(len(c.waiting.Data))}
 }
 
 // limit returns the number of response bytes that a command accepts. Without Le it
@@ -64,6 +67,28 @@ func (c *Card) limit(command Command) int {
 		n = min(n, c.config.MaxResponse)
 	}
 	return n
+}
+
+// fetchFirst reports whether the card announces the response to a command before it
+// sends data.
+func (c *Card) fetchFirst(command Command, long bool) bool {
+	switch c.config.FetchFirst {
+	case FetchWithoutLe:
+		return command.Ne == 0
+	case FetchLong:
+		return long
+	case FetchAlways:
+		return true
+	}
+	return false
+}
+
+// moreData returns 61XX for a number of waiting bytes.
+func (c *Card) moreData(waiting int) Status {
+	if c.config.MoreIsFF {
+		waiting = min(waiting, 0xFF)
+	}
+	return moreData(waiting)
 }
 
 // refusesLe reports whether the card refuses Le for a response of available bytes.

@@ -1,6 +1,8 @@
 package piv
 
 import (
+	"bytes"
+	"slices"
 	"sync"
 
 	"github.com/smartlogon/smartlogon/internal/ber"
@@ -71,7 +73,7 @@ func (a *Application) personalize() {
 	a.resetContent()
 	if !a.isYubiKey() || a.config.GUID != [16]byte{} {
 		guid := cardUUID(a.config.GUID)
-		a.objects[tagCHUID] = chuid(guid)
+		a.objects[tagCHUID] = a.chuid(guid)
 		a.objects[tagCCC] = capabilities(guid)
 	}
 	if a.atLeast(firmwareAttest) {
@@ -102,6 +104,9 @@ func (a *Application) Select(c iso.Command) iso.Response {
 	a.carry = carryOver{}
 	if a.config.Quirks.SelectClears {
 		a.clearSecurityStatus()
+	}
+	if a.config.Template != nil {
+		return iso.Data(a.config.Template)
 	}
 	return iso.Data(a.propertyTemplate())
 }
@@ -134,6 +139,9 @@ func (a *Application) Process(c iso.Command) iso.Response {
 	defer a.mu.Unlock()
 	carried := a.carry
 	a.carry = carryOver{}
+	if r, ok := a.fixedAnswer(c); ok {
+		return r
+	}
 	switch c.INS {
 	case insGetData:
 		return a.getData(c)
@@ -155,15 +163,30 @@ func (a *Application) Process(c iso.Command) iso.Response {
 	return a.processYubico(c)
 }
 
+// fixedAnswer returns the response that [Config.Answers] has for a command.
+func (a *Application) fixedAnswer(c iso.Command) (iso.Response, bool) {
+	command := append([]byte{c.CLA, c.INS, c.P1, c.P2}, c.Data...)
+	for _, answer := range a.config.Answers {
+		if bytes.HasPrefix(command, answer.Command) {
+			return iso.Response{Data: answer.Data, Status: answer.Status}, true
+		}
+	}
+	return iso.Response{}, false
+}
+
 // Chains implements [iso.Application] (SP 800-73-4 part 2, table 2).
 func (a *Application) Chains(ins byte) bool {
 	switch ins {
 	case insAuthenticate, insPutData, insGenerate:
 		return true
 	case insImport:
-		return a.isYubiKey()
+		return a.isYubiKey() || a.hasExtension(insImport)
 	}
 	return false
+}
+
+func (a *Application) hasExtension(ins byte) bool {
+	return slices.Contains(a.config.Extensions, ins)
 }
 
 // Deselect implements [iso.Application]. The global PIN belongs to the card, so

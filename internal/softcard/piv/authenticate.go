@@ -1,12 +1,14 @@
 package piv
 
 import (
+	"cmp"
 	"crypto"
 	"crypto/ecdh"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/rsa"
+	"slices"
 
 	"github.com/smartlogon/smartlogon/internal/ber"
 	"github.com/smartlogon/smartlogon/internal/softcard/iso"
@@ -85,11 +87,11 @@ func (a *Application) authenticate(c iso.Command, carried carryOver) iso.Respons
 	}
 	t, ok := parseTemplate(c.Data)
 	if !ok || t.witness != nil || t.response == nil || len(t.response) > 0 {
-		return iso.BadData.Response()
+		return a.badTemplate().Response()
 	}
 	result, ok := a.useKey(c.P2, s, t)
 	if !ok {
-		return iso.BadData.Response()
+		return a.badTemplate().Response()
 	}
 	return iso.Data(a.appendTLV(nil, tagTemplate, a.appendTLV(nil, tagResponse, result)))
 }
@@ -111,6 +113,10 @@ func (a *Application) usable(ref byte, s *slot, justVerified bool) bool {
 	return a.touched(&s.touch)
 }
 
+func (a *Application) badTemplate() iso.Status {
+	return cmp.Or(a.config.Quirks.BadTemplate, iso.BadData)
+}
+
 func (a *Application) emptySlotStatus() iso.Status {
 	if s := a.config.Quirks.EmptySlot; s != 0 {
 		return s
@@ -123,7 +129,7 @@ func (a *Application) emptySlotStatus() iso.Status {
 func (a *Application) useKey(ref byte, s *slot, t template) ([]byte, bool) {
 	switch {
 	case t.challenge != nil && t.exponentiation == nil:
-		return sign(s.key, t.challenge, a.isYubiKey())
+		return a.sign(s.key, t.challenge)
 	case t.exponentiation != nil && t.challenge == nil && (allowsKeyAgreement(ref) || a.isYubiKey()):
 		return sharedSecret(s.key, t.exponentiation)
 	}
@@ -142,20 +148,23 @@ func allowsKeyAgreement(ref byte) bool {
 
 // sign applies a private key to a challenge: a padded block for RSA, where
 // decryption is the same operation; a hash as long as the curve's order for
-// ECDSA, or a shorter one if the card pads it; the message for Ed25519.
-func sign(key crypto.PrivateKey, challenge []byte, padsHash bool) ([]byte, bool) {
+// ECDSA, or a shorter one on a YubiKey, which pads it; the message for Ed25519.
+func (a *Application) sign(key crypto.PrivateKey, challenge []byte) ([]byte, bool) {
 	switch key := key.(type) {
 	case *rsa.PrivateKey:
 		return iso.Exponentiate(key, challenge)
 	case *ecdsa.PrivateKey:
 		missing := (key.Curve.Params().BitSize+7)/8 - len(challenge)
-		if missing < 0 || missing > 0 && !padsHash {
+		if missing < 0 || missing > 0 && !a.isYubiKey() {
 			return nil, false
 		}
 		challenge = append(make([]byte, missing), challenge...)
 		signature, err := ecdsa.SignASN1(rand.Reader, key, challenge)
 		return signature, err == nil
 	case ed25519.PrivateKey:
+		if a.config.Quirks.DigestEd25519 {
+			challenge = append(slices.Clone(challenge), make([]byte, 32)...)[:32]
+		}
 		return ed25519.Sign(key, challenge), true
 	}
 	return nil, false

@@ -55,6 +55,29 @@ type Config struct {
 
 	Quirks Quirks
 
+	// Answers are fixed responses. The first whose Command is a prefix of the
+	// command applies.
+	Answers []Answer
+
+	// Template is the response to SELECT, in place of the application property
+	// template. It may be empty; nil is the template.
+	Template []byte
+
+	// Discovery is the whole discovery object, outermost tag included, whatever
+	// it says. Nil is the one for the PINs.
+	Discovery []byte
+
+	// Expiry is the expiration date in the CHUID; empty is 20491231.
+	Expiry string
+
+	// CHUIDSignature is the length of the signature in the CHUID. The signature
+	// is no real one.
+	CHUIDSignature int
+
+	// Extensions are instructions of Yubico that a card of another vendor has.
+	// SET PIN RETRIES, RESET, IMPORT and SET MANAGEMENT KEY are supported.
+	Extensions []byte
+
 	// Firmware makes the card a YubiKey with that firmware. It supports the
 	// instructions of Yubico that the version has, any PIN, any object tag from
 	// 5F0000 to 5FFFFF, and every kind of key in every slot.
@@ -71,6 +94,13 @@ type Config struct {
 
 	// Now is the clock for touches; nil means the system's.
 	Now func() time.Time
+}
+
+// An Answer is a fixed response to some commands.
+type Answer struct {
+	Command []byte // CLA, INS, P1, P2 and the beginning of the data
+	Data    []byte
+	Status  iso.Status
 }
 
 // Quirks are deviations of real cards from the standard, and choices that the
@@ -105,6 +135,10 @@ type Quirks struct {
 	// blocked; 0 means 6983. CanoKey returns 63C0.
 	BlockedQuery iso.Status
 
+	// BlockedVerify is the status of VERIFY with a PIN when it is blocked; 0 means
+	// 6983.
+	BlockedVerify iso.Status
+
 	// EmptyVerify refuses VERIFY without data with this status word, mostly
 	// 6700 or 6A80; 0 allows it.
 	EmptyVerify iso.Status
@@ -126,6 +160,48 @@ type Quirks struct {
 
 	// NoLogout refuses VERIFY with P1 = FF, as cards older than SP 800-73-4 do.
 	NoLogout bool
+
+	// Absent is the status of GET DATA for a missing object; 0 means 6A82. With
+	// 9000 there is no data.
+	Absent iso.Status
+
+	// AbsentDiscovery is that status for the discovery object; 0 means Absent.
+	AbsentDiscovery iso.Status
+
+	// AbsentFirst checks the existence of an object before its access rule.
+	AbsentFirst bool
+
+	// FailedChange is the status of CHANGE REFERENCE DATA with a wrong old
+	// value; 0 means that of VERIFY.
+	FailedChange iso.Status
+
+	// BadTemplate is the status of GENERAL AUTHENTICATE for a malformed template
+	// or a block of a wrong length; 0 means 6A80.
+	BadTemplate iso.Status
+
+	// WrongAlgorithm is the status of an authentication of the administrator
+	// with another algorithm; 0 means 6A86, and 6A80 on a YubiKey.
+	WrongAlgorithm iso.Status
+
+	// WrongAdminKey is the status of an authentication of the administrator
+	// with a wrong key; 0 means 6982.
+	WrongAdminKey iso.Status
+
+	// EmptyResponseEncrypts takes a template with a challenge and an empty
+	// response for INTERNAL AUTHENTICATE: the card encrypts the challenge, and
+	// the administrator is not authenticated.
+	EmptyResponseEncrypts bool
+
+	// SilentMutual ends a mutual authentication without data.
+	SilentMutual bool
+
+	// PartialWrite stores the parts of a chained PUT DATA as they arrive, so one
+	// that is refused as too long leaves part of the object.
+	PartialWrite bool
+
+	// DigestEd25519 signs the first 32 bytes of the message with an Ed25519 key,
+	// padded with zeros.
+	DigestEd25519 bool
 
 	// EmptySlot is the status of GENERAL AUTHENTICATE for a missing key; 0
 	// means 6A88, and 6A80 on a YubiKey. CanoKey returns 6985.

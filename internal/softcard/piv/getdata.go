@@ -1,6 +1,7 @@
 package piv
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/smartlogon/smartlogon/internal/ber"
@@ -14,8 +15,8 @@ const tagList ber.Tag = 0x5C
 const currentFile = 0x3FFF
 
 // getData processes GET DATA, which reads a whole object (SP 800-73-4 part 2,
-// 3.1.2). The access rule is checked before the existence of the object, but not
-// on a YubiKey. An object without an access rule is readable without a PIN.
+// 3.1.2). The access rule is checked before the existence of the object, unless
+// Quirks.AbsentFirst is set. An object without an access rule is readable without a PIN.
 func (a *Application) getData(c iso.Command) iso.Response {
 	if c.P1P2() != currentFile {
 		return iso.BadParameters.Response()
@@ -28,14 +29,25 @@ func (a *Application) getData(c iso.Command) iso.Response {
 	value := a.object(tag)
 	missing := len(value) == 0 && !(defined && a.config.Quirks.EmptyObjects)
 	switch {
-	case missing && a.isYubiKey():
-		return iso.NotFound.Response()
+	case missing && a.config.Quirks.AbsentFirst:
+		return a.absentStatus(tag).Response()
 	case !a.readable(r):
 		return iso.SecurityNotSatisfied.Response()
 	case missing:
-		return iso.NotFound.Response()
+		return a.absentStatus(tag).Response()
+	case tag == tagDiscovery && a.config.Discovery != nil:
+		return iso.Data(a.config.Discovery)
 	}
 	return iso.Data(a.appendTLV(nil, wrapperTag(tag), a.withLongLengths(value)))
+}
+
+// absentStatus returns the status for a missing object.
+func (a *Application) absentStatus(tag ber.Tag) iso.Status {
+	status := cmp.Or(a.config.Quirks.Absent, iso.NotFound)
+	if tag == tagDiscovery {
+		status = cmp.Or(a.config.Quirks.AbsentDiscovery, status)
+	}
+	return status
 }
 
 // parseTagList parses a tag list with exactly one tag.

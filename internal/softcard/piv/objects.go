@@ -1,6 +1,8 @@
 package piv
 
 import (
+	"bytes"
+	"cmp"
 	"crypto/rand"
 	"slices"
 
@@ -145,13 +147,12 @@ func cardUUID(guid [16]byte) [16]byte {
 // issued (SP 800-73-4 part 1, 3.1.2).
 const fascN = "\xD4\xE7\x39\xDA\x73\x9C\xED\x39\xCE\x73\x9D\x83\x68\x58\x21\x08\x42\x10\x84\x21\xC8\x42\x10\xC3\xEB"
 
-// chuid returns an unsigned card holder unique identifier (SP 800-73-4 part 1,
-// table 9).
-func chuid(guid [16]byte) []byte {
+// chuid returns a card holder unique identifier (SP 800-73-4 part 1, table 9).
+func (a *Application) chuid(guid [16]byte) []byte {
 	b := ber.Append(nil, 0x30, []byte(fascN))
 	b = ber.Append(b, 0x34, guid[:])
-	b = ber.Append(b, 0x35, []byte("20491231"))
-	b = ber.Append(b, 0x3E, nil)
+	b = ber.Append(b, 0x35, []byte(cmp.Or(a.config.Expiry, "20491231")))
+	b = ber.Append(b, 0x3E, bytes.Repeat([]byte{0x30}, a.config.CHUIDSignature))
 	return ber.Append(b, tagEDC, nil)
 }
 

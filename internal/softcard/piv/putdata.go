@@ -1,6 +1,9 @@
 package piv
 
 import (
+	"cmp"
+	"slices"
+
 	"github.com/smartlogon/smartlogon/internal/ber"
 	"github.com/smartlogon/smartlogon/internal/softcard/iso"
 )
@@ -33,10 +36,7 @@ func (a *Application) putData(c iso.Command) iso.Status {
 	if !ok {
 		return iso.BadData
 	}
-	limit := a.config.MaxObject
-	if limit == 0 {
-		limit = defaultMaxObject
-	}
+	limit := a.maxObject()
 	switch _, defined := a.rule(tag); {
 	case !defined:
 		return iso.NotFound
@@ -47,6 +47,36 @@ func (a *Application) putData(c iso.Command) iso.Status {
 	}
 	a.store(tag, value)
 	return iso.OK
+}
+
+func (a *Application) maxObject() int { return cmp.Or(a.config.MaxObject, defaultMaxObject) }
+
+// maxPutHeader is the length of tag list, tag and length of an object at most.
+const maxPutHeader = 5 + 4
+
+// Continue implements [iso.ChainLimiter] for Quirks.PartialWrite.
+func (a *Application) Continue(chain iso.Command, next []byte) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	data := append(slices.Clone(chain.Data), next...)
+	if !a.config.Quirks.PartialWrite || chain.INS != insPutData || len(data) <= a.maxObject()+maxPutHeader {
+		return true
+	}
+	if a.checkAdmin() == iso.OK {
+		a.storeBeginning(chain.Data)
+	}
+	return false
+}
+
+// storeBeginning stores what there is of an object, from data that ends early.
+func (a *Application) storeBeginning(data []byte) {
+	if len(data) <= maxPutHeader {
+		return
+	}
+	tag, ok := parseTagList(data[:5])
+	if _, defined := a.rule(tag); ok && defined {
+		a.store(tag, data[maxPutHeader:])
+	}
 }
 
 // parsePutData parses the data of PUT DATA: a tag list and a value in tag 53,

@@ -1,6 +1,10 @@
 package piv
 
-import "github.com/smartlogon/smartlogon/internal/softcard/iso"
+import (
+	"cmp"
+
+	"github.com/smartlogon/smartlogon/internal/softcard/iso"
+)
 
 // P1 of VERIFY (SP 800-73-4 part 2, 3.2.1).
 const (
@@ -31,7 +35,7 @@ func (a *Application) verify(c iso.Command) iso.Status {
 	case len(c.Data) == 0 && !a.config.Quirks.EmptyVerifyCosts:
 		return a.query(r)
 	case r.Left == 0:
-		return iso.Blocked
+		return cmp.Or(a.config.Quirks.BlockedVerify, iso.Blocked)
 	case !a.wellFormedPIN(c.Data) && !a.config.Quirks.BadFormatCosts && len(c.Data) > 0:
 		return iso.BadData
 	case !r.Compare(c.Data):

@@ -73,7 +73,7 @@ func (a *Application) atLeast(v Version) bool {
 func (c Config) yubikeyConfig() Config {
 	a := &Application{config: c}
 	c.LenientPIN = true
-	c.Quirks.SelectWithPIX = true
+	c.Quirks.SelectWithPIX, c.Quirks.AbsentFirst = true, true
 	c.Quirks.NoLogout = c.Quirks.NoLogout || !a.atLeast(firmwareLogout)
 	c.Quirks.PlainRetries = c.Quirks.PlainRetries || !a.atLeast(firmwarePolicies)
 	if c.Quirks.EmptySlot == 0 {
@@ -95,8 +95,8 @@ const yubikeyMaxObject = 3052
 // them.
 func (a *Application) processYubico(c iso.Command) iso.Response {
 	switch {
-	case !a.isYubiKey():
-	case c.INS == insVersion:
+	case !a.isYubiKey() && !a.hasExtension(c.INS):
+	case c.INS == insVersion && a.isYubiKey():
 		return iso.Data(bytes.Clone(a.config.Firmware[:]))
 	case c.INS == insSetAdminKey:
 		return a.setAdminKey(c).Response()

@@ -140,6 +140,28 @@ func (r *Readers) Reset(name string) { must(name, r.set.Reset(name)) }
 // nil to cancel. A nil typed removes the pad.
 func (r *Readers) Pad(name string, typed func() []string) { must(name, r.set.SetPad(name, typed)) }
 
+// A ReaderLimit is what a reader carries. The zero value carries every command, and
+// does not report it.
+type ReaderLimit struct {
+	// MaxCommand is the length of the longest command in bytes, header included;
+	// 0 is no limit. A longer command does not reach the card, and the program
+	// gets PC/SC's error for a card that does not respond. A recorded reader, the
+	// ACS ACR1281 1S, has 255.
+	MaxCommand int
+
+	// Reports makes the reader report DataSize, which need not be true.
+	Reports bool
+
+	// DataSize is dwMaxAPDUDataSize of PC/SC part 10: 0 for a reader that carries
+	// short lengths only, 65536 for one that carries extended lengths.
+	DataSize uint32
+}
+
+// Limit sets what a reader carries.
+func (r *Readers) Limit(name string, l ReaderLimit) {
+	must(name, r.set.SetLimit(name, reader.Limit(l)))
+}
+
 // Stop stops the service as if its process had been killed. Cards can still be
 // inserted and removed.
 func (r *Readers) Stop() { r.set.Stop() }

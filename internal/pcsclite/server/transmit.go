@@ -52,18 +52,23 @@ const (
 	extendedLength    = 1 << 16
 )
 
-// control handles a command to the reader. All readers take commands of extended
-// length; some have a keypad.
+// control handles a command to the reader. Readers report that
+// they carry extended lengths unless they report another limit; some have a keypad.
 func (h *handle) control(m *pcsclite.Control, in []byte) []byte {
 	var response []byte
 	switch {
 	case m.Code == getFeatures:
 		response = binary.BigEndian.AppendUint32([]byte{featureProperties, 4}, getProperties)
 		if h.conn != nil {
-			response = append(response, h.conn.Features()...)
+			response = append(response, h.conn.PadFeatures()...)
 		}
 	case m.Code == getProperties:
-		response = binary.LittleEndian.AppendUint32([]byte{maxAPDUDataSize, 4}, extendedLength)
+		if h.conn != nil {
+			response = h.conn.Properties()
+		}
+		if response == nil {
+			response = binary.LittleEndian.AppendUint32([]byte{maxAPDUDataSize, 4}, extendedLength)
+		}
 	default:
 		err := error(driver.UnsupportedFeature)
 		if h.conn != nil {

@@ -203,6 +203,7 @@ const (
 // behind: the next command waits for it.
 //
 // Errors: ResetCard, RemovedCard, InvalidParameter (a command under four bytes),
+// NotTransacted (longer than the reader carries; see Limit),
 // InsufficientBuffer (longer than an extended length command or response can be),
 // InvalidHandle (closed), ServiceStopped.
 func (c *Conn) Transmit(command []byte) ([]byte, error) {
@@ -285,6 +286,9 @@ func (c *Conn) exchange(command []byte) ([]byte, error) {
 		return nil, err
 	}
 	c.set.resetLocked(in)
+	if most := c.Limit().MaxCommand; most > 0 && len(command) > most {
+		return nil, driver.NotTransacted
+	}
 	response := in.card.Transmit(command)
 	if err := c.checkErr(); err != nil {
 		return nil, err

@@ -49,8 +49,17 @@ func (s *Set) SetPad(name string, typed func() []string) error {
 }
 
 // Features returns the features of the reader with their control codes, in the
-// encoding of the PC/SC feature request; nil without a PIN pad.
+// encoding of the PC/SC feature request; nil without a PIN pad and properties.
 func (c *Conn) Features() []byte {
+	var list []byte
+	if c.Limit().Reports {
+		list = binary.BigEndian.AppendUint32([]byte{featureProperties, 4}, controlProperties)
+	}
+	return append(list, c.PadFeatures()...)
+}
+
+// PadFeatures returns the features of the PIN pad only.
+func (c *Conn) PadFeatures() []byte {
 	if c.pad() == nil {
 		return nil
 	}
@@ -65,8 +74,15 @@ func (c *Conn) pad() func() []string {
 }
 
 // Control performs a PIN entry: it writes the PIN into the command that in holds
-// and sends it to the card.
+// and sends it to the card. With the control code of the properties it returns
+// these.
 func (c *Conn) Control(code uint32, in []byte) ([]byte, error) {
+	if code == controlProperties {
+		if properties := c.Properties(); properties != nil {
+			return properties, nil
+		}
+		return nil, driver.UnsupportedFeature
+	}
 	typed := c.pad()
 	header, offsets := verifyHeader, []int{0}
 	switch {

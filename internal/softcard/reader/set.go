@@ -66,6 +66,7 @@ type slot struct {
 	turn      turn
 	power     *time.Timer     // pending loss of power of an unused card
 	typed     func() []string // see SetPad
+	limit     Limit
 }
 
 // An insertion is a card from its insertion to its removal.
@@ -183,7 +184,7 @@ func (s *Set) Replace(name string, c Card) error {
 	conns := s.disconnectAll(old, driver.ReaderUnavailable)
 	old.keepPower()
 	removed.powerOff()
-	s.slots[slices.Index(s.slots, old)] = &slot{name: name, events: old.events, inserted: in, typed: old.typed}
+	s.slots[slices.Index(s.slots, old)] = &slot{name: name, events: old.events, inserted: in, typed: old.typed, limit: old.limit}
 	s.notify()
 	s.mu.Unlock()
 	s.finish([]*insertion{removed}, conns)

@@ -1,0 +1,35 @@
+package realcards_test
+
+// expectedFailures are the jobs, as model/job, that the client does wrong, with what
+// is missing.
+var expectedFailures = map[string]string{
+	"cac-piv-dual/sign 10 times":           "the PIN is lost by SELECT, which is needless",
+	"cac-piv-dual/decrypt":                 "the PIN is lost by SELECT, which is needless",
+	"gd-cac-144k/list":                     "6A80 for an absent object",
+	"gd-cac-144k/sign 10 times":            "the PIN is lost by SELECT, which is needless",
+	"gd-cac-144k/decrypt":                  "the PIN is lost by SELECT, which is needless",
+	"gd-sce7/list":                         "an application identifier that begins below A is none; the card is PIV",
+	"gd-sce7/PIN status":                   "an application identifier that begins below A is none; the card is PIV",
+	"gd-sce7/sign 10 times":                "an application identifier that begins below A is none; the card is PIV",
+	"gd-sce7/decrypt":                      "an application identifier that begins below A is none; the card is PIV",
+	"gd-sce7/wrong PIN":                    "an application identifier that begins below A is none; the card is PIV",
+	"gd-sce7/log out":                      "an application identifier that begins below A is none; the card is PIV",
+	"gd-sce7/change the PIN":               "an application identifier that begins below A is none; the card is PIV",
+	"gd-sce7/wrong admin key":              "an application identifier that begins below A is none; the card is PIV",
+	"gd-sce7/admin":                        "an application identifier that begins below A is none; the card is PIV",
+	"gemalto-nist/list":                    "6A80 for an absent object",
+	"identiv-utrust-fido2/admin":           "the last response of mutual authentication has no data",
+	"openfips201/admin":                    "no empty element 82 in the second step",
+	"pico-keys/PIN status":                 "a malformed discovery object is ignored",
+	"pico-keys/sign 10 times":              "a malformed discovery object is ignored",
+	"pico-keys/decrypt":                    "a malformed discovery object is ignored",
+	"pico-keys/wrong PIN":                  "a malformed discovery object is ignored",
+	"pico-keys/log out":                    "a malformed discovery object is ignored",
+	"pico-keys/change the PIN":             "a malformed discovery object is ignored",
+	"pivapplet-0.8.2/list":                 "6D00 for an absent application",
+	"pivapplet-0.8.2/wrong admin key":      "6A80 for a wrong management key",
+	"pivapplet-0.8.2-long/list":            "6D00 for an absent application",
+	"pivapplet-0.8.2-long/wrong admin key": "6A80 for a wrong management key",
+	"pivkey/sign 10 times":                 "the PIN is lost by SELECT, which is needless",
+	"pivkey/decrypt":                       "the PIN is lost by SELECT, which is needless",
+}

@@ -238,7 +238,8 @@ var pivModels = []model{
 		{"empty key slot", "6985", Recorded, canokey},
 		{"Ed25519 signature", "of 32 bytes", Recorded, canokey},
 		{"Yubico's instructions", "FA FB FE FF", Recorded, canokey},
-		{"longest object", "3000", Assumed, ""}, // recorded: less than 6.8 KB
+		{"extended length", "6700", Assumed, ""}, // recorded: a long object in parts
+		{"longest object", "3000", Assumed, ""},  // recorded: less than 6.8 KB
 		{"object too long", "6700, half stored", Recorded, canokey},
 		{"fixed answer to 00FD0000", "050000 9000", Recorded, canokeyLog},
 		{"fixed answer to 00F80000", "00BC614E 9000", Recorded, canokeyLog}, // four bytes; the number is made up

@@ -75,6 +75,15 @@ func RetriesLeft(n int) Option {
 	return numberOption("RetriesLeft", n, 0, func(c *config) { c.retriesLeft = &n })
 }
 
+// WithPIN sets the PIN, which is [PIN] otherwise. A PIV card pads it to 8 bytes; it may
+// be shorter than the card would accept as a new one.
+func WithPIN(pin string) Option {
+	if pin == "" || len(pin) > 8 {
+		panic("cardtest: WithPIN: want 1 to 8 characters")
+	}
+	return option{"WithPIN", anyCard, func(c *config) { c.piv.PIN, c.gids.PIN = pin, pin }}
+}
+
 // MaxCommand limits the length of a command in bytes, header included. The card
 // refuses longer ones with 6700.
 func MaxCommand(n int) Option {

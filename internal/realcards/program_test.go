@@ -24,6 +24,7 @@ type program struct {
 	readers *cardtest.Readers
 	service *card.Service
 	finder  *enumerate.Finder
+	pin     string // entered by the user
 	prompts int
 }
 
@@ -32,7 +33,7 @@ func newProgram(t *testing.T, model string, options ...cardtest.Option) *program
 	soft := cardtest.Model(model, options...)
 	readers := cardtest.NewReaders(soft)
 	readers.PowerDown(time.Hour) // a card without power would not show that its PIN was left verified
-	p := &program{t: t, model: model, soft: soft, readers: readers, service: readers.Service()}
+	p := &program{t: t, model: model, soft: soft, readers: readers, service: readers.Service(), pin: cardtest.PIN}
 	p.finder = &enumerate.Finder{Service: p.service}
 	t.Cleanup(func() {
 		require.NoError(t, p.service.Close())
@@ -77,13 +78,13 @@ func (p *program) find(container string) (*enumerate.Credential, error) {
 	return credential, nil
 }
 
-// ask is a PINFunc that returns the right PIN, and gives up if it was refused.
+// ask is a PINFunc that returns p.pin, and gives up if it was refused.
 func (p *program) ask(_ context.Context, r card.PINRequest) (card.PIN, error) {
 	if r.Refused != nil {
 		return card.PIN{}, r.Refused
 	}
 	p.prompts++
-	return card.NewPIN([]byte(cardtest.PIN)).AllowLastTry(), nil
+	return card.NewPIN([]byte(p.pin)).AllowLastTry(), nil
 }
 
 // askWrong is a PINFunc that returns a wrong PIN once.

@@ -54,6 +54,8 @@ type loadedObject struct {
 //     and a "file" in PEM or DER. Its private key is in "p12", a PKCS #12 file with
 //     "p12_password". Without "p12" the card has no key.
 //
+// If the discovery object announces a global PIN, the card has one: [PIN].
+//
 // Other fields of card.json are ignored. Files are read from the folder only.
 func Load(dir string, options ...Option) (*Card, error) {
 	root, err := os.OpenRoot(dir)
@@ -101,7 +103,17 @@ func (c *Card) load(root *os.Root, o loadedObject) error {
 		}
 	}
 	c.PutObject(uint32(tag), content)
+	if ber.Tag(tag) == tagDiscovery && announcesGlobalPIN(content) {
+		c.piv("Load").AddGlobalPIN(PIN)
+	}
 	return nil
+}
+
+// announcesGlobalPIN reports whether a discovery object says that the global PIN
+// satisfies the access rules of the application (SP 800-73-4 part 1, 3.3.2).
+func announcesGlobalPIN(discovery []byte) bool {
+	policy, _, err := ber.Find(discovery, 0x5F2F)
+	return err == nil && len(policy) == 2 && policy[0]&0x20 != 0
 }
 
 // unwrap returns the value of the outermost element.

@@ -42,6 +42,21 @@ func TestLoad(t *testing.T) {
 	assert.Equal(t, plain.Object(0x5FC105), c.Object(0x5FC10A))
 }
 
+func TestLoadAddsTheGlobalPINOfTheDiscoveryObject(t *testing.T) {
+	for policy, want := range map[string]string{"\x60\x20": "\x63\xC3", "\x40\x00": "\x6A\x88"} {
+		c, err := cardtest.Load(folder(t, map[string]string{
+			"card.json": `{"objects": [{"tag": "7E", "file": "discovery", "wrapped": true}]}`,
+			"discovery": "\x7E\x12\x4F\x0B\xA0\x00\x00\x03\x08\x00\x00\x10\x00\x01\x00\x5F\x2F\x02" + policy,
+		}))
+		require.NoError(t, err)
+		_, err = c.Transmit([]byte("\x00\xA4\x04\x00\x05\xA0\x00\x00\x03\x08"))
+		require.NoError(t, err)
+		response, err := c.Transmit([]byte("\x00\x20\x00\x00"))
+		require.NoError(t, err)
+		assert.Equal(t, want, string(response))
+	}
+}
+
 func TestErrorsOfLoad(t *testing.T) {
 	one := func(object string) map[string]string {
 		return map[string]string{"card.json": `{"objects": [` + object + `]}`, "f": "x"}

@@ -106,6 +106,14 @@ var yubikeyModels = []model{
 		{"fixed answer to 00F70096", "070101 060103 080100 9000", Recorded, blinky},
 		{"answer to 00F7009B", "01010A 02020001 050101 9000", Recorded, blinky},
 	}},
+	{"yubikey-factory", "YubiKey 5 of Yubico's manual, as it leaves the factory", baseYubiKey, []Fact{
+		{firmware, "5.3.0", Stated, yubicoSDK},
+		{"SELECT", selectPIX, Recorded, yubicoSDK},
+		{"CHUID", "absent", Recorded, yubicoSDK},
+		{"key history", "absent", Recorded, yubicoSDK},
+		{"discovery object", discovery4000, Recorded, yubicoSDK},
+		{"answer to 00CB3FFF 5C035FC107", "6A82", Recorded, yubicoSDK},
+	}},
 	{"yubikey-docs", "YubiKey 5 of Yubico's manual", baseYubiKey, []Fact{
 		{firmware, "5.3.0", Stated, yubicoSDK},
 		{"SELECT", selectPIX, Recorded, yubicoSDK},

@@ -201,6 +201,10 @@ func setKeyHistory(c *config, value string) error {
 // setCHUID sets the length of the CHUID.
 func setCHUID(c *config, value string) error {
 	const unsigned = 61 // whole object with header
+	if value == absent {
+		c.piv.GUID = [16]byte{} // for a YubiKey
+		return nil
+	}
 	n, err := strconv.Atoi(value)
 	if err != nil || n < unsigned {
 		return fmt.Errorf("want the length in bytes, %d or more", unsigned)

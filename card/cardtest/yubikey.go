@@ -3,6 +3,7 @@ package cardtest
 import (
 	"crypto/rand"
 
+	"github.com/smartlogon/smartlogon/internal/softcard/iso"
 	"github.com/smartlogon/smartlogon/internal/softcard/piv"
 )
 
@@ -22,6 +23,9 @@ func YubiKey(version string, options ...Option) *Card {
 	}}
 	rand.Read(c.piv.GUID[:]) // CHUID and CCC, which management tools write
 	c.iso.ATR = firmware.ATR()
+	if firmware[0] < 5 {
+		c.iso.FailedSelect = iso.Deselects
+	}
 	c.neighbors = append(c.neighbors, piv.OTP{Firmware: firmware, Serial: serial})
 	if firmware[0] >= 4 { // a NEO's text is not known
 		c.neighbors = append(c.neighbors, piv.Management{Firmware: firmware})

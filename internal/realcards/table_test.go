@@ -84,5 +84,11 @@ func compare(t *testing.T, name, table string) {
 		require.NoError(t, os.WriteFile("README.md", []byte(before+begin+table+end+after), 0o666))
 		return
 	}
-	assert.Equal(t, old, table, "run go test ./internal/realcards -update")
+	want, got := strings.Split(old, "\n"), strings.Split(table, "\n")
+	for i, line := range got {
+		if i >= len(want) || line != want[i] {
+			require.Fail(t, "README.md is out of date", "%s\nrun go test ./internal/realcards -update", line)
+		}
+	}
+	require.Len(t, want, len(got), "README.md is out of date: run go test ./internal/realcards -update")
 }

@@ -63,6 +63,14 @@ func (a *Application) retryStatus(r *iso.Reference) iso.Status {
 	return iso.Retries(r.Left)
 }
 
+// AddGlobalPIN adds a global PIN, which the discovery object must announce.
+func (a *Application) AddGlobalPIN(pin string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	global := newReference(pin, "", a.config.GlobalTries)
+	a.global = &global
+}
+
 // reference returns the PIN or PUK with a key reference, or nil.
 func (a *Application) reference(ref byte) *iso.Reference {
 	switch ref {

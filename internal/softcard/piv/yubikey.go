@@ -2,6 +2,7 @@ package piv
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 
 	"github.com/smartlogon/smartlogon/internal/ber"
@@ -76,6 +77,10 @@ func (c Config) yubikeyConfig() Config {
 	c.Quirks.SelectWithPIX, c.Quirks.AbsentFirst = true, true
 	c.Quirks.NoLogout = c.Quirks.NoLogout || !a.atLeast(firmwareLogout)
 	c.Quirks.PlainRetries = c.Quirks.PlainRetries || !a.atLeast(firmwarePolicies)
+	if !a.atLeast(firmwarePolicies) { // a NEO
+		c.Quirks.NoDiscovery, c.Quirks.EmptyVerifyHides = true, true
+		c.Quirks.AbsentDiscovery = cmp.Or(c.Quirks.AbsentDiscovery, iso.BadData)
+	}
 	if c.Quirks.EmptySlot == 0 {
 		c.Quirks.EmptySlot = iso.BadData
 	}

@@ -11,7 +11,7 @@ const (
 // otpSerial is P1 of a request for the serial number.
 const otpSerial = 0x10
 
-// otpWrongSlot refuses another P1 of a request.
+// otpWrongSlot refuses another P1 of a request, but for a NEO, which returns 6A86.
 const otpWrongSlot iso.Status = 0x6B00
 
 // An OTP is the part of a YubiKey's OTP application that PIV clients use: it
@@ -25,18 +25,22 @@ type OTP struct {
 // AID implements [iso.Application].
 func (OTP) AID() []byte { return []byte("\xA0\x00\x00\x05\x27\x20\x01\x01") }
 
-// Select implements [iso.Application]. It returns the status.
-func (o OTP) Select(iso.Command) iso.Response { return iso.Data(o.status()) }
+// Select implements [iso.Application]. It returns the status. The two older kinds
+// return four bytes more.
+func (o OTP) Select(iso.Command) iso.Response {
+	status := o.status()
+	if o.Firmware[0] == 4 {
+		status = append(status, 0x06, 0x0F, 0x00, 0x00)
+	}
+	return iso.Data(status)
+}
 
 // status returns firmware, programming sequence and touch level, as recorded of a
-// NEO, a YubiKey 4 and a YubiKey 5. The two older ones return four bytes more.
+// NEO, a YubiKey 4 and a YubiKey 5.
 func (o OTP) status() []byte {
 	rest := "\x01\x05\x00"
-	switch {
-	case o.Firmware[0] < 4:
+	if o.Firmware[0] < 4 {
 		rest = "\x01\x85\x07\x06\x00\x00\x00"
-	case o.Firmware[0] == 4:
-		rest = "\x01\x05\x00\x06\x0F\x00\x00"
 	}
 	return append(o.Firmware[:], rest...)
 }
@@ -48,6 +52,8 @@ func (o OTP) Process(c iso.Command) iso.Response {
 		return iso.Data(o.status())
 	case c.INS != insOTPRequest:
 		return iso.UnknownInstruction.Response()
+	case c.P1 != otpSerial && o.Firmware[0] < 4:
+		return iso.BadParameters.Response()
 	case c.P1 != otpSerial:
 		return otpWrongSlot.Response()
 	}

@@ -2,11 +2,11 @@ package cardtest
 
 // Sources of the facts of GIDS cards.
 const (
-	udsClient   = "github.com/VirtualCable/uds-client, crates/channels/src/smartcard/emulated/gids_engine.rs"
-	gidsApplet  = "github.com/vletoux/GidsApplet/issues/10"
-	opensc1128  = "github.com/OpenSC/OpenSC/issues/1128"
-	opensc1866  = "github.com/OpenSC/OpenSC/issues/1866"
-	softcardVSC = "github.com/OpenSC/OpenSC/pull/1881"
+	udsClient    = "github.com/VirtualCable/uds-client, crates/channels/src/smartcard/emulated/gids_engine.rs"
+	gidsApplet   = "github.com/vletoux/GidsApplet/issues/10"
+	opensc1128   = "github.com/OpenSC/OpenSC/issues/1128"
+	opensc1866   = "github.com/OpenSC/OpenSC/issues/1866"
+	gidsJCardSim = "github.com/vletoux/GidsApplet, run in jcardsim"
 )
 
 // selectGIDS is the response to SELECT of the GidsApplet.
@@ -31,6 +31,11 @@ var gidsModels = []model{
 		{"answer to 00CB3FFF 5C027F73", "6A88", Recorded, gidsApplet},
 		{"answer to 00CA7F68", "6A88", Recorded, gidsApplet},
 		{"answer to 00A4000C 3FFF", "9000", Recorded, gidsApplet},
+	}},
+	{"gidsapplet-jcardsim", "GidsApplet in jcardsim", baseGIDS, []Fact{
+		{"SELECT", selectGIDS, Recorded, gidsApplet},
+		{"raw decryption", "without leading zeros", Recorded, gidsJCardSim},
+		{"absent application", "6999", Recorded, gidsJCardSim},
 	}},
 	{"microsoft-virtual", "Microsoft virtual smart card with a TPM", baseTPM, []Fact{
 		{"ATR", "3B8D0180FBA000000397425446590401CF", Recorded, opensc1128},

@@ -392,6 +392,16 @@ var checks = map[string]func(*subject, string){
 		}
 		m.requireStatus("6D00", bytesOf("00F60000"))
 	},
+	"raw decryption": func(m *subject, value string) {
+		m.requireStatus("9000", bytesOf("0020008006313233343536"))
+		m.requireStatus("9000", bytesOf("002241B8 06 800107 840181"))
+		one := make([]byte, 256) // its decryption is 1
+		one[255] = 1
+		m.requireStatus("9000", append(bytesOf("102A8086 F0"), one[:240]...))
+		data, sw := m.fetch(append(append(bytesOf("002A8086 10"), one[240:]...), 0))
+		assert.Equal(m.t, "9000", sw)
+		assert.Equal(m.t, map[string]int{"whole block": 256, "without leading zeros": 1}[value], len(data))
+	},
 	"decryption with a padding indicator": func(m *subject, value string) {
 		m.requireStatus("9000", bytesOf("0020008006313233343536"))
 		m.requireStatus("9000", bytesOf("002241B8 06 800147 840181"))

@@ -96,6 +96,8 @@ var properties = map[string]property{
 	"empty key slot":     {pivCard, setStatus(func(c *config) *iso.Status { return &c.piv.Quirks.EmptySlot })},
 	"Ed25519 signature":  {pivCard, oneOf("of the message", "of 32 bytes", func(c *config, digest bool) { c.piv.Quirks.DigestEd25519 = digest })},
 
+	"raw decryption": {gidsCard, oneOf("whole block", "without leading zeros", func(c *config, strips bool) { c.gids.Quirks.StripsZero = strips })},
+
 	// Administration.
 	"management key":                  {pivCard, setManagementKey},
 	"management key, other algorithm": {pivCard, setStatus(func(c *config) *iso.Status { return &c.piv.Quirks.WrongAlgorithm })},

@@ -17,6 +17,12 @@ func Cards() []Card {
 		newRow("TPM", cardtest.TPM, changesGIDS, "kxc00"),
 		newRow("GIDS that stays verified after SELECT, without logout", cardtest.GIDS, changesGIDS, "kxc02", cardtest.GIDSSelectKeeps, cardtest.NoLogout),
 		withoutFile("cardid", newRow("GIDS without an identifier", cardtest.GIDS, changesGIDS, "kxc00")),
+		newModelRow("gemalto-nist", "9A", "9D"),
+		newModelRow("oberthur-nist", "9A"),
+		newModelRow("pivkey", "9A"),
+		newModelRow("yubikey-4.3.7", "9A"),
+		newModelRow("nitrokey-3-early", "9D"),
+		newModelRow("openfips201", "9A"),
 		combine(
 			newRow("PIV and GIDS", cardtest.PIV, noChanges, "9A", cardtest.PIVBadFormatCosts),
 			newRow("", cardtest.GIDS, noChanges, "kxc00"),
@@ -58,6 +64,18 @@ func newRow(name string, newCard func(...cardtest.Option) *cardtest.Card, change
 		return []*cardtest.Card{c}
 	}
 	return row
+}
+
+// newModelRow returns a row of a model of package cardtest with other contents.
+func newModelRow(model string, contents ...any) Card {
+	newCard := func(options ...cardtest.Option) *cardtest.Card {
+		c := cardtest.Model(model, options...)
+		for _, tag := range []uint32{0x5FC105, 0x5FC10B} {
+			c.PutObject(tag, nil)
+		}
+		return c
+	}
+	return newRow(model, newCard, changesPIV, contents...)
 }
 
 // withoutFile returns a row of GIDS cards without a file.

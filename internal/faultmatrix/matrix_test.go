@@ -10,7 +10,7 @@ import (
 
 // TestInProcess runs every case, or every 23rd with the race detector or -short.
 func TestInProcess(t *testing.T) {
-	step, atLeast, extent := 1, 21805, "whole"
+	step, atLeast, extent := 1, 35000, "whole"
 	if raceEnabled || testing.Short() {
 		step, atLeast, extent = 23, 1000, "sample"
 	}

@@ -201,6 +201,14 @@ func largeCertificate(content []byte) []byte {
 	return certificate
 }
 
+// TestRawDecryption decrypts where the card leaves the padding to the host and omits
+// leading zeros.
+func TestRawDecryption(t *testing.T) {
+	for _, model := range modelsWith("raw decryption", "without leading zeros") {
+		promise(t, model, (*program).decrypt, cardtest.GIDSHostPads)
+	}
+}
+
 // TestShortPIN signs with a PIN of four digits, which another program has set.
 func TestShortPIN(t *testing.T) {
 	for _, model := range []string{"yubikey-4.3.7", "yubikey-5.4.3", "gidsapplet-jcop242"} {

@@ -114,6 +114,9 @@ type Quirks struct {
 
 	// PaddedOnly has keys for which the card does all padding.
 	PaddedOnly bool
+
+	// StripsZero omits leading zeros from the result of a raw decryption.
+	StripsZero bool
 }
 
 // defaultAdminKey is the administrator's key that initialization tools set.

@@ -95,7 +95,11 @@ func (a *Application) perform(c iso.Command) iso.Response {
 		return s.Response()
 	}
 	if private, ok := e.file.key.private.(*rsa.PrivateKey); ok {
-		return performRSA(private, use, e.scheme, c.Data)
+		r := performRSA(private, use, e.scheme, c.Data)
+		if use == useDecipherment && e.scheme == schemeRaw && a.config.Quirks.StripsZero {
+			r.Data = bytes.TrimLeft(r.Data, "\x00")
+		}
+		return r
 	}
 	if use != useSignature || e.scheme != schemeHashed {
 		return iso.NotSupported.Response()

@@ -211,13 +211,18 @@ func TestExplorePINGuard(t *testing.T) {
 		name                    string
 		bounds                  []bounds
 		held, set, unidentified bool
+		habits                  habits
 		change                  func(card.PINFunc) card.PINChange
 	}{
-		{"verified twice", all, false, false, false, pinChange},
-		{"verified twice, held", all, true, false, false, pinChange},
-		{"verified twice, no identity", few, false, false, true, pinChange},
-		{"set and verified", all, false, true, false, pinChange},
-		{"set after its own VERIFY, and verified", all, false, true, false, unpaddedChange},
+		{"verified twice", all, false, false, false, habits{}, pinChange},
+		{"verified twice, held", all, true, false, false, habits{}, pinChange},
+		{"verified twice, no identity", few, false, false, true, habits{}, pinChange},
+		{"set and verified", all, false, true, false, habits{}, pinChange},
+		{"set after its own VERIFY, and verified", all, false, true, false, habits{}, unpaddedChange},
+		{"never reports a verified PIN", all, true, false, false, habits{neverVerified: true}, pinChange},
+		{"forgets the PIN at SELECT", all, true, false, false, habits{selectForgets: true}, pinChange},
+		{"forgets the PIN at SELECT, and never reports it", all, true, false, false, habits{true, true}, pinChange},
+		{"forgets the PIN at SELECT, set and verified", few, false, true, false, habits{true, true}, pinChange},
 	} {
 		t.Run(use.name, func(t *testing.T) {
 			t.Parallel()
@@ -227,6 +232,7 @@ func TestExplorePINGuard(t *testing.T) {
 				for more := true; more; more = c.next() {
 					w := newModel(&c, b.mishaps, b.retries)
 					w.maxAsked, w.unidentified = b.asked, use.unidentified
+					w.withHabits(use.habits)
 					w.trace(use.held, use.set, use.change)
 					total++
 					if len(w.violations) > 0 {

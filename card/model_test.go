@@ -36,10 +36,17 @@ type model struct {
 	violations []string
 }
 
+// habits are how real cards differ from each other.
+type habits struct {
+	neverVerified bool // the query of the retry counter never reports a verified PIN
+	selectForgets bool // SELECT of the selected application clears the PIN, too
+}
+
 // A modelCard has two applications with the same instructions and reference for their
 // PINs.
 type modelCard struct {
 	name     string
+	habits   habits
 	apps     [2]modelApp
 	selected int // -1: none
 
@@ -57,6 +64,13 @@ const (
 	ours, theirs = 0, 1
 	maxRetries   = 3
 )
+
+// withHabits gives both cards habits.
+func (w *model) withHabits(h habits) {
+	for _, k := range w.cards {
+		k.habits = h
+	}
+}
 
 func newModel(c *choices, mishaps, retries int) *model {
 	w := &model{choices: c, mishaps: mishaps, cancel: func() {}}
@@ -190,6 +204,9 @@ func (c *modelCard) powerOff() {
 func (c *modelCard) selectApp(i int) {
 	c.selected = i
 	c.apps[1-i].verified = false
+	if c.habits.selectForgets {
+		c.apps[i].verified = false
+	}
 }
 
 // command returns the response of the card to a command.
@@ -213,7 +230,7 @@ func (c *modelCard) command(w *model, b []byte) (response []byte, status card.St
 			return nil, c.verify(w, data, nil)
 		}
 		switch {
-		case app.verified:
+		case app.verified && !c.habits.neverVerified:
 			return nil, card.StatusOK
 		case app.retries == 0:
 			return nil, card.StatusMethodBlocked

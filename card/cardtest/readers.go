@@ -141,7 +141,7 @@ func (r *Readers) Reset(name string) { must(name, r.set.Reset(name)) }
 func (r *Readers) Pad(name string, typed func() []string) { must(name, r.set.SetPad(name, typed)) }
 
 // A ReaderLimit is what a reader carries. The zero value carries every command, and
-// does not report it.
+// reports extended lengths.
 type ReaderLimit struct {
 	// MaxCommand is the length of the longest command in bytes, header included;
 	// 0 is no limit. A longer command does not reach the card, and the program
@@ -149,12 +149,10 @@ type ReaderLimit struct {
 	// ACS ACR1281 1S, has 255.
 	MaxCommand int
 
-	// Reports makes the reader report DataSize, which need not be true.
-	Reports bool
-
-	// DataSize is dwMaxAPDUDataSize of PC/SC part 10: 0 for a reader that carries
-	// short lengths only, 65536 for one that carries extended lengths.
-	DataSize uint32
+	// DataSize is the length of the data that the reader reports to carry, as
+	// dwMaxAPDUDataSize of PC/SC part 10. It need not be true: 0 is 65536, 256 is
+	// reported as short lengths only, and a negative number is not reported.
+	DataSize int
 }
 
 // Limit sets what a reader carries.

@@ -105,7 +105,7 @@ func (card) ATR() []byte            { return []byte{0x3B, 0x80, 0x01, 0x81} }
 func (card) Reset()                 {}
 func (card) Transmit([]byte) []byte { return nil }
 
-// A software reader without a keypad reports nothing.
+// A software reader reports extended lengths.
 func TestMaxDataSizeOfSoftwareReader(t *testing.T) {
 	set := reader.New("R")
 	set.PowerDown = time.Hour
@@ -115,6 +115,7 @@ func TestMaxDataSizeOfSoftwareReader(t *testing.T) {
 	k, err := s.Connect(t.Context(), "R")
 	require.NoError(t, err)
 	defer k.Close(false)
-	_, ok := part10.MaxDataSize(k.(driver.Controller))
-	assert.False(t, ok)
+	n, ok := part10.MaxDataSize(k.(driver.Controller))
+	assert.True(t, ok)
+	assert.Equal(t, 1<<16, n)
 }

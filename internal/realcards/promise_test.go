@@ -89,10 +89,10 @@ func TestAbsentObjectsAreNoErrors(t *testing.T) {
 // each use.
 func TestNoCommandIsSentTwice(t *testing.T) {
 	for name, limit := range map[string]cardtest.ReaderLimit{
-		"short lengths":                         {MaxCommand: 261},
-		"short lengths, reported":               {MaxCommand: 261, Reports: true},
-		"short lengths, extended ones reported": {MaxCommand: 261, Reports: true, DataSize: 1 << 16},
-		"255 bytes":                             {MaxCommand: 255},
+		"short lengths":                         {MaxCommand: 261, DataSize: -1},
+		"short lengths, reported":               {MaxCommand: 261, DataSize: 256},
+		"short lengths, extended ones reported": {MaxCommand: 261},
+		"255 bytes":                             {MaxCommand: 255, DataSize: -1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var errs []error

@@ -65,8 +65,7 @@ func (h *handle) control(m *pcsclite.Control, in []byte) []byte {
 	case m.Code == getProperties:
 		if h.conn != nil {
 			response = h.conn.Properties()
-		}
-		if response == nil {
+		} else {
 			response = binary.LittleEndian.AppendUint32([]byte{maxAPDUDataSize, 4}, extendedLength)
 		}
 	default:

@@ -14,18 +14,17 @@ const (
 	controlProperties = 0x42000DB4
 )
 
-// A Limit is what a reader carries. The zero value carries every command, and does not
-// report it.
+// A Limit is what a reader carries. The zero value carries every command, and reports
+// extended lengths.
 type Limit struct {
 	// MaxCommand is the length of the longest command, header included; 0 is no
 	// limit. A longer one does not reach the card: it fails with NotTransacted.
 	MaxCommand int
 
-	// Reports makes the reader report DataSize, which need not be true.
-	Reports bool
-
-	// DataSize is dwMaxAPDUDataSize: 0 for short lengths only.
-	DataSize uint32
+	// DataSize is the length of the data that the reader reports to carry, which
+	// need not be true: 0 is 65536, 256 is reported as short lengths only, and a
+	// negative number is not reported.
+	DataSize int
 }
 
 // SetLimit sets what a reader carries.
@@ -49,9 +48,16 @@ func (c *Conn) Limit() Limit {
 
 // Properties returns the properties that the reader reports, nil without any.
 func (c *Conn) Properties() []byte {
-	l := c.Limit()
-	if !l.Reports {
-		return nil
+	var size uint32
+	switch n := c.Limit().DataSize; n {
+	case 0:
+		size = 1 << 16
+	case 1 << 8: // reported as 0
+	default:
+		if n < 0 {
+			return nil
+		}
+		size = uint32(n)
 	}
-	return binary.LittleEndian.AppendUint32([]byte{maxAPDUDataSize, 4}, l.DataSize)
+	return binary.LittleEndian.AppendUint32([]byte{maxAPDUDataSize, 4}, size)
 }

@@ -40,10 +40,11 @@ func TestReaderReportsItsLimit(t *testing.T) {
 		size  int
 		ok    bool
 	}{
-		{reader.Limit{}, 0, false},
-		{reader.Limit{Reports: true}, 256, true},
-		{reader.Limit{Reports: true, DataSize: 1 << 16}, 1 << 16, true},
-		{reader.Limit{Reports: true, DataSize: 1 << 17}, 0, false},
+		{reader.Limit{}, 1 << 16, true},
+		{reader.Limit{DataSize: 256}, 256, true},
+		{reader.Limit{DataSize: 1024}, 1024, true},
+		{reader.Limit{DataSize: 1 << 17}, 0, false},
+		{reader.Limit{DataSize: -1}, 0, false},
 	} {
 		require.NoError(t, set.SetLimit(name, tt.limit))
 		size, ok := part10.MaxDataSize(c.(driver.Controller))

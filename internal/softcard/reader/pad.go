@@ -52,7 +52,7 @@ func (s *Set) SetPad(name string, typed func() []string) error {
 // encoding of the PC/SC feature request; nil without a PIN pad and properties.
 func (c *Conn) Features() []byte {
 	var list []byte
-	if c.Limit().Reports {
+	if c.Limit().DataSize >= 0 {
 		list = binary.BigEndian.AppendUint32([]byte{featureProperties, 4}, controlProperties)
 	}
 	return append(list, c.PadFeatures()...)

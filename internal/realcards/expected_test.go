@@ -19,7 +19,6 @@ var expectedFailures = map[string]string{
 	"gd-sce7/wrong admin key":              "an application identifier that begins below A is none; the card is PIV",
 	"gd-sce7/admin":                        "an application identifier that begins below A is none; the card is PIV",
 	"gemalto-nist/list":                    "6A80 for an absent object",
-	"identiv-utrust-fido2/admin":           "the last response of mutual authentication has no data",
 	"openfips201/admin":                    "no empty element 82 in the second step",
 	"pico-keys/PIN status":                 "a malformed discovery object is ignored",
 	"pico-keys/sign 10 times":              "a malformed discovery object is ignored",

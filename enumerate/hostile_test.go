@@ -14,6 +14,7 @@ import (
 	"io"
 	"runtime"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -96,7 +97,7 @@ func quickCard(options ...cardtest.Option) *cardtest.Card {
 func FuzzCard(f *testing.F) {
 	f.Add(uint8(200), uint8(0), uint16(0), []byte{}) // unaltered
 	f.Fuzz(func(t *testing.T, n, how uint8, at uint16, data []byte) {
-		signInWithAltered(t, quickCard(), int(n), how, int(at), data)
+		signInWithAltered(t, quickCard(), alterOne(int(n), how, int(at), data))
 	})
 }
 
@@ -105,19 +106,43 @@ func FuzzGIDSCard(f *testing.F) {
 	f.Add(uint8(200), uint8(0), uint16(0), []byte{}) // unaltered
 	f.Fuzz(func(t *testing.T, n, how uint8, at uint16, data []byte) {
 		soft := put(cardtest.GIDS(), "kxc00", cardtest.Leaf{Key: cardtest.Key(cardtest.RSA1024, 0), UPNs: []string{"alice@example.com"}})
-		signInWithAltered(t, soft, int(n), how, int(at), data)
+		signInWithAltered(t, soft, alterOne(int(n), how, int(at), data))
 	})
 }
 
-// signInWithAltered signs in with a card of which the n-th response is altered.
-func signInWithAltered(t *testing.T, soft *cardtest.Card, n int, how uint8, at int, data []byte) {
-	readers := cardtest.NewReaders(soft)
-	l := &alteringService{Service: readers.Driver(), alter: func(i int, _, response []byte) []byte {
-		if i != n {
+// FuzzModel signs in with a model of a real card of which two responses are altered.
+// Each model is a seed.
+func FuzzModel(f *testing.F) {
+	models := cardtest.Models()
+	for i := range models {
+		f.Add(uint8(i), uint8(200), uint8(200), uint8(0), uint16(0), []byte{}) // unaltered
+		f.Add(uint8(i), uint8(i%8), uint8(i%16), uint8(i), uint16(i%24), []byte{0x6A, 0x80})
+	}
+	f.Fuzz(func(t *testing.T, model, n, m, how uint8, at uint16, data []byte) {
+		soft := quickModel(models[int(model)%len(models)])
+		signInWithAltered(t, soft, func(i int, response []byte) []byte {
+			if i == int(n) || i == int(m) {
+				response = mutate(response, how, int(at), data)
+			}
 			return response
-		}
-		return mutate(response, how, at, data)
-	}}
+		})
+	})
+}
+
+// quickModel returns a model with one certificate and a key that signs quickly.
+func quickModel(name string) *cardtest.Card {
+	soft := cardtest.Model(name)
+	if strings.HasPrefix(name, "gids") || strings.HasPrefix(name, "microsoft") {
+		return put(soft, "kxc00", cardtest.Leaf{Key: cardtest.Key(cardtest.RSA1024, 0), UPNs: []string{"alice@example.com"}})
+	}
+	soft.PutObject(0x5FC10B, nil)
+	return put(soft, "9A", cardtest.Leaf{Key: cardtest.Key(cardtest.P256, 0), UPNs: []string{"alice@example.com"}})
+}
+
+// signInWithAltered signs in with a card whose i-th response alter may change.
+func signInWithAltered(t *testing.T, soft *cardtest.Card, alter func(i int, response []byte) []byte) {
+	readers := cardtest.NewReaders(soft)
+	l := &alteringService{Service: readers.Driver(), alter: func(i int, _, response []byte) []byte { return alter(i, response) }}
 	_, signatures := signInWith(t, l)
 	assert.LessOrEqual(t, signatures, 24)
 	assert.Less(t, l.exchanges.Load(), int64(1500), "exchanges")
@@ -125,6 +150,16 @@ func signInWithAltered(t *testing.T, soft *cardtest.Card, n int, how uint8, at i
 	assert.False(t, soft.Verified(), "the PIN was left verified")
 	assert.Zero(t, soft.Writes())
 	require.NoError(t, readers.Close())
+}
+
+// alterOne alters the n-th response.
+func alterOne(n int, how uint8, at int, data []byte) func(int, []byte) []byte {
+	return func(i int, response []byte) []byte {
+		if i != n {
+			return response
+		}
+		return mutate(response, how, at, data)
+	}
 }
 
 // mutate alters a response in one of several ways.

@@ -210,7 +210,7 @@ func (t *trip) send(c Command, extended bool) ([]byte, error) {
 			}
 			rest = rest[most:]
 		}
-		c.Data = rest
+		c.Data, c.Ne = rest, min(c.Ne, 256)
 		response, err = t.apdu(c, t.short())
 	}
 	var status Status

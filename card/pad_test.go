@@ -107,7 +107,7 @@ func TestPad(t *testing.T) {
 			notices++
 		},
 		Command: func(_ string, c card.Command, _ []byte, _ time.Duration) {
-			assert.True(t, c.INS != 0x20 || c.Data == nil)
+			assert.True(t, c.INS != 0x20 || len(c.Data) == 0)
 		},
 	})
 	inside := false

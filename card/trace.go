@@ -27,11 +27,12 @@ type Trace struct {
 	Touch func(reader string)
 
 	// Command is called after each exchange with the card; parts of a chain are
-	// exchanges of their own. The response includes the status word. It is nil
-	// if there was none.
+	// exchanges of their own. Ne is that of the exchange: it is more than 256, or
+	// there are more than 255 bytes of data, if its lengths were extended. The
+	// response includes the status word. It is nil if there was none.
 	//
-	// Data is nil, and the response only the status word, if Command.Secret is
-	// set, and for the instructions by which ISO/IEC 7816-4 authenticates and
+	// Data is empty, and nil only if there was none, and the response is only the
+	// status word, if Command.Secret is set, and for the instructions by which ISO/IEC 7816-4 authenticates and
 	// uses keys: VERIFY, CHANGE REFERENCE DATA, RESET RETRY COUNTER, EXTERNAL,
 	// INTERNAL and GENERAL AUTHENTICATE, MANAGE SECURITY ENVIRONMENT and
 	// PERFORM SECURITY OPERATION. Otherwise Data and response must not be
@@ -94,7 +95,10 @@ func soon(after time.Duration, report func(string), reader string) (stop func() 
 // report passes one exchange to trace and logger, without its secrets.
 func (tx *Tx) report(c Command, response []byte, err error, took time.Duration) {
 	if c.Secret || confidential(c.INS) {
-		c.Data = nil
+		hidden := len(c.Data) > 0
+		if c.Data = nil; hidden {
+			c.Data = []byte{}
+		}
 		if len(response) > 2 {
 			response = response[len(response)-2:]
 		}

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/smartlogon/smartlogon/internal/softcard/iso"
+	"github.com/smartlogon/smartlogon/internal/softcard/reader"
 	"github.com/smartlogon/smartlogon/internal/vpcd"
 )
 
@@ -23,10 +24,16 @@ const (
 // reader at a time.
 type Card struct {
 	config iso.Config
-	chip   *iso.Card
+	chip   chip
 	apps   []iso.Application // app first, if the card has it
 	app    application
 	counts *counter
+}
+
+// A chip is what a reader has contact with.
+type chip interface {
+	reader.Card
+	Count() iso.Count
 }
 
 // An application is the one that the methods of a Card are about.

@@ -15,6 +15,15 @@ type counter struct {
 }
 
 func (a *counter) Process(c iso.Command) iso.Response {
+	a.note(c)
+	if a.readOnly && writes(c.INS) {
+		return iso.ConditionsNotSatisfied.Response()
+	}
+	return a.Application.Process(c)
+}
+
+// note counts a command.
+func (a *counter) note(c iso.Command) {
 	switch {
 	case writes(c.INS):
 		a.writes.Add(1)
@@ -24,10 +33,6 @@ func (a *counter) Process(c iso.Command) iso.Response {
 	if hasPIN(c) {
 		a.pins.Add(1)
 	}
-	if a.readOnly && writes(c.INS) {
-		return iso.ConditionsNotSatisfied.Response()
-	}
-	return a.Application.Process(c)
 }
 
 // Continue implements [iso.ChainLimiter] if the application does.

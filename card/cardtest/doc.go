@@ -25,6 +25,10 @@
 //	key, certificate := cardtest.TestCA().Issue(cardtest.Leaf{UPNs: []string{"bob@example.com"}})
 //	bob := cardtest.PIV(cardtest.T0, cardtest.MaxRetries(5)).Put("9A", key, certificate)
 //
+// [Model] returns a card that behaves as a real product, from recordings, and
+// [ModelFacts] what is known of it. [Replay] returns a card that repeats the responses
+// of a transcript.
+//
 // An [Option] changes a card in one respect. Most are a [Quirk], something that some
 // real cards do. The cards are written from the standards. Apart from BER encoding
 // they share no code with the packages of this module that use cards, so a mistake in
@@ -34,7 +38,8 @@
 //
 // [NewReaders] returns readers whose cards can be inserted, removed, reset and
 // replaced during a test. [Readers.Fault] makes a command fail, [Readers.Trace]
-// writes down the commands, and [Readers.Serve] lets other programs use the readers
+// writes down the commands, [Readers.Limit] makes a reader refuse long ones, and
+// [Readers.Serve] lets other programs use the readers
 // in the place of pcscd. [Card.ServeVPCD] inserts a card into a reader of a real
 // PC/SC service.
 //

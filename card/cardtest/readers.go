@@ -96,14 +96,14 @@ func (r *Readers) Close() error {
 // pcscd, a card that is in the reader from the start is not counted as an event, so
 // the event count of a one-piece token such as a YubiKey stays 0.
 func (r *Readers) Plug(name string, c *Card) {
-	must(name, r.set.Plug(name, chip(c)))
+	must(name, r.set.Plug(name, chipOf(c)))
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.names = append(r.names, name)
 }
 
-// chip returns a nil interface for a nil card.
-func chip(c *Card) reader.Card {
+// chipOf returns a nil interface for a nil card.
+func chipOf(c *Card) reader.Card {
 	if c == nil {
 		return nil
 	}

@@ -1,7 +1,7 @@
 // Explain prints, for each certificate, whether Windows would offer it for sign-in,
 // which rules decide that, and which user name Windows would send.
 //
-//	explain [-json] [-at RFC3339] [-policy NAME=1,...] [FILE ...]
+//	explain [-json] [-at RFC3339] [-policy NAME=1,...] [-trace FILE [-unmasked]] [FILE ...]
 //
 // It reads certificates in PEM, DER and PKCS #7 files, also in bare base64 and UTF-16,
 // of at most 16 MiB each. Of other files, such as PKCS #12, it prints what they are
@@ -10,6 +10,10 @@
 // Without files it reads the cards in this machine's readers. It also reports
 // faults of the PC/SC service, the readers and the cards, each with a remedy. It
 // does not ask for a PIN and spends no PIN try.
+//
+// -trace writes the commands and responses to a file, for a report about a card.
+// Certificates, card identifiers, serial numbers and what else identifies a user or a
+// card are left out, unless -unmasked is set. The answer to reset stays.
 //
 // The user name depends on the device and on what it knows of the user: set
 // -hint, -ad-upn, -cached-upn and -revision accordingly. -legacy checks the
@@ -61,6 +65,8 @@ func run(ctx context.Context, args []string, service *card.Service, stdout io.Wr
 	flags.StringVar(&situation.ADUPN, "ad-upn", "", "`UPN` of the user in Active Directory (hybrid joined device)")
 	flags.StringVar(&situation.CachedUPN, "cached-upn", "", "`UPN` of the user in Azure AD at the last sign-in (hybrid joined device)")
 	flags.IntVar((*int)(&situation.Revision), "revision", int(upn.Revision2022), "`year` of the revision of Microsoft's sign-in document: 2022 or 2025")
+	traceFile := flags.String("trace", "", "write the exchanges with the cards to `FILE`")
+	unmasked := flags.Bool("unmasked", false, "write certificates and identifiers to the file of -trace, too")
 	legacy := flags.Bool("legacy", false, "check the requirements of Windows before Vista")
 	if err := cli.ParseFiles(flags, args); err != nil {
 		return err
@@ -68,12 +74,21 @@ func run(ctx context.Context, args []string, service *card.Service, stdout io.Wr
 	if _, err := situation.Matrix(upn.Names{}); err != nil {
 		return cli.Usagef("%v", err)
 	}
+	if *unmasked && *traceFile == "" {
+		return cli.Usagef("-unmasked needs -trace")
+	}
+	if *traceFile != "" && flags.NArg() > 0 {
+		return cli.Usagef("-trace is for cards: it takes no files to explain")
+	}
 	e := explainer{policy: policy, at: at, situation: situation, out: textPrinter{stdout}}
 	if *legacy {
 		e.profile = rules.Legacy
 	}
 	if *asJSON {
 		e.out = jsonPrinter{stdout}
+	}
+	if *traceFile != "" {
+		return e.traceCards(ctx, service, *traceFile, *unmasked)
 	}
 	if flags.NArg() == 0 {
 		return e.cards(ctx, service)

@@ -3,9 +3,12 @@ package card
 import "github.com/smartlogon/smartlogon/card/driver"
 
 const (
-	chained      = 0x10  // CLA of all parts of a chain but the last (ISO/IEC 7816-4, 5.3.3)
-	maxShortData = 255   // bytes of data in a short command
-	maxData      = 65535 // bytes of data in an extended command
+	chained      = 0x10 // CLA of all parts of a chain but the last (ISO/IEC 7816-4, 5.3.3)
+	maxShortData = 255  // bytes of data in a short command
+
+	maxShortResponse = 256 // bytes of data in the response to a short command
+
+	maxData = 65535 // bytes of data in an extended command
 )
 
 // An encoder returns the bytes of one APDU, in new memory.
@@ -30,7 +33,7 @@ func shortAPDU(c Command) []byte {
 		b = append(b, c.Data...)
 	}
 	if c.Ne > 0 {
-		b = append(b, byte(min(c.Ne, 256)))
+		b = append(b, byte(min(c.Ne, maxShortResponse)))
 	}
 	return b
 }
@@ -41,7 +44,7 @@ func shortT0(c Command) []byte {
 	if len(c.Data) > 0 {
 		c.Ne = 0
 	} else if c.Ne == 0 {
-		c.Ne = 256 // written as 00
+		c.Ne = maxShortResponse // written as 00
 	}
 	return shortAPDU(c)
 }

@@ -171,8 +171,11 @@ func (t *trip) complete() (response []byte, err error) {
 	if len(c.Data) > maxData {
 		return nil, fmt.Errorf("%d bytes of data are more than a command can carry", len(c.Data))
 	}
+	if t.done != nil || len(c.Data) <= maxShortData && c.Ne <= maxShortResponse { // a PIN is not sent twice
+		return t.send(c, false)
+	}
 	limit := tx.limit()
-	if t.done != nil || !limit.extended(c) { // a PIN is not sent twice
+	if !limit.extended(c) {
 		return t.send(c, false)
 	}
 	response, err = t.send(c, true)

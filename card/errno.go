@@ -15,6 +15,7 @@ type meaning struct {
 	disconnected bool // the connection to the service is lost; a new one may work
 	explained    bool // the code says what happened to the card
 	tooLong      bool // the command may be too long for the reader
+	unsent       bool // the command did not reach the card
 }
 
 var meanings = map[driver.Errno]meaning{
@@ -36,13 +37,13 @@ var meanings = map[driver.Errno]meaning{
 	driver.NotTransacted:      {err: ErrNoResponse, tooLong: true},
 	driver.CommDataLost:       {err: ErrNoResponse, tooLong: true},
 	driver.InsufficientBuffer: {tooLong: true},
-	driver.InvalidParameter:   {tooLong: true},
+	driver.InvalidParameter:   {tooLong: true, unsent: true},
 	driver.InternalError:      {tooLong: true},
 	driver.UnsupportedFeature: {tooLong: true},
 
 	// Windows returns the codes of its reader drivers.
 	errorGenFailure:       {tooLong: true},
-	errorInvalidParameter: {tooLong: true},
+	errorInvalidParameter: {tooLong: true, unsent: true},
 	errorIODevice:         {tooLong: true},
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/smartlogon/smartlogon/card/driver"
+	"github.com/smartlogon/smartlogon/internal/part10"
 )
 
 // A limitKey identifies a limit: the reader may impose it, or cards with that ATR.
@@ -23,6 +24,8 @@ func (tx *Tx) limitKey() limitKey {
 	return limitKey{tx.card.reader, string(tx.card.atr)}
 }
 
+// limit returns what is known before a command is sent: what was learnt, else what
+// reader and answer to reset state.
 func (tx *Tx) limit() limit {
 	s := tx.card.service
 	switch {
@@ -32,12 +35,19 @@ func (tx *Tx) limit() limit {
 		return shortOnly
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if l, ok := s.limits[tx.limitKey()]; ok {
+	l, learned := s.limits[tx.limitKey()]
+	s.mu.Unlock()
+	if learned {
 		return l
 	}
-	if yes, known := tx.card.atr.extended(); known && !yes {
+	yes, known := tx.card.atr.extended()
+	switch {
+	case known && !yes:
 		return shortOnly
+	case tx.readerSize() == maxShortResponse:
+		return shortOnly
+	case yes && tx.readerSize() > maxShortResponse:
+		return long
 	}
 	return untried
 }
@@ -49,6 +59,26 @@ func (tx *Tx) setLimit(l limit) {
 	s.limits[tx.limitKey()] = l
 }
 
+// readerSize returns the maximum number of data bytes in one APDU that the reader
+// reports (PC/SC part 10, dwMaxAPDUDataSize), 0 if it reports none. The reader is
+// asked once.
+func (tx *Tx) readerSize() int {
+	s := tx.card.service
+	s.mu.Lock()
+	n, asked := s.sizes[tx.card.reader]
+	s.mu.Unlock()
+	if asked {
+		return n
+	}
+	if c, ok := tx.link.card.(driver.Controller); ok {
+		n, _ = part10.MaxDataSize(c)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sizes[tx.card.reader] = n
+	return n
+}
+
 // extended reports whether a command is sent in one APDU with extended length. Only a
 // command that reads tries it: after the loss of one that signs, the PIN would have to
 // be verified again.
@@ -58,36 +88,61 @@ func (l limit) extended(c Command) bool {
 		return false
 	case len(c.Data) > maxShortData:
 		return l == long
-	case c.Ne > 256:
+	case c.Ne > maxShortResponse:
 		return l != shortOnly
 	}
 	return false
 }
 
+// proven returns the limit after the first response to a command with extended
+// length. A reader that passes a short command with an extended Le may refuse a longer
+// one, and the card may have performed the command by then: commands longer than 255
+// bytes are chained unless the reader reports that it takes them.
+func (tx *Tx) proven() limit {
+	if tx.readerSize() > maxShortResponse {
+		return long
+	}
+	return longReads
+}
+
 // learn sets the limit after a command with extended length that ended with err. It
 // reports whether to send the command again with short lengths.
 func (tx *Tx) learn(c Command, before limit, err error) (again bool) {
+	less := shortOnly
+	if len(c.Data) > maxShortData {
+		less = longReads
+	}
 	var status Status
-	switch responded := err == nil || errors.As(err, &status); {
-	case before == untried && !responded:
-		// Some readers fail if the APDU is too long for them, and the
-		// transaction is lost.
-		if again = meaningOf(err).tooLong; again {
-			tx.setLimit(shortOnly)
-			tx.breakOff()
+	if err != nil && !errors.As(err, &status) {
+		m := meaningOf(err)
+		if !m.tooLong {
+			return false
 		}
-	case len(c.Data) > maxShortData:
+		// Some readers fail if the APDU is too long for them, and mostly the
+		// transaction is lost.
+		tx.setLimit(less)
+		switch {
+		case m.unsent:
+			tx.lost = nil
+			return true
+		case less == shortOnly:
+			tx.breakOff()
+			return true
+		}
+		return false // the card may have performed it
+	}
+	switch {
+	case len(c.Data) > maxShortData, before != untried:
 		// Only a status that has no other meaning: a command that signs is
 		// not to be sent twice without need.
 		again = status == StatusWrongLength
-		if again {
-			tx.setLimit(longReads)
-		}
 	case status.wrongForm():
 		again = true
-		tx.setLimit(shortOnly)
 	case before == untried:
-		tx.setLimit(long)
+		tx.setLimit(tx.proven())
+	}
+	if again {
+		tx.setLimit(less)
 	}
 	return again
 }

@@ -50,6 +50,7 @@ type Service struct {
 	closed  bool
 	lanes   map[string]*lane
 	limits  map[limitKey]limit
+	sizes   map[string]int   // by reader: see readerSize
 	cards   map[string]*Card // the current one of each reader
 	epochs  uint64           // the last number
 	serials uint64           // the last number of a Card
@@ -63,6 +64,7 @@ func NewService(d driver.Service, o *Options) *Service {
 		driver: d,
 		lanes:  make(map[string]*lane),
 		limits: make(map[limitKey]limit),
+		sizes:  make(map[string]int),
 		cards:  make(map[string]*Card),
 	}
 	if o != nil {

@@ -1,0 +1,202 @@
+package card_test
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/smartlogon/smartlogon/card"
+	"github.com/smartlogon/smartlogon/card/driver"
+)
+
+// A sizedReader is a driver with one reader, which reports dwMaxAPDUDataSize (PC/SC part
+// 10), and with a card that performs respond.
+type sizedReader struct {
+	atr      []byte
+	property []byte // nil: the reader reports no properties
+	controls int
+	got      []string
+	respond  func(command []byte) ([]byte, error)
+}
+
+func (r *sizedReader) Readers(context.Context) ([]driver.Reader, error) {
+	return []driver.Reader{{Name: zero, Present: true, ATR: r.atr}}, nil
+}
+
+func (r *sizedReader) Wait(ctx context.Context, _ []driver.Reader) ([]driver.Reader, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+func (r *sizedReader) Connect(context.Context, string) (driver.Card, error) { return sizedCard{r}, nil }
+func (r *sizedReader) Close() error                                         { return nil }
+
+type sizedCard struct{ *sizedReader }
+
+func (c sizedCard) Protocol() driver.Protocol       { return driver.T1 }
+func (c sizedCard) Begin(context.Context) error     { return nil }
+func (c sizedCard) End(bool) error                  { return nil }
+func (c sizedCard) Reconnect(context.Context) error { return nil }
+func (c sizedCard) Close(bool) error                { return nil }
+
+func (c sizedCard) Transmit(command []byte) ([]byte, error) {
+	c.got = append(c.got, string(command))
+	return c.respond(command)
+}
+
+func (c sizedCard) Control(code uint32, _ []byte) ([]byte, error) {
+	c.controls++
+	const properties = 0x42330012
+	switch {
+	case c.property == nil:
+		return nil, driver.UnsupportedFeature
+	case code == driver.FeatureRequest:
+		return []byte{0x12, 4, 0x42, 0x33, 0, 0x12}, nil
+	case code == properties:
+		return append([]byte{0x0A, 4}, c.property...), nil
+	}
+	return nil, driver.UnsupportedFeature
+}
+
+func sizeProperty(n uint32) []byte { return binary.LittleEndian.AppendUint32(nil, n) }
+
+var (
+	atrSilent   = []byte{0x3B, 0x80, 0x01, 0x81}
+	atrExtended = []byte{0x3B, 0x85, 0x01, 0x80, 0x73, 0, 0, 0xC0, 0x37}
+	atrShort    = []byte{0x3B, 0x85, 0x01, 0x80, 0x73, 0, 0, 0x80, 0x77}
+)
+
+// The form of commands, by what answer to reset, reader and the first read show: a
+// command with more than 255 bytes of data is sent in one APDU only if the reader is
+// known to take that.
+func TestFormOfLongCommands(t *testing.T) {
+	read := card.Command{INS: 0xCB, Data: []byte{7}, Ne: card.MaxResponse}
+	sign := card.Command{INS: 0x87, Data: []byte(long(300)), Ne: card.MaxResponse}
+	const readLong, readShort = "\x00\xCB\x00\x00\x00\x00\x01\x07\x00\x00", "\x00\xCB\x00\x00\x01\x07\x00"
+	signLong := []string{"\x00\x87\x00\x00\x00\x01\x2C" + long(300) + "\x00\x00"}
+	signChained := []string{"\x10\x87\x00\x00\xFF" + long(255), "\x00\x87\x00\x00\x2D" + long(45) + "\x00"}
+	for _, test := range []struct {
+		name             string
+		atr, property    []byte
+		read             string   // before and after the first signature
+		first, afterRead []string // signatures
+	}{
+		{"nothing is known", atrSilent, nil, readLong, signChained, signChained},
+		{"ATR: extended", atrExtended, nil, readLong, signChained, signChained},
+		{"ATR: short", atrShort, sizeProperty(65536), readShort, signChained, signChained},
+		{"reader: extended", atrSilent, sizeProperty(65536), readLong, signChained, signLong},
+		{"reader: 2 KB", atrSilent, sizeProperty(2048), readLong, signChained, signLong},
+		{"ATR and reader: extended", atrExtended, sizeProperty(65536), readLong, signLong, signLong},
+		{"reader: short", atrExtended, sizeProperty(0), readShort, signChained, signChained},
+		{"reader: undefined", atrExtended, sizeProperty(17), readLong, signChained, signChained},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			r := &sizedReader{atr: test.atr, property: test.property, respond: func([]byte) ([]byte, error) { return []byte{0x90, 0}, nil }}
+			s := card.NewService(r, nil)
+			defer s.Close()
+			k, err := s.Card(t.Context(), zero)
+			require.NoError(t, err)
+			for _, step := range []struct {
+				command card.Command
+				want    []string
+			}{{sign, test.first}, {read, []string{test.read}}, {sign, test.afterRead}, {read, []string{test.read}}} {
+				r.got = nil
+				require.NoError(t, k.Do(t.Context(), func(tx *card.Tx) error {
+					_, err := tx.Command(step.command)
+					return err
+				}))
+				assert.Equal(t, step.want, r.got)
+			}
+			assert.LessOrEqual(t, r.controls, 2, "the reader is asked once")
+		})
+	}
+}
+
+// The reader reports that it takes long commands, and does not. A command that may
+// have reached the card is not sent again, but the next one is chained; one that
+// cannot have reached it is chained at once, in the same transaction.
+func TestLongCommandFails(t *testing.T) {
+	sign := card.Command{INS: 0x87, Data: []byte(long(300)), Ne: card.MaxResponse}
+	for _, test := range []struct {
+		name   string
+		err    error
+		status string
+		again  bool // at once
+	}{
+		{"not transacted", driver.NotTransacted, "", false},
+		{"data lost", driver.CommDataLost, "", false},
+		{"insufficient buffer: the response may be what is too long", driver.InsufficientBuffer, "", false},
+		{"ERROR_GEN_FAILURE", driver.Errno(0x1F), "", false},
+		{"invalid parameter", driver.InvalidParameter, "", true},
+		{"ERROR_INVALID_PARAMETER", driver.Errno(0x57), "", true},
+		{"wrong length", nil, "\x67\x00", true},
+		{"security status", nil, "\x69\x82", false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			r := &sizedReader{atr: atrExtended, property: sizeProperty(65536), respond: func(command []byte) ([]byte, error) {
+				switch {
+				case len(command) <= 261:
+					return []byte{0x90, 0}, nil
+				case test.err != nil:
+					return nil, test.err
+				}
+				return []byte(test.status), nil
+			}}
+			s := card.NewService(r, nil)
+			defer s.Close()
+			k, err := s.Card(t.Context(), zero)
+			require.NoError(t, err)
+			send := func() error {
+				return k.Do(t.Context(), func(tx *card.Tx) error {
+					_, err := tx.Command(sign)
+					return err
+				})
+			}
+			err = send()
+			if test.again {
+				assert.NoError(t, err)
+				assert.Len(t, r.got, 3, "in one APDU, and in two parts")
+			} else {
+				assert.Error(t, err)
+				assert.Len(t, r.got, 1, "not sent again")
+			}
+			if test.status == "\x69\x82" {
+				return // not about the length
+			}
+			r.got = nil
+			assert.NoError(t, send())
+			assert.Len(t, r.got, 2, "chained")
+		})
+	}
+}
+
+// A reader that loses long responses is read with short lengths from then on, also if
+// it has passed a shorter one with an extended Le before.
+func TestLongReadFailsLater(t *testing.T) {
+	lose := false
+	r := &sizedReader{atr: atrSilent, respond: func(command []byte) ([]byte, error) {
+		if lose && len(command) > 5 && command[4] == 0 {
+			return nil, driver.NotTransacted
+		}
+		return []byte{0x90, 0}, nil
+	}}
+	s := card.NewService(r, nil)
+	defer s.Close()
+	k, err := s.Card(t.Context(), zero)
+	require.NoError(t, err)
+	read := func() error {
+		return k.Do(t.Context(), func(tx *card.Tx) error {
+			_, err := tx.Command(card.Command{INS: 0xCB, Data: []byte{7}, Ne: card.MaxResponse})
+			return err
+		})
+	}
+	require.NoError(t, read())
+	lose = true
+	err = read()
+	assert.True(t, errors.Is(err, card.ErrReset), "reading can be repeated: %v", err)
+	assert.NoError(t, read())
+}

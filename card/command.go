@@ -191,10 +191,10 @@ func (t *trip) complete() (response []byte, err error) {
 	return response, err
 }
 
-// send sends the command once, extended or chained, and fetches the response.
-func (t *trip) send(c Command, extended bool) ([]byte, error) {
-	var response []byte
-	var err error
+// send sends the command once, extended or chained, and fetches the response. The
+// refusal of a command of which the card has accepted a part is marked with
+// fault.Partial.
+func (t *trip) send(c Command, extended bool) (response []byte, err error) {
 	if extended {
 		response, err = t.apdu(c, extendedAPDU)
 	} else {
@@ -206,11 +206,18 @@ func (t *trip) send(c Command, extended bool) ([]byte, error) {
 			const header = 6 // with Lc and Le
 			most = min(most, max(bound, leastCommand)-header)
 		}
+		accepted := false
+		defer func() {
+			if accepted && errors.As(err, new(Status)) {
+				err = fault.Partial(err)
+			}
+		}()
 		for len(rest) > most {
 			part := Command{CLA: c.CLA | chained, INS: c.INS, P1: c.P1, P2: c.P2, Data: rest[:most], Secret: c.Secret}
 			if response, err = t.apdu(part, t.short()); err != nil {
 				return response, err
 			}
+			accepted = true
 			rest = rest[most:]
 		}
 		c.Data, c.Ne = rest, min(c.Ne, 256)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/smartlogon/smartlogon/card"
 	"github.com/smartlogon/smartlogon/card/driver"
+	"github.com/smartlogon/smartlogon/internal/fault"
 )
 
 // A sizedReader is a driver with one reader, which reports dwMaxAPDUDataSize (PC/SC part
@@ -199,4 +200,22 @@ func TestLongReadFailsLater(t *testing.T) {
 	err = read()
 	assert.True(t, errors.Is(err, card.ErrReset), "reading can be repeated: %v", err)
 	assert.NoError(t, read())
+}
+
+// The refusal of a chained command says whether the card has accepted a part of it.
+func TestPartOfAChainAccepted(t *testing.T) {
+	for name, test := range map[string]struct {
+		responses []string
+		partial   bool
+	}{
+		"first part refused":  {[]string{"\x67\x00"}, false},
+		"second part refused": {[]string{done, "\x67\x00"}, true},
+		"last part refused":   {[]string{done, done, "\x6A\x84"}, true},
+	} {
+		s := &scriptedCard{responses: test.responses}
+		_, err := command(t, s, card.Command{INS: 0xDB, Data: []byte(long(600))})
+		assert.Equal(t, test.partial, fault.IsPartial(err), name)
+		assert.Equal(t, fault.Object, fault.ReachOf(err), name)
+		assert.NotContains(t, err.Error(), "part", name)
+	}
 }

@@ -5,12 +5,7 @@ import (
 	"encoding/binary"
 
 	"github.com/smartlogon/smartlogon/card/driver"
-)
-
-// Features of a reader with a keypad (PC/SC part 10, 2.3).
-const (
-	featureVerify = 0x06 // FEATURE_VERIFY_PIN_DIRECT
-	featureModify = 0x07 // FEATURE_MODIFY_PIN_DIRECT
+	"github.com/smartlogon/smartlogon/internal/part10"
 )
 
 // A pad is the keypad of a reader: control codes, 0 for what it does not support.
@@ -29,21 +24,8 @@ func (tx *Tx) pad() pad {
 	if left != nil || err != nil {
 		return pad{}
 	}
-	return parseFeatures(list)
-}
-
-// parseFeatures parses the response to the feature request: tag, length 4 and
-// control code of each.
-func parseFeatures(list []byte) (p pad) {
-	for ; len(list) >= 6 && list[1] == 4; list = list[6:] {
-		switch code := binary.BigEndian.Uint32(list[2:]); list[0] {
-		case featureVerify:
-			p.verify = code
-		case featureModify:
-			p.modify = code
-		}
-	}
-	return p
+	features := part10.ParseFeatures(list)
+	return pad{features[part10.VerifyPIN], features[part10.ModifyPIN]}
 }
 
 // padSupports reports whether the user can enter the PINs of the guard on the keypad.

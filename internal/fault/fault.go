@@ -36,6 +36,17 @@ func Sentinel(reach Reach, text string) error { return &sentinel{text, reach} }
 // Mark returns err with another reach. Its text and what it wraps stay.
 func Mark(reach Reach, err error) error { return &marked{err, reach} }
 
+// Partial marks err as the refusal of a command that was sent in parts, after the card
+// had accepted one of them. Its text and what it wraps stay.
+func Partial(err error) error { return &partial{err} }
+
+// IsPartial reports whether err is marked by Partial.
+func IsPartial(err error) bool { return errors.As(err, new(*partial)) }
+
+type partial struct{ error }
+
+func (e *partial) Unwrap() error { return e.error }
+
 type sentinel struct {
 	text  string
 	reach Reach

@@ -44,6 +44,16 @@ func TestReachOf(t *testing.T) {
 	assert.ErrorIs(t, marked, object)
 }
 
+func TestPartial(t *testing.T) {
+	object := fault.Sentinel(fault.Object, "refused")
+	err := fmt.Errorf("write: %w", fault.Partial(object))
+	assert.EqualError(t, err, "write: refused")
+	assert.ErrorIs(t, err, object)
+	assert.Equal(t, fault.Object, fault.ReachOf(err))
+	assert.True(t, fault.IsPartial(err))
+	assert.False(t, fault.IsPartial(object))
+}
+
 // The reach of every error of package card.
 func TestReachOfCardErrors(t *testing.T) {
 	for reach, list := range map[fault.Reach][]error{

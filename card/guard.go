@@ -131,7 +131,16 @@ func (g *guard) allow(now, before PINStatus, t *trip, pin PIN) error {
 }
 
 func (g *guard) notSent(status PINStatus, why error) error {
-	return &PINError{g.v.Reference, status.Retries, false, why}
+	return g.pinError(g.v.Reference, status.Retries, false, why)
+}
+
+// pinError returns a PINError about a reference.
+func (g *guard) pinError(r Reference, retries int, sent bool, why error) *PINError {
+	e := &PINError{Reference: r, Retries: retries, Sent: sent, Err: why}
+	if r == g.v.Reference {
+		e.Name = g.v.Name
+	}
+	return e
 }
 
 // canRetry reports whether another PIN, or consent to the last try, can mend err.

@@ -1,6 +1,7 @@
 package card
 
 import (
+	"cmp"
 	"context"
 	"errors"
 
@@ -50,8 +51,15 @@ func Hint(err error) string {
 		return hinter.Hint()
 	}
 	var e *PINError
-	if errors.As(err, &e) && e.Err == ErrLastTry && e.Retries < 0 {
-		return "Check the PIN, then allow a try although the card does not report how many are left."
+	if errors.As(err, &e) {
+		switch {
+		case e.Name != "" && e.Err == ErrPINBlocked:
+			return "Ask the issuer of the card: its " + e.Name + " is blocked."
+		case e.Name != "" && e.Err == ErrWrongPIN:
+			return "Enter the " + e.Name + " again, and watch how many retries are left."
+		case e.Err == ErrLastTry && e.Retries < 0:
+			return "Check the " + cmp.Or(e.Name, "PIN") + ", then allow a try although the card does not report how many are left."
+		}
 	}
 	for _, h := range hints {
 		if errors.Is(err, h.err) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 	"sync"
 
 	"github.com/smartlogon/smartlogon/internal/fault"
@@ -264,9 +265,22 @@ type PINError struct {
 	Retries   int  // retries left; negative if not known
 	Sent      bool // the card may have counted a try
 	Err       error
+
+	// Name is what the user calls the secret if it is not a PIN: "PUK".
+	Name string
 }
 
-func (e *PINError) Error() string {
+func (e *PINError) Error() string { return e.named(e.text()) }
+
+// named puts the name of the secret in the place of "PIN" at the start of a text.
+func (e *PINError) named(text string) string {
+	if rest, ok := strings.CutPrefix(text, "PIN"); ok && e.Name != "" {
+		return e.Name + rest
+	}
+	return text
+}
+
+func (e *PINError) text() string {
 	text := e.Err.Error()
 	switch {
 	case errors.Is(e.Err, ErrPINBlocked):

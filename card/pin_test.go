@@ -200,6 +200,12 @@ func TestPINErrorText(t *testing.T) {
 	assert.EqualError(t, &card.PINError{Retries: -1, Err: card.ErrWrongPIN}, "PIN is wrong (retries left: not known)")
 	assert.EqualError(t, &card.PINError{Retries: 1, Err: card.ErrLastTry}, "PIN not sent: it may be the last try, which was not allowed (retries left: 1)")
 	assert.EqualError(t, &card.PINError{Retries: 0, Err: card.ErrPINBlocked}, "PIN is blocked: no retries left")
+	assert.EqualError(t, &card.PINError{Retries: 2, Err: card.ErrWrongPIN, Name: "PUK"}, "PUK is wrong (retries left: 2)")
+	assert.EqualError(t, &card.PINError{Retries: -1, Err: card.ErrLastTry, Name: "PUK"}, "PUK not sent: the number of retries left is not known")
+	for _, why := range []error{card.ErrWrongPIN, card.ErrPINBlocked, card.ErrLastTry} {
+		assert.Contains(t, card.Hint(&card.PINError{Retries: -1, Err: why, Name: "PUK"}), "PUK")
+		assert.NotContains(t, card.Hint(&card.PINError{Retries: -1, Err: why, Name: "PUK"}), "PIN")
+	}
 }
 
 func TestFixedPINForManyCardsAtOnce(t *testing.T) {

@@ -36,7 +36,7 @@ func (g *guard) send(tx *Tx, t *trip, before PINStatus) error {
 	}
 	var status Status
 	if !errors.As(err, &status) {
-		return &PINError{g.v.Reference, max(before.Retries, 0) - 1, true, wrap(tx.card.reader, insName(t.command.INS), err)}
+		return g.pinError(g.v.Reference, max(before.Retries, 0)-1, true, wrap(tx.card.reader, insName(t.command.INS), err))
 	}
 	if _, failed := status.Retries(); failed {
 		undo() // only a counted failure proves that the PIN is not verified
@@ -92,19 +92,19 @@ func (g *guard) refusal(status Status, t *trip, before PINStatus) error {
 	case t.secretIsRight && (failed && left != 0 || badForm(status)):
 		// Some cards report a wrong secret, and count no try, if they do not
 		// accept the length of the new PIN.
-		return &PINError{g.change.New, before.Retries, true, ErrNewPIN}
+		return g.pinError(g.change.New, before.Retries, true, ErrNewPIN)
 	case t.pad != 0 && status == padDiffers:
-		return &PINError{reference, before.Retries, false, ErrNewPIN}
+		return g.pinError(reference, before.Retries, false, ErrNewPIN)
 	case t.pad != 0 && status == padTooShort:
-		return &PINError{reference, before.Retries, false, ErrPINFormat}
+		return g.pinError(reference, before.Retries, false, ErrPINFormat)
 	case failed && left == 0, status == StatusMethodBlocked:
-		return &PINError{reference, 0, true, ErrPINBlocked}
+		return g.pinError(reference, 0, true, ErrPINBlocked)
 	case failed:
-		return &PINError{reference, left, true, ErrWrongPIN}
+		return g.pinError(reference, left, true, ErrWrongPIN)
 	case t.changes && (status == StatusWrongData || status == StatusConditionsNotMet):
-		return &PINError{g.change.New, before.Retries, true, ErrNewPIN}
+		return g.pinError(g.change.New, before.Retries, true, ErrNewPIN)
 	case badForm(status):
-		return &PINError{reference, -1, true, ErrPINFormat}
+		return g.pinError(reference, -1, true, ErrPINFormat)
 	}
 	return nil
 }

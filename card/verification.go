@@ -11,6 +11,7 @@ type Verification struct {
 	Application string
 
 	Purpose   string // PINRequest.Purpose
+	Name      string // PINError.Name: "PUK"; empty for a PIN
 	Reference Reference
 	Format    PINFormat
 

@@ -52,7 +52,7 @@ func (y *YubiKey) attest(ctx context.Context, s Slot) (*Attestation, error) {
 		if a.Raw, err = tx.Command(card.Command{INS: 0xF9, P1: byte(s), Ne: card.MaxResponse}); err != nil {
 			return err
 		}
-		content, err := readObject(tx, objectAttestation)
+		content, err := y.card.readObject(tx, objectAttestation)
 		if err == nil {
 			a.Issuer, err = decodeCertificate(content)
 		}

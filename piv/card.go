@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/smartlogon/smartlogon/card"
@@ -26,9 +28,9 @@ var (
 	ErrMismatch = signature.ErrMismatch
 )
 
-// errContactless is why a card does not accept its PIN.
+// errContactless is why a card refuses its PIN, and objects that need none.
 var errContactless = fault.New(fault.Object,
-	"card takes no PIN over its contactless interface",
+	"card does not permit this over its contactless interface",
 	"Put the card into a reader with contacts.",
 )
 
@@ -38,6 +40,11 @@ type Card struct {
 
 	mu         sync.Mutex     // guards what was learnt about the card
 	fullAID    bool           // the application is selected by its full identifier only
+	selected   uint64         // epoch in which it was last selected; 0 if it was not
+	vendor     bool           // the response to SELECT has the form of Yubico's
+	noMetadata bool           // the card has refused GET METADATA
+	keys       int            // open keys
+	chuid      []byte         // as read in the epoch chuidEpoch; see isSelectedByCHUID
 	learned    bool           // reference and discovery are set
 	reference  card.Reference // the PIN that the card prefers
 	discovery  []byte         // the discovery object as read; nil if there is none
@@ -69,8 +76,8 @@ func (c *Card) read(ctx context.Context, f func(*card.Tx) error) error {
 	return cardapp.Read(ctx, c.card, c.ensureSelected, f)
 }
 
-// ensureSelected makes the application current. With a discovery object it only
-// checks that it is: some cards clear a verified PIN at SELECT.
+// ensureSelected makes the application current. If it is, it is not selected again:
+// some cards clear a verified PIN at SELECT.
 func (c *Card) ensureSelected(tx *card.Tx) error {
 	selected, err := c.isSelected(tx)
 	if selected || err != nil {
@@ -79,19 +86,34 @@ func (c *Card) ensureSelected(tx *card.Tx) error {
 	return c.sendSelect(tx)
 }
 
-// isSelected reports whether the application is known to be current.
+// isSelected reports whether the application is known to be current. With a discovery
+// object, that shows it. Without one, the CHUID does, which may be long: it is read
+// only while a key is open, whose PIN a SELECT could clear.
 func (c *Card) isSelected(tx *card.Tx) (bool, error) {
 	c.mu.Lock()
-	want := c.discovery
+	object, want := ObjectDiscovery, c.discovery
+	if want == nil && c.keys > 0 && c.selected == tx.Epoch() {
+		object, want = ObjectCHUID, c.chuid
+	}
 	c.mu.Unlock()
 	if want == nil {
 		return false, nil
 	}
-	got, err := getData(tx, ObjectDiscovery)
+	got, err := getData(tx, object)
 	if err != nil && !isObjectError(err) {
 		return false, err
 	}
 	return err == nil && bytes.Equal(got, want), nil
+}
+
+// isProbablySelected reports whether the application was selected over this
+// connection, on a card that cannot show with one short object whether it still is.
+// That is enough for a command that carries no PIN, which another application
+// refuses.
+func (c *Card) isProbablySelected(tx *card.Tx) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.learned && c.discovery == nil && c.selected == tx.Epoch()
 }
 
 // ensureSame makes the application current and makes sure that the card is the same
@@ -115,17 +137,20 @@ func (c *Card) sendSelect(tx *card.Tx) error {
 	if !full {
 		response, err = tx.Select(aid[:truncatedLength])
 	}
-	if errors.Is(err, card.StatusNotFound) {
-		if response, err = tx.Select(aid); err == nil {
-			c.mu.Lock()
-			c.fullAID = true
-			c.mu.Unlock()
-		}
+	if cardapp.LacksApplication(err) {
+		response, err = tx.Select(aid)
+		full = err == nil
 	}
-	if err == nil && isOther(response) {
+	switch {
+	case err != nil:
+		return cardapp.SelectError(ErrNotPIV, err)
+	case isOther(response):
 		return ErrNotPIV
 	}
-	return cardapp.SelectError(ErrNotPIV, err)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.fullAID, c.selected, c.vendor = full, tx.Epoch(), hasVendorForm(response)
+	return nil
 }
 
 // isObjectError reports whether err is about one object: the card responded, if
@@ -136,17 +161,42 @@ func isObjectError(err error) bool {
 
 // isOther reports whether an application property template (SP 800-73-4 part 2,
 // table 3) names another application than PIV. Cards return the identifier in full,
-// truncated, or without the registered part. One that returns none counts as PIV.
+// truncated, without the registered part, or with a malformed rest. One that returns
+// none counts as PIV.
 func isOther(response []byte) bool {
-	template, ok, err := ber.Find(response, 0x61)
+	id := identifierIn(response)
+	return cardapp.IsIdentifier(id) && !bytes.HasPrefix(aid, id) && !bytes.HasPrefix(id, aid[:truncatedLength])
+}
+
+// identifierIn returns the application identifier in the response to SELECT, nil if
+// there is none.
+func identifierIn(response []byte) []byte {
+	template, ok, err := ber.Find(response, tagProperties)
 	if !ok || err != nil {
-		return false
+		return nil
 	}
 	id, ok, err := ber.Find(template, 0x4F)
-	if !ok || err != nil || len(id) == 0 {
-		return false
+	if !ok || err != nil {
+		return nil
 	}
-	return !bytes.HasPrefix(aid, id) && !bytes.HasPrefix(aid[ridLength:], id) && !bytes.HasPrefix(id, aid[:truncatedLength])
+	return id
+}
+
+// tagProperties is the template in the response to SELECT.
+const tagProperties ber.Tag = 0x61
+
+// vendorLabels are in the application labels of free implementations that return the
+// identifier in full. The length of PivApplet's template is malformed.
+var vendorLabels = [][]byte{[]byte("PivApplet"), []byte("OpenFIPS201")}
+
+// hasVendorForm reports whether the response to SELECT has the form of Yubico's
+// application and those that follow it: the identifier without the registered part, or
+// one of their labels. As isYubiKey, it is a hint.
+func hasVendorForm(response []byte) bool {
+	if id := identifierIn(response); len(id) > 0 && bytes.Contains(aid[ridLength:], id) {
+		return true
+	}
+	return slices.ContainsFunc(vendorLabels, func(label []byte) bool { return bytes.Contains(response, label) })
 }
 
 // isYubiKey reports whether the answer to reset is a YubiKey's. It is a hint: it
@@ -157,9 +207,25 @@ func (c *Card) isYubiKey() bool {
 	return bytes.Contains(h, []byte("yubikey"))
 }
 
+// isVendors reports whether the application is probably Yubico's or follows it.
+func (c *Card) isVendors() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.vendor || c.isYubiKey()
+}
+
 // isContactless reports whether the answer to reset is the one that a reader builds
 // for a contactless card (PC/SC part 3, 3.1.3.2.3). It only explains refusals.
 func (c *Card) isContactless() bool {
 	atr := c.card.ATR()
 	return len(atr) > 4 && atr[0] == 0x3B && atr[1]&0xF0 == 0x80 && atr[2] == 0x80 && atr[3] == 0x01
+}
+
+// explainContactless adds errContactless to a refusal of a contactless card.
+func (c *Card) explainContactless(err error) error {
+	refused := errors.Is(err, card.StatusNotPermitted) || errors.Is(err, card.StatusNotSupported)
+	if refused && c.isContactless() && !errors.Is(err, errContactless) {
+		return fmt.Errorf("%w: %w", errContactless, err)
+	}
+	return err
 }

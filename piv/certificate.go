@@ -27,7 +27,7 @@ func (c *Card) Certificate(ctx context.Context, s Slot) (*Certificate, error) {
 	}
 	var cert *Certificate
 	err := c.read(ctx, func(tx *card.Tx) (err error) {
-		if cert, err = readCertificate(tx, s); err == nil {
+		if cert, err = c.readCertificate(tx, s); err == nil {
 			c.noteCertificate(tx, cert)
 		}
 		return err
@@ -42,8 +42,8 @@ func certificateError(s Slot, err error) error {
 	return fmt.Errorf("piv: certificate %v, object %v: %w", s, s.Object(), err)
 }
 
-func readCertificate(tx *card.Tx, s Slot) (*Certificate, error) {
-	content, err := readObject(tx, s.Object())
+func (c *Card) readCertificate(tx *card.Tx, s Slot) (*Certificate, error) {
+	content, err := c.readObject(tx, s.Object())
 	if err != nil {
 		return nil, err
 	}

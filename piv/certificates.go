@@ -79,7 +79,7 @@ func (l *lister) announced(tx *card.Tx) (int, error) {
 	case ScanAll:
 		return unknown, nil
 	}
-	h, err := readKeyHistory(tx)
+	h, err := l.card.readKeyHistory(tx)
 	switch {
 	case err == nil:
 		return h.OnCard, nil
@@ -96,7 +96,7 @@ func (l *lister) readSlot(tx *card.Tx, s Slot) error {
 	if l.done[s] {
 		return nil
 	}
-	cert, err := readCertificate(tx, s)
+	cert, err := l.card.readCertificate(tx, s)
 	if err != nil && !isObjectError(err) {
 		return err
 	}

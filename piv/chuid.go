@@ -22,7 +22,7 @@ type CHUID struct {
 func (c *Card) CHUID(ctx context.Context) (*CHUID, error) {
 	var content []byte
 	err := c.read(ctx, func(tx *card.Tx) (err error) {
-		if content, err = readObject(tx, ObjectCHUID); err != nil {
+		if content, err = c.readObject(tx, ObjectCHUID); err != nil {
 			return err
 		}
 		// A caller may choose a card by its CHUID, so this identifies it.

@@ -92,7 +92,7 @@ func (c *Card) Roots(ctx context.Context) ([]byte, error) {
 	err := c.read(ctx, func(tx *card.Tx) error {
 		store = nil
 		for i := range Object(maxRoots) {
-			content, err := readObject(tx, ObjectRoots+i)
+			content, err := c.readObject(tx, ObjectRoots+i)
 			if err != nil {
 				return err
 			}

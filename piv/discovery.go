@@ -83,8 +83,17 @@ func (c *Card) pinReference(ctx context.Context) (ref card.Reference, err error)
 	return ref, err
 }
 
+func unwrapDiscovery(whole []byte) (*Discovery, error) {
+	content, err := unwrap(whole, ObjectDiscovery)
+	if err != nil {
+		return nil, err
+	}
+	return decodeDiscovery(content)
+}
+
 // learn returns the PIN that the card prefers. It reads the discovery object once and
-// keeps it for ensureSelected. The application is selected.
+// keeps it for ensureSelected. The object is optional, so a malformed one counts as
+// missing. The application is selected.
 func (c *Card) learn(tx *card.Tx) (card.Reference, error) {
 	c.mu.Lock()
 	learned, ref := c.learned, c.reference
@@ -92,30 +101,28 @@ func (c *Card) learn(tx *card.Tx) (card.Reference, error) {
 	if learned {
 		return ref, nil
 	}
-	ref = ApplicationPIN
 	whole, err := getData(tx, ObjectDiscovery)
-	var status card.Status
-	switch {
-	case errors.As(err, &status):
-		whole = nil
-	case err != nil:
+	if err != nil && !isObjectError(err) {
 		return 0, err
 	}
-	content, err := unwrap(whole, ObjectDiscovery)
+	d := &Discovery{}
 	if err == nil {
-		var d *Discovery
-		if d, err = decodeDiscovery(content); err == nil {
-			ref = d.PIN()
-			if !bytes.HasPrefix(d.AID, aid[:truncatedLength]) {
-				whole = nil // another application may have the same
-			}
+		d, err = unwrapDiscovery(whole)
+	}
+	ref = ApplicationPIN
+	if err == nil {
+		ref = d.PIN()
+	}
+	if err != nil || !bytes.HasPrefix(d.AID, aid[:truncatedLength]) {
+		whole = nil // another application may have the same
+	}
+	if ref != ApplicationPIN {
+		switch _, err := c.pinStatus(tx, ref); {
+		case errors.Is(err, card.StatusReferenceNotFound):
+			ref = ApplicationPIN // every card has it
+		case err != nil && !isObjectError(err):
+			return 0, err
 		}
-	}
-	if errors.Is(err, ErrNotFound) {
-		whole, err = nil, nil
-	}
-	if err != nil {
-		return 0, fmt.Errorf("discovery object: %w", err)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

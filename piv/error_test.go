@@ -89,7 +89,7 @@ func TestErrorTexts(t *testing.T) {
 			return adminOf(t, p, piv.TripleDES).PutCertificate(ctx, piv.KeyManagement, anyCertificate())
 		}, `piv: store certificate 9D (Key Management): interrupted: ... card sent no response (80100016); the card has not changed`},
 		"PIN over the contactless interface": {both(cardtest.PIVContactless, cardtest.ATR([]byte{0x3B, 0x80, 0x80, 0x01, 0x01})), nil,
-			sign(piv.Authentication, private.Public(), cardtest.PIN), `piv: open key 9A (PIV Authentication): card takes no PIN over its contactless interface: ... security status not satisfied (6982)`},
+			sign(piv.Authentication, private.Public(), cardtest.PIN), `piv: open key 9A (PIV Authentication): card does not permit this over its contactless interface: ... security status not satisfied (6982)`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			readers := cardtest.NewReaders(test.card)

@@ -20,7 +20,7 @@ type KeyHistory struct {
 func (c *Card) KeyHistory(ctx context.Context) (*KeyHistory, error) {
 	var h *KeyHistory
 	err := c.read(ctx, func(tx *card.Tx) (err error) {
-		h, err = readKeyHistory(tx)
+		h, err = c.readKeyHistory(tx)
 		return err
 	})
 	if err != nil {
@@ -29,8 +29,8 @@ func (c *Card) KeyHistory(ctx context.Context) (*KeyHistory, error) {
 	return h, nil
 }
 
-func readKeyHistory(tx *card.Tx) (*KeyHistory, error) {
-	content, err := readObject(tx, ObjectKeyHistory)
+func (c *Card) readKeyHistory(tx *card.Tx) (*KeyHistory, error) {
+	content, err := c.readObject(tx, ObjectKeyHistory)
 	if err != nil {
 		return nil, err
 	}

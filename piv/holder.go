@@ -28,7 +28,7 @@ func (h *Holder) ChangePIN(ctx context.Context, ask card.PINFunc) error {
 	ref, err := h.card.pinReference(ctx)
 	if err == nil {
 		v := h.card.verificationOf(&ref, "change the PIN", newRetryQuery(), ask)
-		err = h.change(ctx, v, ref, v.Format, 0x24)
+		err = h.change(ctx, v, ref, h.card.newPINFormat(), 0x24)
 	}
 	if err != nil {
 		return fmt.Errorf("piv: change PIN: %w", err)
@@ -49,7 +49,7 @@ func (h *Holder) ChangePUK(ctx context.Context, ask card.PINFunc) error {
 // the PIN was blocked or not.
 func (h *Holder) Unblock(ctx context.Context, ask card.PINFunc) error {
 	v := h.card.pukVerification("unblock the PIN", ask)
-	if err := h.change(ctx, v, ApplicationPIN, h.card.pinFormat(), 0x2C); err != nil {
+	if err := h.change(ctx, v, ApplicationPIN, h.card.newPINFormat(), 0x2C); err != nil {
 		return fmt.Errorf("piv: unblock PIN: %w", err)
 	}
 	return nil
@@ -84,6 +84,7 @@ func (c *Card) pukVerification(purpose string, ask card.PINFunc) card.Verificati
 	return card.Verification{
 		Application: application,
 		Purpose:     purpose,
+		Name:        "PUK",
 		Reference:   PUK,
 		Format:      card.PINFormat{Min: 6, Max: 8, Padded: true},
 		Select:      c.ensureSelected,

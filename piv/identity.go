@@ -31,7 +31,11 @@ func (c *Card) readIdentity(tx *card.Tx) (card.Identity, error) {
 	if err := c.checkWitness(tx); err != nil {
 		return card.Identity{}, err
 	}
-	content, err := readObject(tx, ObjectCHUID)
+	whole, err := getData(tx, ObjectCHUID)
+	var content []byte
+	if err == nil {
+		content, err = unwrap(whole, ObjectCHUID)
+	}
 	var id card.Identity
 	switch {
 	case err == nil:
@@ -45,7 +49,10 @@ func (c *Card) readIdentity(tx *card.Tx) (card.Identity, error) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.identified, c.witness = true, nil
+	c.identified, c.witness, c.chuid = true, nil, nil
+	if content != nil {
+		c.chuid = whole
+	}
 	return id, nil
 }
 
@@ -117,7 +124,7 @@ func (c *Card) checkWitness(tx *card.Tx) error {
 	if w == nil || w.epoch == tx.Epoch() {
 		return nil
 	}
-	now, err := readCertificate(tx, w.certificate.Slot)
+	now, err := c.readCertificate(tx, w.certificate.Slot)
 	switch {
 	case errors.Is(err, ErrNotFound), err == nil && !bytes.Equal(now.Raw, w.certificate.Raw):
 		return fmt.Errorf("%w: it has another certificate in %v", card.ErrChanged, w.certificate.Slot)

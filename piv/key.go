@@ -6,12 +6,14 @@ import (
 	"crypto"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/smartlogon/smartlogon/card"
 	"github.com/smartlogon/smartlogon/internal/ber"
 	"github.com/smartlogon/smartlogon/internal/cardapp"
 	"github.com/smartlogon/smartlogon/internal/cert"
+	"github.com/smartlogon/smartlogon/internal/fault"
 )
 
 // A Key is an open private key on a card. It is a [crypto.Signer]; with RSA also a
@@ -26,6 +28,7 @@ type Key struct {
 	policy    policy
 	ask       card.PINFunc
 	held      *cardapp.Held
+	closed    *sync.Once // shared by the copies of WithContext
 	retries   *retryQuery
 }
 
@@ -71,23 +74,28 @@ func (c *Card) openKey(ctx context.Context, s Slot, listed *Certificate, public 
 	}
 	k := &Key{
 		ctx: context.WithoutCancel(ctx), card: c, slot: s, public: public, algorithm: alg,
-		ask: ask, held: cardapp.NewHeld(c.card), retries: newRetryQuery(),
+		ask: ask, held: cardapp.NewHeld(c.card), closed: new(sync.Once), retries: newRetryQuery(),
 	}
-	opened := false
-	defer func() { // a PINFunc may panic
-		if !opened {
-			k.held.Close()
-		}
-	}()
-	err = c.card.Do(ctx, func(tx *card.Tx) error { return k.prepare(tx, listed) })
-	if err == nil && ask != nil && k.policy.pin == once {
-		err = c.card.DoWithPIN(ctx, k.verification(), func(*card.Tx) error { return nil })
-	}
-	if err != nil {
+	if err := k.held.Open(func() error { return k.open(ctx, listed) }); err != nil {
 		return nil, err
 	}
-	opened = true
+	c.countKeys(+1)
 	return k, nil
+}
+
+func (c *Card) countKeys(more int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.keys += more
+}
+
+// open prepares the key, and verifies the PIN if the key needs it once.
+func (k *Key) open(ctx context.Context, listed *Certificate) error {
+	err := k.card.card.Do(ctx, func(tx *card.Tx) error { return k.prepare(tx, listed) })
+	if err == nil && k.ask != nil && k.policy.pin == once {
+		err = k.card.card.DoWithPIN(ctx, k.verification(), func(*card.Tx) error { return nil })
+	}
+	return err
 }
 
 // prepare does in one transaction what comes before the PIN: it checks the
@@ -99,7 +107,7 @@ func (k *Key) prepare(tx *card.Tx, listed *Certificate) error {
 		err = k.card.checkCertificate(tx, listed)
 	}
 	if err == nil {
-		k.policy, err = k.card.readPolicy(tx, k.slot)
+		k.policy, err = k.card.readPolicy(tx, k.slot, k.public)
 	}
 	if err != nil {
 		return err
@@ -117,7 +125,7 @@ func (k *Key) prepare(tx *card.Tx, listed *Certificate) error {
 
 // checkCertificate makes sure that a slot holds the certificate that was listed.
 func (c *Card) checkCertificate(tx *card.Tx, listed *Certificate) error {
-	now, err := readCertificate(tx, listed.Slot)
+	now, err := c.readCertificate(tx, listed.Slot)
 	switch {
 	case errors.Is(err, ErrNotFound):
 		return fmt.Errorf("%w: certificate: %w", card.ErrChanged, err)
@@ -143,7 +151,10 @@ func (k *Key) WithContext(ctx context.Context) *Key {
 
 // Close stops holding the card. With the last key that is open on it, the PIN is
 // logged out.
-func (k *Key) Close() error { return k.held.Close() }
+func (k *Key) Close() error {
+	defer k.closed.Do(func() { k.card.countKeys(-1) })
+	return k.held.Close()
+}
 
 func (k *Key) verification() card.Verification {
 	v := k.card.verification("use the key "+k.slot.String(), k.retries, k.ask)
@@ -180,13 +191,36 @@ func (k *Key) authenticate(tag ber.Tag, data []byte) ([]byte, error) {
 	use := func(tx *card.Tx) (err error) {
 		start := time.Now()
 		response, err = tx.Command(command)
-		if err != nil && k.card.isYubiKey() {
+		if err != nil && (k.policy.touch || k.card.isYubiKey()) {
 			err = explainTouch(err, k.policy, time.Since(start))
 			if errors.As(err, new(touchError)) {
 				untouched = err
 			}
 		}
+		return k.explain(err)
+	}
+	probably := false
+	ensureSame := func(tx *card.Tx) error {
+		if probably = k.card.isProbablySelected(tx); !probably {
+			return k.card.ensureSame(tx)
+		}
+		_, err := tx.Identify(application, k.card.readIdentity)
 		return err
+	}
+	useSelected := func(tx *card.Tx) error {
+		err := use(tx)
+		if !probably || !isObjectError(err) {
+			return err
+		}
+		if current, e := k.card.isSelected(tx); current || e != nil {
+			return errors.Join(err, e)
+		}
+		// Another program has selected another application, which has refused
+		// the command.
+		if err := k.card.sendSelect(tx); err != nil {
+			return err
+		}
+		return use(tx)
 	}
 	withPIN := func(ctx context.Context, f func(*card.Tx) error) error {
 		if untouched != nil { // the PIN is not what was missing
@@ -199,9 +233,11 @@ func (k *Key) authenticate(tag ber.Tag, data []byte) ([]byte, error) {
 	case k.policy.pin == always:
 		err = k.held.UseWithPIN(k.ctx, use, withPIN)
 	case k.ask == nil:
-		err = k.held.Use(k.ctx, k.card.ensureSame, use, nil)
+		err = k.held.Use(k.ctx, ensureSame, useSelected, nil)
 	default:
-		err = k.held.Use(k.ctx, k.card.ensureSame, use, withPIN)
+		err = k.held.Use(k.ctx, ensureSame, useSelected, func(ctx context.Context, _ func(*card.Tx) error) error {
+			return withPIN(ctx, use)
+		})
 	}
 	if err != nil {
 		return nil, err
@@ -209,9 +245,29 @@ func (k *Key) authenticate(tag ber.Tag, data []byte) ([]byte, error) {
 	return inTemplate(response, tagResponse)
 }
 
+// explain names what a key lacks that the card refuses to use: SP 800-73-4 has one
+// status for all that can be wrong with GENERAL AUTHENTICATE.
+func (k *Key) explain(err error) error {
+	switch {
+	case errors.Is(err, card.StatusWrongData), errors.Is(err, card.StatusWrongParameters):
+		return fmt.Errorf("%w: card has no such key, or does not support %v: %w", errUnusable, k.algorithm, err)
+	case errors.Is(err, card.StatusReferenceNotFound):
+		return fmt.Errorf("%w: slot has no key: %w", errUnusable, err)
+	}
+	return k.card.explainContactless(err)
+}
+
+var errUnusable = fault.New(fault.Object,
+	"key is not usable",
+	"Compare the keys and algorithms of the card with the certificate; the key may have been replaced.",
+)
+
 // inTemplate returns the value of an element in the response to GENERAL
 // AUTHENTICATE.
 func inTemplate(response []byte, want ber.Tag) ([]byte, error) {
+	if len(response) == 0 {
+		return nil, malformed("response to GENERAL AUTHENTICATE is empty")
+	}
 	template, ok, err := ber.Find(response, tagTemplate)
 	if err != nil || !ok {
 		return nil, malformed(fmt.Sprintf("response to GENERAL AUTHENTICATE has no template %v", tagTemplate))

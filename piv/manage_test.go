@@ -199,7 +199,6 @@ func TestMalformedYubicoResponses(t *testing.T) {
 		return err
 	}
 	for name, err := range map[string]error{
-		"a version of two bytes":         read(0xFD, success([]byte{5, 7})),
 		"a serial number of 3 bytes":     read(0xF8, success([]byte{1, 2, 3})),
 		"truncated metadata":             read(0xF7, success([]byte{1})),
 		"a long algorithm":               read(0xF7, success(tlv(1, 1, 1))),
@@ -207,7 +206,7 @@ func TestMalformedYubicoResponses(t *testing.T) {
 		"an empty origin":                read(0xF7, success(tlv(3))),
 		"a public key without algorithm": read(0xF7, success(tlv(4, 1))),
 		"a default of two bytes":         read(0xF7, success(tlv(5, 1, 1))),
-		"retries of one byte":            read(0xF7, success(tlv(6, 1))),
+		"retries of three bytes":         read(0xF7, success(tlv(6, 1, 2, 3))),
 		"a truncated point":              read(0xF7, success(join(tlv(1, 0x11), tlv(4, tlv(0x86, 4)...)))),
 	} {
 		assert.ErrorIs(t, err, card.ErrMalformed, name)

@@ -33,7 +33,7 @@ func (o Object) String() string { return ber.Tag(o).String() }
 func (c *Card) Object(ctx context.Context, tag Object) ([]byte, error) {
 	var content []byte
 	err := c.read(ctx, func(tx *card.Tx) (err error) {
-		content, err = readObject(tx, tag)
+		content, err = c.readObject(tx, tag)
 		return err
 	})
 	if err != nil {
@@ -49,7 +49,7 @@ func (c *Card) ProtectedObject(ctx context.Context, tag Object, ask card.PINFunc
 	var content []byte
 	v := c.verification(fmt.Sprintf("read the object %v", tag), newRetryQuery(), ask)
 	err := c.card.DoWithPIN(ctx, v, func(tx *card.Tx) (err error) {
-		content, err = readObject(tx, tag)
+		content, err = c.readObject(tx, tag)
 		return err
 	})
 	if err != nil {
@@ -59,13 +59,15 @@ func (c *Card) ProtectedObject(ctx context.Context, tag Object, ask card.PINFunc
 }
 
 // readObject reads an object and returns its content.
-func readObject(tx *card.Tx, tag Object) ([]byte, error) {
+func (c *Card) readObject(tx *card.Tx, tag Object) ([]byte, error) {
 	whole, err := getData(tx, tag)
 	switch {
-	case errors.Is(err, card.StatusNotFound), errors.Is(err, card.StatusReferenceNotFound):
+	case errors.Is(err, card.StatusNotSupported) && c.isContactless():
+		return nil, c.explainContactless(err)
+	case cardapp.LacksObject(err):
 		return nil, fmt.Errorf("%w: %w", ErrNotFound, err)
 	case err != nil:
-		return nil, err
+		return nil, c.explainContactless(err)
 	}
 	return unwrap(whole, tag)
 }

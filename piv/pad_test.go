@@ -11,6 +11,7 @@ import (
 	"github.com/smartlogon/smartlogon/card/cardtest"
 	"github.com/smartlogon/smartlogon/card/driver"
 	"github.com/smartlogon/smartlogon/card/pcsc"
+	"github.com/smartlogon/smartlogon/internal/part10"
 	"github.com/smartlogon/smartlogon/piv"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -83,8 +84,9 @@ func TestReaderWithoutPad(t *testing.T) {
 	require.NoError(t, err)
 	defer k.Close(false)
 	control := k.(driver.Controller)
-	_, err = control.Control(driver.FeatureRequest, nil)
-	assert.ErrorIs(t, err, driver.UnsupportedFeature)
+	features, err := control.Control(driver.FeatureRequest, nil)
+	require.NoError(t, err)
+	assert.NotContains(t, part10.ParseFeatures(features), part10.VerifyPIN)
 	_, err = control.Control(0x42000DB2, []byte{1})
 	assert.ErrorIs(t, err, driver.UnsupportedFeature)
 	readers.Pad("Software Reader 00", func() []string { return []string{"123456789"} })

@@ -41,10 +41,11 @@ func (c *Card) pinStatus(tx *card.Tx, ref card.Reference) (card.PINStatus, error
 		return card.PINStatus{Blocked: true}, nil
 	case failed:
 		return card.PINStatus{Retries: n}, nil
-	case status == card.StatusReferenceNotFound, status == card.StatusDataUnusable:
+	case status == card.StatusReferenceNotFound && ref != ApplicationPIN, status == card.StatusDataUnusable:
 		return card.PINStatus{}, err // there is no such PIN, or it was never set
-	case c.isContactless() && (status == card.StatusNotPermitted || status == card.StatusNotSupported):
-		return card.PINStatus{}, fmt.Errorf("%w: %w", errContactless, err)
+	}
+	if err := c.explainContactless(err); errors.Is(err, errContactless) {
+		return card.PINStatus{}, err
 	}
 	return card.PINStatus{Retries: -1}, nil // the card does not support the query
 }
@@ -62,7 +63,7 @@ func (c *Card) verification(purpose string, q *retryQuery, ask card.PINFunc) car
 	v := c.verificationOf(&ref, purpose, q, ask)
 	v.Prepare = func(tx *card.Tx, v *card.Verification) (err error) {
 		ref, err = c.learn(tx)
-		v.Reference = ref
+		v.Reference, v.Format = ref, c.pinFormat()
 		return err
 	}
 	return v
@@ -80,7 +81,7 @@ func (c *Card) verificationOf(ref *card.Reference, purpose string, q *retryQuery
 		Identity:    c.readIdentity,
 		Status:      func(tx *card.Tx) (card.PINStatus, error) { return q.ask(tx, c, *ref) },
 		Verify: func(pin []byte) card.Command {
-			q.left = -1 // a wrong PIN lowers the counter, too
+			q.sentPIN()
 			return card.Command{INS: 0x20, P2: byte(*ref), Data: pin}
 		},
 		Logout: func(tx *card.Tx) error { return c.logout(tx, *ref) },
@@ -110,37 +111,71 @@ func (c *Card) logout(tx *card.Tx, ref card.Reference) error {
 	return refused
 }
 
-// pinFormat returns the format of PINs (SP 800-73-4 part 2, 2.4.3). YubiKeys accept
-// any characters.
-func (c *Card) pinFormat() card.PINFormat {
-	return card.PINFormat{Min: 6, Max: 8, Digits: !c.isYubiKey(), Padded: true}
+// newPINFormat returns the format of PINs to set (SP 800-73-4 part 2, 2.4.3). YubiKeys
+// accept any characters.
+func (c *Card) newPINFormat() card.PINFormat {
+	return card.PINFormat{Min: 6, Max: 8, Digits: !c.isVendors(), Padded: true}
 }
 
-// A retryQuery asks for the retry counter while a key is open or a PIN is changed.
-// If the counter falls between the first two queries without a PIN having been
-// sent, then on this card the query itself may cost a try, and it is not sent again.
+// pinFormat returns the format of PINs to verify. Yubico's application and those that
+// follow it accept shorter PINs than the standard: other programs set them.
+func (c *Card) pinFormat() card.PINFormat {
+	f := c.newPINFormat()
+	if c.isVendors() {
+		f.Min = 4
+	}
+	return f
+}
+
+// A retryQuery asks for the retry counter while a key is open or a PIN is changed. On
+// some cards the query itself costs a try: the counter falls from one query to the
+// next. It then is not sent again. Between two transactions another program may have
+// sent a wrong PIN, so only two queries in one transaction show it.
 type retryQuery struct {
 	left     int  // by the last response; negative if nothing follows from it
 	harmless bool // two queries had the same response
 	costs    bool
+	last     bool // another query could block the PIN, until a PIN was sent
 }
 
 func newRetryQuery() *retryQuery { return &retryQuery{left: -1} }
 
+// sentPIN notes that a PIN is sent, which changes the counter.
+func (q *retryQuery) sentPIN() { q.left, q.last = -1, false }
+
 func (q *retryQuery) ask(tx *card.Tx, c *Card, ref card.Reference) (card.PINStatus, error) {
-	if q.costs {
+	switch {
+	case q.costs:
 		return card.PINStatus{Retries: -1}, nil
+	case q.last:
+		return card.PINStatus{Retries: q.left}, nil
 	}
+	before := q.left
+	s, err := q.send(tx, c, ref)
+	if err != nil || q.harmless || s.Verified || s.Retries <= 0 {
+		return s, err
+	}
+	switch {
+	case s.Retries == 1:
+		q.last = true
+	case s.Retries == 2 && before < 0, s.Retries < before: // the next transaction would be too late
+		first := s.Retries
+		if s, err = q.send(tx, c, ref); err == nil && s.Retries < first {
+			q.costs, s = true, card.PINStatus{Retries: -1}
+		}
+	}
+	return s, err
+}
+
+// send sends one query.
+func (q *retryQuery) send(tx *card.Tx, c *Card, ref card.Reference) (card.PINStatus, error) {
 	s, err := c.pinStatus(tx, ref)
 	if err != nil || s.Verified || s.Blocked {
 		q.left = -1
 		return s, err
 	}
-	switch {
-	case s.Retries >= 0 && s.Retries == q.left:
+	if s.Retries >= 0 && s.Retries == q.left {
 		q.harmless = true
-	case s.Retries < q.left && !q.harmless:
-		q.costs, s.Retries = true, -1
 	}
 	q.left = s.Retries
 	return s, nil

@@ -11,6 +11,7 @@ import (
 
 	"github.com/smartlogon/smartlogon/card"
 	"github.com/smartlogon/smartlogon/card/cardtest"
+	"github.com/smartlogon/smartlogon/card/driver"
 	"github.com/smartlogon/smartlogon/internal/ber"
 	"github.com/smartlogon/smartlogon/piv"
 )
@@ -47,6 +48,16 @@ func openIn(t *testing.T, readers *cardtest.Readers) *piv.Card {
 		assert.NoError(t, service.Close())
 		assert.NoError(t, readers.Close())
 	})
+	c, err := service.Card(t.Context(), reader)
+	require.NoError(t, err)
+	return piv.New(c)
+}
+
+// openDriver returns the PIV application of the card in the first reader of a driver.
+func openDriver(t *testing.T, d driver.Service) *piv.Card {
+	t.Helper()
+	service := card.NewService(d, nil)
+	t.Cleanup(func() { assert.NoError(t, service.Close()) })
 	c, err := service.Card(t.Context(), reader)
 	require.NoError(t, err)
 	return piv.New(c)

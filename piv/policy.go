@@ -1,6 +1,14 @@
 package piv
 
-import "github.com/smartlogon/smartlogon/card"
+import (
+	"crypto"
+	"crypto/ecdh"
+	"crypto/ecdsa"
+	"errors"
+	"fmt"
+
+	"github.com/smartlogon/smartlogon/card"
+)
 
 // A policy is what a key needs before it is used.
 type policy struct {
@@ -28,10 +36,9 @@ func (s Slot) pinRule() pinRule {
 	return once
 }
 
-// readPolicy returns the policy of the key in a slot. A YubiKey is asked for its
-// metadata; one that has none (firmware below 5.3, an empty slot) and other cards
-// have the policy of the slot.
-func (c *Card) readPolicy(tx *card.Tx, s Slot) (policy, error) {
+// readPolicy returns the policy of the key in a slot: that of its metadata, else that
+// of the slot. If the metadata has another public key, the error wraps ErrMismatch.
+func (c *Card) readPolicy(tx *card.Tx, s Slot, public crypto.PublicKey) (policy, error) {
 	p := policy{pin: s.pinRule(), touch: c.isYubiKey()}
 	if !c.mayHaveMetadata() {
 		return p, nil
@@ -39,9 +46,12 @@ func (c *Card) readPolicy(tx *card.Tx, s Slot) (policy, error) {
 	m, err := metadata(tx, byte(s))
 	switch {
 	case isObjectError(err):
+		c.noteMetadata(err)
 		return p, nil
 	case err != nil:
 		return policy{}, err
+	case m.PublicKey != nil && !isSameKey(public, m.PublicKey):
+		return policy{}, fmt.Errorf("%w: slot has another key (%v)", ErrMismatch, m.Algorithm)
 	}
 	switch m.PIN {
 	case PINNever:
@@ -60,10 +70,30 @@ func (c *Card) readPolicy(tx *card.Tx, s Slot) (policy, error) {
 	return p, nil
 }
 
-// mayHaveMetadata reports whether GET METADATA is worth sending. It only reads, so
-// an answer to reset that names a YubiKey is enough.
+// mayHaveMetadata reports whether GET METADATA is worth sending. It only reads, so a
+// hint that the application is Yubico's or follows it is enough.
 func (c *Card) mayHaveMetadata() bool {
+	vendor := c.isVendors()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.isYubiKey() && !(c.probed && c.version.Less(firmwareMetadata))
+	return vendor && !c.noMetadata && (!c.probed || c.version == Version{} || !c.version.Less(firmwareMetadata))
+}
+
+// noteMetadata notes that the card does not implement GET METADATA.
+func (c *Card) noteMetadata(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.noMetadata = errors.Is(err, card.StatusUnknownINS) || errors.Is(err, card.StatusUnknownCLA)
+}
+
+// isSameKey reports whether a key that was read from a card is public, which may be of
+// another type.
+func isSameKey(public, onCard crypto.PublicKey) bool {
+	if _, ok := public.(*ecdh.PublicKey); ok {
+		if k, ok := onCard.(*ecdsa.PublicKey); ok {
+			onCard, _ = k.ECDH() // decodePublicKey has checked the point
+		}
+	}
+	k, ok := public.(interface{ Equal(crypto.PublicKey) bool })
+	return ok && k.Equal(onCard)
 }

@@ -243,11 +243,20 @@ func TestMismatch(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			soft := yubikey("5.7.1").Put("9A", test.inSlot, nil)
-			key := unlocked(t, soft, piv.Authentication, test.listed.Public())
+			readers := cardtest.NewReaders(soft)
+			defer readers.Close()
+			p := openDriver(t, replacingDriver{readers.Driver(), 0xF7, []byte{0x6D, 0x00}})
+			key, err := p.Key(t.Context(), piv.Authentication, test.listed.Public(), card.FixedPIN(cardtest.PIN))
+			require.NoError(t, err)
+			defer key.Close()
 			got, err := test.use(key)
 			assert.Nil(t, got)
 			assert.ErrorIs(t, err, piv.ErrMismatch)
 			assert.Contains(t, card.Hint(err), "reissued")
+
+			// From the metadata it is known before the PIN is asked for.
+			_, err = open(t, soft).Key(t.Context(), piv.Authentication, test.listed.Public(), noPIN(t))
+			assert.ErrorIs(t, err, piv.ErrMismatch)
 		})
 	}
 }

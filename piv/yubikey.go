@@ -97,8 +97,8 @@ func (c *Card) probe(tx *card.Tx) (Version, error) {
 	switch {
 	case err != nil:
 		return Version{}, err
-	case len(response) != 3:
-		return Version{}, malformed(fmt.Sprintf("firmware version of %d bytes", len(response)))
+	case len(response) != 3: // another maker's application
+		return Version{}, nil
 	}
 	return Version(response), nil
 }
@@ -192,7 +192,7 @@ type Metadata struct {
 	PublicKey crypto.PublicKey
 
 	Default        bool // a PIN or the management key has the value of a new YubiKey
-	Tries, Retries int  // of a PIN: the initial retry counter, and the retries left
+	Tries, Retries int  // of a PIN: the initial retry counter, 0 if it is not reported, and the retries left
 }
 
 // Metadata reads the metadata of a key by its slot, of the management key (0x9B), the
@@ -230,8 +230,13 @@ func decodeMetadata(content []byte) (*Metadata, error) {
 	err := fields(content, func(e ber.Element) error {
 		want := 1
 		switch e.Tag {
-		case 0x02, 0x06:
+		case 0x02:
 			want = 2
+		case 0x06:
+			if want = 2; len(e.Value) == 1 { // fingerprints have no initial counter
+				m.Retries = int(e.Value[0])
+				return nil
+			}
 		case 0x04:
 			public = e.Value
 			return nil

@@ -21,17 +21,52 @@ func TagList(tag ber.Tag) []byte {
 }
 
 // SelectError returns the error of a SELECT that failed with err, with absent in it
-// unless err is about the card. A status other than StatusNotFound leaves open
-// whether the card has the application: the reach is fault.Object then.
+// unless err is about the card. A status that does not say that the card lacks the
+// application leaves it open: the reach is fault.Object then.
 func SelectError(absent, err error) error {
 	switch {
 	case err == nil || fault.ReachOf(err) != fault.Object:
 		return err
-	case errors.Is(err, card.StatusNotFound):
+	case LacksApplication(err):
 		return fmt.Errorf("%w: %w", absent, err)
 	}
 	return fault.Mark(fault.Object, fmt.Errorf("%w: %w", absent, err))
 }
+
+// selectFailed is the status of Java Cards for an application that was not selected.
+const selectFailed card.Status = 0x6999
+
+// LacksApplication reports whether the status of a SELECT says that the card does not
+// have the application. Only 6A82 is defined for that (ISO/IEC 7816-4, 11.2.2); cards
+// return other statuses about parameters, or that no application is there to perform
+// the SELECT.
+func LacksApplication(err error) bool {
+	var status card.Status
+	if !errors.As(err, &status) {
+		return false
+	}
+	switch status >> 8 {
+	case 0x6A, 0x6B, 0x6D, 0x6E:
+		return true
+	}
+	return status == selectFailed
+}
+
+// LacksObject reports whether the status of GET DATA says that the card does not have
+// the object. The standards leave the status open: 6A82, 6A88, 6A80 and 6400 occur.
+func LacksObject(err error) bool {
+	var status card.Status
+	if !errors.As(err, &status) {
+		return false
+	}
+	return status>>8 == 0x6A || status>>8 == 0x64
+}
+
+// IsIdentifier reports whether the application identifier in a response to SELECT is
+// complete enough to name an application. The first digit of a registered one is A, D
+// or F (ISO/IEC 7816-4, 12.2.3). Cards also return the part of it that their maker
+// chose, or malformed ones.
+func IsIdentifier(id []byte) bool { return len(id) >= 5 && id[0]>>4 >= 0xA }
 
 // Read runs f in a transaction in which ensureSelected has made the application
 // current, and once more if another program resets the card. f must only read.

@@ -169,7 +169,7 @@ func (c *Card) Identity(ctx context.Context) (card.Identity, error) {
 
 // isOther reports whether the response to SELECT names an application other than
 // GIDS, in an application template (61) or a file control template (6F). A
-// response without a name is accepted.
+// response without one is accepted.
 func isOther(response []byte) bool {
 	for outer, inner := range map[ber.Tag]ber.Tag{0x61: 0x4F, 0x6F: 0x84} {
 		template, ok, err := ber.Find(response, outer)
@@ -177,7 +177,7 @@ func isOther(response []byte) bool {
 			continue
 		}
 		id, ok, err := ber.Find(template, inner)
-		if ok && err == nil && len(id) > 0 && !bytes.HasPrefix(id, aid) {
+		if ok && err == nil && cardapp.IsIdentifier(id) && !bytes.HasPrefix(id, aid) {
 			return true
 		}
 	}

@@ -3,7 +3,6 @@ package gids
 import (
 	"bytes"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -41,7 +40,7 @@ func readObject(tx *card.Tx, o object) ([]byte, error) {
 		Data: cardapp.TagList(o.tag),
 	})
 	switch {
-	case errors.Is(err, card.StatusNotFound), errors.Is(err, card.StatusReferenceNotFound):
+	case cardapp.LacksObject(err):
 		return nil, fmt.Errorf("%w: %w", ErrNotFound, err)
 	case err != nil:
 		return nil, err

@@ -8,6 +8,7 @@ import (
 
 	"github.com/smartlogon/smartlogon/card"
 	"github.com/smartlogon/smartlogon/internal/cardapp"
+	"github.com/smartlogon/smartlogon/internal/fault"
 )
 
 // An Admin generates, imports, moves and deletes keys and stores objects, with the
@@ -71,12 +72,14 @@ const (
 	Unknown   State = iota // it may have changed or not
 	Unchanged              // it is as before
 	Changed                // it is as the command should leave it
+	Damaged                // neither: what it had before is lost
 )
 
 var stateText = [...]string{
 	Unknown:   "the card may have changed or not",
 	Unchanged: "the card has not changed",
 	Changed:   "the card has changed",
+	Damaged:   "the old content is lost and the new one is incomplete",
 }
 
 // String returns a clause for an error text.
@@ -88,10 +91,11 @@ func (s State) String() string {
 }
 
 // An InterruptedError says that a command that writes was sent and its response was
-// lost, and what became of the card.
+// lost, or that the card refused it after it had accepted a part, and what became of
+// the card.
 type InterruptedError struct {
 	State State
-	Err   error // why the response was lost
+	Err   error // why the response was lost, or why the rest was refused
 }
 
 func (e *InterruptedError) Error() string {
@@ -102,8 +106,11 @@ func (e *InterruptedError) Unwrap() error { return e.Err }
 
 // Hint returns what the user can do, for [card.Hint].
 func (e *InterruptedError) Hint() string {
-	if e.State == Changed {
+	switch e.State {
+	case Changed:
 		return "Continue: the card has accepted the change."
+	case Damaged:
+		return "Store the old content again, or less than the card refused."
 	}
 	return "Insert the card again and repeat the operation."
 }
@@ -116,6 +123,9 @@ type change struct {
 
 	command  card.Command
 	identity bool // it changes the object that identifies the card
+
+	// explain returns the error for a refusal of the command. Nil: the refusal.
+	explain func(error) error
 
 	// look reads the state of the card after the command was interrupted, in
 	// another transaction. Nil: it cannot be read.
@@ -140,8 +150,11 @@ func (a *Admin) do(ctx context.Context, c change) (response []byte, err error) {
 		}
 		defer end()
 		response, sent, err = send(tx, c.command)
-		if err == nil && c.identity {
+		switch {
+		case err == nil && c.identity:
 			err = a.card.renewIdentity(tx)
+		case isObjectError(err) && c.explain != nil:
+			err = c.explain(err)
 		}
 		return err
 	}
@@ -164,15 +177,20 @@ func send(tx *card.Tx, c card.Command) (response []byte, sent bool, err error) {
 	return response, true, err
 }
 
-// interrupted returns an InterruptedError, unless err is nil or a status of the card.
+// interrupted returns an InterruptedError, unless err is nil or a status of a card that
+// has not changed.
 func interrupted(ctx context.Context, err error, look func(context.Context) State) error {
 	var status card.Status
-	if err == nil || errors.As(err, &status) {
+	refused := errors.As(err, &status)
+	if err == nil || refused && !fault.IsPartial(err) {
 		return err
 	}
 	state := Unknown
 	if look != nil && ctx.Err() == nil {
 		state = look(ctx)
+	}
+	if refused && (state == Unchanged || look == nil) {
+		return err
 	}
 	return &InterruptedError{state, err}
 }

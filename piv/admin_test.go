@@ -100,7 +100,7 @@ func TestRefusedManagementKeyIsNotSentAgain(t *testing.T) {
 	err = a.PutObject(t.Context(), piv.ObjectKeyHistory, tlv(0xC1, 1))
 	assert.ErrorIs(t, err, piv.ErrManagementKey)
 	assert.ErrorContains(t, err, "not sent again")
-	assert.Equal(t, 2, soft.Exchanges().Commands-before, "SELECT and the identity")
+	assert.Equal(t, 3, soft.Exchanges().Commands-before, "SELECT, the identity and the old content")
 	assert.Zero(t, soft.Writes())
 }
 
@@ -234,11 +234,11 @@ func TestAdminEndsAuthentication(t *testing.T) {
 
 func TestStateAndAlgorithmStrings(t *testing.T) {
 	texts := map[string]bool{}
-	for s := piv.Unknown; s <= piv.Changed; s++ {
+	for s := piv.Unknown; s <= piv.Damaged; s++ {
 		texts[s.String()] = true
 	}
-	assert.Len(t, texts, 3)
-	assert.Equal(t, "state 3", piv.State(3).String())
+	assert.Len(t, texts, 4)
+	assert.Equal(t, "state 4", piv.State(4).String())
 	assert.Equal(t, "state -1", piv.State(-1).String())
 	for _, a := range []piv.Algorithm{
 		piv.RSA1024, piv.RSA2048, piv.RSA3072, piv.RSA4096, piv.P256, piv.P384, piv.Ed25519, piv.X25519,
@@ -250,5 +250,6 @@ func TestStateAndAlgorithmStrings(t *testing.T) {
 	unknown := &piv.InterruptedError{Err: errors.New("removed")}
 	assert.Equal(t, "interrupted: removed; the card may have changed or not", unknown.Error())
 	assert.Contains(t, card.Hint(unknown), "repeat")
+	assert.Contains(t, card.Hint(&piv.InterruptedError{State: piv.Damaged, Err: errors.New("removed")}), "old content")
 	assert.Contains(t, card.Hint(&piv.InterruptedError{State: piv.Changed, Err: errors.New("removed")}), "accepted the change")
 }

@@ -36,15 +36,20 @@ func (k *Key) decrypt(random io.Reader, ciphertext []byte, opts crypto.Decrypter
 	if err != nil {
 		return nil, err
 	}
-	block, err := k.authenticate(tagChallenge, ciphertext)
+	result, err := k.authenticate(tagChallenge, ciphertext)
 	if err != nil {
 		return nil, err
 	}
+	defer clear(result)
+	block := rsapad.Restore(public, result)
 	defer clear(block)
-	if !rsapad.EncryptsTo(public, block, ciphertext) {
-		return nil, ErrMismatch
+	switch {
+	case rsapad.EncryptsTo(public, block, ciphertext):
+		return unpad(block)
+	case len(result) != public.Size():
+		return nil, malformed(fmt.Sprintf("result of decryption of %d bytes, not %d", len(result), public.Size()))
 	}
-	return unpad(block)
+	return nil, ErrMismatch
 }
 
 // ECDH performs a Diffie-Hellman exchange with a peer's key on the same curve and

@@ -85,7 +85,7 @@ func TestErrorTexts(t *testing.T) {
 		"management key of another algorithm": {both(), nil, func(p *piv.Card) error {
 			return p.Admin(managementKey(t, piv.AES128, make([]byte, 16))).PutCertificate(ctx, piv.Authentication, anyCertificate())
 		}, `piv: store certificate 9A (PIV Authentication): management key is not that of the card: the card does not accept AES-128: ... incorrect parameters P1-P2 (6A86)`},
-		"interrupted": {both(), fault(5, cardtest.NoResponse), func(p *piv.Card) error {
+		"interrupted": {both(), fault(6, cardtest.NoResponse), func(p *piv.Card) error {
 			return adminOf(t, p, piv.TripleDES).PutCertificate(ctx, piv.KeyManagement, anyCertificate())
 		}, `piv: store certificate 9D (Key Management): interrupted: ... card sent no response (80100016); the card has not changed`},
 		"PIN over the contactless interface": {both(cardtest.PIVContactless, cardtest.ATR([]byte{0x3B, 0x80, 0x80, 0x01, 0x01})), nil,

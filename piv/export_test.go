@@ -1,5 +1,10 @@
 package piv
 
+import "github.com/smartlogon/smartlogon/internal/fault"
+
+// ReachOf returns how far an error reaches.
+var ReachOf = fault.ReachOf
+
 // The decoders of data from the card.
 var (
 	DecodeCertificate = decodeCertificate

@@ -13,6 +13,7 @@ import (
 
 	"github.com/smartlogon/smartlogon/card"
 	"github.com/smartlogon/smartlogon/internal/ber"
+	"github.com/smartlogon/smartlogon/internal/fault"
 )
 
 // KeyOptions are the policies of a new key. Nil and the zero value are the slot's by
@@ -46,6 +47,10 @@ func (o *KeyOptions) check() error {
 	}
 	return nil
 }
+
+var errNoImport = fmt.Errorf("%w: the card does not import keys", errors.ErrUnsupported)
+
+var errPolicies = fmt.Errorf("%w: policies of keys need a YubiKey", errors.ErrUnsupported)
 
 // needsYubiKey reports whether there is a policy that is not the default.
 func (o *KeyOptions) needsYubiKey() bool { return len(o.append(nil)) > 0 }
@@ -96,7 +101,7 @@ func (a *Admin) generate(ctx context.Context, s Slot, alg Algorithm, o *KeyOptio
 			case err != nil:
 				return err
 			case !is && o.needsYubiKey():
-				return fmt.Errorf("%w: policies of keys need a YubiKey", errors.ErrUnsupported)
+				return errPolicies
 			case !is:
 				return nil // the card decides
 			case alg.rsaBits() > 0 && !v.Less(firmwareROCA) && v.Less(firmwareSoundRSA):
@@ -106,6 +111,7 @@ func (a *Admin) generate(ctx context.Context, s Slot, alg Algorithm, o *KeyOptio
 		},
 		// A large Ne could try an extended length first, and generate twice.
 		command: card.Command{INS: 0x47, P2: byte(s), Data: ber.Append(nil, 0xAC, control), Ne: 256},
+		explain: func(err error) error { return explainAlgorithm(err, alg) },
 	})
 	if err != nil {
 		return nil, err
@@ -128,6 +134,21 @@ func (a *Admin) generate(ctx context.Context, s Slot, alg Algorithm, o *KeyOptio
 	return key, nil
 }
 
+// errAlgorithm means that a card lacks an algorithm. Nothing else in the command can be
+// what the status is about.
+var errAlgorithm = fault.New(fault.Object,
+	"card does not support the algorithm",
+	"Choose another algorithm: most cards support RSA 2048 and P-256.",
+)
+
+// explainAlgorithm adds errAlgorithm to the refusal of a new key.
+func explainAlgorithm(err error, alg Algorithm) error {
+	if errors.Is(err, card.StatusWrongData) || errors.Is(err, card.StatusWrongParameters) || errors.Is(err, card.StatusNotSupported) {
+		return fmt.Errorf("%w: %w: %v: %w", errAlgorithm, errors.ErrUnsupported, alg, err)
+	}
+	return err
+}
+
 // checkKey checks the arguments of a new key.
 func checkKey(s Slot, a Algorithm, o *KeyOptions) error {
 	switch a {
@@ -143,10 +164,14 @@ func checkKey(s Slot, a Algorithm, o *KeyOptions) error {
 	return o.check()
 }
 
-// Import stores a private key in a slot of a YubiKey: an *[rsa.PrivateKey] of two
-// primes and exponent 65537, *[ecdsa.PrivateKey], [ed25519.PrivateKey], or
-// *[ecdh.PrivateKey] on X25519. A key that was in the slot is lost; its certificate
-// stays. Copies of an imported key can exist outside of the card.
+// Import stores a private key in a slot: an *[rsa.PrivateKey] of two primes and
+// exponent 65537, *[ecdsa.PrivateKey], [ed25519.PrivateKey], or *[ecdh.PrivateKey] on
+// X25519. A key that was in the slot is lost; its certificate stays. Copies of an
+// imported key can exist outside of the card.
+//
+// The command is Yubico's. Applications that follow Yubico's have it, too, and it is
+// sent to a card whose response to SELECT looks like one. Other cards fail with
+// errors.ErrUnsupported.
 func (a *Admin) Import(ctx context.Context, s Slot, key crypto.PrivateKey, o *KeyOptions) error {
 	if err := a.importKey(ctx, s, key, o); err != nil {
 		return fmt.Errorf("piv: import into %v: %w", s, err)
@@ -168,25 +193,33 @@ func (a *Admin) importKey(ctx context.Context, s Slot, key crypto.PrivateKey, o 
 	defer clear(data)
 	_, err = a.do(ctx, change{
 		check: func(tx *card.Tx) error {
-			v, err := a.card.firmware(tx)
-			if err != nil {
+			v, is, err := a.card.yubiKey(tx)
+			switch {
+			case err != nil:
 				return err
+			case is:
+				return v.supports(s, alg, o)
+			case o.needsYubiKey():
+				return errPolicies
+			case !a.card.isVendors():
+				return errNoImport
 			}
-			return v.supports(s, alg, o)
+			return nil // the card decides
 		},
 		command: card.Command{INS: 0xFE, P1: byte(alg), P2: byte(s), Data: data, Secret: true},
+		explain: func(err error) error {
+			if errors.Is(err, card.StatusUnknownINS) || errors.Is(err, card.StatusUnknownCLA) {
+				return fmt.Errorf("%w: %w", errNoImport, err)
+			}
+			return explainAlgorithm(err, alg)
+		},
 		look: func(ctx context.Context) State {
 			return a.card.readState(ctx, byte(s), func(m *Metadata) bool {
-				return m != nil && samePublicKey(public, m.PublicKey)
+				return m != nil && isSameKey(public, m.PublicKey)
 			})
 		},
 	})
 	return err
-}
-
-func samePublicKey(a, b crypto.PublicKey) bool {
-	k, ok := a.(interface{ Equal(crypto.PublicKey) bool })
-	return ok && k.Equal(b)
 }
 
 func publicOf(key crypto.PrivateKey) crypto.PublicKey {

@@ -192,7 +192,7 @@ func TestUnsupportedByFirmware(t *testing.T) {
 		use  func(*piv.Admin) error
 		want string
 	}{
-		{"import on another card", cardtest.PIV(), func(a *piv.Admin) error { return a.Import(ctx, 0x9A, testkeys.Ed25519(), nil) }, "not a YubiKey"},
+		{"import on another card", cardtest.PIV(), func(a *piv.Admin) error { return a.Import(ctx, 0x9A, testkeys.Ed25519(), nil) }, "does not import keys"},
 		{"policies on another card", cardtest.PIV(), generate(0x9A, piv.P256, &piv.KeyOptions{PIN: piv.PINNever}), "need a YubiKey"},
 		{"management key of another card", cardtest.PIV(), set(piv.TripleDES, 0), "not a YubiKey"},
 		{"retries of another card", cardtest.PIV(), func(a *piv.Admin) error { return a.SetRetries(ctx, 3, 3, noPIN(t)) }, "not a YubiKey"},

@@ -262,11 +262,14 @@ var errUnusable = fault.New(fault.Object,
 	"Compare the keys and algorithms of the card with the certificate; the key may have been replaced.",
 )
 
+// errEmptyResponse reports a response to GENERAL AUTHENTICATE without data.
+var errEmptyResponse = malformed("response to GENERAL AUTHENTICATE is empty")
+
 // inTemplate returns the value of an element in the response to GENERAL
 // AUTHENTICATE.
 func inTemplate(response []byte, want ber.Tag) ([]byte, error) {
 	if len(response) == 0 {
-		return nil, malformed("response to GENERAL AUTHENTICATE is empty")
+		return nil, errEmptyResponse
 	}
 	template, ok, err := ber.Find(response, tagTemplate)
 	if err != nil || !ok {

@@ -122,11 +122,11 @@ func (a *Admin) setRetries(ctx context.Context, pin, puk int, ask card.PINFunc) 
 // readState reads the metadata of a PIN or key, nil for an empty slot, after an
 // interrupted change, and returns the state that changed sees in it.
 func (c *Card) readState(ctx context.Context, reference byte, changed func(*Metadata) bool) State {
-	y, err := c.YubiKey(ctx)
-	if err != nil {
-		return Unknown
-	}
-	m, err := y.Metadata(ctx, reference)
+	var m *Metadata
+	err := c.read(ctx, func(tx *card.Tx) (err error) {
+		m, err = metadata(tx, reference)
+		return err
+	})
 	switch {
 	case err != nil && !errors.Is(err, ErrNotFound):
 		return Unknown

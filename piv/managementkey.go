@@ -124,19 +124,33 @@ func (k ManagementKey) authenticate(tx *card.Tx) error {
 	rand.Read(challenge) // never fails
 	template := ber.Append(nil, tagWitness, witness)
 	template = ber.Append(template, tagChallenge, challenge)
-	response, err := k.exchange(tx, tagResponse, ber.Append(template, tagResponse, nil))
-	if errors.Is(err, card.StatusNotPermitted) {
-		return fmt.Errorf("%w: %w", ErrManagementKey, err)
-	}
-	if err != nil {
-		return err
-	}
+	// An empty element 82 is not asked for: some cards take it for the other kind
+	// of authentication, which authenticates nothing.
+	response, err := k.exchange(tx, tagResponse, template)
 	block.Encrypt(challenge, challenge)
-	if subtle.ConstantTimeCompare(response, challenge) != 1 {
-		return fmt.Errorf("%w: the card did not prove that it has it", ErrManagementKey)
+	switch {
+	case errors.As(err, new(card.Status)): // cards differ in which
+		return fmt.Errorf("%w: %w", ErrManagementKey, err)
+	case err == nil && subtle.ConstantTimeCompare(response, challenge) == 1:
+		return nil
+	case err == nil:
+		err = fmt.Errorf("%w: the card did not prove that it has it", ErrManagementKey)
+	case errors.Is(err, errEmptyResponse):
+		err = fmt.Errorf("%w: %w", errNoProof, err)
 	}
-	return nil
+	if isObjectError(err) {
+		k.endAuthentication(tx) // the card may have accepted the key
+	}
+	return err
 }
+
+// errNoProof means that the card accepted the management key without proof that it has
+// the same. It may be another card than the administrator means, and a key that is
+// imported would be in its hands.
+var errNoProof = fault.New(fault.Object,
+	"card accepts the management key but does not prove that it has the same",
+	"Administer this card with the program of its vendor.",
+)
 
 // exchange sends one template of the authentication and returns the element want of
 // the response.

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/smartlogon/smartlogon/internal/fault"
 	"github.com/smartlogon/smartlogon/internal/rsapad"
 	"github.com/smartlogon/smartlogon/internal/signature"
 )
@@ -51,10 +52,35 @@ func (k *Key) sign(random io.Reader, digest []byte, opts crypto.SignerOpts) ([]b
 	if err != nil {
 		return nil, err
 	}
-	if !signature.Verify(k.public, digest, s, opts) {
-		return nil, ErrMismatch
+	restored := s
+	if public, ok := k.public.(*rsa.PublicKey); ok {
+		restored = rsapad.Restore(public, s)
 	}
-	return s, nil
+	switch {
+	case signature.Verify(k.public, digest, restored, opts):
+		return restored, nil
+	case !signature.IsWellFormed(k.public, s):
+		return nil, malformed(fmt.Sprintf("signature of %d bytes", len(s)))
+	case signature.IsOfFixedLength(k.public, digest, s, fixedLength):
+		return nil, errFixedLength
+	}
+	return nil, ErrMismatch
+}
+
+// fixedLength is the length of every message that some cards sign with Ed25519,
+// whatever they are given.
+const fixedLength = 32
+
+var errFixedLength = fixedLengthError{fmt.Errorf("%w: the card signs only messages of %d bytes with Ed25519", errors.ErrUnsupported, fixedLength)}
+
+type fixedLengthError struct{ error }
+
+func (e fixedLengthError) Unwrap() error { return e.error }
+
+func (fixedLengthError) Reach() fault.Reach { return fault.Object }
+
+func (fixedLengthError) Hint() string {
+	return "Use a key of another algorithm, or update the firmware of the card."
 }
 
 // encode returns what the card is given to sign. It pads for RSA: the card only

@@ -83,18 +83,30 @@ func (a *Admin) putData(ctx context.Context, tag Object, content []byte) error {
 	} else {
 		data = append(cardapp.TagList(ber.Tag(tag)), ber.Append(nil, 0x53, content)...)
 	}
+	var before, after objectState
 	_, err := a.do(ctx, change{
+		check: func(tx *card.Tx) (err error) {
+			before, err = a.card.stateOf(tx, tag)
+			return err
+		},
 		identity: tag == ObjectCHUID,
 		command:  card.Command{INS: 0xDB, P1: 0x3F, P2: 0xFF, Data: data, Secret: tag.private()},
 		look: func(ctx context.Context) State {
-			got, err := a.card.Object(ctx, tag)
+			err := a.card.read(ctx, func(tx *card.Tx) (err error) {
+				after, err = a.card.stateOf(tx, tag)
+				return err
+			})
 			switch {
-			case err == nil && bytes.Equal(got, content), errors.Is(err, ErrNotFound) && len(content) == 0:
+			case err != nil || !after.known:
+				return Unknown
+			case !after.malformed && bytes.Equal(after.content, content):
 				return Changed
-			case err == nil, errors.Is(err, ErrNotFound):
-				return Unchanged // the card ignores an incomplete chain
+			case !before.known:
+				return Unknown
+			case after.equal(before):
+				return Unchanged
 			}
-			return Unknown
+			return Damaged // some cards store the parts of a chain as they come
 		},
 	})
 	if err == nil && tag == ObjectDiscovery {
@@ -105,9 +117,45 @@ func (a *Admin) putData(ctx context.Context, tag Object, content []byte) error {
 	return err
 }
 
-// PutCertificate stores a certificate, in DER, in a slot. It is compressed if the card
-// has no room for it otherwise (SP 800-73-4 part 1, appendix A); some programs cannot
-// read that. To delete a certificate, call [Admin.PutObject] with s.Object() and no
+// An objectState is what an object had when it was read.
+type objectState struct {
+	known     bool   // the card permits to read it
+	malformed bool   // it is not in the form of the standard
+	content   []byte // empty if it is missing
+}
+
+func (s objectState) equal(t objectState) bool {
+	return s.malformed == t.malformed && bytes.Equal(s.content, t.content)
+}
+
+// stateOf reads an object before and after it is written.
+func (c *Card) stateOf(tx *card.Tx, tag Object) (objectState, error) {
+	whole, err := getData(tx, tag)
+	switch {
+	case cardapp.LacksObject(err):
+		return objectState{known: true}, nil
+	case isObjectError(err):
+		return objectState{}, nil
+	case err != nil:
+		return objectState{}, err
+	}
+	content, err := unwrap(whole, tag)
+	if errors.Is(err, card.ErrMalformed) {
+		return objectState{known: true, malformed: true, content: whole}, nil
+	}
+	return objectState{known: true, content: content}, nil
+}
+
+// The largest certificates that are stored uncompressed at first: on any card (SP
+// 800-73-4 part 1, table 10), and on a YubiKey, which holds so much in an object.
+const (
+	maxPlain        = 1856
+	maxPlainYubiKey = 3052 - 11
+)
+
+// PutCertificate stores a certificate, in DER, in a slot. It is compressed if it is
+// longer than every card must accept, or than the card does (SP 800-73-4 part 1,
+// appendix A); some programs cannot read that. To delete a certificate, call [Admin.PutObject] with s.Object() and no
 // content. For programs to find certificates of retired keys, store a [KeyHistory],
 // too.
 func (a *Admin) PutCertificate(ctx context.Context, s Slot, der []byte) error {
@@ -129,22 +177,38 @@ func (a *Admin) putCertificate(ctx context.Context, s Slot, der []byte) error {
 	case len(der) > inflate.MaxSize:
 		return fmt.Errorf("%d bytes are too long for a certificate", len(der))
 	}
-	err := a.putData(ctx, s.Object(), plain)
-	if !errors.Is(err, card.StatusNotEnoughMemory) && !errors.Is(err, card.StatusWrongLength) {
-		return err
+	compressed := compress(der)
+	most := maxPlain
+	if a.card.isYubiKey() {
+		most = maxPlainYubiKey
 	}
+	var refused error
+	if compressed == nil || len(der) <= most {
+		refused = a.putData(ctx, s.Object(), plain)
+		tooLong := errors.Is(refused, card.StatusNotEnoughMemory) || errors.Is(refused, card.StatusWrongLength)
+		if compressed == nil || !tooLong {
+			return refused
+		}
+	}
+	err := a.putData(ctx, s.Object(), certificateContent(compressed, 0x01))
+	var damaged *InterruptedError
+	if err != nil && errors.As(refused, &damaged) && !errors.As(err, new(*InterruptedError)) {
+		// What the first attempt has done to the card is still true.
+		return &InterruptedError{damaged.State, err}
+	}
+	return err
+}
+
+// compress returns data as gzip, nil if that is not shorter.
+func compress(data []byte) []byte {
 	var compressed bytes.Buffer
 	z := gzip.NewWriter(&compressed)
-	if _, err := z.Write(der); err != nil {
-		return err
+	_, _ = z.Write(data) // a Buffer returns no error
+	_ = z.Close()
+	if compressed.Len() >= len(data) {
+		return nil
 	}
-	if err := z.Close(); err != nil {
-		return err
-	}
-	if compressed.Len() >= len(der) {
-		return err
-	}
-	return a.putData(ctx, s.Object(), certificateContent(compressed.Bytes(), 0x01))
+	return compressed.Bytes()
 }
 
 // certificateContent returns the content of a certificate's object.

@@ -31,6 +31,18 @@ func Unpadding(random io.Reader, opts crypto.DecrypterOpts) (func(block []byte) 
 	return nil, fmt.Errorf("%w: decryption with %T", errors.ErrUnsupported, opts)
 }
 
+// Restore returns the result of a private-key operation with its leading zeros, which
+// some cards leave out. A longer or empty result is returned as it is.
+func Restore(public *rsa.PublicKey, result []byte) []byte {
+	missing := public.Size() - len(result)
+	if missing <= 0 || len(result) == 0 {
+		return result
+	}
+	restored := make([]byte, public.Size())
+	copy(restored[missing:], result)
+	return restored
+}
+
 // EncryptsTo reports whether the raw public-key operation turns block into
 // ciphertext.
 func EncryptsTo(public *rsa.PublicKey, block, ciphertext []byte) bool {

@@ -6,6 +6,8 @@ import (
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/rsa"
+
+	"github.com/smartlogon/smartlogon/internal/ber"
 )
 
 // Verify reports whether the signature is valid for the public key and for the
@@ -24,4 +26,38 @@ func Verify(public crypto.PublicKey, digest, signature []byte, opts crypto.Signe
 		return ed25519.Verify(public, digest, signature)
 	}
 	return false
+}
+
+// IsWellFormed reports whether a signature has the form of those of the public key. One
+// that has not proves nothing about the key that made it.
+func IsWellFormed(public crypto.PublicKey, signature []byte) bool {
+	switch public := public.(type) {
+	case *rsa.PublicKey:
+		return len(signature) == public.Size()
+	case *ecdsa.PublicKey:
+		r := ber.DER(signature)
+		sequence, _ := r.Take(ber.Sequence)
+		if r.Close() != nil {
+			return false
+		}
+		r = ber.DER(sequence.Value)
+		r.Take(ber.Integer)
+		r.Take(ber.Integer)
+		return r.Close() == nil
+	case ed25519.PublicKey:
+		return len(signature) == ed25519.SignatureSize
+	}
+	return false
+}
+
+// IsOfFixedLength reports whether an Ed25519 signature is valid for the first n bytes of
+// a message, or for a shorter one with zeros added.
+func IsOfFixedLength(public crypto.PublicKey, message, signature []byte, n int) bool {
+	key, ok := public.(ed25519.PublicKey)
+	if !ok || len(message) == n {
+		return false
+	}
+	fixed := make([]byte, n)
+	copy(fixed, message)
+	return ed25519.Verify(key, fixed, signature)
 }

@@ -2,6 +2,7 @@ package signature_test
 
 import (
 	"crypto"
+	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
@@ -41,4 +42,37 @@ func TestVerify(t *testing.T) {
 	pkcs1, err := testkeys.RSA(2048, 0).Sign(nil, digest[:], crypto.SHA256)
 	require.NoError(t, err)
 	assert.False(t, signature.Verify(testkeys.RSA(2048, 0).Public(), digest[:], pkcs1, pss), "PKCS #1 v1.5 verified as PSS")
+}
+
+func TestIsWellFormed(t *testing.T) {
+	digest := sha256.Sum256([]byte("text"))
+	for _, test := range []struct {
+		name string
+		key  crypto.Signer
+		opts crypto.SignerOpts
+	}{
+		{"RSA", testkeys.RSA(2048, 0), crypto.SHA256},
+		{"ECDSA", testkeys.ECDSA(elliptic.P256(), 0), crypto.SHA256},
+		{"Ed25519", testkeys.Ed25519(), crypto.Hash(0)},
+	} {
+		sig, err := test.key.Sign(rand.Reader, digest[:], test.opts)
+		require.NoError(t, err)
+		assert.True(t, signature.IsWellFormed(test.key.Public(), sig), test.name)
+		for _, other := range [][]byte{nil, {0x30, 0x00}, sig[1:], append([]byte{0}, sig...), append(sig, 0)} {
+			assert.False(t, signature.IsWellFormed(test.key.Public(), other), "%s: %X", test.name, other)
+		}
+	}
+	assert.False(t, signature.IsWellFormed("not a key", nil))
+}
+
+func TestIsOfFixedLength(t *testing.T) {
+	key := testkeys.Ed25519()
+	message := []byte("a message of more than sixteen bytes")
+	first := ed25519.Sign(key, message[:16])
+	assert.True(t, signature.IsOfFixedLength(key.Public(), message, first, 16))
+	assert.False(t, signature.IsOfFixedLength(key.Public(), message, first, 15))
+	assert.False(t, signature.IsOfFixedLength(key.Public(), message[:16], first, 16), "the message has that length")
+	padded := ed25519.Sign(key, append([]byte("short"), make([]byte, 11)...))
+	assert.True(t, signature.IsOfFixedLength(key.Public(), []byte("short"), padded, 16))
+	assert.False(t, signature.IsOfFixedLength(testkeys.RSA(2048, 0).Public(), message, first, 16))
 }

@@ -62,11 +62,11 @@ func LacksObject(err error) bool {
 	return status>>8 == 0x6A || status>>8 == 0x64
 }
 
-// IsIdentifier reports whether the application identifier in a response to SELECT is
-// complete enough to name an application. The first digit of a registered one is A, D
-// or F (ISO/IEC 7816-4, 12.2.3). Cards also return the part of it that their maker
-// chose, or malformed ones.
-func IsIdentifier(id []byte) bool { return len(id) >= 5 && id[0]>>4 >= 0xA }
+// IsIdentifier reports whether the application identifier in a response to SELECT, which
+// may be truncated, begins as one. The first digit of a registered one is A, D or F
+// (ISO/IEC 7816-4, 12.2.3). Cards also return the part that follows the registered one,
+// or malformed ones.
+func IsIdentifier(id []byte) bool { return len(id) > 0 && id[0]>>4 >= 0xA }
 
 // Read runs f in a transaction in which ensureSelected has made the application
 // current, and once more if another program resets the card. f must only read.

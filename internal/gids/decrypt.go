@@ -38,9 +38,16 @@ func (k *Key) decrypt(random io.Reader, ciphertext []byte, opts crypto.Decrypter
 	}
 	attempts := decryptAttempts(ciphertext, opts)
 	response, padding, err := k.useFirst(operationDecrypt, attempts...)
-	if err == nil && padding == hostUnpads && len(response) != public.Size() && len(attempts) > 1 {
-		clear(response) // some cards remove the padding all the same
-		response, padding, err = k.useFirst(operationDecrypt, attempts[1:]...)
+	if err == nil && padding == hostUnpads {
+		block := rsapad.Restore(public, response)
+		defer clear(block)
+		if rsapad.EncryptsTo(public, block, ciphertext) {
+			return unpad(block)
+		}
+		if len(response) != public.Size() && len(attempts) > 1 {
+			clear(response) // some cards remove the padding all the same
+			response, padding, err = k.useFirst(operationDecrypt, attempts[1:]...)
+		}
 	}
 	defer func() { clear(response) }()
 	switch {
@@ -48,6 +55,8 @@ func (k *Key) decrypt(random io.Reader, ciphertext []byte, opts crypto.Decrypter
 		return unpad(make([]byte, public.Size())) // a block without any padding
 	case err != nil:
 		return nil, err
+	case len(response) == 0:
+		return nil, malformed("response to the decryption is empty")
 	case padding == cardUnpadsOAEP:
 		return bytes.Clone(response), nil
 	case padding == cardUnpads:
@@ -58,10 +67,10 @@ func (k *Key) decrypt(random io.Reader, ciphertext []byte, opts crypto.Decrypter
 		block := rsapad.Block(public.Size(), rsapad.Encrypted, response)
 		defer clear(block)
 		return unpad(block)
-	case !rsapad.EncryptsTo(public, response, ciphertext):
-		return nil, signature.ErrMismatch
+	case len(response) != public.Size():
+		return nil, malformed("result of decryption of %d bytes, not %d", len(response), public.Size())
 	}
-	return unpad(response)
+	return nil, signature.ErrMismatch
 }
 
 // decryptAttempts returns the attempts for a ciphertext. The padded block comes first:

@@ -20,13 +20,28 @@ import (
 // fails, the error wraps [signature.ErrMismatch].
 func (k *Key) Sign(random io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
 	sig, err := k.sign(random, digest, opts)
-	if err == nil && !signature.Verify(k.public, digest, sig, opts) {
-		err = signature.ErrMismatch
+	if err == nil {
+		sig, err = k.check(sig, digest, opts)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("gids: sign with the key of %s: %w", k.name, err)
 	}
 	return sig, nil
+}
+
+// check verifies a signature and returns it in the form of package crypto.
+func (k *Key) check(sig, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
+	restored := sig
+	if public, ok := k.public.(*rsa.PublicKey); ok {
+		restored = rsapad.Restore(public, sig)
+	}
+	switch {
+	case signature.Verify(k.public, digest, restored, opts):
+		return restored, nil
+	case !signature.IsWellFormed(k.public, sig):
+		return nil, malformed("signature of %d bytes", len(sig))
+	}
+	return nil, signature.ErrMismatch
 }
 
 func (k *Key) sign(random io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {

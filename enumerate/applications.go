@@ -30,7 +30,8 @@ type cardState struct {
 type appState struct {
 	kind cardapp.Kind
 	cardapp.Application
-	absent atomic.Bool // the card does not have it, and has another one
+	present atomic.Bool // the card has it
+	absent  atomic.Bool // the card does not have it, and has another one
 }
 
 // states holds the state of each card that is in a reader.
@@ -60,9 +61,16 @@ func (f *Finder) stateOf(c *card.Card) *cardState {
 
 // app returns the application with that name, nil if there is none.
 func (s *cardState) app(name string) cardapp.Application {
+	if a := s.appState(name); a != nil {
+		return a.Application
+	}
+	return nil
+}
+
+func (s *cardState) appState(name string) *appState {
 	for i := range s.apps {
 		if s.apps[i].kind.Name == name {
-			return s.apps[i].Application
+			return &s.apps[i]
 		}
 	}
 	return nil
@@ -71,14 +79,20 @@ func (s *cardState) app(name string) cardapp.Application {
 // read emits the credentials on a card, one application after the other. A card
 // without any of the applications is an error; a status that leaves open whether an
 // application is there is an error beside the credentials of another one.
+//
+// While a key on the card is open, an application that was not seen on it is not looked
+// for: on some cards a SELECT that fails ends the verification of the PIN.
 func (f *Finder) read(ctx context.Context, c *card.Card, emit func(*Credential, error)) {
 	s := f.stateOf(c)
 	r := &cardReading{finder: f, state: s, emit: emit}
 	var skipped []*appState
 	for i := range s.apps {
-		if s.apps[i].absent.Load() {
-			skipped = append(skipped, &s.apps[i])
-		} else if !r.readApplication(ctx, &s.apps[i]) {
+		a := &s.apps[i]
+		switch {
+		case a.absent.Load():
+			skipped = append(skipped, a)
+		case s.keys.Load() > 0 && !a.present.Load():
+		case !r.readApplication(ctx, a):
 			return
 		}
 	}
@@ -126,6 +140,7 @@ func (r *cardReading) readApplication(ctx context.Context, a *appState) bool {
 	for e, err := range a.Entries(ctx) {
 		switch {
 		case err == nil:
+			a.present.Store(true)
 			r.emit(r.finder.credential(r.state, a, e), nil)
 		case fault.ReachOf(err) == fault.Application:
 			absent = true
@@ -142,6 +157,7 @@ func (r *cardReading) readApplication(ctx context.Context, a *appState) bool {
 	}
 	if !absent {
 		r.present++
+		a.present.Store(true)
 	}
 	return ctx.Err() == nil
 }

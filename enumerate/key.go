@@ -36,6 +36,9 @@ type keyHold struct {
 
 // newCardKey returns a key on the card of state.
 func newCardKey(c *Credential, key cardapp.Key, state *cardState) *Key {
+	if a := state.appState(c.on.kind.Name); a != nil {
+		a.present.Store(true)
+	}
 	state.keys.Add(1)
 	return &Key{credential: c, signer: key, hold: &keyHold{close: func() error {
 		defer state.keys.Add(-1)

@@ -175,8 +175,15 @@ func (t *trip) complete() (response []byte, err error) {
 		return t.send(c, false)
 	}
 	limit := tx.limit()
-	if !limit.extended(c) {
-		return t.send(c, false)
+	if !tx.extended(c, limit) {
+		response, err = t.send(c, false)
+		if errors.Is(err, statusNoChaining) && !fault.IsPartial(err) && limit != shortOnly && c.Part == 0 {
+			return t.send(c, true) // the card has performed nothing
+		}
+		return response, err
+	}
+	if size := tx.readerSize(); size > maxShortResponse {
+		c.Ne = min(c.Ne, size)
 	}
 	response, err = t.send(c, true)
 	if !tx.learn(c, limit, err) {

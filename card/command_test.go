@@ -219,6 +219,7 @@ func TestLengthLimit(t *testing.T) {
 			{read, []string{done}, []string{readLong}, nil},
 		}},
 		{"a chain is refused", []step{
+			{read, []string{"\x67\x00", done}, []string{readLong, readShort}, nil},
 			{write, []string{"\x68\x84"}, writeShort[:1], card.Status(0x6884)},
 		}},
 	} {

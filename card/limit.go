@@ -82,12 +82,12 @@ func (tx *Tx) readerSize() int {
 // extended reports whether a command is sent in one APDU with extended length. Only a
 // command that reads tries it: after the loss of one that signs, the PIN would have to
 // be verified again.
-func (l limit) extended(c Command) bool {
+func (tx *Tx) extended(c Command, l limit) bool {
 	switch {
 	case c.Part > 0:
 		return false
 	case len(c.Data) > maxShortData:
-		return l == long
+		return l == long && len(c.Data) <= tx.readerSize()
 	case c.Ne > maxShortResponse:
 		return l != shortOnly
 	}

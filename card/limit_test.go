@@ -90,7 +90,6 @@ func TestFormOfLongCommands(t *testing.T) {
 		{"ATR: extended", atrExtended, nil, readLong, signChained, signChained},
 		{"ATR: short", atrShort, sizeProperty(65536), readShort, signChained, signChained},
 		{"reader: extended", atrSilent, sizeProperty(65536), readLong, signChained, signLong},
-		{"reader: 2 KB", atrSilent, sizeProperty(2048), readLong, signChained, signLong},
 		{"ATR and reader: extended", atrExtended, sizeProperty(65536), readLong, signLong, signLong},
 		{"reader: short", atrExtended, sizeProperty(0), readShort, signChained, signChained},
 		{"reader: undefined", atrExtended, sizeProperty(17), readLong, signChained, signChained},
@@ -173,6 +172,51 @@ func TestLongCommandFails(t *testing.T) {
 			assert.Len(t, r.got, 2, "chained")
 		})
 	}
+}
+
+// A reader that takes 300 bytes of data gets no longer command, and no longer response
+// is asked for.
+func TestReaderOfLimitedSize(t *testing.T) {
+	r := &sizedReader{atr: atrExtended, property: sizeProperty(300), respond: func([]byte) ([]byte, error) { return []byte{0x90, 0}, nil }}
+	s := card.NewService(r, nil)
+	defer s.Close()
+	k, err := s.Card(t.Context(), zero)
+	require.NoError(t, err)
+	for n, apdus := range map[int]int{300: 1, 301: 2} {
+		r.got = nil
+		require.NoError(t, k.Do(t.Context(), func(tx *card.Tx) error {
+			_, err := tx.Command(card.Command{INS: 0xDB, Data: []byte(long(n))})
+			return err
+		}))
+		assert.Len(t, r.got, apdus, n)
+	}
+	r.got = nil
+	require.NoError(t, k.Do(t.Context(), func(tx *card.Tx) error {
+		_, err := tx.Command(card.Command{INS: 0xCB, Data: []byte{7}, Ne: card.MaxResponse})
+		return err
+	}))
+	assert.Equal(t, []string{"\x00\xCB\x00\x00\x00\x00\x01\x07\x01\x2C"}, r.got)
+}
+
+// A card that refuses the first part of a chain, because it supports none, gets the
+// command in one APDU, whatever is known of the reader.
+func TestCardWithoutChaining(t *testing.T) {
+	r := &sizedReader{atr: atrExtended, respond: func(command []byte) ([]byte, error) {
+		if command[0] == 0x10 {
+			return []byte{0x68, 0x84}, nil
+		}
+		return []byte{0x90, 0}, nil
+	}}
+	s := card.NewService(r, nil)
+	defer s.Close()
+	k, err := s.Card(t.Context(), zero)
+	require.NoError(t, err)
+	require.NoError(t, k.Do(t.Context(), func(tx *card.Tx) error {
+		_, err := tx.Command(card.Command{INS: 0x87, Data: []byte(long(300)), Ne: card.MaxResponse})
+		return err
+	}))
+	assert.Len(t, r.got, 2)
+	assert.Len(t, r.got[1], 309)
 }
 
 // A reader that loses long responses is read with short lengths from then on, also if

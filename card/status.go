@@ -24,6 +24,8 @@ const (
 	StatusNoDiagnosis       Status = 0x6F00
 )
 
+const statusNoChaining Status = 0x6884
+
 var statusText = map[Status]string{
 	StatusOK:                "done",
 	StatusWrongLength:       "wrong length",
@@ -47,7 +49,7 @@ var statusText = map[Status]string{
 	0x6881:                  "logical channel not supported",
 	0x6882:                  "secure messaging not supported",
 	0x6883:                  "last command of the chain expected",
-	0x6884:                  "command chaining not supported",
+	statusNoChaining:        "command chaining not supported",
 	0x6B00:                  "wrong parameters P1-P2",
 }
 

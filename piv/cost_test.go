@@ -104,8 +104,7 @@ func TestCostOfASignature(t *testing.T) {
 			}
 			signer := cardtest.Key(test.kind, 0)
 			soft := withCertificates(test.card, slots()[:4]...).Put(container(test.slot), signer, certificateFor(signer, "a@example.com"))
-			readers := cardtest.NewReaders(soft)
-			p := openIn(t, readers)
+			p := openDriver(t, withHabit(soft, nil))
 			var listed *piv.Certificate
 			for cert, err := range p.Certificates(t.Context(), piv.ScanPrimary) {
 				require.NoError(t, err)

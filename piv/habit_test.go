@@ -8,6 +8,7 @@ import (
 
 	"github.com/smartlogon/smartlogon/card/cardtest"
 	"github.com/smartlogon/smartlogon/card/driver"
+	"github.com/smartlogon/smartlogon/internal/part10"
 )
 
 // A habit responds to a command in the place of a software card; send is the card.
@@ -23,7 +24,7 @@ type habitCard struct {
 	commands [][]byte
 }
 
-// withHabit returns a driver with one card.
+// withHabit returns a driver with one card. A nil habit is the card's.
 func withHabit(soft *cardtest.Card, h habit) *habitCard {
 	return &habitCard{Service: cardtest.NewReaders(soft).Driver(), habit: h}
 }
@@ -60,8 +61,17 @@ func (c habitConnection) Transmit(command []byte) ([]byte, error) {
 	return c.driver.habit(command, c.Card.Transmit)
 }
 
-func (c habitConnection) Control(code uint32, in []byte) ([]byte, error) {
-	return c.Card.(driver.Controller).Control(code, in)
+// Control reports that the reader takes extended lengths (PC/SC part 10,
+// dwMaxAPDUDataSize).
+func (c habitConnection) Control(code uint32, _ []byte) ([]byte, error) {
+	const properties = 0x42000012
+	switch code {
+	case driver.FeatureRequest:
+		return []byte{byte(part10.TLVProperties), 4, 0x42, 0x00, 0x00, 0x12}, nil
+	case properties:
+		return []byte{0x0A, 4, 0, 0, 1, 0}, nil
+	}
+	return nil, driver.UnsupportedFeature
 }
 
 // respondTo returns a habit that responds to commands that contain part, of one

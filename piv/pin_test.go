@@ -259,7 +259,7 @@ func TestQuirks(t *testing.T) {
 		for _, s := range []piv.Slot{piv.Authentication, piv.Signature} {
 			t.Run(fmt.Sprintf("%v in %v", q, s), func(t *testing.T) {
 				soft := cardtest.PIV(q).Put(container(s), private, nil)
-				err := signTwice(t, open(t, soft), s, private, card.FixedPIN(cardtest.PIN))
+				err := signTwice(t, openDriver(t, withHabit(soft, nil)), s, private, card.FixedPIN(cardtest.PIN))
 				if want := errs[q]; want != nil {
 					require.ErrorIs(t, err, want)
 				} else {

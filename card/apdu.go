@@ -8,6 +8,10 @@ const (
 
 	maxShortResponse = 256 // bytes of data in the response to a short command
 
+	// Bytes of data in a part of a chain. Some readers carry no more than 251 bytes
+	// of a command.
+	maxPart = 245
+
 	maxData = 65535 // bytes of data in an extended command
 )
 

@@ -76,6 +76,7 @@ type trip struct {
 	secretIsRight bool        // the card has accepted what authorizes the change
 	done          func(error) // is called with the outcome, even if the transaction was left
 
+	tries bool   // it is sent in one APDU, only to see whether the reader passes it
 	pad   uint32 // the control code by which the user enters the PIN on the reader
 	order []byte // the structure for that
 }
@@ -171,6 +172,11 @@ func (t *trip) complete() (response []byte, err error) {
 	if len(c.Data) > maxData {
 		return nil, fmt.Errorf("%d bytes of data are more than a command can carry", len(c.Data))
 	}
+	if t.tries {
+		response, err = t.send(c, true)
+		tx.noteTry(err)
+		return response, err
+	}
 	if t.done != nil || len(c.Data) <= maxShortData && c.Ne <= maxShortResponse { // a PIN is not sent twice
 		return t.send(c, false)
 	}
@@ -206,6 +212,9 @@ func (t *trip) send(c Command, extended bool) (response []byte, err error) {
 		response, err = t.apdu(c, extendedAPDU)
 	} else {
 		rest, most := c.Data, maxShortData
+		if len(rest) > most {
+			most = maxPart
+		}
 		if c.Part > 0 {
 			most = min(most, c.Part)
 		}

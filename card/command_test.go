@@ -66,7 +66,7 @@ func TestCommandEncoding(t *testing.T) {
 		{"case 4", card.Command{INS: 1, Data: []byte{7}, Ne: 5}, []string{"\x00\x01\x00\x00\x01\x07\x05"}},
 		{"case 4, any length", card.Command{INS: 1, Data: []byte{7}, Ne: card.MaxResponse}, []string{"\x00\x01\x00\x00\x00\x00\x01\x07\x00\x00"}},
 		{"long data is chained until the limit is known", card.Command{INS: 1, Data: data(511), Ne: 4}, []string{
-			"\x10\x01\x00\x00\xFF" + long(255), "\x10\x01\x00\x00\xFF" + long(255), "\x00\x01\x00\x00\x01\xAB\x04"}},
+			"\x10\x01\x00\x00\xF5" + long(245), "\x10\x01\x00\x00\xF5" + long(245), "\x00\x01\x00\x00\x15" + long(21) + "\x04"}},
 		{"long data with Part", card.Command{INS: 1, Data: data(256), Ne: 300, Part: 240}, []string{
 			"\x10\x01\x00\x00\xF0" + long(240), "\x00\x01\x00\x00\x10" + string(data(256)[240:]) + "\x00"}},
 		{"short data with Part", card.Command{INS: 1, Data: []byte{7}, Ne: 300, Part: 240}, []string{"\x00\x01\x00\x00\x01\x07\x00"}},
@@ -179,7 +179,7 @@ func TestLengthLimit(t *testing.T) {
 	read := card.Command{INS: 0xCB, Data: []byte{7}, Ne: card.MaxResponse}
 	write := card.Command{INS: 0xDB, Data: []byte(long(300))}
 	const readLong, readShort = "\x00\xCB\x00\x00\x00\x00\x01\x07\x00\x00", "\x00\xCB\x00\x00\x01\x07\x00"
-	writeShort := []string{"\x10\xDB\x00\x00\xFF" + long(255), "\x00\xDB\x00\x00\x2D" + long(45)}
+	writeShort := []string{"\x10\xDB\x00\x00\xF5" + long(245), "\x00\xDB\x00\x00\x37" + long(55)}
 	type step struct {
 		command   card.Command
 		responses []string

@@ -1,6 +1,7 @@
 package card
 
 import (
+	"bytes"
 	"errors"
 
 	"github.com/smartlogon/smartlogon/card/driver"
@@ -103,6 +104,52 @@ func (tx *Tx) proven() limit {
 		return long
 	}
 	return longReads
+}
+
+// TryLong prepares for a command that uses a key, with n bytes of data: it must reach the
+// card once, and readers differ in how long a command they carry. If such a command
+// would be sent in one APDU, and the reader was never seen to carry one of that length,
+// read is sent first. It must only read; its status does not matter. If the reader loses
+// it, long commands are chained from then on, and the error wraps [ErrReset]: the
+// transaction can be repeated.
+func (tx *Tx) TryLong(n int, read Command) error {
+	if err := tx.usable(); err != nil {
+		return err
+	}
+	if n <= maxShortData || n > tx.readerSize() || tx.limit() != long || tx.hasPassed() {
+		return nil
+	}
+	read.Data = bytes.Clone(read.Data)
+	_, err := tx.run(&trip{command: read, tries: true})
+	switch {
+	case errors.As(err, new(Status)):
+		return nil
+	case err != nil && tx.pending == nil && tx.lost != nil:
+		err = tx.lost
+	}
+	return wrap(tx.card.reader, insName(read.INS), err)
+}
+
+func (tx *Tx) hasPassed() bool {
+	s := tx.card.service
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.passes[tx.card.reader]
+}
+
+// noteTry notes how the command of TryLong ended.
+func (tx *Tx) noteTry(err error) {
+	if err != nil && !errors.As(err, new(Status)) {
+		if meaningOf(err).tooLong {
+			tx.setLimit(longReads)
+			tx.breakOff()
+		}
+		return
+	}
+	s := tx.card.service
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.passes[tx.card.reader] = true
 }
 
 // learn sets the limit after a command with extended length that ended with err. It

@@ -79,7 +79,7 @@ func TestFormOfLongCommands(t *testing.T) {
 	sign := card.Command{INS: 0x87, Data: []byte(long(300)), Ne: card.MaxResponse}
 	const readLong, readShort = "\x00\xCB\x00\x00\x00\x00\x01\x07\x00\x00", "\x00\xCB\x00\x00\x01\x07\x00"
 	signLong := []string{"\x00\x87\x00\x00\x00\x01\x2C" + long(300) + "\x00\x00"}
-	signChained := []string{"\x10\x87\x00\x00\xFF" + long(255), "\x00\x87\x00\x00\x2D" + long(45) + "\x00"}
+	signChained := []string{"\x10\x87\x00\x00\xF5" + long(245), "\x00\x87\x00\x00\x37" + long(55) + "\x00"}
 	for _, test := range []struct {
 		name             string
 		atr, property    []byte
@@ -217,6 +217,63 @@ func TestCardWithoutChaining(t *testing.T) {
 	}))
 	assert.Len(t, r.got, 2)
 	assert.Len(t, r.got[1], 309)
+}
+
+// TryLong finds out, with a command that reads, whether a reader carries what it reports.
+func TestTryLong(t *testing.T) {
+	read := card.Command{INS: 0xCB, Data: []byte(long(270)), Ne: 256}
+	for name, test := range map[string]struct {
+		property []byte
+		most     int // bytes of a command that the reader carries
+		n        int // bytes of data of the command that is to be sent
+		sent     []int
+		err      error
+	}{
+		"carried":              {sizeProperty(65536), 65544, 266, []int{1, 0, 0}, nil},
+		"lost":                 {sizeProperty(65536), 261, 266, []int{1, 0, 0}, card.ErrReset},
+		"not reported":         {nil, 261, 266, []int{0, 0, 0}, nil},
+		"short":                {sizeProperty(65536), 261, 255, []int{0, 0, 0}, nil},
+		"longer than reported": {sizeProperty(260), 261, 266, []int{0, 0, 0}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := &sizedReader{atr: atrExtended, property: test.property, respond: func(command []byte) ([]byte, error) {
+				if len(command) > test.most {
+					return nil, driver.NotTransacted
+				}
+				return []byte{0x6A, 0x80}, nil
+			}}
+			s := card.NewService(r, nil)
+			defer s.Close()
+			k, err := s.Card(t.Context(), zero)
+			require.NoError(t, err)
+			for i, sent := range test.sent {
+				r.got = nil
+				err := k.Do(t.Context(), func(tx *card.Tx) error { return tx.TryLong(test.n, read) })
+				if i == 0 {
+					assert.ErrorIs(t, err, test.err)
+				} else {
+					assert.NoError(t, err)
+				}
+				assert.Len(t, r.got, sent)
+			}
+			r.got = nil
+			err = k.Do(t.Context(), func(tx *card.Tx) error {
+				_, err := tx.Command(card.Command{INS: 0x87, Data: []byte(long(test.n))})
+				return err
+			})
+			assert.ErrorIs(t, err, card.StatusWrongData, "it reaches the card")
+		})
+	}
+}
+
+// Parts of a chain are short enough for readers that carry 251 bytes.
+func TestPartsOfAChain(t *testing.T) {
+	s := &scriptedCard{responses: []string{done, done}}
+	_, err := command(t, s, card.Command{INS: 0x87, Data: []byte(long(266)), Ne: 256})
+	require.NoError(t, err)
+	for _, c := range s.got {
+		assert.LessOrEqual(t, len(c), 251)
+	}
 }
 
 // A reader that loses long responses is read with short lengths from then on, also if

@@ -51,6 +51,7 @@ type Service struct {
 	lanes   map[string]*lane
 	limits  map[limitKey]limit
 	sizes   map[string]int   // by reader: see readerSize
+	passes  map[string]bool  // by reader: it passed a long command
 	cards   map[string]*Card // the current one of each reader
 	epochs  uint64           // the last number
 	serials uint64           // the last number of a Card
@@ -65,6 +66,7 @@ func NewService(d driver.Service, o *Options) *Service {
 		lanes:  make(map[string]*lane),
 		limits: make(map[limitKey]limit),
 		sizes:  make(map[string]int),
+		passes: make(map[string]bool),
 		cards:  make(map[string]*Card),
 	}
 	if o != nil {

@@ -91,7 +91,11 @@ func (c *Card) countKeys(more int) {
 
 // open prepares the key, and verifies the PIN if the key needs it once.
 func (k *Key) open(ctx context.Context, listed *Certificate) error {
-	err := k.card.card.Do(ctx, func(tx *card.Tx) error { return k.prepare(tx, listed) })
+	prepare := func(tx *card.Tx) error { return k.prepare(tx, listed) }
+	err := k.card.card.Do(ctx, prepare)
+	if errors.Is(err, card.ErrReset) { // it only reads
+		err = k.card.card.Do(ctx, prepare)
+	}
 	if err == nil && k.ask != nil && k.policy.pin == once {
 		err = k.card.card.DoWithPIN(ctx, k.verification(), func(*card.Tx) error { return nil })
 	}
@@ -105,6 +109,9 @@ func (k *Key) prepare(tx *card.Tx, listed *Certificate) error {
 	err := k.card.ensureSelected(tx)
 	if err == nil && listed != nil {
 		err = k.card.checkCertificate(tx, listed)
+	}
+	if err == nil {
+		err = k.tryLong(tx)
 	}
 	if err == nil {
 		k.policy, err = k.card.readPolicy(tx, k.slot, k.public)
@@ -171,14 +178,28 @@ const (
 	tagExponentiation ber.Tag = 0x85 // the peer's point
 )
 
+// authenticationTemplate returns the data of the command that applies a key to data.
+func authenticationTemplate(tag ber.Tag, data []byte) []byte {
+	template := ber.Append(nil, tagResponse, nil)
+	return ber.Append(nil, tagTemplate, ber.Append(template, tag, data))
+}
+
+// tryLong makes sure that the reader carries the commands that use the key, before the
+// PIN is verified: after the loss of one it may not be sent again. The command that is
+// tried asks for objects that no card has.
+func (k *Key) tryLong(tx *card.Tx) error {
+	const missing = 0x5FC1FF
+	size := len(authenticationTemplate(tagChallenge, make([]byte, k.algorithm.rsaBits()/8)))
+	tags := bytes.Repeat([]byte{missing >> 16, missing >> 8 & 0xFF, missing & 0xFF}, size/3)
+	return tx.TryLong(size, card.Command{INS: 0xCB, P1: 0x3F, P2: 0xFF, Data: ber.Append(nil, 0x5C, tags), Ne: 256})
+}
+
 // authenticate applies the key to data by GENERAL AUTHENTICATE (SP 800-73-4 part 2,
 // 3.2.4), with the PIN as its policy requires.
 func (k *Key) authenticate(tag ber.Tag, data []byte) ([]byte, error) {
-	template := ber.Append(nil, tagResponse, nil)
-	template = ber.Append(template, tag, data)
 	command := card.Command{
 		INS: 0x87, P1: byte(k.algorithm), P2: byte(k.slot),
-		Data:   ber.Append(nil, tagTemplate, template),
+		Data:   authenticationTemplate(tag, data),
 		Ne:     256,
 		Secret: true,
 		Touch:  k.policy.touch,

@@ -172,7 +172,10 @@ func isOther(response []byte) bool {
 // there is none.
 func identifierIn(response []byte) []byte {
 	template, ok, err := ber.Find(response, tagProperties)
-	if !ok || err != nil {
+	if err != nil && len(response) > 2 {
+		template, ok = response[2:], true // the length of the template is malformed on some cards
+	}
+	if !ok {
 		return nil
 	}
 	id, ok, err := ber.Find(template, 0x4F)
@@ -186,7 +189,7 @@ func identifierIn(response []byte) []byte {
 const tagProperties ber.Tag = 0x61
 
 // vendorLabels are in the application labels of free implementations that return the
-// identifier in full. The length of PivApplet's template is malformed.
+// identifier in full.
 var vendorLabels = [][]byte{[]byte("PivApplet"), []byte("OpenFIPS201")}
 
 // hasVendorForm reports whether the response to SELECT has the form of Yubico's

@@ -169,8 +169,8 @@ func checkKey(s Slot, a Algorithm, o *KeyOptions) error {
 // X25519. A key that was in the slot is lost; its certificate stays. Copies of an
 // imported key can exist outside of the card.
 //
-// The command is Yubico's. Applications that follow Yubico's have it, too, and it is
-// sent to a card whose response to SELECT looks like one. Other cards fail with
+// The command is Yubico's; the standard has none. Other applications have it, too, so it
+// is sent to any card that has the management key. One that does not take it fails with
 // errors.ErrUnsupported.
 func (a *Admin) Import(ctx context.Context, s Slot, key crypto.PrivateKey, o *KeyOptions) error {
 	if err := a.importKey(ctx, s, key, o); err != nil {
@@ -201,8 +201,6 @@ func (a *Admin) importKey(ctx context.Context, s Slot, key crypto.PrivateKey, o 
 				return v.supports(s, alg, o)
 			case o.needsYubiKey():
 				return errPolicies
-			case !a.card.isVendors():
-				return errNoImport
 			}
 			return nil // the card decides
 		},

@@ -192,7 +192,9 @@ func TestUnsupportedByFirmware(t *testing.T) {
 		use  func(*piv.Admin) error
 		want string
 	}{
-		{"import on another card", cardtest.PIV(), func(a *piv.Admin) error { return a.Import(ctx, 0x9A, testkeys.Ed25519(), nil) }, "does not import keys"},
+		{"import with policies on another card", cardtest.PIV(), func(a *piv.Admin) error {
+			return a.Import(ctx, 0x9A, testkeys.Ed25519(), &piv.KeyOptions{Touch: piv.TouchAlways})
+		}, "need a YubiKey"},
 		{"policies on another card", cardtest.PIV(), generate(0x9A, piv.P256, &piv.KeyOptions{PIN: piv.PINNever}), "need a YubiKey"},
 		{"management key of another card", cardtest.PIV(), set(piv.TripleDES, 0), "not a YubiKey"},
 		{"retries of another card", cardtest.PIV(), func(a *piv.Admin) error { return a.SetRetries(ctx, 3, 3, noPIN(t)) }, "not a YubiKey"},
@@ -238,13 +240,18 @@ func TestNoYubicoInstructionsToOtherCards(t *testing.T) {
 	a := adminOf(t, p, piv.TripleDES)
 	_, err := a.Generate(ctx, piv.Authentication, piv.P256, nil)
 	require.NoError(t, err)
-	assert.ErrorIs(t, a.Import(ctx, 0x9A, testkeys.Ed25519(), nil), errors.ErrUnsupported)
 	_, err = p.YubiKey(ctx)
 	assert.ErrorIs(t, err, errors.ErrUnsupported)
 	for _, ins := range sent {
 		assert.Less(t, ins, byte(0xF0))
 	}
 	assert.NotContains(t, string(sent), "\xFD")
+
+	// Import is tried.
+	err = a.Import(ctx, 0x9A, testkeys.Ed25519(), nil)
+	assert.ErrorIs(t, err, errors.ErrUnsupported)
+	assert.ErrorContains(t, err, "does not import keys")
+	assert.Contains(t, string(sent), "\xFE")
 }
 
 // A malformed response to GENERATE is an error that says that the card has changed.

@@ -41,9 +41,15 @@
 //
 // When a key needs the PIN depends on its slot (SP 800-73-4 part 1, table 5): once
 // for Authentication, KeyManagement and the retired keys, before each use for
-// Signature, never for CardAuthentication. YubiKeys have a policy for each key,
-// which is read instead where the firmware reports it (5.3). How the PIN is asked
-// for and how its retries are protected is in the documentation of package card.
+// Signature, never for CardAuthentication. YubiKeys from firmware 5.3 on, and cards
+// that follow them, report a policy for each key, which is read instead: when the PIN
+// and a touch are needed. A key that can be used with a fingerprint ([PINMatchOnce],
+// [PINMatchAlways]) is used with the PIN, which it accepts, too. If the card reports
+// another public key, the PIN is not asked for. How the PIN is asked for and how its
+// retries are protected is in the documentation of package card.
+//
+// On cards that clear the PIN at SELECT, and do not show in one short command which
+// application is current, the application is not selected again while a key is open.
 //
 // # Changing a card
 //
@@ -69,13 +75,17 @@
 // A card without CHUID gets one by [Admin.PutObject] and [CHUID.MarshalBinary]: Windows
 // and this package know the card by it.
 //
-// If a command that writes was interrupted, the error is an *[InterruptedError] with
-// the state that the card is in.
+// If a command that writes was interrupted, or refused after a part of it was accepted,
+// the error is an *[InterruptedError] with the state that the card is in.
 //
 // An instruction of Yubico's is sent only to a card that has an application of
-// Yubico's. Two that only read, for the policy of a key and the serial number, are
-// also sent where the answer to reset names a YubiKey. On other cards what only
-// YubiKeys have is errors.ErrUnsupported.
+// Yubico's, with three exceptions. The serial number is read where the answer to reset
+// names a YubiKey. The policy of a key is read there, and where the response to SELECT
+// has the form of Yubico's. [Admin.Import] is tried on every card that has the
+// management key. On other cards what only YubiKeys have is errors.ErrUnsupported.
+//
+// A card that accepts the management key without proof that it has the same is not
+// administered: a program that imports a key must know who gets it.
 //
 // # Limits
 //

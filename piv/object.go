@@ -64,7 +64,7 @@ func (c *Card) readObject(tx *card.Tx, tag Object) ([]byte, error) {
 	switch {
 	case errors.Is(err, card.StatusNotSupported) && c.isContactless():
 		return nil, c.explainContactless(err)
-	case cardapp.LacksObject(err):
+	case cardapp.LacksObject(err), tag.vendors() && errors.Is(err, card.StatusUnknownINS):
 		return nil, fmt.Errorf("%w: %w", ErrNotFound, err)
 	case err != nil:
 		return nil, c.explainContactless(err)
@@ -89,6 +89,10 @@ func (o Object) private() bool {
 	}
 	return false
 }
+
+// vendors reports whether an object is none of the standard's, which some cards refuse
+// with a status about the instruction.
+func (o Object) vendors() bool { return o>>8 == 0x5FFF }
 
 // unwrap returns the content of an object as read: the outer tag is 53, except for
 // the discovery object and the BIT group template, which have their own.

@@ -106,6 +106,15 @@ func TestMissingObjects(t *testing.T) {
 	}
 }
 
+// A HID Crescendo refuses GET DATA of objects that are not the standard's with 6D00.
+func TestMissingVendorObject(t *testing.T) {
+	p := openDriver(t, withHabit(cardtest.PIV(), respondTo(0xCB, []byte{0x5F, 0xFF}, unhex("6D00"))))
+	_, err := p.Containers(t.Context())
+	assert.ErrorIs(t, err, piv.ErrNotFound)
+	_, err = p.FindContainer(t.Context(), "no such container")
+	assert.ErrorIs(t, err, piv.ErrNotFound)
+}
+
 // A missing object is asked for once, whatever its status, when the form of commands is
 // known.
 func TestMissingObjectsAreAskedForOnce(t *testing.T) {

@@ -20,12 +20,13 @@ type touchError struct{ error }
 func (e touchError) Unwrap() error { return e.error }
 
 func (touchError) Hint() string {
-	return "Touch the YubiKey while it blinks; if it does not blink, insert it again."
+	return "Touch the card while it blinks; if it does not blink, insert it again."
 }
 
-// explainTouch says of an error from a key on a YubiKey that a touch may have been
-// missing. The policy may be out of date, since another program can replace the key:
-// a YubiKey that stops responding gets the hint in any case.
+// explainTouch says of an error from a key on a YubiKey, or on another card that
+// reports touch policies, that a touch may have been missing. The policy may be out of
+// date, since another program can replace the key: a YubiKey that stops responding
+// gets the hint in any case.
 func explainTouch(err error, p policy, waited time.Duration) error {
 	if waited < touchDelay {
 		return err

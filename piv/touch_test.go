@@ -99,7 +99,7 @@ func TestMissingTouch(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				_, prompts, err := signSlowly(t, soft, piv.Authentication, public, test.fault)
 				require.Error(t, err)
-				assert.Equal(t, test.hints, card.Hint(err) == "Touch the YubiKey while it blinks; if it does not blink, insert it again.", card.Hint(err))
+				assert.Equal(t, test.hints, card.Hint(err) == "Touch the card while it blinks; if it does not blink, insert it again.", card.Hint(err))
 				if test.names {
 					assert.ErrorContains(t, err, "waiting for a touch: ")
 				} else {

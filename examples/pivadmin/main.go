@@ -7,9 +7,10 @@
 //
 // It writes to slot 9A, and refuses a card on which that slot is in use unless
 // -overwrite is set. The management key is read, in hexadecimal, from the variable
-// that -key-env names; the default is the factory setting of most cards. The
-// certificate is for tests only: the private key of the authority that issues it is
-// public.
+// that -key-env names; the default is the factory setting of most cards. A key of 24
+// bytes is for 3DES, or for AES-192 with -aes, as on a new YubiKey from firmware 5.7
+// on. The certificate is for tests only: the private key of the authority that issues
+// it is public.
 package main
 
 import (
@@ -44,6 +45,7 @@ type options struct {
 	system, overwrite bool
 	reader, user      string
 	keyVariable       string
+	aes               bool
 }
 
 func parse(args []string) (o options, err error) {
@@ -53,6 +55,7 @@ func parse(args []string) (o options, err error) {
 	flags.BoolVar(&o.overwrite, "overwrite", false, "overwrite the key and the certificate in slot 9A; needs -pcsc")
 	flags.StringVar(&o.user, "upn", "alice@example.com", "user principal `name` in the certificate")
 	flags.StringVar(&o.keyVariable, "key-env", "", "read the management key, hexadecimal, from this environment `variable`")
+	flags.BoolVar(&o.aes, "aes", false, "a management key of 24 bytes is for AES-192, not for 3DES; needs -pcsc")
 	if err := cli.Parse(flags, args); err != nil {
 		return o, err
 	}
@@ -63,6 +66,8 @@ func parse(args []string) (o options, err error) {
 		return o, cli.Usagef("-reader needs -pcsc")
 	case o.overwrite && !o.system:
 		return o, cli.Usagef("-overwrite needs -pcsc: the software card is empty")
+	case o.aes && !o.system:
+		return o, cli.Usagef("-aes needs -pcsc: the software card has a 3DES key")
 	}
 	return o, nil
 }
@@ -96,7 +101,7 @@ func prepare(ctx context.Context, service *card.Service, o options, stdout io.Wr
 
 	// 2. The management key. Each call authenticates with it; Check fails on a
 	// wrong key before anything is written.
-	key, err := managementKey(o.keyVariable)
+	key, err := managementKey(o.keyVariable, o.aes)
 	if err != nil {
 		return err
 	}
@@ -132,9 +137,9 @@ func prepare(ctx context.Context, service *card.Service, o options, stdout io.Wr
 }
 
 // managementKey reads the management key from a variable; without one it returns
-// the default 3DES key (SP 800-73-4 leaves it to the vendor; most use this one).
-// The length of the key selects the algorithm.
-func managementKey(variable string) (piv.ManagementKey, error) {
+// the default key (SP 800-73-4 leaves it to the vendor; most use this one). The
+// length of the key selects the algorithm, and aes that of a key of 24 bytes.
+func managementKey(variable string, aes bool) (piv.ManagementKey, error) {
 	key := bytes.Repeat([]byte{1, 2, 3, 4, 5, 6, 7, 8}, 3)
 	if variable != "" {
 		var err error
@@ -143,10 +148,14 @@ func managementKey(variable string) (piv.ManagementKey, error) {
 		}
 	}
 	algorithm := piv.TripleDES
-	switch len(key) {
-	case 16:
+	switch n := len(key); {
+	case aes && n != 24:
+		return piv.ManagementKey{}, cli.Usagef("-aes is for a management key of 24 bytes, not of %d", n)
+	case aes:
+		algorithm = piv.AES192
+	case n == 16:
 		algorithm = piv.AES128
-	case 32:
+	case n == 32:
 		algorithm = piv.AES256
 	}
 	return piv.NewManagementKey(algorithm, key)

@@ -43,6 +43,7 @@ func TestInvalidArguments(t *testing.T) {
 		{"-pcsc"},                         // without -reader
 		{"-reader", "Software Reader 00"}, // without -pcsc
 		{"-overwrite"},                    // without -pcsc
+		{"-aes"},                          // without -pcsc
 		{"-no-such-flag"},
 		{"argument"},
 	} {
@@ -109,6 +110,37 @@ func TestEmptySlot(t *testing.T) {
 		assert.NoError(t, checkEmpty(t.Context(), piv.New(inReader)), name)
 		require.NoError(t, service.Close())
 	}
+}
+
+// Cards of several vendors: CanoKeys and PIVKeys forget the PIN at SELECT, a new
+// YubiKey has an AES key, and others take short commands only.
+func TestOtherCards(t *testing.T) {
+	for name, test := range map[string]struct {
+		card *cardtest.Card
+		aes  bool
+	}{
+		"YubiKey 5.4":      {cardtest.YubiKey("5.4.3"), false},
+		"YubiKey 5.7":      {cardtest.YubiKey("5.7.1"), true},
+		"as CanoKey":       {cardtest.PIV(cardtest.PIVShortAID, cardtest.PIVSelectClears, cardtest.ShortLengths), false},
+		"as PIVKey":        {cardtest.PIV(cardtest.PIVNoDiscovery, cardtest.PIVSelectClears, cardtest.PIVEmptyVerifyHides), false},
+		"as a card of T=0": {cardtest.PIV(cardtest.T0, cardtest.PIVEmptyObjects), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var out bytes.Buffer
+			o := options{system: true, aes: test.aes, reader: reader, user: "alice@example.com"}
+			require.NoError(t, prepare(t.Context(), cardtest.NewService(test.card), o, &out))
+			assert.Contains(t, out.String(), "9A: tile \"alice@example.com\", offered: true\n")
+			err := prepare(t.Context(), cardtest.NewService(test.card), o, &out)
+			assert.ErrorContains(t, err, "slot 9A holds the certificate of", "the second time")
+		})
+	}
+}
+
+func TestAESKeyOfOtherLength(t *testing.T) {
+	t.Setenv("TEST_KEY", "00112233445566778899aabbccddeeff")
+	_, err := managementKey("TEST_KEY", true)
+	var usage *cli.UsageError
+	assert.ErrorAs(t, err, &usage)
 }
 
 func TestNoKeyInVariable(t *testing.T) {

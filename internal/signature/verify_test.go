@@ -76,3 +76,23 @@ func TestIsOfFixedLength(t *testing.T) {
 	assert.True(t, signature.IsOfFixedLength(key.Public(), []byte("short"), padded, 16))
 	assert.False(t, signature.IsOfFixedLength(testkeys.RSA(2048, 0).Public(), message, first, 16))
 }
+
+// FuzzIsWellFormed checks that every signature that is valid is well-formed.
+func FuzzIsWellFormed(f *testing.F) {
+	digest := sha256.Sum256([]byte("text"))
+	keys := []crypto.Signer{testkeys.RSA(1024, 0), testkeys.ECDSA(elliptic.P256(), 0), testkeys.Ed25519()}
+	options := []crypto.SignerOpts{crypto.SHA256, crypto.SHA256, crypto.Hash(0)}
+	for i, key := range keys {
+		sig, err := key.Sign(rand.Reader, digest[:], options[i])
+		require.NoError(f, err)
+		f.Add(sig)
+	}
+	f.Add([]byte{0x30, 0x06, 0x02, 0x01, 0x01, 0x02, 0x01, 0x01})
+	f.Fuzz(func(t *testing.T, sig []byte) {
+		for i, key := range keys {
+			if signature.Verify(key.Public(), digest[:], sig, options[i]) && !signature.IsWellFormed(key.Public(), sig) {
+				t.Fatalf("%X is valid for %T", sig, key)
+			}
+		}
+	})
+}

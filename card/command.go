@@ -174,7 +174,7 @@ func (t *trip) complete() (response []byte, err error) {
 	}
 	if t.tries {
 		response, err = t.send(c, true)
-		tx.noteTry(err)
+		tx.noteTry(len(c.Data), err)
 		return response, err
 	}
 	if t.done != nil || len(c.Data) <= maxShortData && c.Ne <= maxShortResponse { // a PIN is not sent twice

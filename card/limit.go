@@ -109,14 +109,15 @@ func (tx *Tx) proven() limit {
 // TryLong prepares for a command that uses a key, with n bytes of data: it must reach the
 // card once, and readers differ in how long a command they carry. If such a command
 // would be sent in one APDU, and the reader was never seen to carry one of that length,
-// read is sent first. It must only read; its status does not matter. If the reader loses
+// read is sent first. It has at least n bytes of data and must only read; its status
+// does not matter. If the reader loses
 // it, long commands are chained from then on, and the error wraps [ErrReset]: the
 // transaction can be repeated.
 func (tx *Tx) TryLong(n int, read Command) error {
 	if err := tx.usable(); err != nil {
 		return err
 	}
-	if n <= maxShortData || n > tx.readerSize() || tx.limit() != long || tx.hasPassed() {
+	if n <= maxShortData || n > tx.readerSize() || tx.limit() != long || tx.passed() >= n {
 		return nil
 	}
 	read.Data = bytes.Clone(read.Data)
@@ -130,15 +131,16 @@ func (tx *Tx) TryLong(n int, read Command) error {
 	return wrap(tx.card.reader, insName(read.INS), err)
 }
 
-func (tx *Tx) hasPassed() bool {
+// passed returns the most bytes of data that the reader passed in a command of TryLong.
+func (tx *Tx) passed() int {
 	s := tx.card.service
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.passes[tx.card.reader]
 }
 
-// noteTry notes how the command of TryLong ended.
-func (tx *Tx) noteTry(err error) {
+// noteTry notes how the command of TryLong, with n bytes of data, ended.
+func (tx *Tx) noteTry(n int, err error) {
 	if err != nil && !errors.As(err, new(Status)) {
 		if meaningOf(err).tooLong {
 			tx.setLimit(longReads)
@@ -149,7 +151,7 @@ func (tx *Tx) noteTry(err error) {
 	s := tx.card.service
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.passes[tx.card.reader] = true
+	s.passes[tx.card.reader] = max(n, s.passes[tx.card.reader])
 }
 
 // learn sets the limit after a command with extended length that ended with err. It

@@ -51,7 +51,7 @@ type Service struct {
 	lanes   map[string]*lane
 	limits  map[limitKey]limit
 	sizes   map[string]int   // by reader: see readerSize
-	passes  map[string]bool  // by reader: it passed a long command
+	passes  map[string]int   // by reader: bytes of data that it passed in one APDU
 	cards   map[string]*Card // the current one of each reader
 	epochs  uint64           // the last number
 	serials uint64           // the last number of a Card
@@ -66,7 +66,7 @@ func NewService(d driver.Service, o *Options) *Service {
 		lanes:  make(map[string]*lane),
 		limits: make(map[limitKey]limit),
 		sizes:  make(map[string]int),
-		passes: make(map[string]bool),
+		passes: make(map[string]int),
 		cards:  make(map[string]*Card),
 	}
 	if o != nil {

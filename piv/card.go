@@ -44,7 +44,7 @@ type Card struct {
 	vendor     bool           // the response to SELECT has the form of Yubico's
 	noMetadata bool           // the card has refused GET METADATA
 	keys       int            // open keys
-	chuid      []byte         // as read in the epoch chuidEpoch; see isSelectedByCHUID
+	chuid      []byte         // the CHUID as read; nil if there is none
 	learned    bool           // reference and discovery are set
 	reference  card.Reference // the PIN that the card prefers
 	discovery  []byte         // the discovery object as read; nil if there is none
@@ -108,8 +108,8 @@ func (c *Card) isSelected(tx *card.Tx) (bool, error) {
 
 // isProbablySelected reports whether the application was selected over this
 // connection, on a card that cannot show with one short object whether it still is.
-// That is enough for a command that carries no PIN, which another application
-// refuses.
+// That is enough for a command that carries no PIN and whose result is verified:
+// another application refuses it.
 func (c *Card) isProbablySelected(tx *card.Tx) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

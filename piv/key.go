@@ -222,7 +222,9 @@ func (k *Key) authenticate(tag ber.Tag, data []byte) ([]byte, error) {
 	}
 	probably := false
 	ensureSame := func(tx *card.Tx) error {
-		if probably = k.card.isProbablySelected(tx); !probably {
+		// The secret of ECDH cannot be verified.
+		probably = tag != tagExponentiation && k.card.isProbablySelected(tx)
+		if !probably {
 			return k.card.ensureSame(tx)
 		}
 		_, err := tx.Identify(application, k.card.readIdentity)
@@ -233,8 +235,11 @@ func (k *Key) authenticate(tag ber.Tag, data []byte) ([]byte, error) {
 		if !probably || !isObjectError(err) {
 			return err
 		}
-		if current, e := k.card.isSelected(tx); current || e != nil {
-			return errors.Join(err, e)
+		switch current, failed := k.card.isSelected(tx); {
+		case failed != nil:
+			return failed
+		case current:
+			return err
 		}
 		// Another program has selected another application, which has refused
 		// the command.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto"
+	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/rsa"
@@ -222,6 +223,28 @@ func TestForgetfulCardAfterAnotherApplication(t *testing.T) {
 			assert.Zero(t, soft.Spent())
 		})
 	}
+}
+
+// The secret of a key agreement cannot be verified, so PIV is known to be current
+// before.
+func TestKeyAgreementOnForgetfulCard(t *testing.T) {
+	private := cardtest.Key(cardtest.P256, 0)
+	d := withHabit(forgetful().Put("9D", private, nil), nil)
+	n := 0
+	key, err := openDriver(t, d).Key(t.Context(), piv.KeyManagement, private.Public(), countPrompts(&n))
+	require.NoError(t, err)
+	defer key.Close()
+	peer, err := private.Public().(*ecdsa.PublicKey).ECDH()
+	require.NoError(t, err)
+	selects := d.count(0xA4)
+	for range 3 {
+		before := len(d.commands)
+		_, err := key.ECDH(peer)
+		require.NoError(t, err)
+		assert.Equal(t, 2, len(d.commands)-before, "the CHUID, and the key")
+	}
+	assert.Equal(t, selects, d.count(0xA4))
+	assert.Equal(t, 1, n)
 }
 
 // The card refuses the key for a reason that is not the PIN: it is not asked again.

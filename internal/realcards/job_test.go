@@ -3,6 +3,7 @@ package realcards_test
 import (
 	"bytes"
 	"crypto"
+	"crypto/ecdsa"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
@@ -305,4 +306,14 @@ func (p *program) administer() error {
 		return errors.New("another certificate was stored")
 	}
 	return nil
+}
+
+// signP256 signs a digest with an ECDSA key.
+func signP256(key *enumerate.Key) error {
+	digest := sha256.Sum256([]byte("signed text"))
+	signature, err := key.Sign(rand.Reader, digest[:], crypto.SHA256)
+	if err == nil && !ecdsa.VerifyASN1(key.Public().(*ecdsa.PublicKey), digest[:], signature) {
+		err = errors.New("invalid signature")
+	}
+	return err
 }

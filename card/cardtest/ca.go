@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/binary"
 	"fmt"
 	"math/big"
 	"time"
@@ -15,8 +16,9 @@ import (
 
 // A CA issues test certificates. It is safe for concurrent use.
 type CA struct {
-	key  crypto.Signer
-	root *x509.Certificate
+	key         crypto.Signer
+	certificate *x509.Certificate
+	root        *x509.Certificate
 }
 
 // TestCA returns a certification authority with a fixed, public key. Certificates
@@ -24,21 +26,39 @@ type CA struct {
 // years before and after the current year.
 func TestCA() *CA {
 	key := testkeys.Signer(2048, 2)
+	template := authority("Test CA", 1)
+	root := parse(sign(template, template, key.Public(), key))
+	return &CA{key: key, certificate: root, root: root}
+}
+
+// Intermediate returns a CA of that common name whose certificate ca issued. Its key
+// is fixed and public, too, and the same for every name.
+func (ca *CA) Intermediate(name string) *CA {
+	key := testkeys.Signer(2048, 1)
+	hash := sha256.Sum256([]byte(name))
+	template := authority(name, int64(binary.BigEndian.Uint32(hash[:]))+2)
+	return &CA{key: key, certificate: parse(sign(template, ca.certificate, key.Public(), ca.key)), root: ca.root}
+}
+
+func authority(name string, serial int64) *x509.Certificate {
 	year := time.Now().UTC().Year()
-	template := &x509.Certificate{
-		SerialNumber:          big.NewInt(1),
-		Subject:               pkix.Name{CommonName: "Test CA", Organization: []string{"cardtest"}},
+	return &x509.Certificate{
+		SerialNumber:          big.NewInt(serial),
+		Subject:               pkix.Name{CommonName: name, Organization: []string{"cardtest"}},
 		NotBefore:             time.Date(year-10, 1, 1, 0, 0, 0, 0, time.UTC),
 		NotAfter:              time.Date(year+11, 1, 1, 0, 0, 0, 0, time.UTC),
 		KeyUsage:              x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
 		BasicConstraintsValid: true,
 		IsCA:                  true,
 	}
-	root, err := x509.ParseCertificate(sign(template, template, key.Public(), key))
+}
+
+func parse(der []byte) *x509.Certificate {
+	c, err := x509.ParseCertificate(der)
 	if err != nil {
-		panic("cardtest: root certificate: " + err.Error())
+		panic("cardtest: certificate of a CA: " + err.Error())
 	}
-	return &CA{key: key, root: root}
+	return c
 }
 
 func sign(template, parent *x509.Certificate, public crypto.PublicKey, key crypto.Signer) []byte {
@@ -49,8 +69,9 @@ func sign(template, parent *x509.Certificate, public crypto.PublicKey, key crypt
 	return der
 }
 
-// Certificate returns the root certificate in DER.
-func (ca *CA) Certificate() []byte { return ca.root.Raw }
+// Certificate returns the certificate of the CA in DER, which is the root certificate
+// unless the CA is an intermediate one.
+func (ca *CA) Certificate() []byte { return ca.certificate.Raw }
 
 // Pool returns a pool with the root certificate.
 func (ca *CA) Pool() *x509.CertPool {
@@ -78,7 +99,7 @@ func (ca *CA) Issue(l Leaf) (crypto.Signer, []byte) {
 	if template.SerialNumber == nil {
 		template.SerialNumber = l.serial()
 	}
-	return l.Key, sign(template, ca.root, l.Key.Public(), ca.key)
+	return l.Key, sign(template, ca.certificate, l.Key.Public(), ca.key)
 }
 
 // serial returns a number of 63 bits derived from the fields of l, so not from the

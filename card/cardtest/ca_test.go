@@ -46,6 +46,30 @@ func TestPlainLeafIsValidForSigningIn(t *testing.T) {
 	assert.Equal(t, c.NotBefore.AddDate(1, 0, 0), c.NotAfter)
 }
 
+func TestIntermediate(t *testing.T) {
+	root := cardtest.TestCA()
+	first := root.Intermediate("First")
+	second := first.Intermediate("Second")
+	_, der := second.Issue(cardtest.Leaf{UPNs: []string{"alice@example.com"}})
+	c, err := x509.ParseCertificate(der)
+	require.NoError(t, err)
+	assert.Equal(t, "CN=Second,O=cardtest", c.Issuer.String())
+	options := x509.VerifyOptions{Roots: second.Pool(), Intermediates: x509.NewCertPool(), KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}
+	_, err = c.Verify(options)
+	assert.ErrorAs(t, err, new(x509.UnknownAuthorityError), "without the intermediate certificates")
+	for _, ca := range []*cardtest.CA{first, second} {
+		issuer, err := x509.ParseCertificate(ca.Certificate())
+		require.NoError(t, err)
+		options.Intermediates.AddCert(issuer)
+	}
+	chains, err := c.Verify(options)
+	require.NoError(t, err)
+	require.Len(t, chains, 1)
+	assert.Len(t, chains[0], 4)
+	assert.Equal(t, root.Certificate(), chains[0][3].Raw)
+	assert.Equal(t, first.Certificate(), cardtest.TestCA().Intermediate("First").Certificate(), "the same each time")
+}
+
 // The expected bytes are those that other tools encode.
 func TestEncodingOfExtensions(t *testing.T) {
 	c := issue(t, cardtest.Leaf{

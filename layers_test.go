@@ -13,6 +13,7 @@ import (
 const (
 	scard   = "github.com/ebfe/scard"
 	pivGo   = "github.com/go-piv/piv-go/..."
+	ssh     = "golang.org/x/crypto/ssh/..."
 	testify = "github.com/stretchr/testify/..."
 )
 
@@ -55,6 +56,11 @@ var layers = []deptest.Rule{
 		Deny:   []string{"./internal/ber"},
 		Direct: true,
 		Reason: "TLV belongs to card applications and certificates",
+	},
+	{
+		Of:     []string{"./card/...", "./piv", "./upn/...", "./enumerate", "./enumerate/rules", "./enumerate/challenge"},
+		Deny:   []string{"./enumerate/mtls", "./enumerate/sshagent", "./internal/keyring", "crypto/tls", ssh},
+		Reason: "a program that only lists cards gets neither TLS nor SSH",
 	},
 	{
 		Of:     []string{"./..."},

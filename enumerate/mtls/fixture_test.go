@@ -32,6 +32,12 @@ const (
 	bob    = "bob@example.com"
 )
 
+// now is the time of all validity checks, so that bubbles of package synctest, which
+// have a clock of their own, can use the same certificates.
+var now = time.Now()
+
+func fixedTime() time.Time { return now }
+
 // The authorities of the tests: Test CA issued Sign-in CA and Other CA.
 var (
 	root         = cardtest.TestCA()
@@ -59,7 +65,7 @@ func serverCertificate(name string) tls.Certificate {
 	}
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, DNSNames: []string{"localhost"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		NotBefore: now.Add(-time.Hour), NotAfter: now.Add(time.Hour),
 		BasicConstraintsValid: true, IsCA: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature,
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
@@ -77,6 +83,7 @@ var localhost = sync.OnceValue(func() tls.Certificate { return serverCertificate
 
 // put puts a key with a certificate of Sign-in CA on a card.
 func put(c *cardtest.Card, container string, l cardtest.Leaf) *cardtest.Card {
+	l.NotBefore, l.NotAfter = now.Add(-time.Hour), now.AddDate(1, 0, 0)
 	key, certificate := intermediate.Issue(l)
 	return c.Put(container, key, certificate)
 }
@@ -118,7 +125,7 @@ func newFixture(t testing.TB, cards ...*cardtest.Card) *fixture {
 	f := &fixture{t: t, readers: cardtest.NewReaders(cards...), user: &user{pin: cardtest.PIN}}
 	f.service = f.readers.Service()
 	f.Source = &mtls.Source{
-		Finder:  &enumerate.Finder{Service: f.service, Policy: rules.Policy{EnumerateECCCerts: true}},
+		Finder:  &enumerate.Finder{Service: f.service, Now: fixedTime, Policy: rules.Policy{EnumerateECCCerts: true}},
 		PIN:     f.user.ask,
 		Issuers: []*x509.Certificate{parsed(other), parsed(intermediate), parsed(root)},
 	}
@@ -166,7 +173,7 @@ func server(version uint16, authorities ...*x509.Certificate) *tls.Config {
 				}
 				pool.AddCert(issuer)
 			}
-			_, err = leaf.Verify(x509.VerifyOptions{Roots: root.Pool(), Intermediates: pool, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
+			_, err = leaf.Verify(x509.VerifyOptions{Roots: root.Pool(), Intermediates: pool, CurrentTime: now, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
 			return err
 		},
 	}
@@ -195,7 +202,7 @@ func (f *fixture) connect(ctx context.Context, config *tls.Config) (name string,
 	defer here.Close()
 	pool := x509.NewCertPool()
 	pool.AddCert(localhost().Leaf)
-	conn := tls.Client(here, &tls.Config{ServerName: "localhost", RootCAs: pool, GetClientCertificate: f.Get})
+	conn := tls.Client(here, &tls.Config{ServerName: "localhost", Time: fixedTime, RootCAs: pool, GetClientCertificate: f.Get})
 	if err := conn.HandshakeContext(ctx); err != nil {
 		return "", err
 	}

@@ -116,7 +116,7 @@ func TestChoose(t *testing.T) {
 	}{
 		{"the second", func(l []*enumerate.Credential) *enumerate.Credential { return l[1] }, "bob", ""},
 		{"none", func([]*enumerate.Credential) *enumerate.Credential { return nil }, "", ""},
-		{"one that is not in the list", func([]*enumerate.Credential) *enumerate.Credential { return new(enumerate.Credential) }, "", "mtls: Choose returned a certificate that is not in the list"},
+		{"one that is not in the list", func([]*enumerate.Credential) *enumerate.Credential { return new(enumerate.Credential) }, "", "mtls: result of Choose is not in its list"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			f := newFixture(t, quickCard(alice), quickCard(bob))

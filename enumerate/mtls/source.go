@@ -229,7 +229,7 @@ func (s *Source) list(ctx context.Context, r request) (*choice, error) {
 	}
 	i := slices.Index(credentials, chosen)
 	if i < 0 {
-		return nil, errors.New("Choose returned a certificate that is not in the list")
+		return nil, errors.New("result of Choose is not in its list")
 	}
 	return fitting[i], nil
 }

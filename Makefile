@@ -24,7 +24,8 @@ INTEROP = card/pcsc internal/interop
 
 DEBS = gcc libc6-dev pkg-config libpcsclite-dev pcscd vsmartcard-vpcd \
        opensc opensc-pkcs11 pcsc-tools yubico-piv-tool ykcs11 openssl \
-       wine wine64 gcc-mingw-w64-x86-64 pinentry-curses pinentry-tty tmux
+       wine wine64 gcc-mingw-w64-x86-64 pinentry-curses pinentry-tty tmux \
+       nginx openssh-client openssh-server git
 
 .PHONY: demo test oldest lint apidiff vuln deps interop pivgo soak cross fuzz load cover bench
 

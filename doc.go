@@ -20,6 +20,9 @@
 //   - enumerate/challenge, which answers a server's challenge, and verifies the
 //     answer on the server without importing any smart card code
 //
+// Programs that use TLS or SSH need enumerate/mtls, which authenticates TLS clients,
+// or enumerate/sshagent, an SSH agent.
+//
 // Two packages need no card: enumerate/rules checks a certificate against
 // Windows' rules for sign-in, and upn/mapping prints, parses and matches the
 // strings that map a certificate to an account in Entra or Active Directory.

@@ -45,9 +45,11 @@
 //
 // # Timeouts
 //
-// A prompt lasts as long as the handshake may. http.DefaultTransport allows 10 seconds,
-// http.Transport{} has no limit of its own. Open has the limit of its context: call it
-// before the first request if handshakes are limited.
+// A prompt ends with the context of its handshakes, which is that of the request. The
+// TLSHandshakeTimeout of an http.Transport, 10 seconds in http.DefaultTransport, does
+// not end it: the request fails as soon as the user has answered, and the next one
+// works. An http.Transport without it has no such limit. Open has only the limit of its
+// context: call it before the first request if handshakes are limited.
 //
 // # Connections
 //

@@ -191,7 +191,7 @@ func (f *fixture) connect(ctx context.Context, config *tls.Config) (name string,
 		if conn.HandshakeContext(context.WithoutCancel(ctx)) != nil {
 			return
 		}
-		name := "nobody"
+		name := "no certificate"
 		if peers := conn.ConnectionState().PeerCertificates; len(peers) > 0 {
 			name = peers[0].Subject.CommonName
 		}
@@ -207,7 +207,7 @@ func (f *fixture) connect(ctx context.Context, config *tls.Config) (name string,
 		return "", err
 	}
 	seen, err := io.ReadAll(conn)
-	if string(seen) == "nobody" {
+	if string(seen) == "no certificate" {
 		return "", err
 	}
 	return string(seen), err

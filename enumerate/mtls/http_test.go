@@ -5,12 +5,14 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -27,6 +29,12 @@ type web struct {
 
 func newWeb(t testing.TB, http2 bool) *web {
 	t.Helper()
+	return newWebWith(t, http2, nil)
+}
+
+// newWebWith calls closed for each connection that is closed.
+func newWebWith(t testing.TB, http2 bool, closed func()) *web {
+	t.Helper()
 	w := new(web)
 	w.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, r.TLS.PeerCertificates[0].Subject.CommonName+" "+r.Proto)
@@ -35,6 +43,12 @@ func newWeb(t testing.TB, http2 bool) *web {
 		w.connections.Add(1)
 		return ctx
 	}
+	w.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateClosed && closed != nil {
+			closed()
+		}
+	}
+	w.Config.ErrorLog = log.New(io.Discard, "", 0)
 	w.EnableHTTP2 = http2
 	w.TLS = &tls.Config{ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: root.Pool(), Time: fixedTime}
 	w.StartTLS()
@@ -132,6 +146,27 @@ func TestConnectionStaysAuthenticated(t *testing.T) {
 			assert.EqualValues(t, 2, f.user.asked.Load())
 		})
 	}
+}
+
+// The TLSHandshakeTimeout of a transport does not end the context of the handshake: the
+// prompt goes on, and its key is kept.
+func TestHandshakeTimeout(t *testing.T) {
+	soft := quickCard(alice)
+	closed := make(chan struct{})
+	closeOnce := sync.OnceFunc(func() { close(closed) })
+	w, f := newWebWith(t, false, closeOnce), newFixture(t, soft)
+	f.PIN = func(ctx context.Context, r card.PINRequest) (card.PIN, error) {
+		<-closed
+		return f.user.ask(ctx, r)
+	}
+	client, transport := w.client(t, f)
+	transport.TLSHandshakeTimeout = 50 * time.Millisecond
+	_, err := get(client, w.URL)
+	assert.ErrorContains(t, err, "TLS handshake timeout")
+	transport.TLSHandshakeTimeout = 0
+	_, err = get(client, w.URL)
+	require.NoError(t, err)
+	assert.EqualValues(t, 1, f.user.asked.Load())
 }
 
 // A resumed session needs no signature.

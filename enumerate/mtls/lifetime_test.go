@@ -107,7 +107,8 @@ func TestRemoval(t *testing.T) {
 // TestContextEndsAtEachCommand cancels a handshake at each command of the card.
 func TestContextEndsAtEachCommand(t *testing.T) {
 	canceled := 0
-	for n := 1; ; n++ {
+	over := false
+	test := func(t *testing.T, n int) {
 		soft := quickCard(alice)
 		f := newFixture(t, soft)
 		ctx, cancel := context.WithCancel(t.Context())
@@ -122,14 +123,18 @@ func TestContextEndsAtEachCommand(t *testing.T) {
 			canceled++
 			assert.ErrorIs(t, f.Explain(err), context.Canceled)
 		}
+		synctest.Wait()
+		verified, asked := soft.Verified(), f.user.asked.Load()
 		name, err := f.connect(t.Context(), server(tls.VersionTLS13))
 		assert.NoError(t, err, "after command %d", n)
 		assert.Equal(t, "alice", name)
+		assert.Equal(t, verified, f.user.asked.Load() == asked, "verified only as long as the Source keeps the key open")
 		require.NoError(t, f.Close())
 		assert.False(t, soft.Verified())
-		if int(commands.Load()) < n {
-			break
-		}
+		over = int(commands.Load()) < n
+	}
+	for n := 1; !over; n++ {
+		synctest.Test(t, func(t *testing.T) { test(t, n) })
 	}
 	assert.Greater(t, canceled, 5)
 }

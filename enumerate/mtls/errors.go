@@ -2,6 +2,9 @@ package mtls
 
 import (
 	"errors"
+	"io"
+	"net"
+	"slices"
 	"strings"
 
 	"github.com/smartlogon/smartlogon/internal/fault"
@@ -58,17 +61,21 @@ func (e noCertificateError) Is(target error) bool { return target == ErrNoCertif
 
 func (e noCertificateError) Unwrap() error { return e.reason }
 
-// Texts of crypto/tls, whose errors have no other mark.
+// Texts of crypto/tls and net/http, whose errors have no other mark.
 const (
 	textRenegotiation = "tls: no renegotiation"
 	textPostHandshake = "unexpected handshake message of type *tls.certificateRequestMsgTLS13"
-	textRemote        = "remote error: tls: "
 )
 
+var textsConnectionLost = []string{
+	"http2: client conn", // could not be established, or was lost
+	"http: server closed idle connection",
+}
+
 // Explain returns err, the error of a handshake or of a request, with what crypto/tls
-// has left out: the error of the card, the reason for an empty certificate that the
-// server refused, [ErrRenegotiation] and [ErrPostHandshake]. Then [errors.Is] and
-// [card.Hint] work. It returns other errors unchanged.
+// has left out: the error of the card, [ErrRenegotiation] and [ErrPostHandshake], and
+// [ErrNoCertificate] if the connection was lost after the server got no certificate.
+// Then [errors.Is] and [card.Hint] work. It returns other errors unchanged.
 func (s *Source) Explain(err error) error {
 	if err == nil {
 		return nil
@@ -82,10 +89,22 @@ func (s *Source) Explain(err error) error {
 	case last == nil || errors.Is(err, last):
 	case strings.Contains(text, last.Error()):
 		return explainedError{err, last}
-	case errors.Is(last, ErrNoCertificate) && strings.Contains(text, textRemote):
+	case errors.Is(last, ErrNoCertificate) && isConnectionLost(err):
 		return explainedError{err, last}
 	}
 	return err
+}
+
+// isConnectionLost reports whether err may be due to a server that refused to go on. In
+// TLS 1.3 it does so after the handshake of the client, who may get the alert of the
+// server, or fail to write, or only the error of package http2.
+func isConnectionLost(err error) bool {
+	var op *net.OpError
+	if errors.As(err, &op) {
+		return op.Op != "dial" && !op.Timeout()
+	}
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
+		slices.ContainsFunc(textsConnectionLost, func(text string) bool { return strings.Contains(err.Error(), text) })
 }
 
 // An explainedError is an error of crypto/tls and its cause.

@@ -16,8 +16,10 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -154,13 +156,23 @@ func TestExplainEmptyCertificate(t *testing.T) {
 func TestExplainOtherErrors(t *testing.T) {
 	f := newFixture(t, nil)
 	assert.NoError(t, f.Explain(nil))
-	for range 2 {
-		assert.Equal(t, io.EOF, f.Explain(io.EOF))
-		_, err := f.connect(t.Context(), server(tls.VersionTLS13))
-		require.NoError(t, err)
-		require.Error(t, f.Err())
+	others := []error{context.DeadlineExceeded, &net.OpError{Op: "dial", Err: io.EOF}, x509.UnknownAuthorityError{}}
+	lost := []error{io.EOF, fmt.Errorf("get: %w", io.ErrUnexpectedEOF), &net.OpError{Op: "write", Err: syscall.EPIPE},
+		errors.New("http2: client conn could not be established"), errors.New("http: server closed idle connection")}
+	for _, err := range slices.Concat(others, lost) {
+		assert.Equal(t, err, f.Explain(err), "no handshake failed")
 	}
-	err := f.Explain(fmt.Errorf("get: %w", f.Err()))
+	_, err := f.connect(t.Context(), server(tls.VersionTLS13))
+	require.NoError(t, err)
+	require.ErrorIs(t, f.Err(), mtls.ErrNoCertificate)
+	for _, err := range others {
+		assert.Equal(t, err, f.Explain(err))
+	}
+	for _, err := range lost {
+		assert.ErrorIs(t, f.Explain(err), mtls.ErrNoCertificate)
+		assert.ErrorIs(t, f.Explain(err), err)
+	}
+	err = f.Explain(fmt.Errorf("get: %w", f.Err()))
 	assert.EqualError(t, err, "get: "+f.Err().Error())
 	local := &net.OpError{Op: "local error", Err: errors.New("tls: no renegotiation")}
 	assert.ErrorIs(t, f.Explain(local), mtls.ErrRenegotiation)

@@ -4,6 +4,8 @@ import (
 	"crypto/tls"
 	"encoding/pem"
 	"fmt"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -37,6 +39,7 @@ func newServer(t *testing.T) (url, roots string) {
 		fmt.Fprintf(w, "Hello %s.\n", r.TLS.PeerCertificates[0].Subject.CommonName)
 	}))
 	server.EnableHTTP2 = true
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
 	server.TLS = &tls.Config{ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: cardtest.TestCA().Pool()}
 	server.StartTLS()
 	t.Cleanup(server.Close)

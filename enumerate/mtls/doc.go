@@ -45,11 +45,14 @@
 //
 // # Timeouts
 //
-// A prompt ends with the context of its handshakes, which is that of the request. The
-// TLSHandshakeTimeout of an http.Transport, 10 seconds in http.DefaultTransport, does
-// not end it: the request fails as soon as the user has answered, and the next one
-// works. An http.Transport without it has no such limit. Open has only the limit of its
-// context: call it before the first request if handshakes are limited.
+// A prompt ends with the contexts of the handshakes that wait for it. An http.Transport
+// makes connections for later requests, too, so it does not end a handshake whose
+// request was canceled: CloseIdleConnections of the http.Client does. Nor does its
+// TLSHandshakeTimeout, which is 10 seconds in http.DefaultTransport: the request fails
+// as soon as the user has answered. In both cases the PIN serves the next request.
+//
+// Open has only the limit of its context: call it before the first request if
+// handshakes are limited, by the server or by the client.
 //
 // # Connections
 //

@@ -169,6 +169,42 @@ func TestHandshakeTimeout(t *testing.T) {
 	assert.EqualValues(t, 1, f.user.asked.Load())
 }
 
+// A request that is canceled does not end its prompt, but CloseIdleConnections does.
+func TestRequestCanceledDuringPrompt(t *testing.T) {
+	soft := quickCard(alice)
+	w, f := newWeb(t, false), newFixture(t, soft)
+	asked, ended := make(chan struct{}, 1), make(chan struct{}, 1)
+	f.PIN = func(ctx context.Context, r card.PINRequest) (card.PIN, error) {
+		if f.user.asked.Load() > 0 {
+			return f.user.ask(ctx, r)
+		}
+		f.user.asked.Add(1)
+		asked <- struct{}{}
+		<-ctx.Done()
+		ended <- struct{}{}
+		return card.PIN{}, ctx.Err()
+	}
+	client, _ := w.client(t, f)
+	ctx, cancel := context.WithCancel(t.Context())
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, w.URL, nil)
+	require.NoError(t, err)
+	var all sync.WaitGroup
+	all.Go(func() {
+		_, err := client.Do(request)
+		assert.ErrorIs(t, err, context.Canceled)
+	})
+	<-asked
+	cancel()
+	all.Wait()
+	assert.Empty(t, ended)
+	client.CloseIdleConnections()
+	<-ended
+	assert.False(t, soft.Verified())
+	_, err = get(client, w.URL)
+	require.NoError(t, err)
+	assert.EqualValues(t, 2, f.user.asked.Load())
+}
+
 // A resumed session needs no signature.
 func TestResumption(t *testing.T) {
 	soft := quickCard(alice)

@@ -20,6 +20,7 @@ import (
 	"github.com/smartlogon/smartlogon/card"
 	"github.com/smartlogon/smartlogon/enumerate"
 	"github.com/smartlogon/smartlogon/internal/cert"
+	"github.com/smartlogon/smartlogon/internal/fault"
 	"github.com/smartlogon/smartlogon/internal/keyring"
 )
 
@@ -121,17 +122,19 @@ func (a *Agent) Close() error {
 // uses it, and needs no PIN.
 const cardAuthentication = "9E"
 
-// list lists the cards. A key that is open stays open if its certificate is still
+// list lists the cards. A key stays as it is, open or not, if its certificate is still
 // there, and is closed otherwise.
 func (a *Agent) list(ctx context.Context) ([]*identity, error) {
 	if a.Finder == nil {
 		return nil, errors.New("Agent without a Finder")
 	}
 	var listed []*identity
+	complete := true
 	known := make(map[string]*identity)
 	for c, err := range a.Finder.All(ctx) {
 		if err != nil {
 			a.skip(err)
+			complete = complete && fault.ReachOf(err) != fault.Card // it may be held by another program
 			continue
 		}
 		public, ok := publicKey(c)
@@ -147,10 +150,13 @@ func (a *Agent) list(ctx context.Context) ([]*identity, error) {
 	}
 	a.mu.Lock()
 	old := a.known
-	for n, i := range listed {
-		blob := string(i.public.Marshal())
-		if o := old[blob]; o != nil && o.key.IsOpen() && bytes.Equal(o.credential.Raw, i.credential.Raw) {
-			listed[n], known[blob] = o, o
+	for blob, o := range old {
+		switch i := known[blob]; {
+		case i != nil && bytes.Equal(o.credential.Raw, i.credential.Raw):
+			i.key = o.key
+			delete(old, blob)
+		case i == nil && !complete:
+			known[blob] = o
 			delete(old, blob)
 		}
 	}
@@ -329,13 +335,12 @@ func (a *Agent) trySign(ctx context.Context, key ssh.PublicKey, data []byte, alg
 			return nil, fmt.Errorf("%w: %w", ErrNotConfirmed, err)
 		}
 	}
-	signer, err := ssh.NewSignerFromSigner(cardSigner{ctx, i})
-	if err != nil {
-		return nil, err
-	}
-	signature, err := signer.(ssh.AlgorithmSigner).SignWithAlgorithm(rand.Reader, data, algorithm)
-	if errors.Is(err, card.ErrChanged) {
-		a.forget(i) // the next use lists the cards
+	signature, err := i.sign(ctx, data, algorithm)
+	if errors.Is(err, card.ErrChanged) { // another card may have the key, too
+		a.forget(i)
+		if i, missing := a.find(ctx, key.Marshal()); missing == nil {
+			return i.sign(ctx, data, algorithm)
+		}
 	}
 	return signature, err
 }
@@ -343,9 +348,17 @@ func (a *Agent) trySign(ctx context.Context, key ssh.PublicKey, data []byte, alg
 func (a *Agent) forget(i *identity) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if blob := string(i.public.Marshal()); a.known[blob] == i {
+	if blob := string(i.public.Marshal()); a.known[blob] != nil && a.known[blob].key == i.key {
 		delete(a.known, blob)
 	}
+}
+
+func (i *identity) sign(ctx context.Context, data []byte, algorithm string) (*ssh.Signature, error) {
+	signer, err := ssh.NewSignerFromSigner(cardSigner{ctx, i})
+	if err != nil {
+		return nil, err
+	}
+	return signer.(ssh.AlgorithmSigner).SignWithAlgorithm(rand.Reader, data, algorithm)
 }
 
 // A cardSigner signs with the key of an identity.

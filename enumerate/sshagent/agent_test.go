@@ -307,6 +307,82 @@ func TestCardRemovedAndInserted(t *testing.T) {
 	assert.False(t, soft.Verified())
 }
 
+// Another card with the same key and certificate is used after a prompt of its own.
+func TestTwin(t *testing.T) {
+	withGUID := func(n byte) *cardtest.Card {
+		guid := make([]byte, 16)
+		guid[15] = n
+		return quickCard().PutObject(0x5FC102, append(append([]byte{0x34, 16}, guid...), 0xFE, 0))
+	}
+	first, second := withGUID(1), withGUID(2)
+	f := newFixture(t, first)
+	client := f.client()
+	key := only(t, client)
+	for n, soft := range []*cardtest.Card{first, second} {
+		if n > 0 {
+			f.readers.Remove(reader)
+			f.readers.Insert(reader, soft)
+		}
+		_, err := client.Sign(key, login(key, ssh.KeyAlgoECDSA256))
+		require.NoError(t, err, "%v", f.lastError())
+		assert.EqualValues(t, n+1, f.asked.Load())
+		assert.Equal(t, 1, soft.PINs())
+	}
+	require.NoError(t, f.RemoveAll())
+	assert.False(t, second.Verified())
+}
+
+// A card that cannot be read for the moment keeps its key open.
+func TestListWhileBusy(t *testing.T) {
+	f := newFixture(t, quickCard())
+	client := f.client()
+	key := only(t, client)
+	data := login(key, ssh.KeyAlgoECDSA256)
+	_, err := client.Sign(key, data)
+	require.NoError(t, err)
+	f.readers.Fault(reader, 1, cardtest.Fault{What: cardtest.NoResponse, Times: -1})
+	keys, err := client.List()
+	require.NoError(t, err)
+	assert.Empty(t, keys)
+	assert.ErrorIs(t, f.lastError(), card.ErrNoResponse)
+	f.readers.Fault(reader, 1, cardtest.Fault{})
+	_, err = client.Sign(key, data)
+	require.NoError(t, err)
+	only(t, client)
+	assert.EqualValues(t, 1, f.asked.Load())
+}
+
+// A client lists the keys while another one waits for the PIN.
+func TestListDuringPrompt(t *testing.T) {
+	asked, release := make(chan struct{}), make(chan struct{})
+	prompts := 0
+	f := newFixtureWith(t, func(a *sshagent.Agent) {
+		a.PIN = func(context.Context, card.PINRequest) (card.PIN, error) {
+			prompts++
+			close(asked)
+			<-release
+			return card.NewPIN([]byte(cardtest.PIN)), nil
+		}
+	}, quickCard())
+	client, other := f.client(), f.client()
+	key := only(t, client)
+	data := login(key, ssh.KeyAlgoECDSA256)
+	var all sync.WaitGroup
+	all.Go(func() {
+		_, err := client.Sign(key, data)
+		assert.NoError(t, err)
+	})
+	<-asked
+	only(t, other)
+	all.Go(func() {
+		_, err := other.Sign(key, data)
+		assert.NoError(t, err)
+	})
+	close(release)
+	all.Wait()
+	assert.Equal(t, 1, prompts)
+}
+
 func TestLock(t *testing.T) {
 	soft := quickCard()
 	f := newFixture(t, soft)

@@ -171,15 +171,15 @@ func (m *signedMessage) parseCertificates(p *parser) {
 }
 
 func (s *signerInfo) parse(p *parser) {
-	version := p.number(1, 3)
-	if p.has(implicit(0)) {
+	p.number(1, 3) // Heimdal writes 1 beside a key identifier
+	switch {
+	case p.has(implicit(0)):
 		s.keyID = p.take(implicit(0)).Value
-	} else {
+	case p.has(explicit(0)): // Heimdal, and Samba with it
+		p.field(0, func(p *parser) { s.keyID = p.octets() })
+	default:
 		e := p.take(ber.Sequence)
 		s.issuerAndSerial = e.Raw
-	}
-	if named := s.issuerAndSerial != nil; p.err == nil && version != map[bool]int64{true: 1, false: 3}[named] {
-		p.fail("version %d of the signer does not fit its name", version)
 	}
 	id := p.algorithm()
 	f, ok := byDigest(id)

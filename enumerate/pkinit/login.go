@@ -91,8 +91,8 @@ const (
 // signs with PKCS #1 v1.5.
 //
 // Login uses key once, after the KDC has answered a first request without a
-// signature. A name that the KDC does not know, a disabled account, a KDC without
-// PKINIT and a wrong clock cost no signature. ctx bounds the exchange with the KDC,
+// signature. So a name that the KDC does not know, a KDC without PKINIT and a wrong
+// clock cost no signature. ctx bounds the exchange with the KDC,
 // but not key: see WithContext of enumerate.Key.
 //
 // An error of the KDC is an [*Error]. A reply that is refused is one of the errors

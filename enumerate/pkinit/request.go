@@ -30,6 +30,14 @@ func (a authPack) encode() []byte {
 		field(0, octets(sum(crypto.SHA256, a.body))),
 		field(1, algorithm(sha256.digest)),
 	)))
+	// Heimdal signs the reply with SHA-1 unless the list has both the signature and
+	// the digest.
+	var types [][]byte
+	for _, f := range hashFunctions {
+		if f.hash != crypto.SHA1 {
+			types = append(types, algorithm(f.rsa, null), algorithm(f.ecdsa), algorithm(f.digest))
+		}
+	}
 	var offered [][]byte
 	for _, k := range kdfs {
 		offered = append(offered, sequence(field(0, oid(k.id))))
@@ -37,6 +45,7 @@ func (a authPack) encode() []byte {
 	return sequence(
 		field(0, sequence(authenticator...)),
 		field(1, a.public),
+		field(2, sequence(types...)), // supportedCMSTypes
 		field(4, sequence(offered...)), // RFC 8636, 5
 	)
 }

@@ -126,9 +126,10 @@ type (
 		Signed []byte `asn1:"tag:0"`
 	}
 	authPack struct {
-		Authenticator pkAuthenticator `asn1:"explicit,tag:0"`
-		Public        asn1.RawValue   `asn1:"tag:1"`
-		KDFs          []kdf           `asn1:"explicit,optional,tag:4"`
+		Authenticator pkAuthenticator            `asn1:"explicit,tag:0"`
+		Public        asn1.RawValue              `asn1:"tag:1"`
+		Algorithms    []pkix.AlgorithmIdentifier `asn1:"explicit,optional,tag:2"`
+		KDFs          []kdf                      `asn1:"explicit,optional,tag:4"`
 	}
 	pkAuthenticator struct {
 		CUSec     int         `asn1:"explicit,tag:0"`

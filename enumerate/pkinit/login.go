@@ -17,9 +17,10 @@ import (
 	"github.com/smartlogon/smartlogon/upn/mapping"
 )
 
-// Options are the options of [Login]. Name and Roots are required.
+// Options are the options of [Login]. Only Roots is required.
 type Options struct {
-	// Name is the name of the user, as [upn.SignIn] returns it.
+	// Name is the name of the user, as [upn.SignIn] returns it. The zero Name is the
+	// first user principal name of the certificate.
 	Name upn.Name
 
 	// Form is how the request names the user.
@@ -118,11 +119,24 @@ type login struct {
 }
 
 func signIn(ctx context.Context, key crypto.Signer, chain [][]byte, o Options) (*TGT, error) {
+	l, s, err := newLogin(key, chain, o)
+	if err != nil {
+		return nil, err
+	}
+	token, err := l.announce(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return l.authenticate(ctx, s, token)
+}
+
+// newLogin checks what can be checked without the KDC.
+func newLogin(key crypto.Signer, chain [][]byte, o Options) (*login, *signer, error) {
 	if o.Roots == nil {
-		return nil, ErrNoRoots
+		return nil, nil, ErrNoRoots
 	}
 	if len(chain) == 0 || len(chain) > maxCertificates {
-		return nil, fmt.Errorf("chain of %d certificates", len(chain))
+		return nil, nil, fmt.Errorf("chain of %d certificates", len(chain))
 	}
 	if o.Hash == 0 {
 		o.Hash = crypto.SHA256
@@ -135,19 +149,14 @@ func signIn(ctx context.Context, key crypto.Signer, chain [][]byte, o Options) (
 	}
 	s, err := newSigner(key, chain, o.Hash)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	l := &login{o: o, chain: chain}
 	if l.client, err = clientName(&o, chain[0]); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	l.network = newNetwork(l.client.realm, &o)
-
-	token, err := l.announce(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return l.authenticate(ctx, s, token)
+	return l, s, nil
 }
 
 // now is the time of the KDC's clock, as far as known.

@@ -40,8 +40,17 @@ const (
 // clientName returns the name and the realm of the first request.
 func clientName(o *Options, leaf []byte) (realmName, error) {
 	n := realmName{realm: o.Realm}
-	user, suffix, hasSuffix := cutLast(o.Name.Value, "@")
-	domain, account, isDown := strings.Cut(o.Name.Value, `\`)
+	name := o.Name
+	if name.Value == "" && o.Form != FormX500 {
+		names := upn.Read(leaf)
+		names.Emails = nil // the KDC compares a user principal name
+		var err error
+		if name, err = (upn.SignIn{}).Name(names); err != nil {
+			return n, err
+		}
+	}
+	user, suffix, hasSuffix := cutLast(name.Value, "@")
+	domain, account, isDown := strings.Cut(name.Value, `\`)
 	if isDown && domain != "" {
 		// The domain of a hint is often a NetBIOS name, which DNS does not find.
 		user, hasSuffix = account, false
@@ -58,7 +67,7 @@ func clientName(o *Options, leaf []byte) (realmName, error) {
 	form := o.Form
 	if form == FormAuto {
 		form = FormPrincipal
-		if hasSuffix && (o.Name.Source == upn.FromHint || !strings.EqualFold(suffix, n.realm)) {
+		if hasSuffix && (name.Source == upn.FromHint || !strings.EqualFold(suffix, n.realm)) {
 			form = FormEnterprise
 		}
 	}
@@ -66,7 +75,7 @@ func clientName(o *Options, leaf []byte) (realmName, error) {
 	case FormPrincipal:
 		n.principal = principal{ntPrincipal, []string{user}}
 	case FormEnterprise:
-		n.principal = principal{ntEnterprise, []string{o.Name.Value}}
+		n.principal = principal{ntEnterprise, []string{name.Value}}
 	case FormX500:
 		c, err := cert.Parse(leaf)
 		if err != nil {

@@ -45,7 +45,7 @@ func (a authPack) encode() []byte {
 	return sequence(
 		field(0, sequence(authenticator...)),
 		field(1, a.public),
-		field(2, sequence(types...)), // supportedCMSTypes
+		field(2, sequence(types...)),   // supportedCMSTypes
 		field(4, sequence(offered...)), // RFC 8636, 5
 	)
 }

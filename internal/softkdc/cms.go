@@ -17,6 +17,7 @@ import (
 type Signing struct {
 	Identity
 	Hash        crypto.Hash
+	Omit        bool // leaves out the certificates
 	ByKeyID     bool // names the signer by key identifier
 	ContentType asn1.ObjectIdentifier
 	Content     []byte
@@ -58,12 +59,16 @@ func (s Signing) encode() []byte {
 	if s.ByKeyID {
 		version, signer = 3, asn1.RawValue{Class: asn1.ClassContextSpecific, Tag: 0, Bytes: leaf.SubjectKeyId}
 	}
+	chain := s.Chain
+	if s.Omit {
+		chain = nil
+	}
 	digestAlgorithm := pkix.AlgorithmIdentifier{Algorithm: digests[s.Hash]}
 	return der(contentInfo{oidSignedData, asn1.RawValue{FullBytes: field(0, der(signedData{
 		Version:      3,
 		Digests:      []pkix.AlgorithmIdentifier{digestAlgorithm},
 		Content:      encapsulated{s.ContentType, s.Content},
-		Certificates: asn1.RawValue{FullBytes: wrap(asn1.ClassContextSpecific, 0, s.Chain...)},
+		Certificates: asn1.RawValue{FullBytes: wrap(asn1.ClassContextSpecific, 0, chain...)},
 		Signers: []signerInfo{{
 			Version: version, Name: signer, Digest: digestAlgorithm,
 			Attributes: asn1.RawValue{FullBytes: wrap(asn1.ClassContextSpecific, 0, attributes)},

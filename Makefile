@@ -25,7 +25,9 @@ INTEROP = card/pcsc internal/interop
 DEBS = gcc libc6-dev pkg-config libpcsclite-dev pcscd vsmartcard-vpcd \
        opensc opensc-pkcs11 pcsc-tools yubico-piv-tool ykcs11 openssl \
        wine wine64 gcc-mingw-w64-x86-64 pinentry-curses pinentry-tty tmux \
-       nginx openssh-client openssh-server git
+       nginx openssh-client openssh-server git krb5-kdc krb5-admin-server \
+       krb5-pkinit krb5-user samba winbind samba-ad-provision \
+       samba-dsdb-modules samba-vfs-modules iproute2
 
 .PHONY: demo test oldest lint apidiff vuln deps interop pivgo soak cross fuzz load cover bench
 

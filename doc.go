@@ -19,6 +19,7 @@
 //   - upn, for the name that is sent to Azure AD (Entra)
 //   - enumerate/challenge, which answers a server's challenge, and verifies the
 //     answer on the server without importing any smart card code
+//   - enumerate/pkinit, which gets a Kerberos ticket, as from Active Directory
 //
 // Programs that use TLS or SSH need enumerate/mtls, which authenticates TLS clients,
 // or enumerate/sshagent, an SSH agent.

@@ -14,6 +14,7 @@ const (
 	scard   = "github.com/ebfe/scard"
 	pivGo   = "github.com/go-piv/piv-go/..."
 	ssh     = "golang.org/x/crypto/ssh/..."
+	gokrb5  = "github.com/jcmturner/gokrb5/v8/..."
 	testify = "github.com/stretchr/testify/..."
 )
 
@@ -50,6 +51,23 @@ var layers = []deptest.Rule{
 		Of:     []string{"./upn/...", "./enumerate/rules", "./enumerate/challenge"},
 		Deny:   []string{"./card/...", "./piv", "./internal/cardapp", "./internal/gids", "./enumerate", scard, pivGo},
 		Reason: "a server judges certificates and verifies answers without code for cards",
+	},
+	{
+		Of:     []string{"./enumerate/pkinit"},
+		Deny:   []string{"./card/...", "./piv", "./internal/cardapp", "./internal/gids", "./enumerate", "./enumerate/rules", "./enumerate/challenge", scard, pivGo},
+		Reason: "sign-in protocols take a signer and a chain, so they work with keys in files, too",
+	},
+	{
+		Of:     []string{"./..."},
+		Except: []string{"./enumerate/pkinit", "./examples/kinit", "./internal/faultmatrix", "./internal/interop", "./internal/softkdc"},
+		Deny:   []string{"./enumerate/pkinit", gokrb5},
+		Reason: "Kerberos serves only programs that ask for it",
+	},
+	{
+		Of:     []string{"./internal/softkdc"},
+		Deny:   []string{"./..."},
+		Allow:  []string{"./internal/softkdc", "./internal/testkeys"},
+		Reason: "the software KDC is written from the standards, so client and KDC cannot misread them alike",
 	},
 	{
 		Of:     []string{"./enumerate"},
@@ -92,8 +110,8 @@ var layers = []deptest.Rule{
 	},
 	{
 		Of:     []string{"./..."},
-		Except: []string{"./card/cardtest", "./examples/...", "./internal/drivertest", "./internal/faultmatrix", "./internal/interop", "./internal/pcsclite/server", "./internal/softcard/...", "./internal/toyapp", "./internal/vpcd"},
-		Deny:   []string{"./card/cardtest", "./internal/softcard/...", "./internal/testkeys", "./internal/vectors"},
+		Except: []string{"./card/cardtest", "./examples/...", "./internal/drivertest", "./internal/faultmatrix", "./internal/interop", "./internal/pcsclite/server", "./internal/softcard/...", "./internal/softkdc", "./internal/toyapp", "./internal/vpcd"},
+		Deny:   []string{"./card/cardtest", "./internal/softcard/...", "./internal/softkdc", "./internal/testkeys", "./internal/vectors"},
 		Reason: "software cards and test keys do not belong in programs",
 	},
 	{

@@ -195,3 +195,28 @@ func TestMITKDC300(t *testing.T) {
 	assert.Equal(t, 1, soft.PINs())
 	fmt.Printf("300 logins at MIT's KDC in %v\n", time.Since(started).Round(time.Second))
 }
+
+// TestKinitExample runs examples/kinit with a card behind a real pcscd, and MIT's
+// programs with its cache.
+func TestKinitExample(t *testing.T) {
+	k, _ := newMITKDC(t)
+	soft := cardtest.Logon(kerberosUser)
+	insert(t, soft)
+	program := buildExample(t, "kinit", false)
+	cache := "FILE:" + filepath.Join(t.TempDir(), "cc")
+	env := []string{"PCSCLITE_CSOCK_NAME=" + pcscd.Socket, "TEST_PIN=" + cardtest.PIN, "KRB5CCNAME=" + cache}
+	args := []string{"-kdc", k.Address, "-roots", filepath.Join(k.Dir, "kdcca.pem")}
+	out, err := k.TryRun(t, env, program, append(args, "-list")...)
+	require.NoError(t, err, out)
+	assert.Contains(t, out, kerberosUser+" in ")
+	out, err = k.TryRun(t, env, program, append(args, "-pin-env", "TEST_PIN")...)
+	require.NoError(t, err, out)
+	assert.Contains(t, out, "Ticket of "+kerberosUser+" until ")
+	assert.Equal(t, 1, soft.PINs(), "PINs")
+	assert.Equal(t, 1, soft.KeyUses(), "signatures")
+	assert.False(t, soft.Verified(), "the card is logged out")
+	for _, command := range [][]string{{"klist"}, {"kvno", "host/web.example.com"}, {"kinit", "-R"}, {"kvno", "host/web.example.com"}} {
+		out, err := k.TryRun(t, env, command[0], command[1:]...)
+		assert.NoError(t, err, "%v: %s", command, out)
+	}
+}

@@ -4,6 +4,7 @@ package interop_test
 
 import (
 	"fmt"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -50,6 +51,9 @@ func TestSambaDC(t *testing.T) {
 			defer tgt.Close()
 			assert.Equal(t, "alice@EXAMPLE.TEST", tgt.Client())
 			assert.Equal(t, 1, soft.KeyUses()-before, "signatures")
+			cache := filepath.Join(t.TempDir(), "cc")
+			require.NoError(t, tgt.WriteCache(cache))
+			assert.Contains(t, d.Run(t, "kvno", "-c", cache, "host/dc1.example.test@EXAMPLE.TEST"), "kvno = ")
 			renewed, err := tgt.Renew(t.Context())
 			require.NoError(t, err)
 			assert.NoError(t, renewed.Close())

@@ -21,7 +21,10 @@ const (
 	// maxCertificates limits the certificates in a message.
 	maxCertificates = 16
 
+	// minRSABits and maxRSABits limit the keys in a message. Verifying with a long
+	// key takes as long as a hostile KDC wants.
 	minRSABits = 2048
+	maxRSABits = 8192
 )
 
 // A signer signs with the key of a certificate.
@@ -111,7 +114,8 @@ type signedMessage struct {
 	content     []byte
 	signer      signerInfo
 
-	// certificates may include some that crypto/x509 refuses; they are left out.
+	// certificates are without those that crypto/x509 refuses, and those with a
+	// longer key than maxRSABits.
 	certificates []*x509.Certificate
 }
 
@@ -164,7 +168,14 @@ func (m *signedMessage) parseCertificates(p *parser) {
 		if n == maxCertificates {
 			p.fail("more than %d certificates", maxCertificates)
 		}
-		if c, err := x509.ParseCertificate(e.Raw); err == nil && p.err == nil {
+		if p.err != nil {
+			return
+		}
+		c, err := x509.ParseCertificate(e.Raw)
+		if err != nil {
+			continue
+		}
+		if k, ok := c.PublicKey.(*rsa.PublicKey); !ok || k.N.BitLen() <= maxRSABits {
 			m.certificates = append(m.certificates, c)
 		}
 	}

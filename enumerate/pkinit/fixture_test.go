@@ -3,7 +3,6 @@ package pkinit_test
 import (
 	"context"
 	"crypto"
-	"crypto/x509"
 	"io"
 	"sync/atomic"
 	"testing"
@@ -89,6 +88,3 @@ func login(t *testing.T, address string, edit func(*pkinit.Options)) (*pkinit.TG
 	}
 	return tgt, err
 }
-
-// noPool has no authority.
-func noPool() *x509.CertPool { return x509.NewCertPool() }

@@ -40,7 +40,7 @@ func (v kdcVerifier) check(ctx context.Context, leaf *x509.Certificate, others [
 		intermediates.AddCert(c)
 	}
 	// crypto/x509 refuses a critical subject alternative name without a name that
-	// it reads. hasName reads the others.
+	// it reads. checkName reads the others.
 	critical := func(id asn1.ObjectIdentifier) bool { return id.Equal(subjectAltName) }
 	leaf.UnhandledCriticalExtensions = slices.DeleteFunc(leaf.UnhandledCriticalExtensions, critical)
 	chains, err := leaf.Verify(x509.VerifyOptions{

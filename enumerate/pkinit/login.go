@@ -27,7 +27,7 @@ type Options struct {
 	Form Form
 
 	// Realm is the realm of the first KDC. Empty is the suffix of Name, in
-	// capitals.
+	// capitals. Case matters; in Active Directory it is in capitals.
 	Realm string
 
 	// KDCs are the addresses of KDCs of the realm, HOST or HOST:PORT, tried in

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
@@ -83,6 +84,13 @@ var rogues = []struct {
 	}), nil},
 	{"certificate is missing", reply(func(r *softkdc.Reply) { r.Signing.Omit = true }), pkinit.ErrSignature},
 	{"another key", reply(func(r *softkdc.Reply) { r.Signing.Key = testkeys.RSA(2048, 2) }), pkinit.ErrSignature},
+	{"key of 1024 bits", func(k *softkdc.KDC) {
+		k.Identity = authority.Issue(realm, func(c *x509.Certificate) { c.PublicKey = testkeys.RSA(1024, 0).Public() })
+		k.Identity.Key = testkeys.RSA(1024, 0)
+	}, pkinit.ErrWeak},
+	{"key of 16384 bits", identity(func(c *x509.Certificate) {
+		c.PublicKey = &rsa.PublicKey{N: new(big.Int).SetBit(big.NewInt(1), 16383, 1), E: 65537}
+	}), pkinit.ErrSignature},
 	{"corrupt signature", reply(func(r *softkdc.Reply) { r.Signing.Corrupt = true }), pkinit.ErrSignature},
 	{"digest of other content", reply(func(r *softkdc.Reply) { r.Signing.Digest = make([]byte, 32) }), pkinit.ErrSignature},
 	{"SHA-1", reply(func(r *softkdc.Reply) { r.Signing.Hash = crypto.SHA1 }), pkinit.ErrWeak},

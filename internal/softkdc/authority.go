@@ -56,7 +56,8 @@ type Identity struct {
 }
 
 // Issue issues a certificate for the KDC of a realm: with the purpose of a KDC and
-// the name krbtgt/REALM. edit, if not nil, changes the template.
+// the name krbtgt/REALM. edit, if not nil, changes the template; its PublicKey takes
+// the place of that of the key.
 func (a *Authority) Issue(realm string, edit func(*x509.Certificate)) Identity {
 	key := testkeys.RSA(2048, 1)
 	template := &x509.Certificate{
@@ -72,7 +73,11 @@ func (a *Authority) Issue(realm string, edit func(*x509.Certificate)) Identity {
 	if edit != nil {
 		edit(template)
 	}
-	raw := must(x509.CreateCertificate(rand.Reader, template, a.cert, key.Public(), a.key))
+	public := key.Public()
+	if template.PublicKey != nil {
+		public = template.PublicKey
+	}
+	raw := must(x509.CreateCertificate(rand.Reader, template, a.cert, public, a.key))
 	return Identity{Key: key, Chain: [][]byte{raw}}
 }
 

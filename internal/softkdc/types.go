@@ -151,11 +151,6 @@ type (
 		Key       asn1.BitString
 	}
 	domainParameters struct{ P, G, Q *big.Int }
-	keyInfo          struct {
-		Key    asn1.BitString `asn1:"explicit,tag:0"`
-		Nonce  int64          `asn1:"explicit,tag:1"`
-		Expiry time.Time      `asn1:"explicit,optional,generalized,tag:2"`
-	}
 )
 
 // must panics: what it encodes was made here.

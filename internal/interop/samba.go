@@ -153,6 +153,7 @@ func (d *SambaDC) start(t *testing.T) {
 	t.Cleanup(func() {
 		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM)
 		<-ended
+		d.waitForChildren(t)
 		if t.Failed() {
 			text, _ := os.ReadFile(log.Name())
 			t.Logf("samba:\n%.4000s", text)
@@ -174,6 +175,28 @@ func (d *SambaDC) start(t *testing.T) {
 			t.Fatal("samba ended")
 		case <-ctx.Done():
 			t.Fatal("samba does not listen")
+		}
+	}
+}
+
+// waitForChildren waits until no process is left in the namespace. Children of samba
+// end after it.
+func (d *SambaDC) waitForChildren(t *testing.T) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		out, err := exec.CommandContext(ctx, "ip", "netns", "pids", d.namespace).Output()
+		if err == nil && len(out) == 0 {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			t.Errorf("processes are left in the namespace: %s %v", out, err)
+			return
 		}
 	}
 }

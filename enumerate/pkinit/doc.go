@@ -38,11 +38,12 @@
 //
 // The first request has no signature. Its answer names the methods and the time of
 // the KDC, and has a freshness token (RFC 8070), which proves that the key is used
-// now. The second request is signed once, with SHA-256. It has both checksums, that
-// of RFC 4556 and that of MS-PKCA, which Windows Server 2025 requires, and offers
+// now. The second request is signed once, with SHA-256. It has the checksum of RFC
+// 4556 and that of MS-PKCA, which newer Windows KDCs require. It offers
 // Diffie-Hellman in the 2048-bit group 14, or ECDH on P-256 if [Options].ECDH is
-// set, the key derivation of RFC 8636, and AES only. A login is never tried again
-// by itself: it would cost another signature, and a touch on some cards.
+// set, signatures with SHA-256 or better, the key derivation of RFC 8636, and AES.
+// Login never tries again by itself: that would cost another signature, and a touch
+// on some cards.
 //
 // # What is checked
 //
@@ -65,9 +66,9 @@
 // name of the certificate, which Active Directory compares with that of the account
 // anyway. A name whose suffix is the realm
 // is sent as a principal, another one and a hint as an enterprise name, which the
-// KDC looks up in the forest and may refer to another realm; see [Form]. Active
-// Directory compares names without case. MIT's KDC does not: the realm is in
-// capitals there.
+// KDC looks up in the forest and may refer to another realm; see [Form]. A KDC of
+// MIT Kerberos usually knows no enterprise names, and compares the user principal
+// name of the certificate with case, that of the realm included.
 //
 // # Errors
 //

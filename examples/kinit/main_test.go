@@ -21,10 +21,16 @@ import (
 func TestMain(m *testing.M) { leak.Main(m) }
 
 // start starts a KDC for alice. It returns its address and the file of its authority.
-func start(t *testing.T) (address, roots string) {
+// edit, if not nil, changes its replies.
+func start(t *testing.T, edit func(*softkdc.Reply)) (address, roots string) {
 	t.Helper()
 	authority := softkdc.NewAuthority(nil)
-	k := &softkdc.KDC{Realm: "EXAMPLE.COM", Identity: authority.Issue("EXAMPLE.COM", nil), Users: map[string]string{"alice": "alice", "ana@example.com": "alice"}}
+	k := &softkdc.KDC{
+		Realm:    "EXAMPLE.COM",
+		Identity: authority.Issue("EXAMPLE.COM", nil),
+		Users:    map[string]string{"alice": "alice", "ana@example.com": "alice"},
+		Edit:     edit,
+	}
 	s, err := softkdc.Start(k)
 	require.NoError(t, err)
 	t.Cleanup(func() {
@@ -51,7 +57,7 @@ func kinit(t *testing.T, soft *cardtest.Card, args ...string) (string, error) {
 
 func TestTicket(t *testing.T) {
 	t.Setenv("TEST_PIN", cardtest.PIN)
-	address, roots := start(t)
+	address, roots := start(t, nil)
 	for _, more := range [][]string{nil, {"-hint", "ana@example.com"}, {"-realm", "EXAMPLE.COM", "-reader", "Software Reader 00"}} {
 		soft := cardtest.Logon("alice@example.com")
 		cache := filepath.Join(t.TempDir(), "cc")
@@ -67,7 +73,7 @@ func TestTicket(t *testing.T) {
 }
 
 func TestList(t *testing.T) {
-	_, roots := start(t)
+	_, roots := start(t, nil)
 	soft := cardtest.Logon("alice@example.com")
 	out, err := kinit(t, soft, "-roots", roots, "-list")
 	require.NoError(t, err)
@@ -77,7 +83,7 @@ func TestList(t *testing.T) {
 
 func TestNoTicket(t *testing.T) {
 	t.Setenv("TEST_PIN", cardtest.PIN)
-	address, roots := start(t)
+	address, roots := start(t, nil)
 	cache := filepath.Join(t.TempDir(), "cc")
 	args := []string{"-kdc", address, "-roots", roots, "-c", cache, "-pin-env", "TEST_PIN"}
 	soft := cardtest.Logon("bob@example.com")
@@ -98,4 +104,29 @@ func TestNoTicket(t *testing.T) {
 	var usage *cli.UsageError
 	_, err = kinit(t, soft, "-no-such-flag")
 	assert.True(t, errors.As(err, &usage))
+}
+
+// TestRogueKDC checks that a refused reply leaves the old ticket in the cache.
+func TestRogueKDC(t *testing.T) {
+	t.Setenv("TEST_PIN", cardtest.PIN)
+	for name, edit := range map[string]func(*softkdc.Reply){
+		"nonce":             func(r *softkdc.Reply) { r.Nonce++ },
+		"another user":      func(r *softkdc.Reply) { r.User = "bob" },
+		"corrupt signature": func(r *softkdc.Reply) { r.Signing.Corrupt = true },
+	} {
+		address, roots := start(t, edit)
+		soft := cardtest.Logon("alice@example.com")
+		dir := t.TempDir()
+		cache := filepath.Join(dir, "cc")
+		require.NoError(t, os.WriteFile(cache, []byte("old ticket"), 0o600))
+		_, err := kinit(t, soft, "-kdc", address, "-roots", roots, "-c", cache, "-pin-env", "TEST_PIN")
+		assert.Error(t, err, name)
+		text, err := os.ReadFile(cache)
+		require.NoError(t, err)
+		assert.Equal(t, "old ticket", string(text), name)
+		files, err := os.ReadDir(dir)
+		require.NoError(t, err)
+		assert.Len(t, files, 1, "%s: no other file", name)
+		assert.False(t, soft.Verified(), "the card is logged out")
+	}
 }

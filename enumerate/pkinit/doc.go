@@ -47,7 +47,7 @@
 //
 // # What is checked
 //
-// The KDC must prove who it is, as on the network every host can answer:
+// Any host on the network can answer, so the KDC must prove that it is one:
 //
 //	signature      SHA-256 or better; RSA with 2048 bits or more, or P-256, P-384, P-521
 //	certificate    valid, issued by Roots, for KDC authentication, also each issuer's

@@ -55,7 +55,8 @@ type Options struct {
 	// Hash is the digest of the signature. 0 is SHA-256.
 	Hash crypto.Hash
 
-	// AllowSHA1 accepts a reply that is signed with SHA-1.
+	// AllowSHA1 accepts a reply that is signed with SHA-1. The request asks for
+	// SHA-256 or better, which an old KDC may ignore.
 	AllowSHA1 bool
 
 	// Lifetime is that of the ticket, 10 hours if 0. RenewLifetime is how long it

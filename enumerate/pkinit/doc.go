@@ -82,6 +82,7 @@
 // [TGT.WriteCache] hand them to programs that get tickets for services. Caches of
 // other types than FILE are not supported. The NT hash that Windows puts into the
 // ticket for this kind of sign-in is never read. A KDC that encrypts the key with
-// RSA is refused. Exponentiation in the 2048-bit group takes a time that depends on
+// RSA is refused. PKINIT needs SHA-1 for a checksum: in FIPS 140-only mode Login
+// returns [errors.ErrUnsupported]. Exponentiation in the 2048-bit group takes a time that depends on
 // the secret, which is used once.
 package pkinit

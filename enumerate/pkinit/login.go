@@ -136,6 +136,9 @@ func newLogin(key crypto.Signer, chain [][]byte, o Options) (*login, *signer, er
 	if o.Roots == nil {
 		return nil, nil, ErrNoRoots
 	}
+	if err := checkSHA1(); err != nil {
+		return nil, nil, err
+	}
 	if len(chain) == 0 || len(chain) > maxCertificates {
 		return nil, nil, fmt.Errorf("chain of %d certificates", len(chain))
 	}

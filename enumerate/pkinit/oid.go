@@ -5,6 +5,8 @@ import (
 	_ "crypto/sha1" // paChecksum (RFC 4556, 3.2.1), and signatures if asked for
 	_ "crypto/sha256"
 	_ "crypto/sha512"
+	"errors"
+	"fmt"
 )
 
 // Object identifiers, encoded.
@@ -51,6 +53,15 @@ func byDigest(id string) (hashFunction, bool) {
 		}
 	}
 	return hashFunction{}, false
+}
+
+// checkSHA1 returns an error in FIPS 140-only mode, which does not allow SHA-1. Each
+// request has a checksum with it (RFC 4556, 3.2.1).
+func checkSHA1() error {
+	if _, err := crypto.SHA1.New().Write([]byte{0}); err != nil {
+		return fmt.Errorf("%w: %w", errors.ErrUnsupported, err)
+	}
+	return nil
 }
 
 func sum(h crypto.Hash, data ...[]byte) []byte {

@@ -70,6 +70,11 @@ var layers = []deptest.Rule{
 		Reason: "the software KDC is written from the standards, so client and KDC cannot misread them alike",
 	},
 	{
+		Of:     []string{"./enumerate/crl"},
+		Deny:   []string{"./card/...", "./piv", "./internal/cardapp", "./internal/gids", "./enumerate", scard, pivGo},
+		Reason: "a server has no cards",
+	},
+	{
 		Of:     []string{"./enumerate"},
 		Deny:   []string{"./internal/ber"},
 		Direct: true,

@@ -26,7 +26,8 @@
 //
 // [Verifier.Verify] returns the name of the user, the chain and the verdict of each
 // of Windows' rules, or a [*Refusal] for the log. The example of [Verifier] is a
-// whole server.
+// whole server. [Verifier.VerifyPeer] does the same for a certificate whose key TLS
+// has proven.
 //
 // # If a field is not set
 //

@@ -128,7 +128,12 @@ func (v *Verifier) verify(ctx context.Context, c *Challenge, answer []byte, now 
 	if r != nil {
 		return nil, r
 	}
-	leaf, err := parseLeaf(a.cert)
+	return v.identity(ctx, a.cert, certificate, now)
+}
+
+// identity returns the identity behind a certificate whose key is proven.
+func (v *Verifier) identity(ctx context.Context, der []byte, certificate *rules.Certificate, now time.Time) (*Identity, *Refusal) {
+	leaf, err := parseLeaf(der)
 	if err != nil {
 		return nil, refuse(MalformedCertificate, err)
 	}
@@ -218,6 +223,11 @@ func (v *Verifier) checkKey(key crypto.PublicKey, a algorithm) error {
 	if !a.fits(key) {
 		return fmt.Errorf("answer names algorithm %d, which is not one of a %T", a, key)
 	}
+	return v.checkLength(key)
+}
+
+// checkLength returns why the length of a client's key is not accepted, or nil.
+func (v *Verifier) checkLength(key crypto.PublicKey) error {
 	if key, ok := key.(*rsa.PublicKey); ok && key.N.BitLen() > maxRSA {
 		return fmt.Errorf("RSA key has %d bits, more than %d", key.N.BitLen(), maxRSA)
 	}

@@ -80,6 +80,21 @@ func (ca *CA) Pool() *x509.CertPool {
 	return pool
 }
 
+// RevocationList returns the DER of a list that revokes the certificates with these
+// serial numbers. It is valid from one time to the next; its number is the first.
+func (ca *CA) RevocationList(this, next time.Time, serials ...*big.Int) []byte {
+	template := &x509.RevocationList{Number: big.NewInt(this.Unix()), ThisUpdate: this, NextUpdate: next}
+	for _, s := range serials {
+		template.RevokedCertificateEntries = append(template.RevokedCertificateEntries,
+			x509.RevocationListEntry{SerialNumber: s, RevocationTime: this})
+	}
+	der, err := x509.CreateRevocationList(rand.Reader, template, ca.root, ca.key)
+	if err != nil {
+		panic("cardtest: revocation list: " + err.Error())
+	}
+	return der
+}
+
 // Issue issues the certificate that l describes and returns its key and the
 // certificate in DER. It panics if crypto/x509 cannot encode l.
 func (ca *CA) Issue(l Leaf) (crypto.Signer, []byte) {

@@ -70,6 +70,18 @@ func TestIntermediate(t *testing.T) {
 	assert.Equal(t, first.Certificate(), cardtest.TestCA().Intermediate("First").Certificate(), "the same each time")
 }
 
+func TestRevocationList(t *testing.T) {
+	c := issue(t, cardtest.Leaf{UPNs: []string{"alice@example.com"}})
+	root, err := x509.ParseCertificate(cardtest.TestCA().Certificate())
+	require.NoError(t, err)
+	this := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	list, err := x509.ParseRevocationList(cardtest.TestCA().RevocationList(this, this.Add(time.Hour), c.SerialNumber))
+	require.NoError(t, err)
+	assert.NoError(t, list.CheckSignatureFrom(root))
+	assert.Equal(t, c.SerialNumber, list.RevokedCertificateEntries[0].SerialNumber)
+	assert.Equal(t, []time.Time{this, this.Add(time.Hour)}, []time.Time{list.ThisUpdate, list.NextUpdate})
+}
+
 // The expected bytes are those that other tools encode.
 func TestEncodingOfExtensions(t *testing.T) {
 	c := issue(t, cardtest.Leaf{

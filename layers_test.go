@@ -16,6 +16,7 @@ const (
 	ssh     = "golang.org/x/crypto/ssh/..."
 	gokrb5  = "github.com/jcmturner/gokrb5/v8/..."
 	testify = "github.com/stretchr/testify/..."
+	jose    = "github.com/go-jose/go-jose/v4/..."
 )
 
 // layers are the imports that the architecture forbids. Packages import only
@@ -71,8 +72,15 @@ var layers = []deptest.Rule{
 	},
 	{
 		Of:     []string{"./enumerate/crl"},
+		Of:     []string{"./enumerate/crl", "./enumerate/entra"},
 		Deny:   []string{"./card/...", "./piv", "./internal/cardapp", "./internal/gids", "./enumerate", scard, pivGo},
-		Reason: "a server has no cards",
+		Reason: "keys in files sign in, too, and a server has no cards",
+	},
+	{
+		Of:     []string{"./..."},
+		Except: []string{"./examples/cba", "./examples/internal/..."},
+		Deny:   []string{jose},
+		Reason: "only a program that reads or signs tokens contains it",
 	},
 	{
 		Of:     []string{"./enumerate"},

@@ -8,6 +8,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -43,8 +45,13 @@ func newProxy(t *testing.T) (url string) {
 	archive := zip.NewWriter(file)
 	files, err := exec.CommandContext(t.Context(), "git", "-C", root, "ls-files").Output()
 	require.NoError(t, err)
+	nested := regexp.MustCompile(`(?m)^(.+/)go\.mod$`).FindAllSubmatch(files, -1)
 	for name := range strings.Lines(string(files)) {
 		name = strings.TrimSuffix(name, "\n")
+		// The files of a nested module are not in the zip of this one.
+		if slices.ContainsFunc(nested, func(m [][]byte) bool { return strings.HasPrefix(name, string(m[1])) }) {
+			continue
+		}
 		content, err := os.ReadFile(filepath.Join(root, name))
 		if os.IsNotExist(err) {
 			continue // deleted, not yet committed

@@ -159,6 +159,12 @@ func (s *Service) token(w http.ResponseWriter, r *http.Request) {
 		s.refuseJSON(w, r, "unsupported_grant_type", refuse(badRequest, fmt.Errorf("grant type %.64q", grant)))
 		return
 	}
+	if r.PostFormValue("client_id") == "" {
+		// Some clients first try to authenticate in a header (RFC 6749, 2.3.1), and
+		// then send the code again.
+		s.refuseJSON(w, r, "invalid_client", refuse(badRequest, errors.New("no client_id")))
+		return
+	}
 	g, err := s.redeem(r.PostFormValue("code"), r.PostFormValue("client_id"), r.PostFormValue("redirect_uri"), r.PostFormValue("code_verifier"))
 	if err != nil {
 		s.refuseJSON(w, r, "invalid_grant", err)

@@ -27,7 +27,8 @@ DEBS = gcc libc6-dev pkg-config libpcsclite-dev pcscd vsmartcard-vpcd \
        wine wine64 gcc-mingw-w64-x86-64 pinentry-curses pinentry-tty tmux \
        nginx openssh-client openssh-server git krb5-kdc krb5-admin-server \
        krb5-pkinit krb5-user samba winbind samba-ad-provision \
-       samba-dsdb-modules samba-vfs-modules iproute2
+       samba-dsdb-modules samba-vfs-modules iproute2 curl \
+       libengine-pkcs11-openssl
 
 .PHONY: demo test oldest lint apidiff vuln deps interop pivgo soak cross fuzz load cover bench
 

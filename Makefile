@@ -7,6 +7,7 @@
 # make deps     Debian packages for the next one
 # make interop  the real PC/SC service, and foreign programs
 # make pivgo    of that, piv-go's own tests on software YubiKeys
+# make browsers Firefox and Chromium sign in with the software card, as root
 # make soak     16 readers and 8 signers for SOAK on each backend; part of interop
 # make cross    build and vet for other systems
 # make fuzz     each fuzz target for FUZZTIME
@@ -30,7 +31,10 @@ DEBS = gcc libc6-dev pkg-config libpcsclite-dev pcscd vsmartcard-vpcd \
        samba-dsdb-modules samba-vfs-modules iproute2 curl \
        libengine-pkcs11-openssl
 
-.PHONY: demo test oldest lint apidiff vuln deps interop pivgo soak cross fuzz load cover bench
+# For make browsers: 306 MB.
+BROWSERDEBS = firefox-esr chromium opensc-pkcs11 libnss3-tools xvfb xdotool imagemagick
+
+.PHONY: demo test oldest lint apidiff vuln deps interop pivgo browsers soak cross fuzz load cover bench
 
 demo:
 	@CGO_ENABLED=0 DEMO_PIN=123456 $(GO) run ./examples/signin -pin-env DEMO_PIN
@@ -60,6 +64,11 @@ interop: cross
 
 pivgo:
 	@cd internal/interop && SMARTLOGON_INTEROP=1 $(GO) test -count=1 -run '^TestPIVGo$$'
+
+# The names of dialogs decide, so this is not part of interop.
+browsers:
+	@sh .ci/deps $(BROWSERDEBS)
+	@GO="$(GO)" SCREENSHOTS="$(SCREENSHOTS)" sh .ci/browsers
 
 soak:
 	@pkg-config --exists libpcsclite || { echo "missing libpcsclite"; export CGO_ENABLED=0; }; \

@@ -264,6 +264,7 @@ func (s *Service) certAuth(w http.ResponseWriter, r *http.Request) error {
 		return refuse(badRequest, errors.New("no user name"))
 	}
 	leaf := r.TLS.PeerCertificates[0]
+	s.Log.Info("certificate read", "tls", tls.VersionName(r.TLS.Version), "subject", leaf.Subject.String())
 	token, _ := s.Seal.Seal(forCertificate, proof{req.ID, f.Name, leaf.Raw}, certificateValid)
 	flowToken, _ := s.Seal.Seal(forFlow, f, contextValid)
 	render(w, http.StatusOK, "certificate", pageData{

@@ -24,6 +24,9 @@
 // Programs that use TLS or SSH need enumerate/mtls, which authenticates TLS clients,
 // or enumerate/sshagent, an SSH agent.
 //
+// For Entra ID there is enumerate/entra, which signs in with a certificate as
+// browsers do. A server checks revocation with enumerate/crl.
+//
 // Two packages need no card: enumerate/rules checks a certificate against
 // Windows' rules for sign-in, and upn/mapping prints, parses and matches the
 // strings that map a certificate to an account in Entra or Active Directory.

@@ -71,7 +71,6 @@ var layers = []deptest.Rule{
 		Reason: "the software KDC is written from the standards, so client and KDC cannot misread them alike",
 	},
 	{
-		Of:     []string{"./enumerate/crl"},
 		Of:     []string{"./enumerate/crl", "./enumerate/entra"},
 		Deny:   []string{"./card/...", "./piv", "./internal/cardapp", "./internal/gids", "./enumerate", scard, pivGo},
 		Reason: "keys in files sign in, too, and a server has no cards",

@@ -26,7 +26,7 @@
 //
 // # The messages of joined machines
 //
-// [Client.RequestNonce], [Assertion], [Device] and [Session] are the messages of
+// [Client.PrimaryRefreshToken], [Assertion], [Device] and [Session] are the messages of
 // MS-OAPXBC by which a joined machine gets a primary refresh token with a
 // certificate (3.2.5.1.2.1.4). They are BY DOCUMENT, NOT PROVEN AGAINST ENTRA ID:
 // the document describes AD FS, and no public client that sends them was found.

@@ -258,10 +258,10 @@ func (c *Client) RequestNonce(ctx context.Context) (string, error) {
 	return n.Nonce, nil
 }
 
-// Join requests the primary refresh token of a user with a certificate at a joined
+// PrimaryRefreshToken requests the primary refresh token of a user with a certificate at a joined
 // machine, by document, not proven against Entra ID. key and chain are those of
 // [Assertion]; issuer is the issuer identifier of the server.
-func (c *Client) Join(ctx context.Context, d *Device, key crypto.Signer, chain [][]byte, name upn.Name, issuer string, kdf int) (*Session, error) {
+func (c *Client) PrimaryRefreshToken(ctx context.Context, d *Device, key crypto.Signer, chain [][]byte, name upn.Name, issuer string, kdf int) (*Session, error) {
 	nonce, err := c.RequestNonce(ctx)
 	if err != nil {
 		return nil, err

@@ -5,6 +5,7 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hmac"
+	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
 	"encoding/base64"
@@ -49,7 +50,7 @@ func signRS256(key crypto.Signer, public *rsa.PublicKey, header x5cHeader, claim
 		return "", err
 	}
 	digest := sha256.Sum256([]byte(input))
-	signature, err := key.Sign(nil, digest[:], crypto.SHA256)
+	signature, err := key.Sign(rand.Reader, digest[:], crypto.SHA256)
 	if err != nil {
 		return "", err
 	}

@@ -51,7 +51,7 @@ func TestPrimaryRefreshToken(t *testing.T) {
 		require.NoError(t, err)
 
 		client := f.client(c)
-		session, err := client.Join(t.Context(), d, key, [][]byte{c.der}, name, issuer, kdf)
+		session, err := client.PrimaryRefreshToken(t.Context(), d, key, [][]byte{c.der}, name, issuer, kdf)
 		require.NoError(t, err, f.log.String())
 		assert.True(t, session.Claims.MultiFactor())
 		assert.Equal(t, bob, session.Claims.Username)
@@ -95,7 +95,7 @@ func TestJoinedRefuses(t *testing.T) {
 	c := bobs()
 	name := hint(t, bob)
 	join1 := func(f *fixture, d *entra.Device, c certificate, name upn.Name, issuer string) error {
-		_, err := f.client(c).Join(t.Context(), d, c.key, [][]byte{c.der}, name, issuer, 2)
+		_, err := f.client(c).PrimaryRefreshToken(t.Context(), d, c.key, [][]byte{c.der}, name, issuer, 2)
 		return err
 	}
 	f, d := join(t)
@@ -178,7 +178,7 @@ func TestCookieRefuses(t *testing.T) {
 	f, d := join(t)
 	c := bobs()
 	client := f.client(c)
-	session, err := client.Join(t.Context(), d, c.key, [][]byte{c.der}, hint(t, bob), issuer, 2)
+	session, err := client.PrimaryRefreshToken(t.Context(), d, c.key, [][]byte{c.der}, hint(t, bob), issuer, 2)
 	require.NoError(t, err)
 	nonce, err := client.RequestNonce(t.Context())
 	require.NoError(t, err)
@@ -208,7 +208,7 @@ func TestCookieRefuses(t *testing.T) {
 func TestSingleFactor(t *testing.T) {
 	f, d := join(t, func(f *fixture) { f.policy.Strength.Default = mapping.SingleFactor })
 	c := bobs()
-	session, err := f.client(c).Join(t.Context(), d, c.key, [][]byte{c.der}, hint(t, bob), issuer, 1)
+	session, err := f.client(c).PrimaryRefreshToken(t.Context(), d, c.key, [][]byte{c.der}, hint(t, bob), issuer, 1)
 	require.NoError(t, err)
 	assert.Equal(t, []string{"rsa"}, session.Claims.Methods)
 }

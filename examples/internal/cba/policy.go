@@ -144,7 +144,7 @@ func (p *Policy) scoped(u *User, chain []*x509.Certificate) bool {
 	restricted := false
 	for _, c := range chain[1:] {
 		for _, a := range p.Authorities {
-			if a.Group == "" || !slices.Equal(a.CA.SubjectKeyId, c.SubjectKeyId) {
+			if a.Group == "" || len(c.SubjectKeyId) == 0 || !slices.Equal(a.CA.SubjectKeyId, c.SubjectKeyId) {
 				continue
 			}
 			if u.isIn(a.Group) {

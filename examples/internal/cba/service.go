@@ -147,7 +147,7 @@ func (s *Service) page(f func(http.ResponseWriter, *http.Request) error) http.Ha
 func (s *Service) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	code := s.logRefusal(r, err)
 	text := code.String() + ": The sign-in was refused."
-	render(w, http.StatusForbidden, "refused", pageData{Code: code.String(), Config: config(map[string]string{"strServiceExceptionMessage": text})})
+	render(w, http.StatusForbidden, "refused", pageData{Code: code.String(), Action: s.Login + "/", Config: config(map[string]string{"strServiceExceptionMessage": text})})
 }
 
 func (s *Service) logRefusal(r *http.Request, err error) Code {
@@ -280,7 +280,7 @@ func (s *Service) login(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if subtle.ConstantTimeCompare([]byte(req.Browser), []byte(browser(r))) == 0 {
+	if b := browser(r); b == "" || subtle.ConstantTimeCompare([]byte(req.Browser), []byte(b)) == 0 {
 		return refuse(noState, errors.New("login began in another browser"))
 	}
 	var p proof

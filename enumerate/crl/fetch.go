@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 )
 
@@ -48,7 +49,7 @@ func (c *Checker) entry(key cacheKey) *cached {
 // get returns the valid list of issuer at a URL, a kept one unless that is outdated.
 // Only one goroutine downloads a list at a time.
 func (c *Checker) get(ctx context.Context, url string, issuer *x509.Certificate, now time.Time, outdated *list) (*list, *Error) {
-	key := cacheKey{url, sha256.Sum256(append([]byte(issuer.RawSubject), issuer.RawSubjectPublicKeyInfo...))}
+	key := cacheKey{url, sha256.Sum256(slices.Concat(issuer.RawSubject, issuer.RawSubjectPublicKeyInfo))}
 	e := c.entry(key)
 	select {
 	case e.token <- struct{}{}:

@@ -1,12 +1,14 @@
 package crl_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/elliptic"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -14,7 +16,9 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/smartlogon/smartlogon/card"
@@ -171,12 +175,24 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+// openSSL returns the path of OpenSSL 3. The openssl of macOS is LibreSSL.
+func openSSL(t *testing.T) string {
+	t.Helper()
+	program, err := exec.LookPath("openssl")
+	var version []byte
+	if err == nil {
+		version, err = exec.CommandContext(t.Context(), program, "version").Output()
+	}
+	if err != nil || !strings.HasPrefix(string(version), "OpenSSL 3") {
+		fmt.Println("missing OpenSSL 3")
+		t.Skip("OpenSSL 3 is missing")
+	}
+	return program
+}
+
 // TestOpenSSL compares the verdict of openssl verify on the same lists.
 func TestOpenSSL(t *testing.T) {
-	program, err := exec.LookPath("openssl")
-	if err != nil {
-		t.Skip("openssl is not installed")
-	}
+	program := openSSL(t)
 	judged := 0
 	for _, row := range rows() {
 		if row.openssl == "" {
@@ -372,6 +388,58 @@ func TestParallelChecksDownloadOnce(t *testing.T) {
 	}
 	all.Wait()
 	assert.Equal(t, map[string]int{"/root": 1, "/issuer": 1}, w.requests)
+}
+
+// roundTripper answers requests without a network.
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// A server does not respond. Twenty logins wait for it together, not in turn.
+func TestParallelChecksFailTogether(t *testing.T) {
+	w := newWorld(t, false)
+	synctest.Test(t, func(t *testing.T) {
+		var requests atomic.Int32
+		c := crl.Checker{Authorities: w.checker.Authorities, Now: w.checker.Now, HTTP: &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+			requests.Add(1)
+			<-r.Context().Done()
+			return nil, r.Context().Err()
+		})}}
+		begin := time.Now()
+		var all sync.WaitGroup
+		for range 20 {
+			all.Go(func() { assert.ErrorIs(t, c.Check(t.Context(), w.chain()), crl.TimedOut) })
+		}
+		all.Wait()
+		assert.Equal(t, crl.DefaultTimeout, time.Since(begin))
+		assert.EqualValues(t, 1, requests.Load())
+
+		assert.ErrorIs(t, c.Check(t.Context(), w.chain()), crl.TimedOut)
+		assert.EqualValues(t, 2, requests.Load(), "a later check tries again")
+	})
+}
+
+// The context of the goroutine that downloads ends. The others do not fail with it.
+func TestCanceledCheckFailsAlone(t *testing.T) {
+	w := newWorld(t, false)
+	synctest.Test(t, func(t *testing.T) {
+		var requests atomic.Int32
+		c := crl.Checker{Authorities: w.checker.Authorities, Now: w.checker.Now, HTTP: &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+			if requests.Add(1) == 1 {
+				<-r.Context().Done()
+				return nil, r.Context().Err()
+			}
+			return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(bytes.NewReader(w.files[r.URL.Path])), ContentLength: -1}, nil
+		})}}
+		ctx, cancel := context.WithCancel(t.Context())
+		var all sync.WaitGroup
+		all.Go(func() { assert.ErrorIs(t, c.Check(ctx, w.chain()), context.Canceled) })
+		synctest.Wait()
+		all.Go(func() { assert.NoError(t, c.Check(t.Context(), w.chain())) })
+		synctest.Wait()
+		cancel()
+		all.Wait()
+	})
 }
 
 func TestKeptListsAreBounded(t *testing.T) {

@@ -33,9 +33,10 @@ type Checker struct {
 	// are at the distribution points of the certificates.
 	Authorities []Authority
 
-	// Optional accepts certificates for which there is no URL at all: no
-	// distribution point, and no Base in Authorities. By default they are
-	// refused. A list that has a URL must always be valid.
+	// Optional accepts certificates of a CA without a list: one whose Authority
+	// has no Base, or one without Authority if the certificate has no
+	// distribution point. By default they are refused. A list that has a URL
+	// must always be valid.
 	Optional bool
 
 	// HTTP downloads the lists. Nil means http.DefaultClient.

@@ -29,13 +29,21 @@ type cacheKey struct {
 type cached struct {
 	token chan struct{}
 	list  *list
-	size  int // guarded by Checker.mu
+
+	// Guarded by Checker.mu: the last download that failed, and how many did. A
+	// goroutine that waited for it fails with it, or else each of them would
+	// wait for the same server in turn.
+	failure  Error
+	failures int
+
+	size int // guarded by Checker.mu
 }
 
-func (c *Checker) entry(key cacheKey) *cached {
+// entry returns the entry for a key, and how many of its downloads have failed.
+func (c *Checker) entry(key cacheKey) (e *cached, failures int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	e := c.lists[key]
+	e = c.lists[key]
 	if e == nil {
 		if c.lists == nil {
 			c.lists = make(map[cacheKey]*cached)
@@ -43,14 +51,14 @@ func (c *Checker) entry(key cacheKey) *cached {
 		e = &cached{token: make(chan struct{}, 1)}
 		c.lists[key] = e
 	}
-	return e
+	return e, e.failures
 }
 
 // get returns the valid list of issuer at a URL, a kept one unless that is outdated.
 // Only one goroutine downloads a list at a time.
 func (c *Checker) get(ctx context.Context, url string, issuer *x509.Certificate, now time.Time, outdated *list) (*list, *Error) {
 	key := cacheKey{url, sha256.Sum256(slices.Concat(issuer.RawSubject, issuer.RawSubjectPublicKeyInfo))}
-	e := c.entry(key)
+	e, failures := c.entry(key)
 	select {
 	case e.token <- struct{}{}:
 		defer func() { <-e.token }()
@@ -60,6 +68,9 @@ func (c *Checker) get(ctx context.Context, url string, issuer *x509.Certificate,
 	if e.list != nil && e.list != outdated && e.list.current(now) == nil {
 		return e.list, nil
 	}
+	if failure := c.failedSince(e, failures); failure != nil {
+		return nil, failure
+	}
 	l, failure := c.download(ctx, url)
 	if failure == nil {
 		failure = l.verify(issuer, now)
@@ -68,7 +79,7 @@ func (c *Checker) get(ctx context.Context, url string, issuer *x509.Certificate,
 		failure = l.follows(e.list)
 	}
 	if failure != nil {
-		c.forget(key, e)
+		c.failed(key, e, failure, ctx.Err() == nil)
 		return nil, failure
 	}
 	e.list = l
@@ -76,11 +87,26 @@ func (c *Checker) get(ctx context.Context, url string, issuer *x509.Certificate,
 	return l, nil
 }
 
-// forget removes an entry that never had a list, so that URLs which do not work take
-// no memory.
-func (c *Checker) forget(key cacheKey, e *cached) {
+// failedSince returns the last failure if there was one since the count.
+func (c *Checker) failedSince(e *cached, failures int) *Error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if e.failures == failures {
+		return nil
+	}
+	failure := e.failure
+	return &failure
+}
+
+// failed records a failure, unless it is that of one caller's context. It removes an
+// entry that never had a list, so that URLs which do not work take no memory.
+func (c *Checker) failed(key cacheKey, e *cached, failure *Error, shared bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if shared {
+		e.failure = *failure
+		e.failures++
+	}
 	if e.list == nil && c.lists[key] == e {
 		delete(c.lists, key)
 	}

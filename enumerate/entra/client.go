@@ -27,7 +27,8 @@ const maxPage = 1 << 20
 // A Client signs users in with a certificate.
 type Client struct {
 	// Authority is the URL of the tenant at the login host, without a slash at
-	// the end: https://login.microsoftonline.com/TENANT. It must be https.
+	// the end: https://login.microsoftonline.com/TENANT. It must be https. It is
+	// trusted: it names the certauth host, which gets the certificate.
 	Authority string
 
 	ClientID    string // of the registered application

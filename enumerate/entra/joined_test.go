@@ -14,6 +14,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"io"
 	"math/big"
 	"os/exec"
@@ -129,8 +130,13 @@ func TestDeriveKey(t *testing.T) {
 
 func TestDeriveKeyWithOpenSSL(t *testing.T) {
 	program, err := exec.LookPath("openssl")
-	if err != nil {
-		t.Skip("openssl is not installed")
+	var version []byte
+	if err == nil {
+		version, err = exec.CommandContext(t.Context(), program, "version").Output()
+	}
+	if err != nil || !strings.HasPrefix(string(version), "OpenSSL 3") {
+		fmt.Println("missing OpenSSL 3")
+		t.Skip("OpenSSL 3 is missing")
 	}
 	for i := range 8 {
 		session, nonce := make([]byte, 32), make([]byte, 24)

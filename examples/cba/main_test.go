@@ -127,7 +127,9 @@ func TestUsage(t *testing.T) {
 // TestOwnFolder: without -dir the folder is removed at the end.
 func TestOwnFolder(t *testing.T) {
 	temp := t.TempDir()
-	t.Setenv("TMPDIR", temp)
+	for _, name := range []string{"TMPDIR", "TMP"} { // the second on Windows
+		t.Setenv(name, temp)
+	}
 	t.Run("run", func(t *testing.T) {
 		start(t)
 		entries, err := os.ReadDir(temp)

@@ -28,11 +28,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A row changes a world in which no certificate is revoked. openssl is part of the
+// A row changes a fixture in which no certificate is revoked. openssl is part of the
 // output of openssl verify, empty where it cannot judge.
 type row struct {
 	name    string
-	change  func(t testing.TB, w *world)
+	change  func(t testing.TB, w *fixture)
 	want    crl.Code // 0: not revoked
 	openssl string
 }
@@ -44,11 +44,11 @@ const (
 
 func rows() []row {
 	yesterday, tomorrow := clock.Add(-24*time.Hour), clock.Add(24*time.Hour)
-	issuer := func(l list) func(testing.TB, *world) {
-		return func(t testing.TB, w *world) { w.files["/issuer"] = w.issuer.list(t, l) }
+	issuer := func(l list) func(testing.TB, *fixture) {
+		return func(t testing.TB, w *fixture) { w.files["/issuer"] = w.issuer.list(t, l) }
 	}
-	delta := func(base, delta list) func(testing.TB, *world) {
-		return func(t testing.TB, w *world) {
+	delta := func(base, delta list) func(testing.TB, *fixture) {
+		return func(t testing.TB, w *fixture) {
 			for i, a := range w.checker.Authorities {
 				if a.CA == w.issuer.cert {
 					w.checker.Authorities[i].Delta = w.base + "/delta"
@@ -62,37 +62,37 @@ func rows() []row {
 	// Without it openssl uses no delta list. The Authority has precedence.
 	fresh := []pkix.Extension{at(oidFreshest, "http://127.0.0.1:1/")}
 	return []row{
-		{"not revoked", func(testing.TB, *world) {}, 0, opensslOK},
+		{"not revoked", func(testing.TB, *fixture) {}, 0, opensslOK},
 		{"another certificate is revoked", issuer(list{serials: []int64{1, 0x1235, 0x34}}), 0, opensslOK},
 		{"revoked", issuer(list{serials: leaf}), crl.Revoked, opensslRevoked},
 		{"revoked among others", issuer(list{serials: []int64{1, leafSerial, 0x7FFFFFFF}}), crl.Revoked, opensslRevoked},
 		{"on hold", issuer(list{serials: leaf, reason: 6}), crl.Revoked, opensslRevoked},
 		{"removal in a base list", issuer(list{serials: leaf, reason: 8}), crl.Revoked, ""},
-		{"issuer is revoked", func(t testing.TB, w *world) {
+		{"issuer is revoked", func(t testing.TB, w *fixture) {
 			w.files["/root"] = w.root.list(t, list{serials: []int64{int64(len("Issuer"))}})
 		}, crl.Revoked, opensslRevoked},
 		{"expired", issuer(list{this: yesterday, next: clock.Add(-time.Second)}), crl.NotCurrent, "CRL has expired"},
 		{"from the future", issuer(list{this: clock.Add(2 * time.Minute), next: tomorrow}), crl.NotCurrent, "CRL is not yet valid"},
 		{"clock of the CA is ahead", issuer(list{this: clock.Add(30 * time.Second)}), 0, ""},
-		{"list of the root is expired", func(t testing.TB, w *world) {
+		{"list of the root is expired", func(t testing.TB, w *fixture) {
 			w.files["/root"] = w.root.list(t, list{this: yesterday, next: clock.Add(-time.Second)})
 		}, crl.NotCurrent, "CRL has expired"},
-		{"list of another issuer", func(t testing.TB, w *world) { w.files["/issuer"] = w.files["/root"] }, crl.OtherIssuer, "unable to get certificate CRL"},
-		{"signature of another key", func(t testing.TB, w *world) {
+		{"list of another issuer", func(t testing.TB, w *fixture) { w.files["/issuer"] = w.files["/root"] }, crl.OtherIssuer, "unable to get certificate CRL"},
+		{"signature of another key", func(t testing.TB, w *fixture) {
 			forged := newAuthority(t, "Issuer", nil, testkeys.ECDSA(elliptic.P256(), 2))
 			w.files["/issuer"] = forged.list(t, list{})
 		}, crl.OtherIssuer, "CRL signature failure"},
-		{"key identifier of another key", func(t testing.TB, w *world) {
+		{"key identifier of another key", func(t testing.TB, w *fixture) {
 			other := *w.issuer.cert
 			other.SubjectKeyId = []byte("other")
 			w.files["/issuer"] = w.issuer.list(t, list{template: &other})
 		}, crl.OtherIssuer, ""},
-		{"issuer must not sign lists", func(t testing.TB, w *world) {
+		{"issuer must not sign lists", func(t testing.TB, w *fixture) {
 			other := *w.issuer.cert
 			other.KeyUsage = x509.KeyUsageCertSign
 			w.issuer = &authority{w.issuer.key, &other}
 		}, crl.OtherIssuer, ""},
-		{"changed entry", func(t testing.TB, w *world) {
+		{"changed entry", func(t testing.TB, w *fixture) {
 			der := w.issuer.list(t, list{serials: leaf})
 			w.files["/issuer"] = []byte(strings.Replace(string(der), "\x02\x02\x12\x34", "\x02\x02\x12\x35", 1))
 		}, crl.OtherIssuer, "CRL signature failure"},
@@ -102,7 +102,7 @@ func rows() []row {
 		{"repeated extension", issuer(list{extra: []pkix.Extension{{Id: oidNumber, Value: []byte{2, 1, 9}}}}), crl.Unusable, ""},
 		{"for users only", issuer(list{extra: []pkix.Extension{issuing([]byte{0x81, 1, 0xFF})}}), 0, opensslOK},
 		{"for CAs only", issuer(list{extra: []pkix.Extension{issuing([]byte{0x82, 1, 0xFF})}}), crl.OtherScope, "different CRL scope"},
-		{"list of the root is for users only", func(t testing.TB, w *world) {
+		{"list of the root is for users only", func(t testing.TB, w *fixture) {
 			w.files["/root"] = w.root.list(t, list{extra: []pkix.Extension{issuing([]byte{0x81, 1, 0xFF})}})
 		}, crl.OtherScope, "different CRL scope"},
 		{"for some reasons only", issuer(list{extra: []pkix.Extension{issuing([]byte{0x83, 2, 5, 0x60})}}), crl.OtherScope, ""},
@@ -111,32 +111,32 @@ func rows() []row {
 		{"for another distribution point", issuer(list{extra: []pkix.Extension{issuing(pointName("http://other.example/crl"))}}), crl.OtherScope, "different CRL scope"},
 		{"malformed scope", issuer(list{extra: []pkix.Extension{issuing([]byte{0x81, 1, 7})}}), crl.Unusable, ""},
 
-		{"status 403", func(t testing.TB, w *world) { w.status["/issuer"] = http.StatusForbidden }, crl.Unreachable, ""},
-		{"missing", func(t testing.TB, w *world) { w.status["/issuer"] = http.StatusNotFound }, crl.Unreachable, ""},
-		{"no server", func(t testing.TB, w *world) { w.checker.Authorities[1].Base = "http://127.0.0.1:1/" }, crl.Unreachable, ""},
-		{"PEM", func(t testing.TB, w *world) {
+		{"status 403", func(t testing.TB, w *fixture) { w.status["/issuer"] = http.StatusForbidden }, crl.Unreachable, ""},
+		{"missing", func(t testing.TB, w *fixture) { w.status["/issuer"] = http.StatusNotFound }, crl.Unreachable, ""},
+		{"no server", func(t testing.TB, w *fixture) { w.checker.Authorities[1].Base = "http://127.0.0.1:1/" }, crl.Unreachable, ""},
+		{"PEM", func(t testing.TB, w *fixture) {
 			w.files["/issuer"] = pem.EncodeToMemory(&pem.Block{Type: "X509 CRL", Bytes: w.files["/issuer"]})
 		}, crl.NotDER, ""},
-		{"empty", func(t testing.TB, w *world) { w.files["/issuer"] = nil }, crl.NotDER, ""},
-		{"trailing byte", func(t testing.TB, w *world) { w.files["/issuer"] = append(w.files["/issuer"], 0) }, crl.NotDER, ""},
-		{"a certificate", func(t testing.TB, w *world) { w.files["/issuer"] = w.issuer.cert.Raw }, crl.Unusable, ""},
-		{"as large as the limit", func(t testing.TB, w *world) { w.checker.MaxSize = int64(len(w.files["/root"])) }, 0, ""},
-		{"larger than the limit", func(t testing.TB, w *world) { w.checker.MaxSize = int64(len(w.files["/root"]) - 1) }, crl.TooLarge, ""},
-		{"no list is configured", func(t testing.TB, w *world) { w.checker.Authorities[1].Base = "" }, crl.NoList, ""},
-		{"no list is configured, optional", func(t testing.TB, w *world) {
+		{"empty", func(t testing.TB, w *fixture) { w.files["/issuer"] = nil }, crl.NotDER, ""},
+		{"trailing byte", func(t testing.TB, w *fixture) { w.files["/issuer"] = append(w.files["/issuer"], 0) }, crl.NotDER, ""},
+		{"a certificate", func(t testing.TB, w *fixture) { w.files["/issuer"] = w.issuer.cert.Raw }, crl.Unusable, ""},
+		{"as large as the limit", func(t testing.TB, w *fixture) { w.checker.MaxSize = int64(len(w.files["/root"])) }, 0, ""},
+		{"larger than the limit", func(t testing.TB, w *fixture) { w.checker.MaxSize = int64(len(w.files["/root"]) - 1) }, crl.TooLarge, ""},
+		{"no list is configured", func(t testing.TB, w *fixture) { w.checker.Authorities[1].Base = "" }, crl.NoList, ""},
+		{"no list is configured, optional", func(t testing.TB, w *fixture) {
 			w.checker.Authorities[1].Base, w.checker.Optional = "", true
 		}, 0, ""},
-		{"no list is configured, exempt", func(t testing.TB, w *world) {
+		{"no list is configured, exempt", func(t testing.TB, w *fixture) {
 			w.checker.Authorities[1].Base, w.checker.Authorities[1].Exempt = "", true
 		}, 0, ""},
-		{"LDAP is configured", func(t testing.TB, w *world) { w.checker.Authorities[1].Base = "ldap://localhost/" }, crl.Unreachable, ""},
+		{"LDAP is configured", func(t testing.TB, w *fixture) { w.checker.Authorities[1].Base = "ldap://localhost/" }, crl.Unreachable, ""},
 
 		{"delta list has nothing", delta(list{extra: fresh}, list{number: 11, delta: 10}), 0, opensslOK},
 		{"delta list revokes", delta(list{extra: fresh}, list{number: 11, delta: 10, serials: leaf}), crl.Revoked, opensslRevoked},
 		{"delta list removes", delta(list{serials: leaf, reason: 6, extra: fresh}, list{number: 11, delta: 10, serials: leaf, reason: 8}), 0, opensslOK},
 		{"delta list is as old as the base list", delta(list{serials: leaf}, list{number: 10, delta: 9, serials: leaf, reason: 8}), crl.Revoked, ""},
 		{"delta list is expired", delta(list{}, list{number: 11, delta: 10, this: yesterday, next: clock.Add(-time.Second)}), crl.NotCurrent, ""},
-		{"delta list is missing", func(t testing.TB, w *world) {
+		{"delta list is missing", func(t testing.TB, w *fixture) {
 			delta(list{}, list{number: 11, delta: 10})(t, w)
 			w.status["/delta"] = http.StatusNotFound
 		}, crl.Unreachable, ""},
@@ -144,11 +144,11 @@ func rows() []row {
 		{"delta list is a base list", delta(list{}, list{number: 11}), crl.Unusable, ""},
 		{"delta list of another scope", delta(list{}, list{number: 11, delta: 10, extra: []pkix.Extension{issuing([]byte{0x81, 1, 0xFF})}}), crl.Unusable, ""},
 		{"delta list in the place of the base list", issuer(list{number: 11, delta: 10}), crl.NoBase, ""},
-		{"delta list without a base list", func(t testing.TB, w *world) {
+		{"delta list without a base list", func(t testing.TB, w *fixture) {
 			delta(list{}, list{number: 11, delta: 10})(t, w)
 			w.checker.Authorities[1].Base = ""
 		}, crl.NoBase, ""},
-		{"base list names a delta list", func(t testing.TB, w *world) {
+		{"base list names a delta list", func(t testing.TB, w *fixture) {
 			w.files["/issuer"] = w.issuer.list(t, list{extra: []pkix.Extension{at(oidFreshest, w.base+"/delta")}})
 			w.files["/delta"] = w.issuer.list(t, list{number: 11, delta: 10, serials: leaf})
 		}, crl.Revoked, ""},
@@ -159,7 +159,7 @@ func rows() []row {
 func TestCheck(t *testing.T) {
 	for _, row := range rows() {
 		t.Run(row.name, func(t *testing.T) {
-			w := newWorld(t, false)
+			w := newFixture(t, false)
 			row.change(t, w)
 			err := w.checker.Check(t.Context(), w.chain())
 			if row.want == 0 {
@@ -199,7 +199,7 @@ func TestOpenSSL(t *testing.T) {
 			continue
 		}
 		judged++
-		w := newWorld(t, false)
+		w := newFixture(t, false)
 		row.change(t, w)
 		dir := t.TempDir()
 		write := func(name, kind string, contents ...[]byte) string {
@@ -229,57 +229,57 @@ func TestOpenSSL(t *testing.T) {
 func TestDistributionPoints(t *testing.T) {
 	for _, test := range []struct {
 		name   string
-		change func(t testing.TB, w *world)
+		change func(t testing.TB, w *fixture)
 		want   crl.Code
 	}{
-		{"of each certificate", func(testing.TB, *world) {}, 0},
-		{"revoked", func(t testing.TB, w *world) {
+		{"of each certificate", func(testing.TB, *fixture) {}, 0},
+		{"revoked", func(t testing.TB, w *fixture) {
 			w.files["/issuer"] = w.issuer.list(t, list{serials: []int64{leafSerial}})
 		}, crl.Revoked},
-		{"none", func(t testing.TB, w *world) { w.issue(t) }, crl.NoList},
-		{"none, optional", func(t testing.TB, w *world) { w.issue(t); w.checker.Optional = true }, 0},
-		{"LDAP only", func(t testing.TB, w *world) { w.issue(t, at(oidPoints, "ldap:///CN=x")); w.checker.Optional = true }, crl.NoList},
-		{"LDAP first", func(t testing.TB, w *world) { w.issue(t, at(oidPoints, "ldap:///CN=x", w.base+"/issuer")) }, 0},
-		{"first is missing", func(t testing.TB, w *world) {
+		{"none", func(t testing.TB, w *fixture) { w.issue(t) }, crl.NoList},
+		{"none, optional", func(t testing.TB, w *fixture) { w.issue(t); w.checker.Optional = true }, 0},
+		{"LDAP only", func(t testing.TB, w *fixture) { w.issue(t, at(oidPoints, "ldap:///CN=x")); w.checker.Optional = true }, crl.NoList},
+		{"LDAP first", func(t testing.TB, w *fixture) { w.issue(t, at(oidPoints, "ldap:///CN=x", w.base+"/issuer")) }, 0},
+		{"first is missing", func(t testing.TB, w *fixture) {
 			w.issue(t, at(oidPoints, w.base+"/gone", w.base+"/issuer"))
 			w.status["/gone"] = http.StatusGone
 		}, 0},
-		{"all are missing", func(t testing.TB, w *world) {
+		{"all are missing", func(t testing.TB, w *fixture) {
 			w.issue(t, at(oidPoints, w.base+"/gone", w.base+"/gone2"))
 			w.status["/gone"], w.status["/gone2"] = http.StatusGone, http.StatusGone
 		}, crl.Unreachable},
-		{"two URLs of one point", func(t testing.TB, w *world) {
+		{"two URLs of one point", func(t testing.TB, w *fixture) {
 			w.issue(t, pkix.Extension{Id: oidPoints, Value: sequence(sequence(pointName("ldap://x", w.base+"/issuer")))})
 		}, 0},
-		{"of another issuer", func(t testing.TB, w *world) {
+		{"of another issuer", func(t testing.TB, w *fixture) {
 			w.issue(t, pkix.Extension{Id: oidPoints, Value: sequence(sequence(pointName(w.base+"/issuer"), tagged(0xA2, []byte{0x86, 1, 'x'})))})
 		}, crl.OtherScope},
-		{"for some reasons", func(t testing.TB, w *world) {
+		{"for some reasons", func(t testing.TB, w *fixture) {
 			w.issue(t, pkix.Extension{Id: oidPoints, Value: sequence(sequence(pointName(w.base+"/issuer"), []byte{0x81, 2, 1, 6}))})
 			w.checker.Optional = true
 		}, crl.OtherScope},
-		{"relative to the issuer", func(t testing.TB, w *world) {
+		{"relative to the issuer", func(t testing.TB, w *fixture) {
 			w.extend(sequence(sequence(tagged(0xA0, tagged(0xA1)))))
 		}, crl.NoList},
-		{"malformed", func(t testing.TB, w *world) { w.extend([]byte{0x30, 1, 0x30}) }, crl.Unusable},
-		{"list is for this point", func(t testing.TB, w *world) {
+		{"malformed", func(t testing.TB, w *fixture) { w.extend([]byte{0x30, 1, 0x30}) }, crl.Unusable},
+		{"list is for this point", func(t testing.TB, w *fixture) {
 			w.files["/issuer"] = w.issuer.list(t, list{extra: []pkix.Extension{issuing(pointName(w.base + "/issuer"))}})
 		}, 0},
-		{"list is for another point", func(t testing.TB, w *world) {
+		{"list is for another point", func(t testing.TB, w *fixture) {
 			w.files["/issuer"] = w.issuer.list(t, list{extra: []pkix.Extension{issuing(pointName(w.base + "/root"))}})
 		}, crl.OtherScope},
-		{"certificate names a delta list", func(t testing.TB, w *world) {
+		{"certificate names a delta list", func(t testing.TB, w *fixture) {
 			w.issue(t, at(oidPoints, w.base+"/issuer"), at(oidFreshest, w.base+"/delta"))
 			w.files["/delta"] = w.issuer.list(t, list{number: 11, delta: 10, serials: []int64{leafSerial}})
 		}, crl.Revoked},
-		{"negative serial number", func(t testing.TB, w *world) {
+		{"negative serial number", func(t testing.TB, w *fixture) {
 			negative := *w.leaf
 			negative.SerialNumber = w.leaf.SerialNumber.Neg(w.leaf.SerialNumber)
 			w.leaf = &negative
 		}, 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			w := newWorld(t, true)
+			w := newFixture(t, true)
 			test.change(t, w)
 			err := w.checker.Check(t.Context(), w.chain())
 			if test.want == 0 {
@@ -292,7 +292,7 @@ func TestDistributionPoints(t *testing.T) {
 }
 
 func TestErrorText(t *testing.T) {
-	w := newWorld(t, false)
+	w := newFixture(t, false)
 	w.status["/issuer"] = http.StatusForbidden
 	err := w.checker.Check(t.Context(), w.chain())
 	assert.EqualError(t, err, `crl: "CN=Alice": revocation list cannot be downloaded: "`+w.base+`/issuer": HTTP status 403`)
@@ -301,7 +301,7 @@ func TestErrorText(t *testing.T) {
 }
 
 func TestLongChain(t *testing.T) {
-	w := newWorld(t, false)
+	w := newFixture(t, false)
 	chain := []*x509.Certificate{w.leaf}
 	for range 11 {
 		chain = append(chain, w.issuer.cert)
@@ -310,7 +310,7 @@ func TestLongChain(t *testing.T) {
 }
 
 func TestListIsKeptUntilItsNextUpdate(t *testing.T) {
-	w := newWorld(t, false)
+	w := newFixture(t, false)
 	now := clock
 	w.checker.Now = func() time.Time { return now }
 	for range 3 {
@@ -330,7 +330,7 @@ func TestListIsKeptUntilItsNextUpdate(t *testing.T) {
 // An attacker on the network brings back a list from before the revocation, which is
 // still valid.
 func TestNumberMustNotDecrease(t *testing.T) {
-	w := newWorld(t, false)
+	w := newFixture(t, false)
 	now := clock
 	w.checker.Now = func() time.Time { return now }
 	w.set("/root", w.root.list(t, list{next: clock.AddDate(1, 0, 0)}))
@@ -343,7 +343,7 @@ func TestNumberMustNotDecrease(t *testing.T) {
 
 // The CA publishes a base list and its delta list while the base list before is kept.
 func TestDeltaListOfANewBaseList(t *testing.T) {
-	w := newWorld(t, false)
+	w := newFixture(t, false)
 	w.checker.Authorities[1].Delta = w.base + "/delta"
 	now := clock
 	w.checker.Now = func() time.Time { return now }
@@ -357,7 +357,7 @@ func TestDeltaListOfANewBaseList(t *testing.T) {
 }
 
 func TestTimeout(t *testing.T) {
-	w := newWorld(t, false)
+	w := newFixture(t, false)
 	end := make(chan struct{})
 	slow := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		select {
@@ -381,7 +381,7 @@ func TestTimeout(t *testing.T) {
 }
 
 func TestParallelChecksDownloadOnce(t *testing.T) {
-	w := newWorld(t, false)
+	w := newFixture(t, false)
 	var all sync.WaitGroup
 	for range 20 {
 		all.Go(func() { assert.NoError(t, w.checker.Check(t.Context(), w.chain())) })
@@ -397,7 +397,7 @@ func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { retur
 
 // A server does not respond. Twenty logins wait for it together, not in turn.
 func TestParallelChecksFailTogether(t *testing.T) {
-	w := newWorld(t, false)
+	w := newFixture(t, false)
 	synctest.Test(t, func(t *testing.T) {
 		var requests atomic.Int32
 		c := crl.Checker{Authorities: w.checker.Authorities, Now: w.checker.Now, HTTP: &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
@@ -421,7 +421,7 @@ func TestParallelChecksFailTogether(t *testing.T) {
 
 // The context of the goroutine that downloads ends. The others do not fail with it.
 func TestCanceledCheckFailsAlone(t *testing.T) {
-	w := newWorld(t, false)
+	w := newFixture(t, false)
 	synctest.Test(t, func(t *testing.T) {
 		var requests atomic.Int32
 		c := crl.Checker{Authorities: w.checker.Authorities, Now: w.checker.Now, HTTP: &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
@@ -443,7 +443,7 @@ func TestCanceledCheckFailsAlone(t *testing.T) {
 }
 
 func TestKeptListsAreBounded(t *testing.T) {
-	w := newWorld(t, true)
+	w := newFixture(t, true)
 	for i := range 300 {
 		path := fmt.Sprintf("/issuer/%d", i)
 		w.set(path, w.files["/issuer"])

@@ -15,7 +15,7 @@ const (
 	Revoked Code = 500171
 	// NotCurrent: the list is past its next update, or is from the future.
 	NotCurrent Code = 500172
-	// Unreachable: the server cannot be reached, or answers with a status
+	// Unreachable: the server cannot be reached, or responds with a status
 	// other than 200.
 	Unreachable Code = 500173
 	// Unusable: the list is malformed or has an unsupported extension, has no

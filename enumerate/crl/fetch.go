@@ -25,7 +25,8 @@ type cacheKey struct {
 	issuer [sha256.Size]byte // hash of name and key
 }
 
-// cached is a list that is kept. Who holds the token may read and write list.
+// A cached entry has a list that is kept. The holder of the token reads and writes
+// list.
 type cached struct {
 	token chan struct{}
 	list  *list

@@ -13,7 +13,7 @@ import (
 
 // FuzzList asserts that a list that is parsed has the entries that crypto/x509 finds.
 func FuzzList(f *testing.F) {
-	w := newWorld(f, true)
+	w := newFixture(f, true)
 	f.Add(w.files["/root"])
 	f.Add(w.issuer.list(f, list{serials: []int64{1, leafSerial, 1 << 62}, reason: 6}))
 	f.Add(w.issuer.list(f, list{number: 11, delta: 10, serials: []int64{leafSerial}, reason: 8}))

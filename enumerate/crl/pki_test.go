@@ -86,9 +86,9 @@ func at(id asn1.ObjectIdentifier, urls ...string) pkix.Extension {
 	return pkix.Extension{Id: id, Value: sequence(list)}
 }
 
-// A world is a root, an issuer, and a user's certificate of it, and a server with
+// A fixture is a root, an issuer, and a user's certificate of it, and a server with
 // their lists: /root and /issuer, with a delta list of the issuer at /delta.
-type world struct {
+type fixture struct {
 	root, issuer *authority
 	leaf         *x509.Certificate
 	checker      *crl.Checker
@@ -102,11 +102,11 @@ type world struct {
 
 const leafSerial = 0x1234
 
-// newWorld returns a world in which no certificate is revoked. With points, the
+// newFixture returns one in which no certificate is revoked. With points, the
 // certificates have distribution points; otherwise the checker has Authorities.
-func newWorld(t testing.TB, points bool) *world {
+func newFixture(t testing.TB, points bool) *fixture {
 	t.Helper()
-	w := &world{files: make(map[string][]byte), status: make(map[string]int), requests: make(map[string]int)}
+	w := &fixture{files: make(map[string][]byte), status: make(map[string]int), requests: make(map[string]int)}
 	server := httptest.NewServer(http.HandlerFunc(w.serve))
 	t.Cleanup(server.Close)
 	w.base = server.URL
@@ -127,23 +127,23 @@ func newWorld(t testing.TB, points bool) *world {
 }
 
 // issue issues the user's certificate.
-func (w *world) issue(t testing.TB, extra ...pkix.Extension) {
+func (w *fixture) issue(t testing.TB, extra ...pkix.Extension) {
 	w.leaf = certify(t, &x509.Certificate{SerialNumber: big.NewInt(leafSerial), Subject: pkix.Name{CommonName: "Alice"}, ExtraExtensions: extra},
 		w.issuer, testkeys.ECDSA(elliptic.P256(), 1))
 }
 
 // extend sets distribution points that crypto/x509 does not parse.
-func (w *world) extend(points []byte) {
+func (w *fixture) extend(points []byte) {
 	odd := *w.leaf
 	odd.Extensions = []pkix.Extension{{Id: oidPoints, Value: points}}
 	w.leaf = &odd
 }
 
-func (w *world) chain() []*x509.Certificate {
+func (w *fixture) chain() []*x509.Certificate {
 	return []*x509.Certificate{w.leaf, w.issuer.cert, w.root.cert}
 }
 
-func (w *world) serve(rw http.ResponseWriter, r *http.Request) {
+func (w *fixture) serve(rw http.ResponseWriter, r *http.Request) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.requests[r.URL.Path]++
@@ -153,7 +153,7 @@ func (w *world) serve(rw http.ResponseWriter, r *http.Request) {
 	_, _ = rw.Write(w.files[r.URL.Path])
 }
 
-func (w *world) set(path string, content []byte) {
+func (w *fixture) set(path string, content []byte) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.files[path] = content

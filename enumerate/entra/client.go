@@ -252,13 +252,13 @@ func (s *session) authorize(ctx context.Context) (pageConfig, error) {
 	if err != nil {
 		return pageConfig{}, err
 	}
-	answer, err := send(s.login, r)
+	response, err := send(s.login, r)
 	if err != nil {
 		return pageConfig{}, err
 	}
-	c, ok := readConfig(answer.body)
+	c, ok := readConfig(response.body)
 	if !ok || c.Context == "" || c.Flow == "" {
-		return c, answer.unexpected()
+		return c, response.unexpected()
 	}
 	return c, nil
 }
@@ -274,7 +274,7 @@ func (s *session) credentialType(ctx context.Context, page pageConfig) (address,
 		return "", "", err
 	}
 	r.Header.Set("Content-Type", "application/json")
-	answer, err := send(s.login, r)
+	response, err := send(s.login, r)
 	if err != nil {
 		return "", "", err
 	}
@@ -287,8 +287,8 @@ func (s *session) credentialType(ctx context.Context, page pageConfig) (address,
 			}
 		}
 	}
-	if err := json.Unmarshal(answer.body, &result); err != nil || answer.status != http.StatusOK {
-		return "", "", answer.refusedJSON()
+	if err := json.Unmarshal(response.body, &result); err != nil || response.status != http.StatusOK {
+		return "", "", response.refusedJSON()
 	}
 	if !result.Credentials.HasCertAuth {
 		return "", "", ErrNoCertificateSignIn
@@ -305,15 +305,15 @@ func (s *session) credentialType(ctx context.Context, page pageConfig) (address,
 
 // present sends the certificate (step 3) and returns the form for the login host.
 func (s *session) present(ctx context.Context, address, pageContext, flow string) (url.Values, error) {
-	answer, err := post(ctx, s.certAuth, address, url.Values{"ctx": {pageContext}, "flowToken": {flow}})
+	response, err := post(ctx, s.certAuth, address, url.Values{"ctx": {pageContext}, "flowToken": {flow}})
 	if err != nil {
 		return nil, err
 	}
-	inputs := readInputs(answer.body)
+	inputs := readInputs(response.body)
 	form := make(url.Values)
 	for _, name := range []string{"ctx", "flowtoken", "certificatetoken"} {
 		if inputs[name] == "" {
-			return nil, answer.unexpected()
+			return nil, response.unexpected()
 		}
 		form.Set(name, inputs[name])
 	}
@@ -322,52 +322,52 @@ func (s *session) present(ctx context.Context, address, pageContext, flow string
 
 // finish returns to the login host (steps 4 and 5) and returns the code.
 func (s *session) finish(ctx context.Context, form url.Values) (code string, err error) {
-	answer, err := post(ctx, s.login, s.Authority+"/login", form)
+	response, err := post(ctx, s.login, s.Authority+"/login", form)
 	if err != nil {
 		return "", err
 	}
-	if code, err := s.code(answer); code != "" || err != nil {
+	if code, err := s.code(response); code != "" || err != nil {
 		return code, err
 	}
-	if err := answer.refused(); err != nil {
+	if err := response.refused(); err != nil {
 		return "", err
 	}
-	// The page "Stay signed in?". The login host answers it at its root.
-	page, ok := readConfig(answer.body)
+	// The page "Stay signed in?". The login host takes the reply at its root.
+	page, ok := readConfig(response.body)
 	if !ok || page.Context == "" || page.Flow == "" {
-		return "", answer.unexpected()
+		return "", response.unexpected()
 	}
 	authority, err := url.Parse(s.Authority)
 	if err != nil {
 		return "", err
 	}
 	authority.Path = "/kmsi"
-	answer, err = post(ctx, s.login, authority.String(), url.Values{
+	response, err = post(ctx, s.login, authority.String(), url.Values{
 		"LoginOptions": {"3"}, // do not stay signed in
 		"type":         {"28"}, "ctx": {page.Context}, "flowToken": {page.Flow}, "canary": {page.Canary}, "hpgrequestid": {page.SessionID},
 	})
 	if err != nil {
 		return "", err
 	}
-	if code, err := s.code(answer); code != "" || err != nil {
+	if code, err := s.code(response); code != "" || err != nil {
 		return code, err
 	}
-	return "", answer.unexpected()
+	return "", response.unexpected()
 }
 
 // code returns the code in a redirect to the client or in a form for it, "" if the
-// answer is neither.
-func (s *session) code(answer reply) (string, error) {
+// response is neither.
+func (s *session) code(response reply) (string, error) {
 	var values url.Values
-	if answer.location != nil {
-		if !s.isRedirect(answer.location) {
+	if response.location != nil {
+		if !s.isRedirect(response.location) {
 			return "", fmt.Errorf("%w: redirect to another host", ErrFlow)
 		}
-		values = answer.location.Query()
-		if fragment, err := url.ParseQuery(answer.location.Fragment); err == nil && fragment.Has("state") {
+		values = response.location.Query()
+		if fragment, err := url.ParseQuery(response.location.Fragment); err == nil && fragment.Has("state") {
 			values = fragment
 		}
-	} else if inputs := readInputs(answer.body); inputs["code"] != "" || inputs["error"] != "" {
+	} else if inputs := readInputs(response.body); inputs["code"] != "" || inputs["error"] != "" {
 		values = make(url.Values)
 		for name, value := range inputs {
 			values.Set(name, value)
@@ -394,13 +394,13 @@ func (s *session) isRedirect(u *url.URL) bool {
 
 // exchange exchanges the code for tokens (step 6).
 func (s *session) exchange(ctx context.Context, code string) (*Tokens, error) {
-	answer, err := post(ctx, s.login, s.Authority+"/oauth2/v2.0/token", url.Values{
+	response, err := post(ctx, s.login, s.Authority+"/oauth2/v2.0/token", url.Values{
 		"grant_type": {"authorization_code"}, "client_id": {s.ClientID}, "redirect_uri": {s.RedirectURI}, "code": {code}, "code_verifier": {s.verifier},
 	})
 	if err != nil {
 		return nil, err
 	}
-	tokens, err := answer.tokens()
+	tokens, err := response.tokens()
 	if err != nil {
 		return nil, err
 	}

@@ -61,7 +61,7 @@ func (s *service) claims() map[string]any {
 	return map[string]any{"aud": clientID, "nonce": s.request.Get("nonce"), "exp": time.Now().Add(time.Hour).Unix(), "preferred_username": ana.Value, "amr": []string{"rsa", "mfa"}}
 }
 
-// newService returns a service that answers as Entra ID's pages do.
+// newService returns a service that responds as Entra ID's pages do.
 func newService(t testing.TB) *service {
 	t.Helper()
 	s := &service{certificates: make(map[string]int)}

@@ -21,7 +21,7 @@ var (
 
 	// ErrFlow results when a page or a message of the service is not what the
 	// flow expects. Either the service has changed, or the Authority is not one.
-	ErrFlow = fault.New(fault.Object, "service answered in an unexpected way",
+	ErrFlow = fault.New(fault.Object, "service sent an unexpected response",
 		"Check the Authority; if it is right, report that the flow of the service has changed.")
 )
 

@@ -104,7 +104,7 @@ func (d *Device) Request(nonce, assertion string, kdf int) (string, error) {
 	return text, nil
 }
 
-// SessionKey returns the session key in the session_key_jwe of an answer. Only the
+// SessionKey returns the session key in the session_key_jwe of a response. Only the
 // encrypted key of the JWE counts.
 func (d *Device) SessionKey(text string) ([]byte, error) {
 	j, err := parseJWE(text)
@@ -208,14 +208,14 @@ func (s *Session) Request(clientID, scope string, now time.Time) (string, error)
 	}{clientID, scope, now.Unix(), now.Add(assertionValid).Unix(), "refresh_token", s.RefreshToken})
 }
 
-// Open decrypts the answer to a Request.
+// Open decrypts the response to a Request.
 func (s *Session) Open(text string) ([]byte, error) {
 	j, err := parseJWE(text)
 	if err != nil {
-		return nil, fmt.Errorf("entra: answer: %w", err)
+		return nil, fmt.Errorf("entra: response: %w", err)
 	}
 	if j.header.Algorithm != "dir" || len(j.encryptedKey) > 0 {
-		return nil, fmt.Errorf("entra: answer: %w: algorithm %.32q", ErrFlow, j.header.Algorithm)
+		return nil, fmt.Errorf("entra: response: %w: algorithm %.32q", ErrFlow, j.header.Algorithm)
 	}
 	key, err := DeriveKey(s.Key, j.header.Context, nil, 1)
 	if err != nil {
@@ -223,7 +223,7 @@ func (s *Session) Open(text string) ([]byte, error) {
 	}
 	plain, err := j.open(key)
 	if err != nil {
-		return nil, fmt.Errorf("entra: answer: %w", err)
+		return nil, fmt.Errorf("entra: response: %w", err)
 	}
 	return plain, nil
 }
@@ -236,7 +236,7 @@ func (c *Client) http() *http.Client {
 	return http.DefaultClient
 }
 
-// postV1 posts to the token endpoint of version 1.0. Its answer may be JSON or a JWE.
+// postV1 posts to the token endpoint of version 1.0. Its response may be JSON or a JWE.
 func (c *Client) postV1(ctx context.Context, form url.Values) (reply, error) {
 	authority, err := url.Parse(c.Authority)
 	if err != nil || authority.Scheme != "https" || authority.Host == "" {
@@ -247,13 +247,13 @@ func (c *Client) postV1(ctx context.Context, form url.Values) (reply, error) {
 
 // RequestNonce requests a nonce (MS-OAPXBC 3.2.5.1.1).
 func (c *Client) RequestNonce(ctx context.Context) (string, error) {
-	answer, err := c.postV1(ctx, url.Values{"grant_type": {"srv_challenge"}})
+	response, err := c.postV1(ctx, url.Values{"grant_type": {"srv_challenge"}})
 	if err != nil {
 		return "", fmt.Errorf("entra: nonce: %w", err)
 	}
 	var n struct{ Nonce string }
-	if err := json.Unmarshal(answer.body, &n); err != nil || answer.status != http.StatusOK || n.Nonce == "" {
-		return "", fmt.Errorf("entra: nonce: %w", answer.refusedJSON())
+	if err := json.Unmarshal(response.body, &n); err != nil || response.status != http.StatusOK || n.Nonce == "" {
+		return "", fmt.Errorf("entra: nonce: %w", response.refusedJSON())
 	}
 	return n.Nonce, nil
 }
@@ -274,7 +274,7 @@ func (c *Client) PrimaryRefreshToken(ctx context.Context, d *Device, key crypto.
 	if err != nil {
 		return nil, err
 	}
-	answer, err := c.postV1(ctx, url.Values{"grant_type": {grantJWT}, "request": {request}})
+	response, err := c.postV1(ctx, url.Values{"grant_type": {grantJWT}, "request": {request}})
 	if err != nil {
 		return nil, fmt.Errorf("entra: primary refresh token: %w", err)
 	}
@@ -285,10 +285,10 @@ func (c *Client) PrimaryRefreshToken(ctx context.Context, d *Device, key crypto.
 		Key     string `json:"session_key_jwe"`
 		ID      string `json:"id_token"`
 	}
-	if answer.status != http.StatusOK {
-		return nil, fmt.Errorf("entra: primary refresh token: %w", answer.refusedJSON())
+	if response.status != http.StatusOK {
+		return nil, fmt.Errorf("entra: primary refresh token: %w", response.refusedJSON())
 	}
-	if err := json.Unmarshal(answer.body, &t); err != nil || t.Type != "pop" || t.Refresh == "" {
+	if err := json.Unmarshal(response.body, &t); err != nil || t.Type != "pop" || t.Refresh == "" {
 		return nil, fmt.Errorf("entra: primary refresh token: %w: no token", ErrFlow)
 	}
 	s := &Session{RefreshToken: t.Refresh, KDF: max(kdf, 1), Expires: time.Duration(min(max(t.Expires, 0), 1<<30)) * time.Second}
@@ -307,14 +307,14 @@ func (c *Client) Tokens(ctx context.Context, s *Session) (*Tokens, error) {
 	if err != nil {
 		return nil, err
 	}
-	answer, err := c.postV1(ctx, url.Values{"grant_type": {grantJWT}, "request": {request}})
+	response, err := c.postV1(ctx, url.Values{"grant_type": {grantJWT}, "request": {request}})
 	if err != nil {
 		return nil, fmt.Errorf("entra: tokens: %w", err)
 	}
-	if answer.status != http.StatusOK {
-		return nil, fmt.Errorf("entra: tokens: %w", answer.refusedJSON())
+	if response.status != http.StatusOK {
+		return nil, fmt.Errorf("entra: tokens: %w", response.refusedJSON())
 	}
-	plain, err := s.Open(string(answer.body))
+	plain, err := s.Open(string(response.body))
 	if err != nil {
 		return nil, err
 	}

@@ -21,7 +21,7 @@ func (r reply) refusedJSON() error {
 	return r.unexpected()
 }
 
-// tokens reads the answer of a token endpoint.
+// tokens reads the response of a token endpoint.
 func (r reply) tokens() (*Tokens, error) {
 	if r.status != http.StatusOK {
 		return nil, r.refusedJSON()

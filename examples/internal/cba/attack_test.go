@@ -37,26 +37,26 @@ func (f *fixture) browser(c certificate) *browser {
 	return b
 }
 
-// An answer is a page or a redirect.
-type answer struct {
+// A response is a page or a redirect.
+type response struct {
 	status   int
 	location string
 	page     string
 }
 
-func read(t testing.TB, r *http.Response, err error) answer {
+func read(t testing.TB, r *http.Response, err error) response {
 	t.Helper()
 	require.NoError(t, err)
 	defer r.Body.Close()
 	body, err := io.ReadAll(r.Body)
 	require.NoError(t, err)
-	return answer{r.StatusCode, r.Header.Get("Location"), string(body)}
+	return response{r.StatusCode, r.Header.Get("Location"), string(body)}
 }
 
 var hidden = regexp.MustCompile(`<input type="hidden" name="([^"]+)" value="([^"]*)">`)
 
 // form returns the hidden fields of a page.
-func (a answer) form() url.Values {
+func (a response) form() url.Values {
 	v := make(url.Values)
 	for _, m := range hidden.FindAllStringSubmatch(a.page, -1) {
 		v.Set(m[1], html.UnescapeString(m[2]))
@@ -65,7 +65,7 @@ func (a answer) form() url.Values {
 }
 
 // code returns the code on the page of a refusal, "" on another page.
-func (a answer) code() string { return string(regexp.MustCompile(`AADSTS\d+`).Find([]byte(a.page))) }
+func (a response) code() string { return string(regexp.MustCompile(`AADSTS\d+`).Find([]byte(a.page))) }
 
 const verifier = "a verifier of the client, of at least forty-three characters"
 
@@ -75,7 +75,7 @@ func authorizeQuery() url.Values {
 		"code_challenge": {base64.RawURLEncoding.EncodeToString(challenge[:])}, "code_challenge_method": {"S256"}}
 }
 
-func (b *browser) authorize(edit ...func(url.Values)) answer {
+func (b *browser) authorize(edit ...func(url.Values)) response {
 	q := authorizeQuery()
 	for _, e := range edit {
 		e(q)
@@ -84,7 +84,7 @@ func (b *browser) authorize(edit ...func(url.Values)) answer {
 	return read(b.t, r, err)
 }
 
-func (b *browser) post(path string, form url.Values) answer {
+func (b *browser) post(path string, form url.Values) response {
 	client, to := b.plain, loginURL
 	if path == "/certauth" {
 		client, to = b.client, certAuthURL
@@ -94,7 +94,7 @@ func (b *browser) post(path string, form url.Values) answer {
 }
 
 // certificate goes as far as the page of the certauth host.
-func (b *browser) certificate(name string) answer {
+func (b *browser) certificate(name string) response {
 	b.t.Helper()
 	form := b.authorize().form()
 	form.Set("username", name)
@@ -106,7 +106,7 @@ func (b *browser) certificate(name string) answer {
 }
 
 // login goes as far as the redirect, and returns the code.
-func (b *browser) login(name string) (answer, string) {
+func (b *browser) login(name string) (response, string) {
 	b.t.Helper()
 	a := b.post("/login", b.certificate(name).form())
 	require.Equal(b.t, http.StatusFound, a.status, "%s\n%s", a.page, b.f.log.String())

@@ -17,6 +17,6 @@
 // sealed through the browser ([Sealer]), so several instances with one seal key serve
 // one login. Only tokens that may be used once are remembered ([Once]).
 //
-// The messages of MS-OAPXBC for joined machines are answered by document; they are
+// The messages of MS-OAPXBC for joined machines are served by document; they are
 // not proven against Entra ID.
 package cba

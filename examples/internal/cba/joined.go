@@ -46,7 +46,7 @@ type joinedSession struct {
 	Claims claims
 }
 
-// joinedToken answers the messages of joined machines, by document.
+// joinedToken serves the messages of joined machines, by document.
 func (s *Service) joinedToken(w http.ResponseWriter, r *http.Request) {
 	switch grant := r.PostFormValue("grant_type"); grant {
 	case "srv_challenge":
@@ -113,7 +113,7 @@ func (s *Service) useNonce(text string) error {
 	return s.use(opened, noState)
 }
 
-// primaryRefreshToken answers 3.2.5.1.2.1.4.
+// primaryRefreshToken serves 3.2.5.1.2.1.4.
 func (s *Service) primaryRefreshToken(w http.ResponseWriter, r *http.Request, text string, h header) error {
 	if len(h.X5C) == 0 {
 		return refuse(badRequest, errors.New("request of a machine has no certificate"))
@@ -266,7 +266,7 @@ func (s *Service) openRefresh(text string, into any) (joinedSession, error) {
 	return session, nil
 }
 
-// tokensByRefresh answers 3.2.5.1.3.
+// tokensByRefresh serves 3.2.5.1.3.
 func (s *Service) tokensByRefresh(w http.ResponseWriter, text string) error {
 	var q struct {
 		ClientID string `json:"client_id"`
@@ -300,11 +300,11 @@ func (s *Service) tokensByRefresh(w http.ResponseWriter, text string) error {
 	if err != nil {
 		return refuse(invalidCertificate, err)
 	}
-	answer, err := json.Marshal(map[string]any{"token_type": "Bearer", "expires_in": int(tokenValid.Seconds()), "scope": q.Scope, "id_token": id, "access_token": access})
+	response, err := json.Marshal(map[string]any{"token_type": "Bearer", "expires_in": int(tokenValid.Seconds()), "scope": q.Scope, "id_token": id, "access_token": access})
 	if err != nil {
 		return refuse(invalidCertificate, err)
 	}
-	encrypted, err := encryptAnswer(session.Key, answer)
+	encrypted, err := encryptResponse(session.Key, response)
 	if err != nil {
 		return refuse(invalidCertificate, err)
 	}
@@ -313,8 +313,8 @@ func (s *Service) tokensByRefresh(w http.ResponseWriter, text string) error {
 	return nil
 }
 
-// encryptAnswer encrypts with a key that is derived for this answer.
-func encryptAnswer(session, answer []byte) (string, error) {
+// encryptResponse encrypts with a key that is derived for this response.
+func encryptResponse(session, response []byte) (string, error) {
 	nonce := make([]byte, 24)
 	if _, err := rand.Read(nonce); err != nil {
 		return "", err
@@ -328,7 +328,7 @@ func encryptAnswer(session, answer []byte) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	j, err := encrypter.Encrypt(answer)
+	j, err := encrypter.Encrypt(response)
 	if err != nil {
 		return "", err
 	}

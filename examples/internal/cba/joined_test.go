@@ -74,7 +74,7 @@ func TestPrimaryRefreshToken(t *testing.T) {
 }
 
 // withCookie requests the sign-in page with the header of a joined machine's browser.
-func (f *fixture) withCookie(b *browser, client *entra.Client, s *entra.Session) answer {
+func (f *fixture) withCookie(b *browser, client *entra.Client, s *entra.Session) response {
 	f.t.Helper()
 	nonce, err := client.RequestNonce(f.t.Context())
 	require.NoError(f.t, err)
@@ -83,7 +83,7 @@ func (f *fixture) withCookie(b *browser, client *entra.Client, s *entra.Session)
 	return b.authorizeWith(text)
 }
 
-func (b *browser) authorizeWith(text string) answer {
+func (b *browser) authorizeWith(text string) response {
 	r, err := http.NewRequest(http.MethodGet, loginURL+"/"+tenant+"/oauth2/v2.0/authorize?"+authorizeQuery().Encode(), nil)
 	require.NoError(b.t, err)
 	r.Header.Set("x-ms-RefreshTokenCredential", text)

@@ -334,17 +334,17 @@ func (s *Service) grant(w http.ResponseWriter, r *http.Request, req request, c c
 	if err != nil {
 		return refuse(badClient, err)
 	}
-	answer := url.Values{"code": {code}}
+	response := url.Values{"code": {code}}
 	if req.State != "" {
-		answer.Set("state", req.State)
+		response.Set("state", req.State)
 	}
 	if req.Fragment {
 		back.Fragment = ""
-		w.Header().Set("Location", back.String()+"#"+answer.Encode())
+		w.Header().Set("Location", back.String()+"#"+response.Encode())
 	} else {
 		q := back.Query()
-		for name := range answer {
-			q.Set(name, answer.Get(name))
+		for name := range response {
+			q.Set(name, response.Get(name))
 		}
 		back.RawQuery = q.Encode()
 		w.Header().Set("Location", back.String())

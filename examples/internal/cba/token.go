@@ -120,7 +120,7 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 	_, _ = w.Write(b)
 }
 
-// credentialType answers programs; it has the name that the page asks people for.
+// credentialType is for programs what the page for the user name is for people.
 func (s *Service) credentialType(w http.ResponseWriter, r *http.Request) {
 	var q struct{ Username, FlowToken, OriginalRequest string }
 	if err := json.NewDecoder(r.Body).Decode(&q); err != nil {
@@ -189,8 +189,8 @@ func (s *Service) issue(w http.ResponseWriter, r *http.Request, g grant) {
 }
 
 // redeem takes a code out of circulation and checks that the client is the one that
-// it was issued to. The code is spent even if the client is another one: who sends a
-// code without its verifier has stolen it.
+// it was issued to. The code is spent even if the client is another one: a code that
+// comes without its verifier was stolen.
 func (s *Service) redeem(code, client, redirect, verifier string) (g grant, err error) {
 	opened, err := s.Seal.Open(forCode, code, &g)
 	if err != nil {

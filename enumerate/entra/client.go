@@ -15,6 +15,7 @@ import (
 	"net/http/cookiejar"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -53,6 +54,12 @@ type Tokens struct {
 	Expires             time.Duration
 	Claims              Claims // of ID
 }
+
+// String returns no secrets.
+func (t Tokens) String() string { return "tokens of " + strconv.Quote(t.Claims.Username) }
+
+// GoString returns no secrets.
+func (t Tokens) GoString() string { return t.String() }
 
 // Claims are those of an ID token that concern the sign-in. All has every claim.
 type Claims struct {

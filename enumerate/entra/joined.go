@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -43,6 +44,9 @@ const (
 // The message has no nonce: it can be replayed until it expires after five minutes,
 // except that it counts only in a request of a joined machine.
 func Assertion(key crypto.Signer, chain [][]byte, user, audience string, now time.Time) (string, error) {
+	if key == nil {
+		return "", errors.New("entra: assertion: no key")
+	}
 	public, ok := key.Public().(*rsa.PublicKey)
 	if !ok {
 		return "", fmt.Errorf("entra: assertion: %w", ErrRS256)
@@ -82,6 +86,9 @@ type Device struct {
 // user's assertion. kdf is the version of key derivation that the server shall use
 // (see [DeriveKey]).
 func (d *Device) Request(nonce, assertion string, kdf int) (string, error) {
+	if d.Key == nil {
+		return "", errors.New("entra: request of the machine: no key")
+	}
 	public, ok := d.Key.Public().(*rsa.PublicKey)
 	if !ok {
 		return "", fmt.Errorf("entra: request of the machine: %w", ErrRS256)
@@ -107,6 +114,9 @@ func (d *Device) Request(nonce, assertion string, kdf int) (string, error) {
 // SessionKey returns the session key in the session_key_jwe of a response. Only the
 // encrypted key of the JWE counts.
 func (d *Device) SessionKey(text string) ([]byte, error) {
+	if d.Transport == nil {
+		return nil, errors.New("entra: session key: machine has no transport key")
+	}
 	j, err := parseJWE(text)
 	if err != nil {
 		return nil, fmt.Errorf("entra: session key: %w", err)
@@ -158,6 +168,12 @@ type Session struct {
 	Expires      time.Duration
 	Claims       Claims // of the ID token, which is not verified
 }
+
+// String returns no secrets.
+func (s Session) String() string { return "primary refresh token of " + strconv.Quote(s.Claims.Username) }
+
+// GoString returns no secrets.
+func (s Session) GoString() string { return s.String() }
 
 // sessionHeader is the header of a message that is signed with a derived key.
 type sessionHeader struct {

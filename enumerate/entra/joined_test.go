@@ -191,6 +191,27 @@ func TestSessionSigns(t *testing.T) {
 	assert.ErrorContains(t, err, "version 0")
 }
 
+func TestSecretsAreNotPrinted(t *testing.T) {
+	s := entra.Session{RefreshToken: "hidden", Key: []byte("hidden"), Claims: entra.Claims{Username: "ana"}}
+	tokens := entra.Tokens{ID: "hidden", Access: "hidden", Refresh: "hidden", Claims: entra.Claims{Username: "ana"}}
+	for _, format := range []string{"%v", "%+v", "%#v", "%s"} {
+		for _, v := range []any{s, &s, tokens, &tokens} {
+			text := fmt.Sprintf(format, v)
+			assert.NotContains(t, text, "hidden")
+			assert.Contains(t, text, `"ana"`)
+		}
+	}
+}
+
+func TestMissingKeys(t *testing.T) {
+	_, err := entra.Assertion(nil, nil, "a@b", "c", clock)
+	assert.ErrorContains(t, err, "no key")
+	_, err = new(entra.Device).Request("nonce", "assertion", 1)
+	assert.ErrorContains(t, err, "no key")
+	_, err = new(entra.Device).SessionKey("")
+	assert.ErrorContains(t, err, "no transport key")
+}
+
 func TestSessionKey(t *testing.T) {
 	transport := testkeys.RSA(2048, 2)
 	d := entra.Device{Transport: transport}

@@ -15,21 +15,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// promise runs a test on a model. While the client breaks the promise, the row of
-// brokenPromises says why, and the test must fail.
+// promise runs a test on a model.
 func promise(t *testing.T, model string, f func(*program) error, options ...cardtest.Option) {
-	t.Run(model, func(t *testing.T) { keep(t, f(newProgram(t, model, options...))) })
-}
-
-// keep requires that there is no error, or one if brokenPromises lists the test.
-func keep(t *testing.T, err error) {
-	t.Helper()
-	if reason, broken := brokenPromises[t.Name()]; broken {
-		require.Error(t, err, "right now: delete this row of brokenPromises")
-		t.Logf("expected failure: %s: %v", reason, err)
-		return
-	}
-	require.NoError(t, err)
+	t.Run(model, func(t *testing.T) { require.NoError(t, f(newProgram(t, model, options...))) })
 }
 
 func TestOnePromptWhereSelectLosesThePIN(t *testing.T) {
@@ -103,7 +91,7 @@ func TestNoCommandIsSentTwice(t *testing.T) {
 					errs = append(errs, fmt.Errorf("%s: %w", model, err))
 				}
 			}
-			keep(t, errors.Join(errs...))
+			require.NoError(t, errors.Join(errs...))
 		})
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
+	"sync"
 	"testing"
 	"time"
 
@@ -144,6 +145,28 @@ func TestChoose(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Two servers that accept different cards get them in parallel, after one prompt for
+// each card and one at a time, which the fixture checks.
+func TestTwoServers(t *testing.T) {
+	key, certificate := other.Issue(cardtest.Leaf{Key: cardtest.Key(cardtest.P256, 1), UPNs: []string{bob}, NotBefore: now.Add(-time.Hour)})
+	f := newFixture(t, quickCard(alice), cardtest.PIV().Put("9A", key, certificate))
+	servers := map[string]*tls.Config{"alice": server(tls.VersionTLS13, parsed(intermediate)), "bob": server(tls.VersionTLS12, parsed(other))}
+	var all sync.WaitGroup
+	for want, config := range servers {
+		for range 8 {
+			all.Go(func() {
+				for range 2 {
+					name, err := f.connect(t.Context(), config)
+					assert.NoError(t, err)
+					assert.Equal(t, want, name)
+				}
+			})
+		}
+	}
+	all.Wait()
+	assert.EqualValues(t, 2, f.user.asked.Load())
 }
 
 // TestNoCertificate has a row for each reason for an empty certificate, and for each

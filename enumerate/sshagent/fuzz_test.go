@@ -16,8 +16,6 @@ import (
 func FuzzMessage(f *testing.F) {
 	key, err := ssh.NewPublicKey(cardtest.Key(cardtest.P256, 0).Public())
 	require.NoError(f, err)
-	f.Add(login(key, ssh.KeyAlgoECDSA256))
-	f.Add(text("git", "sha512", 64))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if sshagent.ParseMessage(data, key.Marshal()) != nil {
 			return
@@ -38,7 +36,6 @@ func FuzzMessage(f *testing.F) {
 }
 
 func FuzzBinding(f *testing.F) {
-	f.Add(announcement(f, session, true))
 	f.Fuzz(func(t *testing.T, contents []byte) {
 		if err := sshagent.AddBinding(contents); err != nil {
 			assert.ErrorIs(t, err, sshagent.ErrBinding)

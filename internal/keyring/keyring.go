@@ -190,6 +190,7 @@ func (k *Key) Close() {
 // Sign signs with the key, which it unlocks if necessary; see [enumerate.Key.Sign].
 // ctx bounds the call.
 func (k *Key) Sign(ctx context.Context, random io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
+	_, locks := k.current()
 	open, err := k.unlock(ctx)
 	if err != nil {
 		return nil, err
@@ -199,6 +200,9 @@ func (k *Key) Sign(ctx context.Context, random io.Reader, digest []byte, opts cr
 		return signature, err
 	}
 	k.lose(open)
+	if _, now := k.current(); now != locks {
+		return nil, errLocked
+	}
 	if open, err = k.unlock(ctx); err != nil {
 		return nil, err
 	}

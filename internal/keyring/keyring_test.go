@@ -267,25 +267,26 @@ func TestLock(t *testing.T) {
 	})
 }
 
-// TestLockDuringUnlock locks the ring at each command of an unlocking.
-func TestLockDuringUnlock(t *testing.T) {
-	for n := 1; ; n++ {
+// TestLockDuringUse locks the ring at each command of an unlocking and a signature.
+func TestLockDuringUse(t *testing.T) {
+	for n, over := 1, false; !over; n++ {
 		f := newFixture(t, 0)
-		commands := 0
-		ctx := card.WithTrace(t.Context(), &card.Trace{Command: func(_ string, c card.Command, _ []byte, _ time.Duration) {
-			if commands++; commands == n {
-				f.ring.Lock()
+		var commands atomic.Int32
+		var locking sync.WaitGroup // waits for the transaction
+		ctx := card.WithTrace(t.Context(), &card.Trace{Command: func(string, card.Command, []byte, time.Duration) {
+			if int(commands.Add(1)) == n {
+				locking.Go(f.ring.Lock)
 			}
 		}})
-		err := f.key.Unlock(ctx)
-		if commands < n {
-			require.NoError(t, err)
-			f.close()
-			break
+		err := f.sign(ctx)
+		locking.Wait()
+		over = int(commands.Load()) < n
+		if err != nil { // the signature may have been first
+			assert.NotErrorIs(t, err, enumerate.ErrKeyClosed, "locked at command %d", n)
 		}
-		assert.Error(t, err, "locked at command %d", n)
-		assert.False(t, f.key.IsOpen())
-		assert.False(t, f.soft.Verified())
+		assert.LessOrEqual(t, f.user.asked.Load(), int32(1))
+		assert.Equal(t, over, f.key.IsOpen())
+		assert.Equal(t, over, f.soft.Verified())
 		f.close()
 	}
 }

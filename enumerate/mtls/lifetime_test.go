@@ -107,34 +107,39 @@ func TestRemoval(t *testing.T) {
 // TestContextEndsAtEachCommand cancels a handshake at each command of the card.
 func TestContextEndsAtEachCommand(t *testing.T) {
 	canceled := 0
-	over := false
-	test := func(t *testing.T, n int) {
-		soft := quickCard(alice)
-		f := newFixture(t, soft)
-		ctx, cancel := context.WithCancel(t.Context())
-		var commands atomic.Int32
-		_, err := f.connect(card.WithTrace(ctx, &card.Trace{Command: func(string, card.Command, []byte, time.Duration) {
-			if int(commands.Add(1)) == n {
+	for n, over := 1, false; !over; n++ {
+		synctest.Test(t, func(t *testing.T) {
+			soft := quickCard(alice)
+			f := newFixture(t, soft)
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			var commands atomic.Int32
+			returned := make(chan struct{})
+			_, err := f.connect(card.WithTrace(ctx, &card.Trace{Command: func(string, card.Command, []byte, time.Duration) {
+				if int(commands.Add(1)) != n {
+					return
+				}
 				cancel()
+				select {
+				case <-returned: // the handshake does not wait for the listing and the prompt,
+				case <-time.After(time.Second): // but for a signature
+				}
+			}}), server(tls.VersionTLS13))
+			close(returned)
+			over = int(commands.Load()) < n
+			if err != nil {
+				canceled++
+				assert.ErrorIs(t, f.Explain(err), context.Canceled)
 			}
-		}}), server(tls.VersionTLS13))
-		cancel()
-		if err != nil {
-			canceled++
-			assert.ErrorIs(t, f.Explain(err), context.Canceled)
-		}
-		synctest.Wait()
-		verified, asked := soft.Verified(), f.user.asked.Load()
-		name, err := f.connect(t.Context(), server(tls.VersionTLS13))
-		assert.NoError(t, err, "after command %d", n)
-		assert.Equal(t, "alice", name)
-		assert.Equal(t, verified, f.user.asked.Load() == asked, "verified only as long as the Source keeps the key open")
-		require.NoError(t, f.Close())
-		assert.False(t, soft.Verified())
-		over = int(commands.Load()) < n
-	}
-	for n := 1; !over; n++ {
-		synctest.Test(t, func(t *testing.T) { test(t, n) })
+			synctest.Wait()
+			verified, asked := soft.Verified(), f.user.asked.Load()
+			name, err := f.connect(t.Context(), server(tls.VersionTLS13))
+			assert.NoError(t, err, "after command %d", n)
+			assert.Equal(t, "alice", name)
+			assert.Equal(t, verified, f.user.asked.Load() == asked, "verified only as long as the Source keeps the key open")
+			require.NoError(t, f.Close())
+			assert.False(t, soft.Verified())
+		})
 	}
 	assert.Greater(t, canceled, 5)
 }

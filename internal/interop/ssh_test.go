@@ -237,7 +237,7 @@ func TestSSHConfirm(t *testing.T) {
 	interop.Require(t, pcscd)
 	soft := issue(cardtest.PIV(), "9A", cardtest.Key(cardtest.P256, 0))
 	insert(t, soft)
-	s := newSSH(t, buildExample(t, "ssh-agent", false), "-c", "-t", "500ms")
+	s := newSSH(t, buildExample(t, "ssh-agent", false), "-c", "-t", "2s")
 	s.write("authorized_keys", s.mustRun("ssh-add", "-L"))
 	for n := range 2 {
 		_, err := s.ssh(nil, "true")

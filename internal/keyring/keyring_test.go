@@ -171,25 +171,31 @@ func TestPromptEndsWithLastCaller(t *testing.T) {
 // TestContextEndsAtEachCommand cancels the only caller at each command.
 func TestContextEndsAtEachCommand(t *testing.T) {
 	canceled := 0
-	for n := 1; ; n++ {
-		f := newFixture(t, 0)
-		ctx, cancel := context.WithCancel(t.Context())
-		var commands atomic.Int32
-		err := f.key.Unlock(card.WithTrace(ctx, &card.Trace{Command: func(string, card.Command, []byte, time.Duration) {
-			if int(commands.Add(1)) == n {
-				cancel()
+	for n, over := 1, false; !over; n++ {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFixture(t, 0)
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			var commands atomic.Int32
+			returned := make(chan struct{})
+			err := f.key.Unlock(card.WithTrace(ctx, &card.Trace{Command: func(string, card.Command, []byte, time.Duration) {
+				if int(commands.Add(1)) == n {
+					cancel()
+					<-returned
+				}
+			}}))
+			close(returned)
+			over = int(commands.Load()) < n
+			if !over {
+				canceled++
+				assert.ErrorIs(t, err, context.Canceled)
+				synctest.Wait()
+				assert.False(t, f.key.IsOpen(), "after command %d", n)
+				assert.False(t, f.soft.Verified(), "after command %d", n)
 			}
-		}}))
-		cancel()
-		if err != nil {
-			canceled++
-			assert.ErrorIs(t, err, context.Canceled)
-		}
-		assert.NoError(t, f.sign(t.Context()), "after command %d", n)
-		f.close()
-		if int(commands.Load()) < n {
-			break
-		}
+			assert.NoError(t, f.sign(t.Context()), "after command %d", n)
+			f.close()
+		})
 	}
 	assert.Greater(t, canceled, 3)
 }

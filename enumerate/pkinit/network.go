@@ -10,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/smartlogon/smartlogon/internal/ber"
@@ -34,13 +35,14 @@ const (
 // udpTimeouts are how long to wait after each transmission of a datagram.
 var udpTimeouts = []time.Duration{time.Second, 2 * time.Second, 4 * time.Second}
 
-// A network sends requests to the KDCs of realms.
+// A network sends requests to the KDCs of realms. It is safe for concurrent use:
+// tickets share it.
 type network struct {
 	realm    string   // that the addresses are of
 	kdcs     []string // in the options; empty: from DNS
 	resolver *net.Resolver
 	dialer   func(ctx context.Context, network, address string) (net.Conn, error)
-	answered string // address of the KDC that answered last
+	answered atomic.Value // address of the KDC that answered last, a string
 }
 
 func newNetwork(realm string, o *Options) *network {
@@ -76,7 +78,7 @@ func (n *network) send(ctx context.Context, realm string, message []byte) ([]byt
 			unavailable = b
 			continue
 		}
-		n.answered = a
+		n.answered.Store(a)
 		return b, nil
 	}
 	if unavailable != nil {
@@ -98,8 +100,9 @@ func (n *network) addresses(ctx context.Context, realm string) ([]string, error)
 		}
 	}
 	list = list[:min(len(list), maxKDCs)]
-	if i := slices.Index(list, n.answered); i > 0 {
-		list = append([]string{n.answered}, slices.Delete(list, i, i+1)...)
+	last, _ := n.answered.Load().(string)
+	if i := slices.Index(list, last); i > 0 {
+		list = append([]string{last}, slices.Delete(list, i, i+1)...)
 	}
 	return list, nil
 }

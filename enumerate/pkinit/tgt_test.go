@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"sync"
 	"testing"
 	"time"
 
@@ -173,6 +174,27 @@ func TestRenew(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, again.Close())
 	}
+}
+
+// TestConcurrentUse renews and writes a ticket from several goroutines.
+func TestConcurrentUse(t *testing.T) {
+	_, address := start(t, nil)
+	tgt, err := login(t, address, func(o *pkinit.Options) { o.RenewLifetime = 24 * time.Hour })
+	require.NoError(t, err)
+	dir := t.TempDir()
+	var wait sync.WaitGroup
+	for range 4 {
+		wait.Go(func() {
+			renewed, err := tgt.Renew(t.Context())
+			if assert.NoError(t, err) {
+				assert.NoError(t, renewed.WriteCache(filepath.Join(dir, "cc")))
+				assert.NoError(t, renewed.Close())
+			}
+		})
+	}
+	wait.Wait()
+	_, err = credentials.LoadCCache(filepath.Join(dir, "cc"))
+	assert.NoError(t, err)
 }
 
 func TestNotRenewable(t *testing.T) {

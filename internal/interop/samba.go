@@ -36,8 +36,6 @@ type SambaDC struct {
 // authority. It trusts the certificates of clients. It ends with the test.
 func NewSambaDC(t *testing.T, realm string, authority *softkdc.Authority, clients []byte) *SambaDC {
 	t.Helper()
-	Program(t, "samba", "samba", "--version")
-	Program(t, "samba-tool", "samba-tool", "--version")
 	Program(t, "ip", "ip", "-V")
 	// Longer names do not fit into the socket paths of Samba.
 	dir, err := os.MkdirTemp("", "dc")
@@ -52,6 +50,8 @@ func NewSambaDC(t *testing.T, realm string, authority *softkdc.Authority, client
 	d := &SambaDC{Realm: realm, Dir: dir, namespace: filepath.Base(dir)}
 	d.env = append(os.Environ(), "LC_ALL=C", "KRB5_CONFIG="+filepath.Join(dir, "krb5.conf"))
 	d.makeNamespace(t)
+	Program(t, "samba", "samba", "--version")
+	Program(t, "samba-tool", "samba-tool", "--version")
 	d.writeFiles(t, authority, clients)
 	d.provision(t)
 	d.start(t)

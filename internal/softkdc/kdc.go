@@ -84,7 +84,7 @@ type KDC struct {
 	signed   int
 	faults   []error
 	sessions map[string]session
-	token    []byte
+	tokens   map[string]bool // issued; a message may come twice
 }
 
 type session struct {
@@ -237,10 +237,14 @@ func text(n name) string {
 func (k *KDC) announce(wantsToken bool) []byte {
 	e := Error{Code: preauthRequired, Text: "NEEDED_PREAUTH", Time: k.now(), Methods: [][]byte{PAData(16, nil), PAData(2, nil)}}
 	if wantsToken {
+		token := make([]byte, 24)
+		_, _ = rand.Read(token)
+		e.Methods = append(e.Methods, PAData(150, token))
 		k.mu.Lock()
-		k.token = make([]byte, 24)
-		_, _ = rand.Read(k.token)
-		e.Methods = append(e.Methods, PAData(150, k.token))
+		if k.tokens == nil {
+			k.tokens = make(map[string]bool)
+		}
+		k.tokens[string(token)] = true
 		k.mu.Unlock()
 	}
 	if k.Announce != nil {
@@ -302,7 +306,7 @@ func (k *KDC) signIn(message, rawBody []byte, body requestBody, pkinit []byte, a
 		return nil, fmt.Errorf("paChecksum2")
 	case a.CTime.Sub(k.now()).Abs() > 5*time.Minute:
 		return k.error(Error{Code: skew}), nil
-	case k.Freshness && (len(k.token) == 0 || !bytes.Equal(a.Freshness, k.token)):
+	case k.Freshness && !k.issued(a.Freshness):
 		return k.error(Error{Code: preauthFailed, Text: "freshness token"}), nil
 	}
 	if k.Authorize != nil {
@@ -336,6 +340,13 @@ func (k *KDC) signIn(message, rawBody []byte, body requestBody, pkinit []byte, a
 		k.Edit(&r)
 	}
 	return k.encodeReply(r, message, body, secret)
+}
+
+// issued reports whether the KDC issued a freshness token.
+func (k *KDC) issued(token []byte) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.tokens[string(token)]
 }
 
 // agree returns the public value of the KDC and the secret, or the code of an error.

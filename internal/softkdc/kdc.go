@@ -109,8 +109,7 @@ type Reply struct {
 	Renew         time.Time // zero: none
 	Checksum      []byte    // of the request; nil: none
 	ChecksumType  int
-	OuterPAData   [][]byte // PA-DATA beside that of PKINIT
-	PublicValue   []byte   // content of subjectPublicKey
+	PublicValue   []byte // content of subjectPublicKey
 	SignedNonce   int64
 	Signing       Signing
 	ServerDHNonce []byte
@@ -486,7 +485,6 @@ func (k *KDC) encodeReply(r Reply, message []byte, body requestBody, secret []by
 	for range r.Repeat {
 		list = append(list, PAData(17, pkinit))
 	}
-	list = append(list, r.OuterPAData...)
 	return application(11, seq(
 		field(0, der(5)), field(1, der(11)),
 		field(2, seq(list...)),

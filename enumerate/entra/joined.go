@@ -170,7 +170,9 @@ type Session struct {
 }
 
 // String returns no secrets.
-func (s Session) String() string { return "primary refresh token of " + strconv.Quote(s.Claims.Username) }
+func (s Session) String() string {
+	return "primary refresh token of " + strconv.Quote(s.Claims.Username)
+}
 
 // GoString returns no secrets.
 func (s Session) GoString() string { return s.String() }

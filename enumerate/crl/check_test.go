@@ -87,6 +87,11 @@ func rows() []row {
 			other.SubjectKeyId = []byte("other")
 			w.files["/issuer"] = w.issuer.list(t, list{template: &other})
 		}, crl.OtherIssuer, ""},
+		{"name of another CA with the same key", func(t testing.TB, w *fixture) {
+			other := *w.issuer.cert
+			other.RawSubject, other.Subject = nil, pkix.Name{CommonName: "Other"}
+			w.files["/issuer"] = w.issuer.list(t, list{template: &other})
+		}, crl.OtherIssuer, "unable to get certificate CRL"},
 		{"issuer must not sign lists", func(t testing.TB, w *fixture) {
 			other := *w.issuer.cert
 			other.KeyUsage = x509.KeyUsageCertSign
@@ -272,6 +277,12 @@ func TestDistributionPoints(t *testing.T) {
 			w.issue(t, at(oidPoints, w.base+"/issuer"), at(oidFreshest, w.base+"/delta"))
 			w.files["/delta"] = w.issuer.list(t, list{number: 11, delta: 10, serials: []int64{leafSerial}})
 		}, crl.Revoked},
+		{"Authority has no list, the certificate names one", func(t testing.TB, w *fixture) {
+			w.checker.Authorities = []crl.Authority{{CA: w.issuer.cert}}
+		}, crl.NoList},
+		{"the same, optional", func(t testing.TB, w *fixture) {
+			w.checker.Authorities, w.checker.Optional = []crl.Authority{{CA: w.issuer.cert}}, true
+		}, 0},
 		{"negative serial number", func(t testing.TB, w *fixture) {
 			negative := *w.leaf
 			negative.SerialNumber = w.leaf.SerialNumber.Neg(w.leaf.SerialNumber)

@@ -21,3 +21,12 @@ func (c *Checker) Kept() int {
 	defer c.mu.Unlock()
 	return len(c.lists)
 }
+
+// CountEntries parses a list and returns the number of its entries.
+func CountEntries(der []byte) (n int, err error) {
+	l, failure := parseList(der)
+	if failure != nil {
+		return 0, failure
+	}
+	return n, walkEntries(l.entries, func([]byte, int) { n++ })
+}

@@ -172,10 +172,7 @@ func isOther(response []byte) bool {
 // there is none.
 func identifierIn(response []byte) []byte {
 	template, ok, err := ber.Find(response, tagProperties)
-	if err != nil && len(response) > 2 {
-		template, ok = response[2:], true // the length of the template is malformed on some cards
-	}
-	if !ok {
+	if !ok || err != nil {
 		return nil
 	}
 	id, ok, err := ber.Find(template, 0x4F)
@@ -196,7 +193,11 @@ var vendorLabels = [][]byte{[]byte("PivApplet"), []byte("OpenFIPS201")}
 // application and those that follow it: the identifier without the registered part, or
 // one of their labels. As isYubiKey, it is a hint.
 func hasVendorForm(response []byte) bool {
-	if id := identifierIn(response); len(id) > 0 && bytes.Contains(aid[ridLength:], id) {
+	id := identifierIn(response)
+	if id == nil && len(response) > 2 && response[0] == byte(tagProperties) {
+		id, _, _ = ber.Find(response[2:], 0x4F) // the length of PivApplet's template is malformed
+	}
+	if len(id) > 0 && bytes.Contains(aid[ridLength:], id) {
 		return true
 	}
 	return slices.ContainsFunc(vendorLabels, func(label []byte) bool { return bytes.Contains(response, label) })

@@ -75,7 +75,9 @@ func FuzzProperties(f *testing.F) {
 		if bytes.HasPrefix(fullAID, id) || bytes.HasPrefix(id, fullAID[:9]) {
 			assert.False(t, other)
 		}
-		if id[0] != 0xA0 && id[0] != 0x00 {
+		if id[0] < 0xA0 {
+			assert.False(t, other, "no registered identifier")
+		} else if id[0] > 0xA0 {
 			assert.True(t, other)
 		}
 	})

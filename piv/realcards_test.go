@@ -12,6 +12,8 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -547,6 +549,32 @@ func TestMetadataOfRealCards(t *testing.T) {
 	nothing, err := piv.DecodeMetadata(nil)
 	require.NoError(t, err)
 	assert.Zero(t, *nothing)
+}
+
+// Other cards than YubiKeys report policies, too. One that does not is asked once.
+func TestPoliciesOfOtherCards(t *testing.T) {
+	soft := cardtest.YubiKey("5.7.1", silentATR)
+	p := open(t, soft)
+	public, err := adminOf(t, p, piv.AES192).Generate(t.Context(), piv.Authentication, piv.P256, &piv.KeyOptions{PIN: piv.PINNever, Touch: piv.TouchAlways})
+	require.NoError(t, err)
+	key, err := p.Key(t.Context(), piv.Authentication, public, noPIN(t))
+	require.NoError(t, err)
+	defer key.Close()
+	_, err = key.Sign(nil, digest(crypto.SHA256), crypto.SHA256)
+	assert.NoError(t, err)
+	synctest.Test(t, func(t *testing.T) {
+		touches, prompts, err := signSlowly(t, soft, piv.Authentication, public, cardtest.Fault{Delay: 15 * time.Second, What: cardtest.NoResponse})
+		assert.ErrorContains(t, err, "waiting for a touch")
+		assert.Equal(t, []int{1, 0}, []int{touches, prompts})
+	})
+
+	private := cardtest.Key(cardtest.P256, 0)
+	d := withHabit(cardtest.PIV(cardtest.PIVShortAID).Put("9A", private, nil), nil) // as HID's
+	p = openDriver(t, d)
+	for range 3 {
+		require.NoError(t, signTwice(t, p, piv.Authentication, private, card.FixedPIN(cardtest.PIN)))
+	}
+	assert.Equal(t, 1, d.count(0xF7))
 }
 
 // The firmware version of a Swissbit key has four bytes: it is no YubiKey's.

@@ -242,7 +242,11 @@ func TestExplorePIN(t *testing.T) {
 		t.Run(model, func(t *testing.T) {
 			t.Parallel()
 			total := 0
-			for _, b := range []bounds{{1, 1, 1}, {2, 1, 1}, {2, 4, 0}} {
+			all := []bounds{{1, 1, 1}, {2, 1, 1}, {2, 4, 0}}
+			if racing {
+				all = []bounds{{2, 4, 0}, {1, 0, 1}}
+			}
+			for _, b := range all {
 				var c choices
 				for more := true; more; more = c.next() {
 					total++
@@ -252,7 +256,7 @@ func TestExplorePIN(t *testing.T) {
 				}
 			}
 			fmt.Printf("PIN exploration, %s: %d runs, 0 violations\n", model, total)
-			assert.Greater(t, total, 300)
+			assert.Greater(t, total, 50)
 		})
 	}
 }

@@ -149,11 +149,10 @@ func (e *elements) readHeader() {
 	for _, b := range e.header[tag+1:] {
 		length = length<<8 | int(b)
 	}
-	name := string(e.header[:tag])
-	e.header = e.header[:0]
-	if !containers[name] {
-		e.rest, e.shown = length, e.harmless[name]
+	if !containers[string(e.header[:tag])] {
+		e.rest, e.shown = length, e.harmless[string(e.header[:tag])]
 	}
+	e.header = e.header[:0]
 }
 
 // hideCommand writes a command. Its lengths are those of the exchange; see

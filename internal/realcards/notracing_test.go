@@ -1,0 +1,5 @@
+//go:build !race
+
+package realcards_test
+
+const racing = false

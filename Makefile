@@ -13,7 +13,8 @@
 # make fuzz     each fuzz target for FUZZTIME
 # make load     tests that depend on time, COUNT times on a busy machine
 # make cover    how much of the code the tests run
-# make bench    benchmarks
+# make gobench  Go benchmarks, for benchstat
+# make bench    this library beside other programs; writes BENCHMARKS.md
 
 GO       ?= go
 FUZZTIME ?= 1m
@@ -34,7 +35,7 @@ DEBS = gcc libc6-dev pkg-config libpcsclite-dev pcscd vsmartcard-vpcd \
 # For make browsers: 306 MB.
 BROWSERDEBS = firefox-esr chromium opensc-pkcs11 libnss3-tools xvfb xdotool imagemagick
 
-.PHONY: demo test oldest lint apidiff vuln deps interop pivgo browsers soak cross fuzz load cover bench
+.PHONY: demo test oldest lint apidiff vuln deps interop pivgo browsers soak cross fuzz load cover gobench bench
 
 demo:
 	@CGO_ENABLED=0 DEMO_PIN=123456 $(GO) run ./examples/signin -pin-env DEMO_PIN
@@ -87,5 +88,8 @@ cover:
 	@$(GO) test -tags pcsclite_go -coverprofile=cover.out ./...
 	@$(GO) tool cover -func=cover.out | tail -n 1
 
-bench:
+gobench:
 	@$(GO) test -tags pcsclite_go -run '^$$' -bench . -benchmem ./...
+
+bench:
+	@cd bench && $(GO) run . $(BENCHFLAGS)

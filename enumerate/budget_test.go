@@ -19,18 +19,23 @@ import (
 // does not say whether it supports extended lengths.
 func fullCard(n int, options ...cardtest.Option) *cardtest.Card {
 	c := cardtest.PIV(append(options, cardtest.ATR([]byte{0x3B, 0x80, 0x01, 0x81}))...)
-	rest := pkix.Extension{Id: []int{1, 2, 3}, Value: make([]byte, 550)}
 	containers := []string{"9A", "9C", "9D", "9E"}
 	for i := range 20 {
 		containers = append(containers, fmt.Sprintf("%02X", byte(piv.Retired(i+1))))
 	}
 	for i, name := range containers[:n] {
-		put(c, name, cardtest.Leaf{UPNs: []string{fmt.Sprintf("%d@example.com", i)}, Extensions: []pkix.Extension{rest}})
+		put(c, name, usualLeaf(i))
 	}
 	if n > 4 {
 		c.PutObject(0x5FC10C, []byte{0xC1, 1, byte(n - 4), 0xC2, 1, 0, 0xFE, 0})
 	}
 	return c
+}
+
+// usualLeaf describes the i-th of several certificates of usual size, 1.4 KB.
+func usualLeaf(i int) cardtest.Leaf {
+	rest := pkix.Extension{Id: []int{1, 2, 3}, Value: make([]byte, 550)}
+	return cardtest.Leaf{UPNs: []string{fmt.Sprintf("%d@example.com", i)}, Extensions: []pkix.Extension{rest}}
 }
 
 // TestExchangesOfListing bounds the exchanges that listing takes, the SELECT of GIDS

@@ -63,14 +63,14 @@ func readSAN(r ber.Reader, size int) Names {
 }
 
 func (s *sanReader) generalNames(r ber.Reader) {
-	list, _ := r.Take(ber.Sequence)
+	offset := r.Offset()
+	in, _ := r.Enter(ber.Sequence)
 	if err := r.Close(); err != nil {
 		s.encoding("subjectAltName", err)
 		return
 	}
-	in := list.Inside()
 	if !in.More() {
-		s.fault("subjectAltName", list.Offset, "has no name")
+		s.fault("subjectAltName", offset, "has no name")
 	}
 	for n := 1; s.err == nil && in.More(); n++ {
 		if n > maxNames {
@@ -106,9 +106,10 @@ func (s *sanReader) generalName(e ber.Element) {
 // otherName reads a type identifier and one value in an explicit [0].
 func (s *sanReader) otherName(e ber.Element) {
 	r := e.Inside()
-	oid, _ := r.Take(ber.OID)
+	offset := r.Offset()
+	oid, _ := r.TakeValue(ber.OID)
 	field := "subjectAltName"
-	if string(oid.Value) == oidUPN {
+	if string(oid) == oidUPN {
 		field = "userPrincipalName"
 	}
 	wrapper, _ := r.Take(tagExplicit0)
@@ -116,8 +117,8 @@ func (s *sanReader) otherName(e ber.Element) {
 		s.encoding(field, err)
 		return
 	}
-	if !cert.ValidOID(oid.Value) {
-		s.fault(field, oid.Offset, "otherName has no valid type identifier")
+	if !cert.ValidOID(oid) {
+		s.fault(field, offset, "otherName has no valid type identifier")
 		return
 	}
 	in := wrapper.Inside()

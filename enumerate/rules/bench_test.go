@@ -16,18 +16,31 @@ import (
 // BenchmarkCheck reads and judges a certificate with the extensions that a Windows
 // CA issues, its names included.
 func BenchmarkCheck(b *testing.B) {
-	c := certtest.Logon("alice@example.com")
-	for _, oid := range []string{"2.5.29.14", "2.5.29.35", "2.5.29.31", "1.3.6.1.5.5.7.1.1", "2.5.29.32", "1.3.6.1.4.1.311.25.2"} {
-		c.Extensions = append(c.Extensions, certtest.Extension(oid, make([]byte, 64)))
-	}
-	c.Extensions = append(c.Extensions, certtest.Template("1.3.6.1.4.1.311.21.8.1.2.3", 100, 4))
-	der := c.DER()
+	der := usualCertificate()
 	b.ReportAllocs()
 	for b.Loop() {
 		if !rules.Check(der, exchange, rules.Policy{}, clock).Offered() {
 			b.Fatal("not offered")
 		}
 	}
+}
+
+// TestAllocationsOfCheck allows three allocations: the result, the list of UPNs and
+// the UPN.
+func TestAllocationsOfCheck(t *testing.T) {
+	der := usualCertificate()
+	assert.LessOrEqual(t, testing.AllocsPerRun(100, func() {
+		rules.Check(der, exchange, rules.Policy{}, clock)
+	}), 3.0)
+}
+
+func usualCertificate() []byte {
+	c := certtest.Logon("alice@example.com")
+	for _, oid := range []string{"2.5.29.14", "2.5.29.35", "2.5.29.31", "1.3.6.1.5.5.7.1.1", "2.5.29.32", "1.3.6.1.4.1.311.25.2"} {
+		c.Extensions = append(c.Extensions, certtest.Extension(oid, make([]byte, 64)))
+	}
+	c.Extensions = append(c.Extensions, certtest.Template("1.3.6.1.4.1.311.21.8.1.2.3", 100, 4))
+	return c.DER()
 }
 
 // scaled are operations on n items, which must take time and memory in proportion

@@ -47,14 +47,15 @@ type judgment struct {
 func (j *judgment) judge(c *Certificate, spec KeySpec, p Policy, at time.Time) Findings {
 	e := &j.evidence
 	*e = evidence{c: c, spec: spec, at: at, policy: p}
-	for i, o := range order {
+	for i := range order {
+		o := &order[i]
 		why := notParsed
 		if c.err == nil {
 			why = o.decide(e)
 		}
 		r := &reasons[why]
 		f := &j.findings[i]
-		*f = Finding{Rule: o.rule, Verdict: r.verdict, Policy: r.policy.String(), why: why, from: e}
+		f.Rule, f.Verdict, f.Policy, f.why, f.from = o.rule, r.verdict, r.policy.String(), why, e
 		if f.Verdict == Failed && e.policy.enabled(r.policy) {
 			f.Verdict = Waived
 		}

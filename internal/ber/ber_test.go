@@ -183,9 +183,44 @@ func FuzzReader(f *testing.F) {
 				t.Fatalf("stopped at %d of %d with %v", at, len(in), r.Err())
 			}
 		}
+		for _, tag := range []ber.Tag{ber.Sequence, ber.OID, 0x5FC102, peek(in)} {
+			checkTakes(t, ber.BER(in), tag)
+			checkTakes(t, ber.DER(in), tag)
+		}
 		r := ber.DER(in)
 		if e, ok := r.Next(); ok && !bytes.Equal(ber.Append(nil, e.Tag, e.Value), e.Raw) {
 			t.Fatalf("%x has two encodings", e.Raw)
 		}
 	})
+}
+
+func peek(in []byte) ber.Tag {
+	r := ber.BER(in)
+	return r.Peek()
+}
+
+// checkTakes checks that Take, Enter and TakeValue agree with each other and with
+// Next.
+func checkTakes(t *testing.T, r ber.Reader, tag ber.Tag) {
+	t.Helper()
+	next, take, enter, value := r, r, r, r
+	want, wantOK := next.Next()
+	e, ok := take.Take(tag)
+	if ok != (wantOK && want.Tag == tag) {
+		t.Fatalf("Take(%v) = %v of an element with tag %v", tag, ok, want.Tag)
+	}
+	inside, entered := enter.Enter(tag)
+	v, read := value.TakeValue(tag)
+	require.Equal(t, ok, entered)
+	require.Equal(t, ok, read)
+	require.Equal(t, take, enter)
+	require.Equal(t, take, value)
+	if ok {
+		require.Equal(t, want, e)
+		require.Equal(t, next, take)
+		require.Equal(t, e.Inside(), inside)
+		require.Equal(t, e.Value, v)
+	} else if !wantOK && next.Err() != nil {
+		require.Equal(t, next.Err(), take.Err())
+	}
 }

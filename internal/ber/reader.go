@@ -135,18 +135,88 @@ func (r *Reader) Next() (Element, bool) {
 // Take reads the next element, which must have the given tag. Another tag or the
 // end of the input is a fault.
 func (r *Reader) Take(tag Tag) (Element, bool) {
-	rest, off := r.rest, r.off
-	e, ok := r.Next()
+	b := r.rest
+	// The usual header without a call. The rest is that of Enter.
+	if r.err == nil && len(b) >= 2 && Tag(b[0]) == tag && tag&0x1F != 0x1F && b[1] < 0x80 && int(b[1]) <= len(b)-2 {
+		n, off := 2+int(b[1]), r.off
+		r.rest, r.off = b[n:], off+n
+		return Element{Tag: tag, Value: b[2:n:n], Raw: b[:n:n], Offset: off, strict: r.strict}, true
+	}
+	head, length, ok := r.header(tag)
+	if !ok {
+		return Element{}, false
+	}
+	n, off := head+length, r.off
+	r.rest, r.off = b[n:], off+n
+	return Element{Tag: tag, Value: b[head:n:n], Raw: b[:n:n], Offset: off, strict: r.strict}, true
+}
+
+// Enter does what Take does and returns a Reader of the element's content. It is
+// faster, as an Element is large.
+func (r *Reader) Enter(tag Tag) (Reader, bool) {
+	head, length, ok := r.header(tag)
+	if !ok {
+		return Reader{}, false
+	}
+	n := head + length
+	in := Reader{rest: r.rest[head:n:n], off: r.off + head, strict: r.strict}
+	r.rest, r.off = r.rest[n:], r.off+n
+	return in, true
+}
+
+// TakeValue does what Take does and returns the content of the element.
+func (r *Reader) TakeValue(tag Tag) ([]byte, bool) {
+	head, length, ok := r.header(tag)
+	if !ok {
+		return nil, false
+	}
+	n := head + length
+	value := r.rest[head:n:n]
+	r.rest, r.off = r.rest[n:], r.off+n
+	return value, true
+}
+
+// header returns the sizes of the next element, which must have the given tag, and
+// leaves the element. It returns false at a fault.
+func (r *Reader) header(tag Tag) (head, length int, ok bool) {
+	b := r.rest
+	if r.err != nil {
+		return 0, 0, false
+	}
+	if len(b) < 2 || Tag(b[0]) != tag || tag&0x1F == 0x1F {
+		return r.longHeader(tag)
+	}
+	if head, length = 2, int(b[1]); length >= 0x80 {
+		size, m, reason := readLength(b[1:], r.strict)
+		if reason != "" {
+			r.fault(reason)
+			return 0, 0, false
+		}
+		head, length = 1+m, size
+	}
+	if length > len(b)-head {
+		r.fault("value is longer than what is left of the data")
+		return 0, 0, false
+	}
+	return head, length, true
+}
+
+// longHeader is header for tags of several bytes and for an element with another
+// tag.
+func (r *Reader) longHeader(tag Tag) (head, length int, ok bool) {
+	next := *r
+	e, ok := next.Next()
 	switch {
 	case ok && e.Tag == tag:
-		return e, true
+		return len(e.Raw) - len(e.Value), len(e.Value), true
 	case ok:
-		r.rest, r.off = rest, off
-		return r.fault("want tag " + tag.String() + ", found " + e.Tag.String())
-	case r.err == nil:
-		return r.fault("want tag " + tag.String() + ", found the end")
+		r.fault("want tag " + tag.String() + ", found " + e.Tag.String())
+	case next.err == nil:
+		r.fault("want tag " + tag.String() + ", found the end")
+	default:
+		r.err = next.err
 	}
-	return Element{}, false
+	return 0, 0, false
 }
 
 // Peek returns the tag of the next element, or 0 if there is none.

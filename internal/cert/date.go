@@ -51,10 +51,11 @@ func readDate(e ber.Element) Date {
 			return d
 		}
 	}
-	t := time.Date(year, time.Month(f[0]), f[1], f[2], f[3], f[4], 0, time.UTC)
-	if int(t.Month()) != f[0] || t.Day() != f[1] || t.Hour() != f[2] || t.Minute() != f[3] || t.Second() != f[4] {
-		return d // time.Date has normalized a date that does not exist, such as June 31
+	month, day, hour, minute, second := f[0], f[1], f[2], f[3], f[4]
+	if month < 1 || month > 12 || day < 1 || day > daysIn(month, year) || hour > 23 || minute > 59 || second > 59 {
+		return d
 	}
+	t := time.Date(year, time.Month(month), day, hour, minute, second, 0, time.UTC)
 	if t.IsZero() {
 		// The zero Time means malformed, but 00010101000000Z is a date like
 		// 00010102000000Z.
@@ -62,6 +63,20 @@ func readDate(e ber.Element) Date {
 	}
 	d.Time = t
 	return d
+}
+
+// daysIn returns the number of days in a month of the Gregorian calendar.
+func daysIn(month, year int) int {
+	switch month {
+	case 4, 6, 9, 11:
+		return 30
+	case 2:
+		if year%4 == 0 && (year%100 != 0 || year%400 == 0) {
+			return 29
+		}
+		return 28
+	}
+	return 31
 }
 
 // number parses decimal digits. It returns -1 for any other character.

@@ -39,53 +39,59 @@ func (c *Certificate) Extensions() Extensions {
 		return Extensions{}
 	}
 	outer := c.extensions.Inside()
-	list, _ := outer.Take(ber.Sequence)
-	return Extensions{r: list.Inside(), err: outer.Close()}
+	list, _ := outer.Enter(ber.Sequence)
+	return Extensions{r: list, err: outer.Close()}
 }
 
 // Next returns the next extension. It returns false at the end of the list and at
 // a fault; [Extensions.Err] distinguishes them.
-func (x *Extensions) Next() (Extension, bool) {
+func (x *Extensions) Next() (e Extension, ok bool) {
+	ok = x.next(&e)
+	return e, ok
+}
+
+// next does what Next does, without copying the Extension.
+func (x *Extensions) next(e *Extension) bool {
 	if x.err != nil || !x.r.More() {
-		return Extension{}, false
+		return false
 	}
 	if x.n++; x.n > MaxExtensions {
 		x.err = &ber.Error{Offset: x.r.Offset(), Reason: fmt.Sprintf("more than %d extensions", MaxExtensions)}
-		return Extension{}, false
+		return false
 	}
-	entry, ok := x.r.Take(ber.Sequence)
+	entry, ok := x.r.Enter(ber.Sequence)
 	if !ok {
 		x.err = x.r.Err()
-		return Extension{}, false
+		return false
 	}
-	e, err := readExtension(entry)
-	if err != nil {
-		x.err = err
-		return Extension{}, false
+	if x.err = e.read(entry); x.err != nil {
+		*e = Extension{}
+		return false
 	}
-	return e, true
+	return true
 }
 
 // Err returns the fault of the list, a *[ber.Error], or nil.
 func (x *Extensions) Err() error { return x.err }
 
-func readExtension(entry ber.Element) (Extension, error) {
-	r := entry.Inside()
-	oid, _ := r.Take(ber.OID)
-	e := Extension{OID: oid.Value}
+// read reads an entry of the list.
+func (e *Extension) read(r ber.Reader) error {
+	offset := r.Offset() // of the object identifier
+	e.OID, _ = r.TakeValue(ber.OID)
+	e.Critical = false
 	if r.Peek() == ber.Boolean {
 		// DER omits FALSE (X.690, 11.5), but certificates with it exist.
-		critical, _ := r.Next()
-		e.Critical = !bytes.Equal(critical.Value, []byte{0})
+		critical, _ := r.TakeValue(ber.Boolean)
+		e.Critical = !bytes.Equal(critical, []byte{0})
 	}
 	e.Value, _ = r.Take(ber.OctetString)
 	if err := r.Close(); err != nil {
-		return Extension{}, err
+		return err
 	}
 	if !ValidOID(e.OID) {
-		return Extension{}, &ber.Error{Offset: oid.Offset, Reason: "extension has no valid object identifier"}
+		return &ber.Error{Offset: offset, Reason: "extension has no valid object identifier"}
 	}
-	return e, nil
+	return nil
 }
 
 // Extension returns the extension with an encoded object identifier and reports
@@ -93,8 +99,18 @@ func readExtension(entry ber.Element) (Extension, error) {
 // or the list is malformed, so that another extension with the same identifier may
 // follow.
 func (c *Certificate) Extension(oid string) (Extension, bool, error) {
+	x, err := c.extension(oid)
+	if x == nil {
+		return Extension{}, false, err
+	}
+	return *x, true, nil
+}
+
+// extension does what Extension does, and returns nil for an extension that is not
+// present.
+func (c *Certificate) extension(oid string) (*Extension, error) {
 	if c.index.fault != nil {
-		return Extension{}, false, c.index.fault
+		return nil, c.index.fault
 	}
 	entry := c.index.entry(oid)
 	if entry == nil {
@@ -102,14 +118,17 @@ func (c *Certificate) Extension(oid string) (Extension, bool, error) {
 		list := c.Extensions()
 		for x, more := list.Next(); more; x, more = list.Next() {
 			if string(x.OID) == oid {
-				entry.add(x)
+				entry.add(&x)
 			}
 		}
 	}
-	if entry.again.Raw != nil {
-		return Extension{}, false, &ber.Error{Offset: entry.again.Offset, Reason: "a second extension " + DottedOID([]byte(oid))}
+	switch {
+	case entry.again != 0:
+		return nil, &ber.Error{Offset: entry.again, Reason: "a second extension " + DottedOID([]byte(oid))}
+	case entry.first.OID == nil:
+		return nil, nil
 	}
-	return entry.first, entry.first.OID != nil, nil
+	return &entry.first, nil
 }
 
 // An index caches the extensions that every check needs, so that the list is read
@@ -121,13 +140,14 @@ type index struct {
 
 type indexEntry struct {
 	first Extension
-	again ber.Element // value of the second extension with the same identifier
+	again int // offset of the value of the second extension with the same identifier, 0 if there is none
 }
 
 func (n *index) fill(list Extensions) {
-	for x, more := list.Next(); more; x, more = list.Next() {
+	var x Extension
+	for list.next(&x) {
 		if entry := n.entry(string(x.OID)); entry != nil {
-			entry.add(x)
+			entry.add(&x)
 		}
 	}
 	n.fault = list.Err()
@@ -145,12 +165,12 @@ func (n *index) entry(oid string) *indexEntry {
 	return nil
 }
 
-func (e *indexEntry) add(x Extension) {
+func (e *indexEntry) add(x *Extension) {
 	switch {
 	case e.first.OID == nil:
-		e.first = x
-	case e.again.Raw == nil:
-		e.again = x.Value
+		e.first = *x
+	case e.again == 0:
+		e.again = x.Value.Offset
 	}
 }
 

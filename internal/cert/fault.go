@@ -101,13 +101,14 @@ func serialFault(e ber.Element) *ber.Error {
 // parameters (RFC 5280, 4.1.1.2).
 func algorithmFault(e ber.Element) *ber.Error {
 	r := e.Inside()
-	oid, _ := r.Take(ber.OID)
+	offset := r.Offset()
+	oid, _ := r.TakeValue(ber.OID)
 	r.Next()
 	if err := encodingFault(&r); err != nil {
 		return err
 	}
-	if !ValidOID(oid.Value) {
-		return fault(oid, "not a valid object identifier")
+	if !ValidOID(oid) {
+		return &ber.Error{Offset: offset, Reason: "not a valid object identifier"}
 	}
 	return nil
 }
@@ -115,7 +116,7 @@ func algorithmFault(e ber.Element) *ber.Error {
 // nameFault checks the structure of a Name as [Attributes] does, without building
 // the list.
 func nameFault(name ber.Element) *ber.Error {
-	err := walkAttributes(name, func(Attribute) {})
+	err := walkAttributes(name, nil)
 	if err == nil {
 		return nil
 	}

@@ -27,22 +27,22 @@ type Key struct {
 // Key decodes the type of the public key. The error is a *[ber.Error].
 func (c *Certificate) Key() (Key, error) {
 	r := c.SPKI.Inside()
-	algorithm, _ := r.Take(ber.Sequence)
-	public, _ := r.Take(ber.BitString)
+	in, _ := r.Enter(ber.Sequence)
+	public, _ := r.TakeValue(ber.BitString)
 	if err := r.Close(); err != nil {
 		return Key{}, err
 	}
-	in := algorithm.Inside()
-	oid, _ := in.Take(ber.OID)
+	offset := in.Offset()
+	oid, _ := in.TakeValue(ber.OID)
 	parameters, _ := in.Next()
 	if err := in.Close(); err != nil {
 		return Key{}, err
 	}
-	if !ValidOID(oid.Value) {
-		return Key{}, &ber.Error{Offset: oid.Offset, Reason: "key has no valid algorithm identifier"}
+	if !ValidOID(oid) {
+		return Key{}, &ber.Error{Offset: offset, Reason: "key has no valid algorithm identifier"}
 	}
-	k := Key{Algorithm: oid.Value, public: public.Value}
-	if string(oid.Value) == OIDEC && parameters.Tag == ber.OID && ValidOID(parameters.Value) {
+	k := Key{Algorithm: oid, public: public}
+	if string(oid) == OIDEC && parameters.Tag == ber.OID && ValidOID(parameters.Value) {
 		k.Curve = parameters.Value
 	}
 	return k, nil

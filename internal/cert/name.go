@@ -29,30 +29,32 @@ func Attributes(name ber.Element) ([]Attribute, error) {
 	return list, nil
 }
 
-// walkAttributes calls f for each attribute of a Name up to the first fault.
+// walkAttributes calls f, if it is not nil, for each attribute of a Name up to the
+// first fault.
 func walkAttributes(name ber.Element, f func(Attribute)) error {
 	r := name.Inside()
 	for rdn := 0; r.More(); rdn++ {
-		set, ok := r.Take(ber.Set)
+		in, ok := r.Enter(ber.Set)
 		if !ok {
 			break
 		}
-		in := set.Inside()
 		for in.More() {
-			pair, ok := in.Take(ber.Sequence)
+			offset := in.Offset()
+			p, ok := in.Enter(ber.Sequence)
 			if !ok {
 				break
 			}
-			p := pair.Inside()
-			oid, _ := p.Take(ber.OID)
+			oid, _ := p.TakeValue(ber.OID)
 			value, ok := p.Next()
 			if err := p.Close(); err != nil {
 				return err
 			}
-			if !ok || !ValidOID(oid.Value) {
-				return &ber.Error{Offset: pair.Offset, Reason: "attribute without a valid type and a value"}
+			if !ok || !ValidOID(oid) {
+				return &ber.Error{Offset: offset, Reason: "attribute without a valid type and a value"}
 			}
-			f(Attribute{RDN: rdn, OID: oid.Value, Value: value})
+			if f != nil {
+				f(Attribute{RDN: rdn, OID: oid, Value: value})
+			}
 		}
 		if err := in.Err(); err != nil {
 			return err

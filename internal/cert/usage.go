@@ -27,8 +27,8 @@ func KeyUsageNames(usage uint16) []string {
 // extension is present. Bit 0 is the least significant. The error is a
 // *[ber.Error]: the extension is malformed or occurs twice.
 func (c *Certificate) KeyUsage() (usage uint16, ok bool, err error) {
-	x, ok, err := c.Extension(OIDKeyUsage)
-	if err != nil || !ok {
+	x, err := c.extension(OIDKeyUsage)
+	if x == nil {
 		return 0, false, err
 	}
 	r := x.Value.Inside()
@@ -64,33 +64,33 @@ type Purposes struct{ r ber.Reader }
 // reports whether the extension is present. The error is a *[ber.Error]: the
 // extension is malformed, empty (RFC 5280, 4.2.1.12) or occurs twice.
 func (c *Certificate) ExtendedKeyUsage() (p Purposes, ok bool, err error) {
-	x, ok, err := c.Extension(OIDExtendedKeyUsage)
-	if err != nil || !ok {
+	x, err := c.extension(OIDExtendedKeyUsage)
+	if x == nil {
 		return Purposes{}, false, err
 	}
 	r := x.Value.Inside()
-	list, _ := r.Take(ber.Sequence)
+	offset := r.Offset()
+	list, _ := r.Enter(ber.Sequence)
 	if err := r.Close(); err != nil {
 		return Purposes{}, false, err
 	}
-	check := Purposes{list.Inside()}
-	if !check.r.More() {
-		return Purposes{}, false, &ber.Error{Offset: list.Offset, Reason: "extended key usage names no purpose"}
+	if !list.More() {
+		return Purposes{}, false, &ber.Error{Offset: offset, Reason: "extended key usage names no purpose"}
 	}
-	for check.r.More() {
-		oid, ok := check.r.Take(ber.OID)
-		if ok && !ValidOID(oid.Value) {
-			return Purposes{}, false, &ber.Error{Offset: oid.Offset, Reason: "purpose is not a valid object identifier"}
+	for check := list; check.More(); {
+		offset := check.Offset()
+		oid, ok := check.TakeValue(ber.OID)
+		if !ok {
+			return Purposes{}, false, check.Err()
+		}
+		if !ValidOID(oid) {
+			return Purposes{}, false, &ber.Error{Offset: offset, Reason: "purpose is not a valid object identifier"}
 		}
 	}
-	if err := check.r.Err(); err != nil {
-		return Purposes{}, false, err
-	}
-	return Purposes{list.Inside()}, true, nil
+	return Purposes{list}, true, nil
 }
 
 // Next returns the content of the next object identifier.
 func (p *Purposes) Next() ([]byte, bool) {
-	oid, ok := p.r.Next()
-	return oid.Value, ok
+	return p.r.TakeValue(ber.OID)
 }

@@ -50,6 +50,7 @@ type fields struct {
 	cert  cert.Certificate
 	names upn.Names
 
+	issuer, subject           decodedName
 	issuerForms, subjectForms func() *nameForms // computed once
 
 	matches [ActiveDirectory + 1][endOfKinds]struct {
@@ -68,6 +69,21 @@ func readFields(der []byte) (*fields, error) {
 	f.issuerForms = sync.OnceValue(func() *nameForms { return readForms(f.cert.Issuer) })
 	f.subjectForms = sync.OnceValue(func() *nameForms { return readForms(f.cert.Subject) })
 	return f, nil
+}
+
+// A decodedName caches what readName returns: several kinds have the same name.
+type decodedName struct {
+	done bool
+	name name
+	err  error
+}
+
+func (d *decodedName) read(e ber.Element) (name, error) {
+	if !d.done {
+		d.name, d.err = readName(e)
+		d.done = true
+	}
+	return d.name, d.err
 }
 
 // spell returns every spelling of a kind, the preferred one first. There are none
@@ -210,7 +226,7 @@ func (f *fields) spellNames(kind Kind, d Dialect) ([]Spelling, error) {
 	var issuer, subject name
 	var err error
 	if kinds[kind].issuer {
-		if issuer, err = readName(f.cert.Issuer); err != nil {
+		if issuer, err = f.issuer.read(f.cert.Issuer); err != nil {
 			return nil, fmt.Errorf("issuer: %w", err)
 		}
 		if len(issuer) == 0 {
@@ -225,7 +241,7 @@ func (f *fields) spellNames(kind Kind, d Dialect) ([]Spelling, error) {
 	case IssuerSID:
 		values, conflict, err = f.sidValue()
 	default:
-		if subject, err = readName(f.cert.Subject); err != nil {
+		if subject, err = f.subject.read(f.cert.Subject); err != nil {
 			return nil, fmt.Errorf("subject: %w", err)
 		}
 		if len(subject) == 0 {

@@ -131,6 +131,14 @@ func checkMatch(t *testing.T, der []byte, s mapping.Spelling) {
 	}
 }
 
+// TestAllocationsOfOf keeps Of from reading names and certificates again.
+func TestAllocationsOfOf(t *testing.T) {
+	der := fullCertificate(t)
+	assert.LessOrEqual(t, testing.AllocsPerRun(100, func() {
+		_, _ = mapping.Of(der, mapping.Entra)
+	}), 125.0)
+}
+
 func BenchmarkOf(b *testing.B) {
 	der := fullCertificate(b)
 	b.ReportAllocs()

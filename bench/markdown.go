@@ -24,6 +24,7 @@ const jobsText = `## Jobs
 
 - **list 4**, **list 24**: the program starts and reads each certificate of a card with so many.
 - **list again**: the same process lists an unchanged card again. PKCS #11 modules keep the objects of a session and read nothing. The library reads the certificates again, since an unchanged card in the reader may have new ones.
+- **list cached**: list again with Finder.Cache, which reads only the identity of the card.
 - **sign in**: start, list 4, PIN, one RSA signature with the key in 9A, end.
 - **10 signatures**: the same with ten signatures.
 - **insertion**: from the insertion of a card to the first certificate that the program has.

@@ -124,8 +124,8 @@ func (c benchCase) label(part string) string {
 	switch {
 	case c.readers > 1:
 		return fmt.Sprintf("list %d × %d", c.readers, c.certificates)
-	case part == "again":
-		return fmt.Sprintf("list %d again", c.certificates)
+	case part == "again", part == "cached":
+		return fmt.Sprintf("list %d %s", c.certificates, part)
 	case c.job == job.Sign:
 		return "sign in"
 	case c.job == job.Ten:
@@ -236,9 +236,11 @@ func (c benchCase) follow(cmd *exec.Cmd, counter *counter, p *program, insert fu
 		r.CPU = float64(cpu-used) / 1000
 		r.Done = n
 		used = cpu
-		if part == "ready" {
+		switch part {
+		case "ready":
 			insert()
-		} else {
+		case job.Skip:
+		default:
 			rows = append(rows, r)
 		}
 		if _, err := io.WriteString(in, "\n"); err != nil {

@@ -21,7 +21,7 @@ import (
 // A Finder finds the certificates on all cards of a service. Only Service is
 // required. A Finder is safe for concurrent use as long as its fields do not change.
 // Keep it between listings: it does not read a GIDS card again that reports no
-// change.
+// change, and with Cache no PIV card that stays in its reader.
 type Finder struct {
 	Service *card.Service
 
@@ -40,6 +40,16 @@ type Finder struct {
 	// exchanges per listing, one of them of 2 KB if the CHUID is signed. On GIDS
 	// cards it is always set.
 	Identify bool
+
+	// Cache keeps the certificates of a PIV card while it stays in its reader. A
+	// later listing then only reads the identity of the card, as with Identify,
+	// which takes two exchanges, and those for the rest of a signed CHUID or for
+	// the serial number of a YubiKey without CHUID. Certificates that a program
+	// writes meanwhile are not listed until the card is inserted again, or until
+	// Unlock finds that the card does not hold the listed certificate. Cards
+	// without identity, and those of which a certificate cannot be read, are
+	// read each time. GIDS cards report their changes, so they are always cached.
+	Cache bool
 
 	// Prove makes Unlock check, before it asks for a PIN, that the card signs
 	// with the Card Authentication key (PIV slot 9E) of the card that was

@@ -28,6 +28,28 @@ func (f *Finder) pivKind() cardapp.Kind {
 type pivApplication struct {
 	*piv.Card
 	finder *Finder
+
+	mu     sync.Mutex       // guards what follows
+	cached []*cardapp.Entry // a complete listing, with Finder.Cache; nil if there is none
+	of     card.Identity    // of the card of cached
+}
+
+// cache keeps a complete listing of the card with that identity, or forgets the one
+// that is kept.
+func (a *pivApplication) cache(entries []*cardapp.Entry, id card.Identity) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.cached, a.of = entries, id
+}
+
+// cachedOf returns the listing of the card with that identity, nil if there is none.
+func (a *pivApplication) cachedOf(id card.Identity) []*cardapp.Entry {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if id.IsZero() || id != a.of {
+		return nil
+	}
+	return a.cached
 }
 
 // A pivHandle is the Handle of an entry. The entries of one listing share cardKey.
@@ -62,16 +84,28 @@ func (k *cardKey) get() crypto.PublicKey {
 func (a *pivApplication) Entries(ctx context.Context) iter.Seq2[*cardapp.Entry, error] {
 	return func(yield func(*cardapp.Entry, error) bool) {
 		var id card.Identity
-		if a.finder.Identify {
+		if a.finder.Identify || a.finder.Cache {
 			var err error
 			if id, err = a.Identity(ctx); err != nil {
 				yield(nil, err)
 				return
 			}
 		}
+		if a.finder.Cache {
+			if cached := a.cachedOf(id); cached != nil {
+				for _, e := range cached {
+					if !yield(e, nil) {
+						return
+					}
+				}
+				return
+			}
+		}
+		complete, entries := true, []*cardapp.Entry{}
 		first, key := true, new(cardKey)
 		for c, err := range a.Certificates(ctx, a.finder.Scan) {
 			if err != nil {
+				complete = false
 				if !yield(nil, err) {
 					return
 				}
@@ -91,9 +125,13 @@ func (a *pivApplication) Entries(ctx context.Context) iter.Seq2[*cardapp.Entry, 
 				Handle:    pivHandle{c, key},
 			}
 			first = false
+			entries = append(entries, e)
 			if !yield(e, nil) {
 				return
 			}
+		}
+		if a.finder.Cache && complete && ctx.Err() == nil {
+			a.cache(entries, id)
 		}
 	}
 }
@@ -101,6 +139,9 @@ func (a *pivApplication) Entries(ctx context.Context) iter.Seq2[*cardapp.Entry, 
 func (a *pivApplication) Open(ctx context.Context, e *cardapp.Entry, _ crypto.PublicKey, ask card.PINFunc) (cardapp.Key, error) {
 	k, err := a.KeyFor(ctx, e.Handle.(pivHandle).certificate, ask)
 	if err != nil {
+		if errors.Is(err, card.ErrChanged) {
+			a.cache(nil, card.Identity{}) // the listing may be outdated
+		}
 		return cardapp.Key{}, err
 	}
 	return cardapp.NewKey(k), nil

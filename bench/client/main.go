@@ -31,15 +31,19 @@ func newFinder() (*enumerate.Finder, func() error) {
 func list(ctx context.Context) error {
 	find, closeService := newFinder()
 	defer closeService()
-	for _, part := range []string{"list", "again"} {
+	caching := &enumerate.Finder{Service: find.Service, Cache: true}
+	for _, part := range []struct {
+		name string
+		find *enumerate.Finder
+	}{{"list", find}, {"again", find}, {job.Skip, caching}, {"cached", caching}} {
 		n := 0
-		for _, err := range find.All(ctx) {
+		for _, err := range part.find.All(ctx) {
 			if err != nil {
 				return err
 			}
 			n++
 		}
-		if err := job.Mark(part, n); err != nil {
+		if err := job.Mark(part.name, n); err != nil {
 			return err
 		}
 	}

@@ -22,6 +22,9 @@ const (
 	First = "first" // mark without a card, wait for one, mark at its first certificate
 )
 
+// Skip is the name of a part that is not in the results.
+const Skip = "skip"
+
 // Main runs the function for the job that the command line names.
 func Main(jobs map[string]func() error) {
 	if len(os.Args) < 2 || jobs[os.Args[1]] == nil {

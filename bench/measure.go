@@ -62,6 +62,9 @@ func (c benchCase) measure(ctx context.Context, dir string, p *program, runs int
 		if err != nil {
 			return nil, err
 		}
+		if c.readers > 1 {
+			rows = rows[:1]
+		}
 		for _, r := range rows {
 			if byPart[r.Job] == nil {
 				parts = append(parts, r.Job)

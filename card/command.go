@@ -69,6 +69,9 @@ type trip struct {
 	count   int  // APDUs sent
 	started bool // the goroutine of the trip zeroes its data
 
+	response []byte // the outcome
+	err      error
+
 	// The rest is for a command that carries a PIN.
 	pin           refusal     // the PIN in it, to remember it by
 	set           refusal     // the PIN that it sets
@@ -100,16 +103,16 @@ func (tx *Tx) run(t *trip) ([]byte, error) {
 // start sends the command of t.
 func (tx *Tx) start(t *trip) ([]byte, error) {
 	t.tx, t.started = tx, true
-	var response []byte // not a named result, which a return would set while
-	var err error       // the call that was left behind does
-	left := tx.leaveBehind(func() {
-		defer clear(t.command.Data)
-		response, err = t.complete()
-	})
-	if left != nil {
-		return nil, left
+	if left := tx.leaveBehind(t.finish); left != nil {
+		return nil, left // the call that was left behind sets the fields of t
 	}
-	return response, err
+	return t.response, t.err
+}
+
+// finish completes the trip and keeps the outcome.
+func (t *trip) finish() {
+	defer clear(t.command.Data)
+	t.response, t.err = t.complete()
 }
 
 // leaveBehind runs call, which talks to the card or the reader. No PC/SC call that
@@ -121,16 +124,19 @@ func (tx *Tx) leaveBehind(call func()) error {
 		call()
 		return nil
 	}
-	done := make(chan struct{})
+	if tx.returned == nil {
+		tx.returned = make(chan struct{}, 1)
+	}
+	returned := tx.returned
 	go func() {
-		defer close(done)
+		defer func() { returned <- struct{}{} }()
 		call()
 	}()
 	select {
-	case <-done:
+	case <-returned:
 		return nil
 	case <-tx.ctx.Done():
-		tx.pending = done
+		tx.pending = returned
 		return contextError(tx.ctx)
 	}
 }

@@ -16,10 +16,11 @@ type Tx struct {
 	link *link
 	ctx  context.Context
 
-	over    bool          // the transaction has ended
-	pending chan struct{} // closed when the call that was left behind returns; it may change the next two fields
-	lost    error         // why no further command is sent
-	reset   bool          // the card must be reset at the end
+	over     bool          // the transaction has ended
+	returned chan struct{} // gets a token when a call returns; made at the first call
+	pending  chan struct{} // returned, if a call was left behind; it may change the next two fields
+	lost     error         // why no further command is sent
+	reset    bool          // the card must be reset at the end
 }
 
 // Context returns the context of the transaction. It also ends when the service

@@ -168,7 +168,12 @@ func (f *Finder) credential(s *cardState, a *appState, e *cardapp.Entry) *Creden
 	if e.Signature {
 		spec.Kind = rules.Signature
 	}
-	c := &Credential{
+	memory := new(struct { // a single allocation
+		credential Credential
+		on         location
+	})
+	c := &memory.credential
+	*c = Credential{
 		Reader:      s.card.Reader(),
 		Card:        e.Card,
 		Application: Application(a.kind.Name),
@@ -179,8 +184,10 @@ func (f *Finder) credential(s *cardState, a *appState, e *cardapp.Entry) *Creden
 		Raw:         e.Raw,
 		certificate: rules.Inspect(e.Raw),
 		policy:      f.Policy,
-		on:          &location{finder: f, kind: a.kind, entry: e, state: s, identity: e.Card},
+		on:          &memory.on,
 	}
+	l := c.on
+	l.finder, l.kind, l.entry, l.state, l.identity = f, a.kind, e, s, e.Card
 	c.Names = c.certificate.Names()
 	c.Findings = c.certificate.Check(spec, f.Policy, f.now())
 	return c

@@ -101,7 +101,7 @@ func (a *pivApplication) Entries(ctx context.Context) iter.Seq2[*cardapp.Entry, 
 				return
 			}
 		}
-		complete, entries := true, []*cardapp.Entry{}
+		complete, entries := true, []*cardapp.Entry{} // empty is a listing, too
 		first, key := true, new(cardKey)
 		for c, err := range a.Certificates(ctx, a.finder.Scan) {
 			if err != nil {
@@ -114,18 +114,21 @@ func (a *pivApplication) Entries(ctx context.Context) iter.Seq2[*cardapp.Entry, 
 			if c.Slot == piv.CardAuthentication {
 				key.set(c.Raw)
 			}
-			container := fmt.Sprintf("%02X", byte(c.Slot))
+			assumed := fmt.Sprintf("PIV slot %02X", byte(c.Slot))
+			container := assumed[len("PIV slot "):]
 			e := &cardapp.Entry{
 				Container: container,
 				Default:   first,
 				Signature: c.Slot == piv.Signature,
-				Assumed:   "PIV slot " + container,
+				Assumed:   assumed,
 				Raw:       c.Raw,
 				Card:      id,
 				Handle:    pivHandle{c, key},
 			}
 			first = false
-			entries = append(entries, e)
+			if a.finder.Cache {
+				entries = append(entries, e)
+			}
 			if !yield(e, nil) {
 				return
 			}

@@ -16,8 +16,10 @@ import (
 // TagList returns the tag list by which GET DATA and PUT DATA name an object
 // (ISO/IEC 7816-4, 11.4.3).
 func TagList(tag ber.Tag) []byte {
-	header := ber.AppendHeader(nil, tag, 0)
-	return ber.Append(nil, 0x5C, header[:len(header)-1])
+	list := ber.AppendHeader([]byte{0x5C, 0}, tag, 0)
+	list = list[:len(list)-1] // without the length
+	list[1] = byte(len(list) - 2)
+	return list
 }
 
 // SelectError returns the error of a SELECT that failed with err, with absent in it

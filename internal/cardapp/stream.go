@@ -28,11 +28,13 @@ func Stream[T any](ctx context.Context, fill func(ctx context.Context, emit func
 			case <-done:
 				ended = true
 			}
-			for _, r := range q.takeAll() {
+			results := q.takeAll()
+			for _, r := range results {
 				if !yield(r.value, r.err) {
 					return
 				}
 			}
+			q.reuse(results)
 		}
 	}
 }
@@ -48,6 +50,7 @@ type queue[T any] struct {
 
 	mu      sync.Mutex
 	results []result[T]
+	free    []result[T] // memory for the next results
 }
 
 func (q *queue[T]) put(value T, err error) {
@@ -64,6 +67,14 @@ func (q *queue[T]) takeAll() []result[T] {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	results := q.results
-	q.results = nil
+	q.results, q.free = q.free, nil
 	return results
+}
+
+// reuse gives back what takeAll returned.
+func (q *queue[T]) reuse(results []result[T]) {
+	clear(results)
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.free = results[:0]
 }

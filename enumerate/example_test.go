@@ -45,7 +45,7 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	verifier := challenge.Verifier{Roots: cardtest.TestCA().Pool()}
+	verifier := challenge.Verifier{Roots: cardtest.TestCA().Pool(), Revoked: challenge.NoRevocation}
 	who, err := verifier.Verify(ctx, sent, answer)
 	if err != nil {
 		log.Fatal(err)

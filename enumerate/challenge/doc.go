@@ -21,7 +21,11 @@
 // and verifies. root and issuer are certificates of CAs, as [x509.ParseCertificate]
 // returns them:
 //
-//	v := challenge.Verifier{Roots: challenge.NewPool(root), Intermediates: challenge.NewPool(issuer)}
+//	v := challenge.Verifier{
+//		Roots:         challenge.NewPool(root),
+//		Intermediates: challenge.NewPool(issuer),
+//		Revoked:       lists.Check, // a Checker of package crl, or challenge.NoRevocation
+//	}
 //	id, err := v.Verify(ctx, c, answer)
 //
 // [Verifier.Verify] returns the name of the user, the chain and the verdict of each
@@ -31,8 +35,8 @@
 //
 // # If a field is not set
 //
-// The zero [Verifier] refuses every answer. With Roots alone it is as strict as it
-// can be, except for revocation, which needs a source:
+// The zero [Verifier] refuses every answer. With Roots and Revoked alone it is as
+// strict as it can be:
 //
 //	field          not set
 //	Roots          every answer is refused
@@ -41,7 +45,7 @@
 //	Waive          every rule must pass
 //	MaxAge         5 minutes; a negative one refuses every answer
 //	AllowWeakKeys  every key of a chain has 2048 bits (RSA) or 256 (curves)
-//	Revoked        revocation is NOT checked: a lost card signs in until it expires
+//	Revoked        every answer is refused; NoRevocation accepts without a check
 //	SignIn         the name comes from the certificate
 //	Accept         a name that is not in the certificate is refused
 //	SeveralNames   a certificate with several names is refused

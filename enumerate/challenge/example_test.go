@@ -26,7 +26,7 @@ import (
 // removes it from the session and verifies the answer.
 func ExampleVerifier() {
 	const audience = "https://example.com"
-	verifier := &challenge.Verifier{Roots: exampleRoots()}
+	verifier := &challenge.Verifier{Roots: exampleRoots(), Revoked: challenge.NoRevocation}
 
 	var sessions sync.Map // cookie value to challenge.Challenge
 	handler := http.NewServeMux()
@@ -118,7 +118,7 @@ func ExampleRespond() {
 // A refusal has a reason for programs and a text for the log. Windows offers no key
 // on an elliptic curve unless a policy allows it.
 func ExampleRefusal() {
-	verifier := challenge.Verifier{Roots: exampleRoots()}
+	verifier := challenge.Verifier{Roots: exampleRoots(), Revoked: challenge.NoRevocation}
 	key, cert := exampleCurveKey()
 	c := challenge.New("sign-in", "https://example.com")
 	answer, err := challenge.Respond(key, cert, c, c.Audience)

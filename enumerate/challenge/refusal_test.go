@@ -55,7 +55,8 @@ func TestFieldsThatAreNotSet(t *testing.T) {
 		{field: "Waive", reason: challenge.NotOffered, key: ed25519, cert: root.issue(t, ed25519.Public()), roots: pool(root.cert)},
 		{field: "MaxAge", reason: challenge.TooLate, key: key, cert: root.issue(t, key.Public()), roots: pool(root.cert), age: 6 * time.Minute},
 		{field: "AllowWeakKeys", reason: challenge.IssuerKey, key: key, cert: weak.issue(t, key.Public()), roots: pool(weak.cert)},
-		{field: "Revoked", key: key, cert: root.issue(t, key.Public()), roots: pool(root.cert)},
+		{field: "Revoked", reason: challenge.Revoked, key: key, cert: root.issue(t, key.Public()), roots: pool(root.cert),
+			edit: func(v *challenge.Verifier) { v.Revoked = nil }},
 		{field: "SignIn", key: key, cert: root.issue(t, key.Public()), roots: pool(root.cert)},
 		{field: "Accept", reason: challenge.UnprovenName, key: key, cert: root.issue(t, key.Public()), roots: pool(root.cert),
 			edit: func(v *challenge.Verifier) { v.SignIn.Hint = "root@example.com" }},
@@ -65,7 +66,7 @@ func TestFieldsThatAreNotSet(t *testing.T) {
 	assert.Len(t, tests, reflect.TypeFor[challenge.Verifier]().NumField(), "a row for each field")
 	for _, tt := range tests {
 		t.Run(tt.field, func(t *testing.T) {
-			v := challenge.Verifier{Roots: tt.roots}
+			v := challenge.Verifier{Roots: tt.roots, Revoked: challenge.NoRevocation}
 			if tt.edit != nil {
 				tt.edit(&v)
 			}

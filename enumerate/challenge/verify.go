@@ -54,8 +54,9 @@ type Verifier struct {
 	// Revoked is called for each chain to Roots, leaf first, until it returns
 	// nil. An error refuses the chain. It must also return one where the state
 	// of a certificate is not known, as for a certificate without a
-	// distribution point that can be read. If Revoked is nil, revocation is
-	// not checked: a lost card signs in until its certificate expires.
+	// distribution point that can be read. If Revoked is nil, every answer is
+	// refused. Package crl reads revocation lists; [NoRevocation] checks
+	// nothing.
 	Revoked func(ctx context.Context, chain []*x509.Certificate) error
 
 	// SignIn decides which name is used. A Hint that the client sent is set
@@ -76,6 +77,10 @@ type Verifier struct {
 	// Now returns the time. Nil means time.Now.
 	Now func() time.Time
 }
+
+// NoRevocation accepts every chain, as a [Verifier.Revoked] that checks nothing: a
+// lost card signs in until its certificate expires.
+func NoRevocation(context.Context, []*x509.Certificate) error { return nil }
 
 // An Identity is the result of a verified answer.
 type Identity struct {
@@ -285,7 +290,7 @@ func (v *Verifier) name(names upn.Names) (upn.Name, *Refusal) {
 // unrevoked returns the first chain that Revoked accepts.
 func (v *Verifier) unrevoked(ctx context.Context, chains [][]*x509.Certificate) ([]*x509.Certificate, *Refusal) {
 	if v.Revoked == nil {
-		return chains[0], nil
+		return nil, refuse(Revoked, errors.New("Verifier.Revoked is not set"))
 	}
 	var errs error
 	for _, chain := range chains {

@@ -31,10 +31,11 @@ func at(purpose string) challenge.Challenge {
 // verifier trusts ca and accepts every kind of key.
 func verifier(ca *authority) challenge.Verifier {
 	return challenge.Verifier{
-		Roots:  pool(ca.cert),
-		Policy: rules.Policy{EnumerateECCCerts: true},
-		Waive:  []rules.Rule{rules.ECC}, // Windows does not support Ed25519
-		Now:    func() time.Time { return clock },
+		Roots:   pool(ca.cert),
+		Policy:  rules.Policy{EnumerateECCCerts: true},
+		Waive:   []rules.Rule{rules.ECC}, // Windows does not support Ed25519
+		Revoked: challenge.NoRevocation,
+		Now:     func() time.Time { return clock },
 	}
 }
 

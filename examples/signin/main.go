@@ -117,11 +117,12 @@ func run(ctx context.Context, args []string, stdin *os.File, stdout io.Writer) e
 	if authorities == nil {
 		report.NotChecked = append(report.NotChecked, "the issuer of the certificate (name trusted authorities with -roots)")
 	} else {
-		verifier := challenge.Verifier{Roots: authorities, Policy: policy, SignIn: situation}
+		verifier := challenge.Verifier{Roots: authorities, Policy: policy, SignIn: situation, Revoked: challenge.NoRevocation}
 		if err := verify(ctx, verifier, issued, answer); err != nil {
 			return err
 		}
 		report.Verified = true
+		report.NotChecked = append(report.NotChecked, "whether the certificate was revoked")
 	}
 	if o.hint != "" {
 		report.NotChecked = append(report.NotChecked, "whether the directory maps this certificate to the account of the hint")

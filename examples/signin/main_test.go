@@ -57,7 +57,7 @@ func TestJSON(t *testing.T) {
 	assert.Equal(t, "alice@example.com", r.Name)
 	assert.Equal(t, "upn", r.Source)
 	assert.True(t, r.Verified)
-	assert.Empty(t, r.NotChecked)
+	assert.Equal(t, []string{"whether the certificate was revoked"}, r.NotChecked)
 }
 
 func TestHintReplacesName(t *testing.T) {

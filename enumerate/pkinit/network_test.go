@@ -250,7 +250,7 @@ func TestReferral(t *testing.T) {
 
 	t.Run("the other KDC must be that of its realm", func(t *testing.T) {
 		_, imposter := start(t, func(k *softkdc.KDC) {
-			k.Realm, k.Identity = "CHILD.EXAMPLE.COM", authority.Issue(realm, nil)
+			k.Realm, k.Identity = "CHILD.EXAMPLE.COM", authority.Issue(realm, dnsName("example.com"))
 			k.Users = map[string]string{user: "alice"}
 		})
 		resolver := serveDNS(t, map[string][]uint16{"_kerberos._tcp.CHILD.EXAMPLE.COM": {port(t, imposter)}})

@@ -37,6 +37,13 @@ func dnsName(name string) func(*x509.Certificate) {
 	return func(c *x509.Certificate) { c.ExtraExtensions, c.DNSNames = nil, []string{name} }
 }
 
+func pkinitName(realm, served string) func(*x509.Certificate) {
+	names, _ := asn1.Marshal(asn1.RawValue{Tag: asn1.TagSequence, IsCompound: true, Bytes: softkdc.PKINITName(realm, served)})
+	return func(c *x509.Certificate) {
+		c.ExtraExtensions = []pkix.Extension{{Id: asn1.ObjectIdentifier{2, 5, 29, 17}, Value: names}}
+	}
+}
+
 // smallPublicValue is a public value of the 1024-bit group (RFC 2409, 6.2).
 func smallPublicValue() []byte {
 	p, _ := new(big.Int).SetString("FFFFFFFFFFFFFFFFC90FDAA22168C234C4C6628B80DC1CD129024E088A67CC74020BBEA63B139B22514A08798E3404DD"+
@@ -70,10 +77,9 @@ var rogues = []struct {
 	{"without the usage of signatures", identity(func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageKeyEncipherment }), pkinit.ErrKDCCertificate},
 	{"expired", identity(func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) }), pkinit.ErrKDCCertificate},
 	{"not yet valid", identity(func(c *x509.Certificate) { c.NotBefore = time.Now().Add(time.Hour) }), pkinit.ErrKDCCertificate},
-	{"name of another realm", identity(func(c *x509.Certificate) {
-		other, _ := asn1.Marshal(asn1.RawValue{Tag: asn1.TagSequence, IsCompound: true, Bytes: softkdc.PKINITName("OTHER.COM")})
-		c.ExtraExtensions = []pkix.Extension{{Id: asn1.ObjectIdentifier{2, 5, 29, 17}, Value: other}}
-	}), pkinit.ErrKDCCertificate},
+	{"name of another realm", identity(pkinitName("OTHER.COM", "OTHER.COM")), pkinit.ErrKDCCertificate},
+	{"another realm that serves this one", identity(pkinitName("OTHER.COM", realm)), pkinit.ErrKDCCertificate},
+	{"this realm that serves another one", identity(pkinitName(realm, "OTHER.COM")), pkinit.ErrKDCCertificate},
 	{"without a name", identity(func(c *x509.Certificate) { c.ExtraExtensions = nil }), pkinit.ErrKDCCertificate},
 	{"dNSName of another domain", identity(dnsName("example.org")), pkinit.ErrKDCCertificate},
 	{"dNSName of a host in the domain", identity(dnsName("dc1.example.com")), pkinit.ErrKDCCertificate},
@@ -87,9 +93,6 @@ var rogues = []struct {
 		k.Identity = authority.Issue(realm, func(c *x509.Certificate) { c.PublicKey = testkeys.RSA(1024, 0).Public() })
 		k.Identity.Key = testkeys.RSA(1024, 0)
 	}, pkinit.ErrWeak},
-	{"key of 16384 bits", identity(func(c *x509.Certificate) {
-		c.PublicKey = &rsa.PublicKey{N: new(big.Int).SetBit(big.NewInt(1), 16383, 1), E: 65537}
-	}), pkinit.ErrSignature},
 	{"corrupt signature", reply(func(r *softkdc.Reply) { r.Signing.Corrupt = true }), pkinit.ErrSignature},
 	{"digest of other content", reply(func(r *softkdc.Reply) { r.Signing.Digest = make([]byte, 32) }), pkinit.ErrSignature},
 	{"SHA-1", reply(func(r *softkdc.Reply) { r.Signing.Hash = crypto.SHA1 }), pkinit.ErrWeak},
@@ -153,6 +156,16 @@ func TestRogueKDC(t *testing.T) {
 			assert.NotEmpty(t, card.Hint(err))
 		})
 	}
+}
+
+// TestLongKey checks that the client does not compute with a key of 16384 bits.
+func TestLongKey(t *testing.T) {
+	_, address := start(t, identity(func(c *x509.Certificate) {
+		c.PublicKey = &rsa.PublicKey{N: new(big.Int).SetBit(big.NewInt(1), 16383, 1), E: 65537}
+	}))
+	_, err := login(t, address, nil)
+	assert.ErrorIs(t, err, pkinit.ErrSignature)
+	assert.ErrorContains(t, err, "the certificate of the signer is missing")
 }
 
 // TestRogueKDCReplays sends the reply to an earlier request.

@@ -68,7 +68,7 @@ func (a *Authority) Issue(realm string, edit func(*x509.Certificate)) Identity {
 		KeyUsage:           x509.KeyUsageDigitalSignature,
 		UnknownExtKeyUsage: []asn1.ObjectIdentifier{{1, 3, 6, 1, 5, 2, 3, 5}},
 		SubjectKeyId:       []byte("the KDC's key"),
-		ExtraExtensions:    []pkix.Extension{{Id: asn1.ObjectIdentifier{2, 5, 29, 17}, Value: seq(PKINITName(realm))}},
+		ExtraExtensions:    []pkix.Extension{{Id: asn1.ObjectIdentifier{2, 5, 29, 17}, Value: seq(PKINITName(realm, realm))}},
 	}
 	if edit != nil {
 		edit(template)
@@ -81,9 +81,10 @@ func (a *Authority) Issue(realm string, edit func(*x509.Certificate)) Identity {
 	return Identity{Key: key, Chain: [][]byte{raw}}
 }
 
-// PKINITName returns the GeneralName krbtgt/REALM (RFC 4556, 3.2.4).
-func PKINITName(realm string) []byte {
-	value := seq(field(0, general(realm)), field(1, principal(1, "krbtgt", realm)))
+// PKINITName returns the GeneralName krbtgt/SERVED in a realm (RFC 4556, 3.2.4). The
+// two are the same for a KDC.
+func PKINITName(realm, served string) []byte {
+	value := seq(field(0, general(realm)), field(1, principal(1, "krbtgt", served)))
 	return wrap(asn1.ClassContextSpecific, 0, der(asn1.ObjectIdentifier{1, 3, 6, 1, 5, 2, 2}), field(0, value))
 }
 

@@ -87,11 +87,12 @@ func TestExampleUser(t *testing.T) {
 	assert.Equal(t, 50034, refusal.Code)
 }
 
-// TestSoftwareCard: the test authority signs in only with -softcard.
+// TestSoftwareCard: the test authority signs in only with -softcard, also in a folder
+// that was used with it.
 func TestSoftwareCard(t *testing.T) {
 	key, der := cardtest.TestCA().Issue(cardtest.Leaf{UPNs: []string{alice.Value}})
-	for _, args := range [][]string{nil, {"-softcard"}} {
-		dir := t.TempDir()
+	dir := t.TempDir()
+	for _, args := range [][]string{{"-softcard"}, nil} {
 		url := start(t, append(args, "-dir", dir)...)
 		_, err := client(t, dir, url, tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}).SignIn(t.Context(), alice)
 		var refusal *entra.Error

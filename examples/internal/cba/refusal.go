@@ -9,7 +9,9 @@ import (
 	"github.com/smartlogon/smartlogon/enumerate/crl"
 )
 
-// A Code is the number of an error of Entra ID, as in AADSTS500171.
+// A Code is the number of an error of Entra ID, as in AADSTS500171. The codes of
+// requests and of invalid certificates are taken from Microsoft's list by their
+// meaning; which of them Entra ID reports in the same state was not observed.
 type Code int
 
 const (

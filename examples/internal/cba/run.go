@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"github.com/smartlogon/smartlogon/card/cardtest"
+	"github.com/smartlogon/smartlogon/upn/mapping"
 )
 
 // listValid is how long a revocation list of the folder's CAs is valid, and so how
@@ -134,11 +135,7 @@ func (s *Service) load(o Options, listURL string) (hosts tls.Certificate, lists 
 	if err != nil {
 		return hosts, nil, err
 	}
-	test, err := x509.ParseCertificate(cardtest.TestCA().Certificate())
-	if err != nil {
-		return hosts, nil, err
-	}
-	for name, c := range map[string]*x509.Certificate{"server-ca.crt": hostCA.Certificate, "user-ca.crt": userCA.Certificate, "test-ca.crt": test} {
+	for name, c := range map[string]*x509.Certificate{"server-ca.crt": hostCA.Certificate, "user-ca.crt": userCA.Certificate} {
 		if _, err := d.readOrMake(name, func() ([]byte, error) { return encode(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw}), nil }); err != nil {
 			return hosts, nil, err
 		}
@@ -180,13 +177,22 @@ func userName(name string) (pkix.Extension, error) {
 
 // loadSettings reads or makes policy and accounts.
 func (s *Service) loadSettings(o Options) error {
-	text, err := o.Dir.readOrMake("policy.json", func() ([]byte, error) { return indented(examplePolicy(o.TestCards)) })
+	text, err := o.Dir.readOrMake("policy.json", func() ([]byte, error) { return indented(examplePolicy()) })
 	if err != nil {
 		return err
 	}
 	policy, err := ParsePolicy(text, o.Dir.read)
 	if err != nil {
 		return err
+	}
+	if o.TestCards {
+		// Not in the file: a later start without the option must not trust it.
+		test, err := x509.ParseCertificate(cardtest.TestCA().Certificate())
+		if err != nil {
+			return err
+		}
+		policy.Authorities = append(policy.Authorities, Authority{CA: test, CRL: "http://SELF/test-ca.crl", Hint: true})
+		policy.Strength.Rules = append(policy.Strength.Rules, mapping.StrengthRule{Issuer: "O=cardtest,CN=Test CA", Strength: mapping.MultiFactor})
 	}
 	policy.Clients = append(policy.Clients, Client{ID: AppID, Redirects: []string{s.AppRedirect()}})
 	text, err = o.Dir.readOrMake("users.json", func() ([]byte, error) {
@@ -206,8 +212,8 @@ func indented(v any) ([]byte, error) {
 }
 
 // examplePolicy is the first policy.json.
-func examplePolicy(testCards bool) policyFile {
-	p := policyFile{
+func examplePolicy() policyFile {
+	return policyFile{
 		RequireCRL: true, IssuerHints: true,
 		Authorities: []authorityFile{{File: "user-ca.crt", CRL: "http://SELF/user-ca.crl", Hint: true}},
 		Bindings: []bindingFile{
@@ -218,11 +224,6 @@ func examplePolicy(testCards bool) policyFile {
 		Strength: strengthFile{Default: "single-factor", Rules: []strengthRuleFile{{Issuer: "CN=Example users CA", Strength: "multi-factor"}}},
 		Clients:  []clientFile{{ID: "example-client", Redirects: []string{"http://127.0.0.1/callback"}}},
 	}
-	if testCards {
-		p.Authorities = append(p.Authorities, authorityFile{File: "test-ca.crt", CRL: "http://SELF/test-ca.crl", Hint: true})
-		p.Strength.Rules = append(p.Strength.Rules, strengthRuleFile{Issuer: "O=cardtest,CN=Test CA", Strength: "multi-factor"})
-	}
-	return p
 }
 
 // loadKeys reads or makes the keys, which several instances share.

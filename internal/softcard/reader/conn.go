@@ -46,8 +46,8 @@ type Conn struct {
 	// The mutex of the set guards the rest.
 	inserted *insertion
 	protocol Protocols // agreed on by Connect, Reconnect or a reset of this connection
-	event    error // ResetCard or RemovedCard until Reconnect
-	ended    error // why the connection ended
+	event    error     // ResetCard or RemovedCard until Reconnect
+	ended    error     // why the connection ended
 }
 
 // Connect connects to the card in a reader. It waits neither for a card nor for the

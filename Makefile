@@ -92,4 +92,4 @@ gobench:
 	@$(GO) test -tags pcsclite_go -run '^$$' -bench . -benchmem ./...
 
 bench:
-	@cd bench && $(GO) run . $(BENCHFLAGS)
+	@cd internal/bench && $(GO) run . $(BENCHFLAGS)

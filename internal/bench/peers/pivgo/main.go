@@ -14,7 +14,7 @@ import (
 	"strings"
 
 	"github.com/go-piv/piv-go/v2/piv"
-	"github.com/smartlogon/smartlogon/bench/internal/job"
+	"github.com/smartlogon/smartlogon/internal/bench/internal/job"
 )
 
 func main() {

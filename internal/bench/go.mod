@@ -1,8 +1,8 @@
-module github.com/smartlogon/smartlogon/bench
+module github.com/smartlogon/smartlogon/internal/bench
 
 go 1.25.0
 
-replace github.com/smartlogon/smartlogon => ../
+replace github.com/smartlogon/smartlogon => ../../
 
 require (
 	github.com/go-piv/piv-go/v2 v2.6.0

@@ -15,7 +15,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/smartlogon/smartlogon/bench/internal/job"
+	"github.com/smartlogon/smartlogon/internal/bench/internal/job"
 	"github.com/smartlogon/smartlogon/card/cardtest"
 )
 

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/smartlogon/smartlogon/bench/chart"
+	"github.com/smartlogon/smartlogon/internal/bench/chart"
 )
 
 const library = "smartlogon"
@@ -14,8 +14,8 @@ const introduction = `# Benchmarks
 Time at a card is mostly the card's: exchanges × latency + bytes ÷ rate. So this page counts what programs send to the same software cards over the same socket, and models the time from it. ` + "`make bench`" + ` measures and writes this page; ` + "`make deps`" + ` installs the other programs.
 
 <picture>
-  <source media="(prefers-color-scheme: dark)" srcset="bench/chart-dark.svg">
-  <img alt="Modeled time of listing and of signing in over USB, for this library and four other programs" src="bench/chart-light.svg">
+  <source media="(prefers-color-scheme: dark)" srcset="internal/bench/chart-dark.svg">
+  <img alt="Modeled time of listing and of signing in over USB, for this library and four other programs" src="internal/bench/chart-light.svg">
 </picture>
 
 `

@@ -10,7 +10,7 @@ import (
 	"os"
 
 	"github.com/miekg/pkcs11"
-	"github.com/smartlogon/smartlogon/bench/internal/job"
+	"github.com/smartlogon/smartlogon/internal/bench/internal/job"
 )
 
 func main() {

@@ -3,8 +3,8 @@
 //
 //	bench [-n RUNS] [-out FOLDER] [-only PROGRAM] [-draw]
 //
-// The folder gets BENCHMARKS.md, bench/results.json, and the charts
-// bench/chart-light.svg and bench/chart-dark.svg. Programs that are not installed are
+// The folder gets BENCHMARKS.md, internal/bench/results.json, and the charts
+// chart-light.svg and chart-dark.svg beside it. Programs that are not installed are
 // named and left out. make deps installs them.
 package main
 
@@ -17,7 +17,7 @@ import (
 	"os/signal"
 	"path/filepath"
 
-	"github.com/smartlogon/smartlogon/bench/chart"
+	"github.com/smartlogon/smartlogon/internal/bench/chart"
 )
 
 func main() {
@@ -31,13 +31,13 @@ func main() {
 
 func run(ctx context.Context) error {
 	runs := flag.Int("n", 5, "`number` of runs of each job; times are medians")
-	out := flag.String("out", "..", "`folder` for the results")
+	out := flag.String("out", filepath.Join("..", ".."), "`folder` for the results")
 	only := flag.String("only", "", "measure this `program` only and write nothing")
 	draw := flag.Bool("draw", false, "measure nothing; write the page and the charts from results.json again")
 	flag.Parse()
 	if *draw {
 		var results Results
-		text, err := os.ReadFile(filepath.Join(*out, "bench", "results.json"))
+		text, err := os.ReadFile(filepath.Join(*out, "internal", "bench", "results.json"))
 		if err != nil {
 			return err
 		}
@@ -83,7 +83,7 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(*out, "bench", "results.json"), append(text, '\n'), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(*out, "internal", "bench", "results.json"), append(text, '\n'), 0o644); err != nil {
 		return err
 	}
 	return results.write(*out)
@@ -94,5 +94,5 @@ func (r Results) write(out string) error {
 	if err := os.WriteFile(filepath.Join(out, "BENCHMARKS.md"), r.markdown(), 0o644); err != nil {
 		return err
 	}
-	return chart.Write(filepath.Join(out, "bench"), r.panels())
+	return chart.Write(filepath.Join(out, "internal", "bench"), r.panels())
 }

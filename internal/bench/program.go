@@ -9,7 +9,7 @@ import (
 	"regexp"
 	"strings"
 
-	"github.com/smartlogon/smartlogon/bench/internal/job"
+	"github.com/smartlogon/smartlogon/internal/bench/internal/job"
 )
 
 // A program is one of those that are measured.

@@ -15,8 +15,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/smartlogon/smartlogon/internal/bench/internal/job"
 	"github.com/smartlogon/smartlogon/card/cardtest"
+	"github.com/smartlogon/smartlogon/internal/bench/internal/job"
 )
 
 // A benchCase is a job on a card.

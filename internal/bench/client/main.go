@@ -7,10 +7,10 @@ import (
 	"crypto/sha256"
 	"errors"
 
-	"github.com/smartlogon/smartlogon/internal/bench/internal/job"
 	"github.com/smartlogon/smartlogon/card"
 	"github.com/smartlogon/smartlogon/card/pcsc"
 	"github.com/smartlogon/smartlogon/enumerate"
+	"github.com/smartlogon/smartlogon/internal/bench/internal/job"
 )
 
 func main() {

@@ -210,9 +210,8 @@ func (t *trip) complete() (response []byte, err error) {
 	return response, err
 }
 
-// send sends the command once, extended or chained, and fetches the response. The
-// refusal of a command of which the card has accepted a part is marked with
-// fault.Partial.
+// send sends the command once, extended or chained, and fetches the response. A status
+// after the first part of a command or a response is marked with fault.Partial.
 func (t *trip) send(c Command, extended bool) (response []byte, err error) {
 	if extended {
 		response, err = t.apdu(c, extendedAPDU)
@@ -263,8 +262,11 @@ func (t *trip) fetch(c Command, response []byte, status Status) ([]byte, error) 
 			t.tx.breakOff()
 			return nil, malformed("response is longer than %d bytes", MaxResponse)
 		}
-		if !errors.As(err, &status) || !status.more() {
+		switch {
+		case !errors.As(err, &status):
 			return response, err
+		case !status.more():
+			return response, fault.Partial(err)
 		}
 		if len(part) == 0 {
 			t.tx.breakOff()

@@ -62,8 +62,6 @@ func (c *Card) ProtectedObject(ctx context.Context, tag Object, ask card.PINFunc
 func (c *Card) readObject(tx *card.Tx, tag Object) ([]byte, error) {
 	whole, err := getData(tx, tag)
 	switch {
-	case errors.Is(err, card.StatusNotSupported) && c.isContactless():
-		return nil, c.explainContactless(err)
 	case cardapp.LacksObject(err), tag.vendors() && errors.Is(err, card.StatusUnknownINS):
 		return nil, fmt.Errorf("%w: %w", ErrNotFound, err)
 	case err != nil:

@@ -83,7 +83,7 @@ func TestMalformedDiscovery(t *testing.T) {
 func TestMissingObjects(t *testing.T) {
 	for name, response := range map[string]string{
 		"Gemalto, G&D": "6A80", "Oberthur": "9000", "Nitrokey": "6400", "GIDS": "6A88",
-		"not supported": "6A81", "record not found": "6A83", "the standard": "6A82", "empty element": "53009000",
+		"record not found": "6A83", "the standard": "6A82", "empty element": "53009000",
 	} {
 		t.Run(name, func(t *testing.T) {
 			soft := withCertificates(cardtest.PIV(), piv.Authentication)
@@ -99,13 +99,33 @@ func TestMissingObjects(t *testing.T) {
 			assert.ErrorIs(t, err, piv.ErrNotFound)
 		})
 	}
-	for name, response := range map[string]string{"PIN required": "6982", "half-read response": "6985", "memory failure": "6581"} {
+	for name, response := range map[string]string{
+		"PIN required": "6982", "half-read response": "6985", "memory failure": "6581", "not supported": "6A81", "parameters": "6A86",
+	} {
 		t.Run(name, func(t *testing.T) {
 			p := openDriver(t, withHabit(cardtest.PIV(), insteadOfMissing(unhex(response))))
 			_, err := p.Certificate(t.Context(), piv.Signature)
 			assert.Error(t, err)
 			assert.NotErrorIs(t, err, piv.ErrNotFound)
 		})
+	}
+}
+
+// A status after a part of an object is not about the object.
+func TestBrokenOffObject(t *testing.T) {
+	for name, first := range map[string]string{"with data": "53820100006110", "without data": "6110"} {
+		p := openDriver(t, withHabit(cardtest.PIV(cardtest.ShortLengths), func(command []byte, send func([]byte) ([]byte, error)) ([]byte, error) {
+			switch command[1] {
+			case 0xCB:
+				return unhex(first), nil
+			case 0xC0:
+				return unhex("6A80"), nil
+			}
+			return send(command)
+		}))
+		_, err := p.Certificate(t.Context(), piv.Authentication)
+		assert.ErrorIs(t, err, card.StatusWrongData, name)
+		assert.NotErrorIs(t, err, piv.ErrNotFound, name)
 	}
 }
 

@@ -41,10 +41,10 @@ const selectFailed card.Status = 0x6999
 // LacksApplication reports whether the status of a SELECT says that the card does not
 // have the application. Only 6A82 is defined for that (ISO/IEC 7816-4, 11.2.2); cards
 // return other statuses about parameters, or that no application is there to perform
-// the SELECT.
+// the SELECT. A status after a part of the response says nothing of the kind.
 func LacksApplication(err error) bool {
 	var status card.Status
-	if !errors.As(err, &status) {
+	if !errors.As(err, &status) || fault.IsPartial(err) {
 		return false
 	}
 	switch status >> 8 {
@@ -56,9 +56,14 @@ func LacksApplication(err error) bool {
 
 // LacksObject reports whether the status of GET DATA says that the card does not have
 // the object. The standards leave the status open: 6A82, 6A88, 6A80 and 6400 occur.
+// Those about the command, and one after a part of the object, say nothing of the kind.
 func LacksObject(err error) bool {
 	var status card.Status
-	if !errors.As(err, &status) {
+	if !errors.As(err, &status) || fault.IsPartial(err) {
+		return false
+	}
+	switch status {
+	case card.StatusNotSupported, card.StatusNotEnoughMemory, card.StatusWrongParameters:
 		return false
 	}
 	return status>>8 == 0x6A || status>>8 == 0x64

@@ -156,6 +156,28 @@ func TestHeldOpen(t *testing.T) {
 	assert.ErrorIs(t, h.Use(t.Context(), noop, noop, nil), cardapp.ErrKeyClosed)
 }
 
+func TestLacks(t *testing.T) {
+	for status, test := range map[card.Status]struct{ application, object bool }{
+		0x6A82: {true, true}, 0x6A88: {true, true}, 0x6A80: {true, true}, 0x6A83: {true, true},
+		0x6A81: {true, false}, 0x6A84: {true, false}, 0x6A86: {true, false},
+		0x6400: {false, true}, 0x6999: {true, false}, 0x6D00: {true, false}, 0x6E00: {true, false}, 0x6B00: {true, false},
+		0x6982: {}, 0x6985: {}, 0x6700: {}, 0x6F00: {}, 0x6283: {}, 0x6581: {},
+	} {
+		assert.Equal(t, test.application, cardapp.LacksApplication(status), "application, %04X", uint16(status))
+		assert.Equal(t, test.object, cardapp.LacksObject(status), "object, %04X", uint16(status))
+		assert.False(t, cardapp.LacksApplication(fault.Partial(status)))
+		assert.False(t, cardapp.LacksObject(fault.Partial(status)))
+	}
+	assert.False(t, cardapp.LacksApplication(card.ErrReset))
+	assert.False(t, cardapp.LacksObject(nil))
+}
+
+func TestIsIdentifier(t *testing.T) {
+	for id, want := range map[string]bool{"\xA0\x00\x00\x03\x08": true, "\xA0": true, "\xD2\x76": true, "\xF0": true, "": false, "\x00\x00\x10": false, "\x01\x00": false, "\x9F": false} {
+		assert.Equal(t, want, cardapp.IsIdentifier([]byte(id)), "%X", id)
+	}
+}
+
 func TestSelectError(t *testing.T) {
 	absent := fault.New(fault.Application, "card has no application", "")
 	for _, test := range []struct {

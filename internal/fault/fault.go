@@ -36,8 +36,9 @@ func Sentinel(reach Reach, text string) error { return &sentinel{text, reach} }
 // Mark returns err with another reach. Its text and what it wraps stay.
 func Mark(reach Reach, err error) error { return &marked{err, reach} }
 
-// Partial marks err as the refusal of a command that was sent in parts, after the card
-// had accepted one of them. Its text and what it wraps stay.
+// Partial marks err as a status that came after the first one: the card had accepted a
+// part of the command, or returned a part of the response. Its text and what it wraps
+// stay.
 func Partial(err error) error { return &partial{err} }
 
 // IsPartial reports whether err is marked by Partial.

@@ -20,6 +20,11 @@ type Fault struct {
 // so an incomplete list without an error is right.
 func (f Fault) hidesObject() bool { return f.What == cardtest.WrongStatus && f.Status == 0x6A82 }
 
+// hidesApplication reports whether the fault is a response that an application is
+// missing, as some Java Cards give it, so a list without that application, and without
+// an error, is right.
+func (f Fault) hidesApplication() bool { return f.What == cardtest.WrongStatus && f.Status == 0x6D00 }
+
 // Faults returns all faults.
 func Faults() []Fault {
 	list := []Fault{{Name: "context canceled", Cancel: true}}

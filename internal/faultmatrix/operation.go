@@ -65,10 +65,28 @@ func (p *Program) list(ctx context.Context) error {
 		}
 		listed[c.Container] = true
 	}
-	if len(errs) == 0 && len(listed) < len(p.Row.Containers) && !p.fault.hidesObject() {
+	incomplete := len(listed) < len(p.Row.Containers) && !p.fault.hidesObject()
+	if p.fault.hidesApplication() && p.Row.lacksApplication(listed) {
+		incomplete = false
+	}
+	if len(errs) == 0 && incomplete {
 		return WrongResult{"incomplete list without an error"}
 	}
 	return errors.Join(errs...)
+}
+
+// lacksApplication reports whether all containers of one application are missing, and
+// only those.
+func (c Card) lacksApplication(listed map[string]bool) bool {
+	applications := make(map[bool]bool) // by whether it is PIV: whether it is listed
+	for _, k := range c.Containers {
+		isPIV := len(k.Name) == 2
+		if before, seen := applications[isPIV]; seen && before != listed[k.Name] {
+			return false
+		}
+		applications[isPIV] = listed[k.Name]
+	}
+	return applications[true] != applications[false]
 }
 
 func (c Card) container(name string) (Container, bool) {

@@ -219,8 +219,8 @@ func TestExplorePINGuard(t *testing.T) {
 		{"verified twice, no identity", few, false, false, true, habits{}, pinChange},
 		{"set and verified", all, false, true, false, habits{}, pinChange},
 		{"set after its own VERIFY, and verified", all, false, true, false, habits{}, unpaddedChange},
-		{"never reports a verified PIN", all, true, false, false, habits{neverVerified: true}, pinChange},
-		{"forgets the PIN at SELECT", all, true, false, false, habits{selectForgets: true}, pinChange},
+		{"never reports a verified PIN", few, true, false, false, habits{neverVerified: true}, pinChange},
+		{"forgets the PIN at SELECT", few, true, false, false, habits{selectForgets: true}, pinChange},
 		{"forgets the PIN at SELECT, and never reports it", all, true, false, false, habits{true, true}, pinChange},
 		{"forgets the PIN at SELECT, set and verified", few, false, true, false, habits{true, true}, pinChange},
 	} {

@@ -161,3 +161,15 @@ func ExampleCombine() {
 	// Output:
 	// PIV: 3 GIDS: 1
 }
+
+func ExampleModel() {
+	soft := cardtest.Model("gd-sce7") // a card whose identifier has another spelling
+	fmt.Println(soft.RetriesLeft())
+	for _, f := range cardtest.ModelFacts("gd-sce7")[:2] {
+		fmt.Println(f.Property, f.Value, f.Evidence, f.Source)
+	}
+	// Output:
+	// 3
+	// ATR 3BF99600008031FE4553434537200F0020464E recorded github.com/OpenSC/OpenSC/pull/3702
+	// protocol T=1 assumed
+}

@@ -50,10 +50,6 @@ func Run(t *testing.T, open Backend, newFinder NewFinder, rows []Card, step int)
 					if step <= maxParallelStep {
 						t.Parallel()
 					}
-					if reason, ok := expectedFailure(row, op); ok {
-						fmt.Printf("fault matrix: %s/%s left out: %s\n", row.Name, op.Name, reason)
-						t.Skip(reason)
-					}
 					n := countCommands(t, open, newFinder, row, op)
 					at := i + j
 					for command := 1; command <= n; command++ {

@@ -11,7 +11,7 @@ const library = "smartlogon"
 
 const introduction = `# Benchmarks
 
-Time at a card is mostly the card's: exchanges × latency + bytes ÷ rate. So this page counts what programs send to the same software cards over the same socket, and models the time from it. ` + "`make bench`" + ` measures and writes this page; ` + "`make deps`" + ` installs the other programs.
+This page counts what programs send to the same software cards over the same socket, and models the time that this takes on real ones: exchanges × latency + bytes ÷ rate. ` + "`make bench`" + ` measures and writes this page; ` + "`make deps`" + ` installs the other programs.
 
 <picture>
   <source media="(prefers-color-scheme: dark)" srcset="internal/bench/chart-dark.svg">

@@ -82,7 +82,7 @@ func signInWith(t *testing.T, l *alteringService) (credentials, signatures int) 
 			signatures++
 			public, err := cert.PublicKey(c.Raw)
 			require.NoError(t, err)
-			assert.True(t, signature.Verify(public, digest[:], sig, crypto.SHA256))
+			assert.NoError(t, signature.Verify(public, digest[:], sig, crypto.SHA256))
 		}
 		require.NoError(t, key.Close())
 	}

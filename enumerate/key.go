@@ -83,8 +83,11 @@ func (k *Key) Sign(random io.Reader, digest []byte, opts crypto.SignerOpts) ([]b
 		return nil, k.credential.fail("sign", ErrKeyClosed)
 	}
 	sig, err := k.signer.Sign(random, digest, opts)
-	if err == nil && k.verify && !signature.Verify(k.Public(), digest, sig, opts) {
-		sig, err = nil, ErrMismatch
+	if err == nil && k.verify {
+		err = signature.Verify(k.Public(), digest, sig, opts)
+	}
+	if err != nil {
+		sig = nil
 	}
 	return sig, k.fail("sign", err)
 }

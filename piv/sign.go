@@ -56,9 +56,12 @@ func (k *Key) sign(random io.Reader, digest []byte, opts crypto.SignerOpts) ([]b
 	if public, ok := k.public.(*rsa.PublicKey); ok {
 		restored = rsapad.Restore(public, s)
 	}
+	err = signature.Verify(k.public, digest, restored, opts)
 	switch {
-	case signature.Verify(k.public, digest, restored, opts):
+	case err == nil:
 		return restored, nil
+	case !errors.Is(err, ErrMismatch):
+		return nil, err
 	case !signature.IsWellFormed(k.public, s):
 		return nil, malformed(fmt.Sprintf("signature of %d bytes", len(s)))
 	case signature.IsOfFixedLength(k.public, digest, s, fixedLength):

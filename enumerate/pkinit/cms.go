@@ -82,7 +82,7 @@ func (s *signer) sign(contentType string, content []byte) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sign: %w", err)
 	}
-	if !signature.Verify(s.public, digest, value, hash) {
+	if signature.Verify(s.public, digest, value, hash) != nil {
 		return nil, fmt.Errorf("%w: it returned a signature of %d bytes that does not verify", ErrKeyMismatch, len(value))
 	}
 	digestAlgorithm := algorithm(s.hash.digest)
@@ -283,7 +283,7 @@ func (m *signedMessage) verify(contentType string, allowSHA1 bool) (*x509.Certif
 		if !s.fits(c.PublicKey) {
 			return nil, fmt.Errorf("%w: signature algorithm %s with a key of type %T", ErrWeak, cert.DottedOID([]byte(s.algorithm)), c.PublicKey)
 		}
-		if !signature.Verify(c.PublicKey, sum(s.digest.hash, s.attributes), s.signature, s.digest.hash) {
+		if signature.Verify(c.PublicKey, sum(s.digest.hash, s.attributes), s.signature, s.digest.hash) != nil {
 			return nil, fmt.Errorf("%w: it does not verify with the certificate of %.128q", ErrSignature, c.Subject)
 		}
 		return c, nil

@@ -35,13 +35,14 @@ func (k *Key) check(sig, digest []byte, opts crypto.SignerOpts) ([]byte, error) 
 	if public, ok := k.public.(*rsa.PublicKey); ok {
 		restored = rsapad.Restore(public, sig)
 	}
+	err := signature.Verify(k.public, digest, restored, opts)
 	switch {
-	case signature.Verify(k.public, digest, restored, opts):
+	case err == nil:
 		return restored, nil
-	case !signature.IsWellFormed(k.public, sig):
+	case errors.Is(err, signature.ErrMismatch) && !signature.IsWellFormed(k.public, sig):
 		return nil, malformed("signature of %d bytes", len(sig))
 	}
-	return nil, signature.ErrMismatch
+	return nil, err
 }
 
 func (k *Key) sign(random io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {

@@ -6,26 +6,44 @@ import (
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/rsa"
+	"errors"
+	"fmt"
 
 	"github.com/smartlogon/smartlogon/internal/ber"
 )
 
-// Verify reports whether the signature is valid for the public key and for the
-// digest and options passed to crypto.Signer. RSA is PKCS #1 v1.5 or, with
-// *rsa.PSSOptions, PSS; ECDSA is in DER; for Ed25519, digest is the message.
-func Verify(public crypto.PublicKey, digest, signature []byte, opts crypto.SignerOpts) bool {
+// Verify verifies a signature under the public key, for the digest and options
+// passed to crypto.Signer. RSA is PKCS #1 v1.5 or, with *rsa.PSSOptions, PSS; ECDSA is
+// in DER; for Ed25519, digest is the message.
+//
+// An invalid signature is [ErrMismatch]. The error wraps [errors.ErrUnsupported]
+// where crypto/rsa does not verify, such as SHA-1 in FIPS 140-only mode: that says
+// nothing about the key.
+func Verify(public crypto.PublicKey, digest, signature []byte, opts crypto.SignerOpts) error {
+	valid := false
 	switch public := public.(type) {
 	case *rsa.PublicKey:
-		if pss, ok := opts.(*rsa.PSSOptions); ok {
-			return rsa.VerifyPSS(public, opts.HashFunc(), digest, signature, pss) == nil
+		err := verifyRSA(public, digest, signature, opts)
+		if err != nil && !errors.Is(err, rsa.ErrVerification) {
+			return fmt.Errorf("%w: signature cannot be verified: %w", errors.ErrUnsupported, err)
 		}
-		return rsa.VerifyPKCS1v15(public, opts.HashFunc(), digest, signature) == nil
+		valid = err == nil
 	case *ecdsa.PublicKey:
-		return ecdsa.VerifyASN1(public, digest, signature)
+		valid = ecdsa.VerifyASN1(public, digest, signature)
 	case ed25519.PublicKey:
-		return ed25519.Verify(public, digest, signature)
+		valid = ed25519.Verify(public, digest, signature)
 	}
-	return false
+	if !valid {
+		return ErrMismatch
+	}
+	return nil
+}
+
+func verifyRSA(public *rsa.PublicKey, digest, signature []byte, opts crypto.SignerOpts) error {
+	if pss, ok := opts.(*rsa.PSSOptions); ok {
+		return rsa.VerifyPSS(public, opts.HashFunc(), digest, signature, pss)
+	}
+	return rsa.VerifyPKCS1v15(public, opts.HashFunc(), digest, signature)
 }
 
 // IsWellFormed reports whether a signature has the form of those of the public key. One

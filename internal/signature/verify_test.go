@@ -7,6 +7,8 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
+	"errors"
+	"math/big"
 	"testing"
 
 	"github.com/smartlogon/smartlogon/internal/signature"
@@ -14,6 +16,15 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
+
+// crypto/rsa does not verify with a short key, as with SHA-1 in FIPS 140-only mode:
+// that is no mismatch.
+func TestVerifyUnsupported(t *testing.T) {
+	short := &rsa.PublicKey{N: new(big.Int).SetBit(big.NewInt(1), 511, 1), E: 65537}
+	err := signature.Verify(short, make([]byte, 32), make([]byte, 64), crypto.SHA256)
+	assert.ErrorIs(t, err, errors.ErrUnsupported)
+	assert.NotErrorIs(t, err, signature.ErrMismatch)
+}
 
 func TestVerify(t *testing.T) {
 	digest := sha256.Sum256([]byte("text"))
@@ -31,17 +42,17 @@ func TestVerify(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			sig, err := test.key.Sign(rand.Reader, digest[:], test.opts)
 			require.NoError(t, err)
-			assert.True(t, signature.Verify(test.key.Public(), digest[:], sig, test.opts))
-			assert.False(t, signature.Verify(test.otherKey.Public(), digest[:], sig, test.opts), "other key")
+			assert.NoError(t, signature.Verify(test.key.Public(), digest[:], sig, test.opts))
+			assert.Equal(t, signature.ErrMismatch, signature.Verify(test.otherKey.Public(), digest[:], sig, test.opts), "other key")
 			other := sha256.Sum256([]byte("other"))
-			assert.False(t, signature.Verify(test.key.Public(), other[:], sig, test.opts), "other digest")
-			assert.False(t, signature.Verify(test.key.Public(), digest[:], sig[1:], test.opts), "truncated")
+			assert.Equal(t, signature.ErrMismatch, signature.Verify(test.key.Public(), other[:], sig, test.opts), "other digest")
+			assert.Equal(t, signature.ErrMismatch, signature.Verify(test.key.Public(), digest[:], sig[1:], test.opts), "truncated")
 		})
 	}
-	assert.False(t, signature.Verify("not a key", digest[:], nil, crypto.SHA256), "unsupported key type")
+	assert.Equal(t, signature.ErrMismatch, signature.Verify("not a key", digest[:], nil, crypto.SHA256), "unsupported key type")
 	pkcs1, err := testkeys.RSA(2048, 0).Sign(nil, digest[:], crypto.SHA256)
 	require.NoError(t, err)
-	assert.False(t, signature.Verify(testkeys.RSA(2048, 0).Public(), digest[:], pkcs1, pss), "PKCS #1 v1.5 verified as PSS")
+	assert.Equal(t, signature.ErrMismatch, signature.Verify(testkeys.RSA(2048, 0).Public(), digest[:], pkcs1, pss), "PKCS #1 v1.5 verified as PSS")
 }
 
 func TestIsWellFormed(t *testing.T) {
@@ -90,7 +101,7 @@ func FuzzIsWellFormed(f *testing.F) {
 	f.Add([]byte{0x30, 0x06, 0x02, 0x01, 0x01, 0x02, 0x01, 0x01})
 	f.Fuzz(func(t *testing.T, sig []byte) {
 		for i, key := range keys {
-			if signature.Verify(key.Public(), digest[:], sig, options[i]) && !signature.IsWellFormed(key.Public(), sig) {
+			if signature.Verify(key.Public(), digest[:], sig, options[i]) == nil && !signature.IsWellFormed(key.Public(), sig) {
 				t.Fatalf("%X is valid for %T", sig, key)
 			}
 		}

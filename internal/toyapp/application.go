@@ -216,8 +216,8 @@ func (k *key) Sign(_ io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, 
 		return k.app.card.DoWithPIN(ctx, k.app.verification(k.purpose(), k.ask), f)
 	}
 	err := k.held.Use(k.ctx, k.app.ensureSelected, sign, withPIN)
-	if err == nil && !signature.Verify(k.public, digest, sig, opts) {
-		err = signature.ErrMismatch
+	if err == nil {
+		err = signature.Verify(k.public, digest, sig, opts)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("toy: sign with key %d: %w", k.n, err)

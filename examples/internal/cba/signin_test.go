@@ -7,6 +7,7 @@ import (
 	"github.com/smartlogon/smartlogon/card"
 	"github.com/smartlogon/smartlogon/card/cardtest"
 	"github.com/smartlogon/smartlogon/enumerate"
+	"github.com/smartlogon/smartlogon/enumerate/mtls"
 	"github.com/smartlogon/smartlogon/enumerate/rules"
 	"github.com/smartlogon/smartlogon/upn"
 	"github.com/stretchr/testify/assert"
@@ -27,9 +28,8 @@ func TestSignInWithCard(t *testing.T) {
 				finder := enumerate.Finder{Service: service, Policy: rules.Policy{EnumerateECCCerts: true}}
 				credentials, err := finder.Offered(t.Context())
 				require.NoError(t, err)
-				key, err := credentials[0].Unlock(t.Context(), card.FixedPIN(cardtest.PIN))
-				require.NoError(t, err)
-				defer key.Close()
+				source := &mtls.Source{Finder: &finder, PIN: card.FixedPIN(cardtest.PIN)}
+				defer source.Close()
 				sent, err := upn.SignIn{}.Name(credentials[0].Names)
 				require.NoError(t, err)
 
@@ -38,8 +38,7 @@ func TestSignInWithCard(t *testing.T) {
 				authorities := 0
 				client.Certificate = func(request *tls.CertificateRequestInfo) (*tls.Certificate, error) {
 					authorities = len(request.AcceptableCAs)
-					pair := &tls.Certificate{Certificate: [][]byte{credentials[0].Raw}, PrivateKey: key}
-					return pair, request.SupportsCertificate(pair)
+					return source.Get(request)
 				}
 				tokens, err := client.SignIn(t.Context(), sent)
 				require.NoError(t, err)
@@ -48,6 +47,8 @@ func TestSignInWithCard(t *testing.T) {
 				assert.Equal(t, 1, authorities, "issuer hints")
 				assert.Equal(t, 1, software.KeyUses())
 				assert.Zero(t, software.Spent())
+				require.NoError(t, source.Close())
+				assert.False(t, software.Verified())
 			})
 		}
 	}

@@ -34,9 +34,28 @@ func insert(t *testing.T, c *cardtest.Card) {
 	plug := pcscd.Insert(first, c.ServeVPCD)
 	waitForCard(t, true)
 	t.Cleanup(func() {
-		plug.Pull()
-		waitForCard(t, false)
+		pull(t, plug)
 	})
+}
+
+// pull removes the card and waits until pcscd has counted that. If a command was under
+// way, pcscd says at once that the reader is empty, but misses a card that is inserted
+// before it has looked.
+func pull(t *testing.T, plug *interop.Plug) {
+	t.Helper()
+	s := client.New(pcscd.Socket)
+	defer s.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	list, err := s.Readers(ctx)
+	require.NoError(t, err)
+	require.Len(t, list, 2)
+	before := list[0].Events
+	plug.Pull()
+	for tick := time.NewTicker(5 * time.Millisecond); err == nil && (list[0].Present || list[0].Events == before); <-tick.C {
+		list, err = s.Readers(ctx)
+	}
+	require.NoError(t, err)
 }
 
 // waitForCard waits until pcscd reports the card, or an empty reader.

@@ -162,8 +162,7 @@ func TestSSH(t *testing.T) {
 			plug := pcscd.Insert(first, test.card.ServeVPCD)
 			waitForCard(t, true)
 			defer func() {
-				plug.Pull()
-				waitForCard(t, false)
+				pull(t, plug)
 			}()
 			out = s.mustRun("ssh-add", "-l")
 			assert.Contains(t, out, who)
@@ -216,8 +215,7 @@ func TestSSH(t *testing.T) {
 			_, err = s.run("ssh-add", s.file("host"))
 			assert.Error(t, err, "keys are on cards")
 
-			plug.Pull()
-			waitForCard(t, false)
+			pull(t, plug)
 			out, err = s.run("ssh-add", "-l")
 			assert.Error(t, err)
 			assert.Contains(t, out, "The agent has no identities.")

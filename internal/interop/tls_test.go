@@ -243,8 +243,7 @@ func TestNginx(t *testing.T) {
 					plug := pcscd.Insert(first, soft.ServeVPCD)
 					waitForCard(t, true)
 					defer func() {
-						plug.Pull()
-						waitForCard(t, false)
+						pull(t, plug)
 					}()
 					c := newTLSClient(t, s.roots)
 					tr := &http.Transport{TLSClientConfig: c.config(version), DisableKeepAlives: transport == "without keep-alive", ForceAttemptHTTP2: transport == "HTTP/2"}
@@ -268,8 +267,7 @@ func TestNginx(t *testing.T) {
 						assert.Equal(t, 40, soft.KeyUses())
 					}
 
-					plug.Pull()
-					waitForCard(t, false)
+					pull(t, plug)
 					tr.CloseIdleConnections()
 					_, err := getPage(client, s)
 					require.Error(t, err)

@@ -17,6 +17,7 @@ const (
 	gokrb5  = "github.com/jcmturner/gokrb5/v8/..."
 	testify = "github.com/stretchr/testify/..."
 	jose    = "github.com/go-jose/go-jose/v4/..."
+	urfave  = "github.com/urfave/cli/v3/..."
 )
 
 // layers are the imports that the architecture forbids. Packages import only
@@ -60,7 +61,7 @@ var layers = []deptest.Rule{
 	},
 	{
 		Of:     []string{"./..."},
-		Except: []string{"./enumerate/pkinit", "./examples/kinit", "./internal/faultmatrix", "./internal/interop", "./internal/softkdc"},
+		Except: []string{"./enumerate/pkinit", "./examples/kinit", "./examples/smartlogon", "./internal/faultmatrix", "./internal/interop", "./internal/softkdc"},
 		Deny:   []string{"./enumerate/pkinit", gokrb5},
 		Reason: "Kerberos serves only programs that ask for it",
 	},
@@ -80,6 +81,12 @@ var layers = []deptest.Rule{
 		Except: []string{"./examples/cba", "./examples/internal/..."},
 		Deny:   []string{jose},
 		Reason: "only a program that reads or signs tokens contains it",
+	},
+	{
+		Of:     []string{"./..."},
+		Except: []string{"./examples/smartlogon"},
+		Deny:   []string{urfave},
+		Reason: "only the program with many commands parses its arguments with it",
 	},
 	{
 		Of:     []string{"./enumerate"},

@@ -27,80 +27,14 @@ package main
 
 import (
 	"context"
-	"flag"
-	"io"
 	"os"
-	"time"
 
-	"github.com/smartlogon/smartlogon/card"
-	"github.com/smartlogon/smartlogon/card/pcsc"
-	"github.com/smartlogon/smartlogon/enumerate/rules"
 	"github.com/smartlogon/smartlogon/examples/internal/cli"
-	"github.com/smartlogon/smartlogon/upn"
+	"github.com/smartlogon/smartlogon/examples/internal/explain"
 )
 
 func main() {
 	cli.Main("explain", func(ctx context.Context) error {
-		return run(ctx, os.Args[1:], pcsc.System(nil), os.Stdout)
+		return explain.New(cli.System()).Execute(ctx, os.Args[1:])
 	})
-}
-
-// run explains the files in args, or the cards of service. It closes service.
-func run(ctx context.Context, args []string, service *card.Service, stdout io.Writer) error {
-	defer service.Close()
-	policy, err := rules.System()
-	if err != nil {
-		return err
-	}
-	at := time.Now()
-	flags := flag.NewFlagSet("explain", flag.ContinueOnError)
-	asJSON := flags.Bool("json", false, "print JSON, one object per line")
-	flags.Var(&policy, "policy", "Group Policy `values`, as in EnumerateECCCerts=1,X509HintsNeeded=1")
-	flags.Func("at", "check validity at this `time`, as in 2026-01-01T00:00:00Z (default now)", func(s string) (err error) {
-		at, err = time.Parse(time.RFC3339, s)
-		return err
-	})
-	var situation upn.SignIn
-	flags.StringVar(&situation.Hint, "hint", "", "user `name` hint typed by the user")
-	flags.StringVar(&situation.ADUPN, "ad-upn", "", "`UPN` of the user in Active Directory (hybrid joined device)")
-	flags.StringVar(&situation.CachedUPN, "cached-upn", "", "`UPN` of the user in Azure AD at the last sign-in (hybrid joined device)")
-	flags.IntVar((*int)(&situation.Revision), "revision", int(upn.Revision2022), "`year` of the revision of Microsoft's sign-in document: 2022 or 2025")
-	traceFile := flags.String("trace", "", "write the exchanges with the cards to `FILE`")
-	unmasked := flags.Bool("unmasked", false, "write certificates and identifiers to the file of -trace, too")
-	legacy := flags.Bool("legacy", false, "check the requirements of Windows before Vista")
-	if err := cli.ParseFiles(flags, args); err != nil {
-		return err
-	}
-	if _, err := situation.Matrix(upn.Names{}); err != nil {
-		return cli.Usagef("%v", err)
-	}
-	if *unmasked && *traceFile == "" {
-		return cli.Usagef("-unmasked needs -trace")
-	}
-	if *traceFile != "" && flags.NArg() > 0 {
-		return cli.Usagef("-trace is for cards: it takes no files to explain")
-	}
-	e := explainer{policy: policy, at: at, situation: situation, out: textPrinter{stdout}}
-	if *legacy {
-		e.profile = rules.Legacy
-	}
-	if *asJSON {
-		e.out = jsonPrinter{stdout}
-	}
-	if *traceFile != "" {
-		return e.traceCards(ctx, service, *traceFile, *unmasked)
-	}
-	if flags.NArg() == 0 {
-		return e.cards(ctx, service)
-	}
-	return e.files(ctx, flags.Args())
-}
-
-// An explainer checks certificates and prints the results.
-type explainer struct {
-	policy    rules.Policy
-	profile   rules.Profile
-	at        time.Time
-	situation upn.SignIn
-	out       printer
 }

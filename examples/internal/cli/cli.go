@@ -4,6 +4,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -35,20 +36,23 @@ func report(w io.Writer, name string, err error) (status int) {
 	}
 	var usage *UsageError
 	if errors.As(err, &usage) {
-		fmt.Fprintf(w, "Run %s -h for help.\n", name)
+		fmt.Fprintf(w, "Run %s -h for help.\n", cmp.Or(usage.Command, name))
 		return 2
 	}
 	return 1
 }
 
 // A UsageError reports invalid flags or arguments.
-type UsageError struct{ text string }
+type UsageError struct {
+	Command string // whose help to read; empty for the program
+	Text    string
+}
 
-func (e *UsageError) Error() string { return e.text }
+func (e *UsageError) Error() string { return e.Text }
 
 // Usagef returns a UsageError.
 func Usagef(format string, args ...any) error {
-	return &UsageError{fmt.Sprintf(format, args...)}
+	return &UsageError{Text: fmt.Sprintf(format, args...)}
 }
 
 // Parse parses the flags of a program that takes no arguments. Its error is a

@@ -1,0 +1,8 @@
+//go:build unix
+
+package cli
+
+import "syscall"
+
+// Terminate is the signal that asks a process to end.
+const Terminate = syscall.SIGTERM

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/smartlogon/smartlogon/card/cardtest"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestDoctor(t *testing.T) {
+	for name, test := range map[string]struct {
+		readers *cardtest.Readers
+		check   string // with the first problem
+		next    string
+	}{
+		"all well":        {cardtest.NewReaders(aliceCard()), "", "Nothing: everything works."},
+		"virtual card":    {cardtest.NewReaders(bobCard()), "", "Nothing: everything works."},
+		"no reader":       {cardtest.NewReaders(), "readers", "Connect a smart card reader"},
+		"no card":         {cardtest.NewReaders(nil), "cards", "Insert a card."},
+		"mute card":       {cardtest.NewReaders(cardtest.PIV(cardtest.ATR([]byte{0}))), "cards", ""},
+		"no application":  {cardtest.NewReaders(cardtest.PIV(cardtest.PIVMissing)), "applications", "Insert a PIV card"},
+		"blocked PIN":     {cardtest.NewReaders(cardtest.PIV(cardtest.RetriesLeft(0))), "PINs", "Unblock the PIN"},
+		"last try":        {cardtest.NewReaders(cardtest.PIV(cardtest.RetriesLeft(1))), "PINs", "Check the PIN before"},
+		"no certificate":  {cardtest.NewReaders(cardtest.PIV()), "certificates", "Have a certificate for smart card sign-in"},
+		"e-mail only":     {cardtest.NewReaders(emailCard()), "certificates", ""},
+		"stopped service": {stoppedReaders(), "service", "Start the smart card service"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			defer test.readers.Close()
+			out, err := smartlogon(t, test.readers, "doctor")
+			assert.Contains(t, out, "Next: "+test.next)
+			if test.check == "" {
+				assert.NoError(t, err)
+			} else {
+				assert.ErrorIs(t, err, errProblem)
+			}
+			out, _ = smartlogon(t, test.readers, "doctor", "-json")
+			var first string
+			order := map[string]int{}
+			for i, c := range decodeLines[check](t, out) {
+				order[c.Name] = i
+				if c.State == stateProblem && first == "" {
+					first = c.Name
+				}
+				assert.NotEmpty(t, c.Detail)
+			}
+			assert.Equal(t, test.check, first)
+			names := []string{"service", "rights", "version", "readers", "cards", "applications", "PINs", "certificates", "clock"}
+			require.Len(t, order, len(names))
+			for i := range names[1:] {
+				assert.Less(t, order[names[i]], order[names[i+1]])
+			}
+		})
+	}
+}
+
+// emailCard returns a card whose only certificate is for e-mail.
+func emailCard() *cardtest.Card {
+	key, der := cardtest.TestCA().Issue(leaf("alice@example.com", emailProtection))
+	return cardtest.PIV().Put("9D", key, der)
+}
+
+func stoppedReaders() *cardtest.Readers {
+	readers := cardtest.NewReaders()
+	readers.Stop()
+	return readers
+}

@@ -30,7 +30,7 @@ DEBS = gcc libc6-dev pkg-config libpcsclite-dev pcscd vsmartcard-vpcd \
        nginx openssh-client openssh-server git krb5-kdc krb5-admin-server \
        krb5-pkinit krb5-user samba winbind samba-ad-provision \
        samba-dsdb-modules samba-vfs-modules iproute2 curl \
-       libengine-pkcs11-openssl
+       libengine-pkcs11-openssl mandoc zsh fish
 
 # For make browsers: 306 MB.
 BROWSERDEBS = firefox-esr chromium opensc-pkcs11 libnss3-tools xvfb xdotool imagemagick

@@ -45,7 +45,7 @@ func newRoot(env *cli.Env) *cli.Command {
 			newVersion(env),
 		},
 	}
-	root.Commands = append(root.Commands, newHelp(env, root))
+	root.Commands = append(root.Commands, newMan(env, root), newHelp(env, root))
 	return root
 }
 

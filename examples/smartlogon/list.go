@@ -94,27 +94,32 @@ func readList(ctx context.Context, service *card.Service, reader string, offered
 		if reader != "" && c.Reader != reader || offeredOnly && !c.Findings.Offered() {
 			continue
 		}
-		entry := listed{
-			Reader:      c.Reader,
-			Application: string(c.Application),
-			Container:   c.Container,
-			Title:       c.Title(),
-			Offered:     c.Findings.Offered(),
-			Failed:      []string{},
-		}
-		if cert, err := rules.Read(c.Raw); err == nil {
-			entry.Issuer, entry.NotAfter = cert.Issuer(), cert.NotAfter()
-		}
-		for _, f := range c.Findings {
-			if failed(f) {
-				entry.Failed = append(entry.Failed, string(f.Rule))
-			}
-		}
-		entries = append(entries, entry)
+		entries = append(entries, newListed(c))
 	}
 	// The order in which cards are read is that in which they answer.
 	slices.SortStableFunc(entries, func(a, b listed) int { return strings.Compare(a.Reader, b.Reader) })
 	return entries, result
+}
+
+// newListed returns the object of a credential.
+func newListed(c *enumerate.Credential) listed {
+	entry := listed{
+		Reader:      c.Reader,
+		Application: string(c.Application),
+		Container:   c.Container,
+		Title:       c.Title(),
+		Offered:     c.Findings.Offered(),
+		Failed:      []string{},
+	}
+	if cert, err := rules.Read(c.Raw); err == nil {
+		entry.Issuer, entry.NotAfter = cert.Issuer(), cert.NotAfter()
+	}
+	for _, f := range c.Findings {
+		if failed(f) {
+			entry.Failed = append(entry.Failed, string(f.Rule))
+		}
+	}
+	return entry
 }
 
 func printList(env *cli.Env, entries []listed) {

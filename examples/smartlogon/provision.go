@@ -34,7 +34,7 @@ type provisionOptions struct {
 	software, overwrite bool
 	reader, user        string
 	keyVariable         string
-	aes                 bool
+	aes, json           bool
 }
 
 // newProvision returns the command provision.
@@ -47,17 +47,18 @@ func newProvision(env *cli.Env) *cli.Command {
 	flags.StringVar(&o.user, "upn", "alice@example.com", "user principal `name` in the certificate")
 	flags.StringVar(&o.keyVariable, "key-env", "", "read the management key, hexadecimal, from this environment `variable`")
 	flags.BoolVar(&o.aes, "aes", false, "a management key of 24 bytes is for AES-192, not for 3DES")
+	flags.BoolVar(&o.json, "json", false, "print the certificates on the card as JSON, one object per line")
 	run := func(ctx context.Context, _ []string) error {
 		switch {
 		case o.software && (o.reader != "" || o.overwrite || o.aes):
 			return cli.Usagef("-reader, -overwrite and -aes have no effect with -softcard")
 		case o.software:
 			o.reader = "Software Reader 00"
-			return provision(ctx, cardtest.NewService(cardtest.PIV()), o, env.Stdout)
+			return provision(ctx, cardtest.NewService(cardtest.PIV()), o, env)
 		case o.reader == "":
 			return cli.Usagef("-reader is missing (smartlogon list prints the readers)")
 		}
-		return provision(ctx, env.Service(), o, env.Stdout)
+		return provision(ctx, env.Service(), o, env)
 	}
 	return &cli.Command{
 		Name:    "provision",
@@ -69,7 +70,11 @@ func newProvision(env *cli.Env) *cli.Command {
 }
 
 // provision prepares the card in a reader of service, and closes service.
-func provision(ctx context.Context, service *card.Service, o provisionOptions, stdout io.Writer) error {
+func provision(ctx context.Context, service *card.Service, o provisionOptions, env *cli.Env) error {
+	steps := env.Stdout
+	if o.json {
+		steps = io.Discard
+	}
 	defer service.Close()
 
 	if err := cli.CheckReader(ctx, service, o.reader); err != nil {
@@ -98,21 +103,23 @@ func provision(ctx context.Context, service *card.Service, o provisionOptions, s
 	if err := admin.Check(ctx); err != nil {
 		return err
 	}
-	fmt.Fprintf(stdout, "Card in %q: management key accepted.\n", o.reader)
+	fmt.Fprintf(steps, "Card in %q: management key accepted.\n", o.reader)
 
 	// 3. A key pair, generated on the card. The private key cannot be exported.
+	stop := env.Progress("Generating a key on the card")
 	public, err := admin.Generate(ctx, piv.Authentication, piv.RSA2048, nil)
+	stop()
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(stdout, "Generated an RSA-2048 key in slot 9A.")
+	fmt.Fprintln(steps, "Generated an RSA-2048 key in slot 9A.")
 
 	// 4. A certificate for the key, with what Windows requires for sign-in.
 	_, certificate := cardtest.TestCA().Issue(cardtest.Leaf{Key: publicKey{public: public}, UPNs: []string{o.user}})
 	if err := admin.PutCertificate(ctx, piv.Authentication, certificate); err != nil {
 		return err
 	}
-	fmt.Fprintf(stdout, "Stored a certificate of %d bytes for %q.\n", len(certificate), o.user)
+	fmt.Fprintf(steps, "Stored a certificate of %d bytes for %q.\n", len(certificate), o.user)
 
 	// 5. The card's identifier (CHUID). Windows caches cards by it, so an existing
 	// one is kept.
@@ -121,7 +128,7 @@ func provision(ctx context.Context, service *card.Service, o provisionOptions, s
 	}
 
 	// 6. The credentials on the card, judged by Windows' rules.
-	return showCredentials(ctx, service, o.reader, stdout)
+	return showCredentials(ctx, service, o, env.Stdout)
 }
 
 // managementKey reads the management key from a variable; without one it returns
@@ -165,7 +172,7 @@ func ensureCHUID(ctx context.Context, c *piv.Card, admin *piv.Admin) error {
 
 // showCredentials prints the credentials in a reader. An error can be about another reader, so
 // it counts only if there are none.
-func showCredentials(ctx context.Context, service *card.Service, reader string, stdout io.Writer) error {
+func showCredentials(ctx context.Context, service *card.Service, o provisionOptions, stdout io.Writer) error {
 	finder := enumerate.Finder{Service: service}
 	listErr := enumerate.ErrNotOffered
 	shown := false
@@ -173,7 +180,12 @@ func showCredentials(ctx context.Context, service *card.Service, reader string, 
 		switch {
 		case err != nil:
 			listErr = errors.Join(listErr, err)
-		case c.Reader == reader:
+		case c.Reader == o.reader && o.json:
+			shown = true
+			if err := cli.PrintJSON(stdout, newListed(c)); err != nil {
+				return err
+			}
+		case c.Reader == o.reader:
 			shown = true
 			fmt.Fprintf(stdout, "%s: tile %q, offered: %t\n", cli.Escape(c.Container), c.Title(), c.Findings.Offered())
 		}

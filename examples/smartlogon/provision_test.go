@@ -26,6 +26,16 @@ func TestProvision(t *testing.T) {
 	assert.Contains(t, out.String(), "management key accepted")
 	assert.Contains(t, out.String(), `for "bob@example.com".`)
 	assert.Contains(t, out.String(), "9A: tile \"bob@example.com\", offered: true\n")
+
+	out.Reset()
+	require.NoError(t, runProvision(t, &out, "-softcard", "-json"))
+	list := decodeLines[struct {
+		Title   string
+		Offered bool
+	}](t, out.String())
+	require.Len(t, list, 1)
+	assert.Equal(t, "alice@example.com", list[0].Title)
+	assert.True(t, list[0].Offered)
 }
 
 func TestWrongManagementKey(t *testing.T) {
@@ -74,7 +84,7 @@ func TestOccupiedSlot(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var out bytes.Buffer
 			o := provisionOptions{reader: reader, user: "alice@example.com"}
-			err := provision(t.Context(), cardtest.NewService(test.card), o, &out)
+			err := provision(t.Context(), cardtest.NewService(test.card), o, &cli.Env{Stdout: &out})
 			assert.ErrorContains(t, err, test.err)
 			assert.Contains(t, card.Hint(err), "-overwrite")
 			assert.Empty(t, out.String())
@@ -87,7 +97,7 @@ func TestOverwrite(t *testing.T) {
 	c := cardtest.Logon("boss@example.com")
 	var out bytes.Buffer
 	o := provisionOptions{overwrite: true, reader: reader, user: "alice@example.com"}
-	require.NoError(t, provision(t.Context(), cardtest.NewService(c), o, &out))
+	require.NoError(t, provision(t.Context(), cardtest.NewService(c), o, &cli.Env{Stdout: &out}))
 	assert.Contains(t, out.String(), "9A: tile \"alice@example.com\", offered: true\n")
 	assert.NotZero(t, c.Writes())
 }
@@ -98,7 +108,7 @@ func TestOtherReaders(t *testing.T) {
 	defer readers.Close()
 	var out bytes.Buffer
 	o := provisionOptions{reader: reader, user: "alice@example.com"}
-	require.NoError(t, provision(t.Context(), readers.Service(), o, &out))
+	require.NoError(t, provision(t.Context(), readers.Service(), o, &cli.Env{Stdout: &out}))
 	assert.Contains(t, out.String(), "9A: tile \"alice@example.com\", offered: true\n")
 }
 
@@ -133,9 +143,9 @@ func TestOtherCards(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var out bytes.Buffer
 			o := provisionOptions{aes: test.aes, reader: reader, user: "alice@example.com"}
-			require.NoError(t, provision(t.Context(), cardtest.NewService(test.card), o, &out))
+			require.NoError(t, provision(t.Context(), cardtest.NewService(test.card), o, &cli.Env{Stdout: &out}))
 			assert.Contains(t, out.String(), "9A: tile \"alice@example.com\", offered: true\n")
-			err := provision(t.Context(), cardtest.NewService(test.card), o, &out)
+			err := provision(t.Context(), cardtest.NewService(test.card), o, &cli.Env{Stdout: &out})
 			assert.ErrorContains(t, err, "slot 9A holds the certificate of", "the second time")
 		})
 	}

@@ -59,7 +59,7 @@ func New(env *cli.Env) *cli.Command {
 		if *traceFile != "" && len(args) > 0 {
 			return cli.Usagef("-trace is for cards: it takes no files to explain")
 		}
-		e := explainer{policy: policy, at: at, situation: situation, out: textPrinter{env.Stdout}}
+		e := explainer{policy: policy, at: at, situation: situation, out: textPrinter{env}}
 		if *legacy {
 			e.profile = rules.Legacy
 		}

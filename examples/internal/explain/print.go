@@ -38,53 +38,60 @@ func (p jsonPrinter) print(v any) {
 
 // A textPrinter prints text for the user. Strings from certificates are quoted, and
 // everything is escaped: the names of readers, containers and files are untrusted.
-type textPrinter struct{ w io.Writer }
+// Lines are wrapped at words and verdicts are colored, where env says so.
+type textPrinter struct{ env *cli.Env }
 
-func (p textPrinter) note(source, text string) { p.line("%s: %s", source, text) }
+func (p textPrinter) note(source, text string) { p.line(4, "%s: %s", source, text) }
 
 func (p textPrinter) problem(source string, err error, remedy string) {
-	p.line("%s: %s", source, cli.ErrorText(err))
+	p.line(4, "%s: %s", source, cli.ErrorText(err))
 	if remedy != "" {
-		p.line("    -> %s", remedy)
+		p.line(7, "    -> %s", remedy)
 	}
 }
 
 func (p textPrinter) certificate(x *explanation) {
-	p.line("")
-	p.line("%s", x.Source)
+	p.line(13, "")
+	p.line(13, "%s", x.Source)
 	if x.Container != "" {
-		p.line("  container  %q", x.Container)
+		p.line(13, "  container  %q", x.Container)
 	}
-	p.line("  subject    %q", x.Subject)
-	p.line("  valid      %v to %v", x.NotBefore, x.NotAfter)
-	p.line("  UPN        %s", quoted(x.UPN))
-	p.line("  e-mail     %s", quoted(x.RFC822))
-	p.line("  key usage  %s", strings.Join(x.KeyUsage, ", "))
-	p.line("  EKU        %s", strings.Join(x.EKU, ", "))
-	p.line("  tile       %q", x.Tile)
+	p.line(13, "  subject    %q", x.Subject)
+	p.line(13, "  valid      %v to %v", x.NotBefore, x.NotAfter)
+	p.line(13, "  UPN        %s", quoted(x.UPN))
+	p.line(13, "  e-mail     %s", quoted(x.RFC822))
+	p.line(13, "  key usage  %s", strings.Join(x.KeyUsage, ", "))
+	p.line(13, "  EKU        %s", strings.Join(x.EKU, ", "))
+	p.line(13, "  tile       %q", x.Tile)
 	p.rules(x)
 	p.names(x.Matrix)
 	p.accounts(x.accounts)
 }
 
+var verdictColors = map[rules.Verdict]cli.Color{
+	rules.Passed: cli.Green, rules.Failed: cli.Red, rules.Unknown: cli.Red, rules.Waived: cli.Yellow,
+}
+
 func (p textPrinter) rules(x *explanation) {
 	for _, f := range x.Findings {
-		p.line("  %-18s %-8s %s", f.Rule, f.Verdict, f.Detail())
+		text := cli.Wrap(cli.Escape(fmt.Sprintf("  %-18s %-8s %s", f.Rule, f.Verdict, f.Detail())), p.env.Width, 30)
+		verdict := fmt.Sprintf("%-8s", f.Verdict)
+		fmt.Fprintln(p.env.Stdout, strings.Replace(text, verdict, p.env.Paint(verdictColors[f.Verdict], verdict), 1))
 		if f.Verdict != rules.Passed && f.Remedy() != "" {
-			p.line("%29s -> %s", "", f.Remedy())
+			p.line(33, "%29s -> %s", "", f.Remedy())
 		}
 	}
 	switch {
 	case x.Offered:
-		p.line("  Windows would offer it.")
+		p.line(4, "  Windows would offer it.")
 	case x.neverOffered:
-		p.line("  Windows would not offer it, and no policy changes that.")
+		p.line(4, "  Windows would not offer it, and no policy changes that.")
 	default:
-		p.line("  Windows would not offer it, unless by policy: %s.", strings.Join(x.Needed, ", "))
+		p.line(4, "  Windows would not offer it, unless by policy: %s.", strings.Join(x.Needed, ", "))
 	}
 	for _, r := range x.Requirements {
 		if r.Required && r.Verdict != rules.Passed {
-			p.line("  requirement %s: %s: %s (%s)", r.Name, r.Verdict, r.Detail, r.Reference())
+			p.line(4, "  requirement %s: %s: %s (%s)", r.Name, r.Verdict, r.Detail, r.Reference())
 		}
 	}
 }
@@ -99,30 +106,30 @@ func (p textPrinter) names(m upn.Matrix) {
 		{"hybrid joined, first sign-in", m.Hybrid.First},
 		{"hybrid joined, later", m.Hybrid.Subsequent},
 	} {
-		p.line("  %-31s %q (%s)", cell.where, cell.name.Value, cell.name.Source)
-		p.line("  %-31s %s", "", cell.name.Sentence())
+		p.line(34, "  %-31s %q (%s)", cell.where, cell.name.Value, cell.name.Source)
+		p.line(34, "  %-31s %s", "", cell.name.Sentence())
 	}
 }
 
 func (p textPrinter) accounts(a accounts) {
 	for _, k := range entraKinds {
 		for _, s := range a.Mappings.Entra[k.String()] {
-			p.line("  Entra  %q", s)
+			p.line(9, "  Entra  %q", s)
 		}
 	}
 	for _, k := range adKinds {
 		for _, s := range a.Mappings.AD[k.String()] {
-			p.line("  AD     %q (%s)", s, strength(k))
+			p.line(9, "  AD     %q (%s)", s, strength(k))
 		}
 	}
 	if a.NotMapped != "" {
-		p.line("  not mapped: %s", a.NotMapped)
+		p.line(9, "  not mapped: %s", a.NotMapped)
 	}
 	if a.SID != "" {
-		p.line("  SID    %q", a.SID)
+		p.line(9, "  SID    %q", a.SID)
 	}
 	if a.OtherSID != "" {
-		p.line("  second SID %q: domain controllers use the first", a.OtherSID)
+		p.line(9, "  second SID %q: domain controllers use the first", a.OtherSID)
 	}
 }
 
@@ -133,8 +140,10 @@ func strength(k mapping.Kind) string {
 	return "weak"
 }
 
-func (p textPrinter) line(format string, args ...any) {
-	fmt.Fprintln(p.w, cli.Escape(fmt.Sprintf(format, args...)))
+// line prints a line; what does not fit into the width follows, indented by hang.
+func (p textPrinter) line(hang int, format string, args ...any) {
+	text := cli.Escape(fmt.Sprintf(format, args...))
+	fmt.Fprintln(p.env.Stdout, cli.Wrap(text, p.env.Width, hang))
 }
 
 func quoted(names []string) string {

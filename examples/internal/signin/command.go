@@ -115,7 +115,9 @@ func run(ctx context.Context, o options, env *cli.Env) error {
 		return err
 	}
 	finder := enumerate.Finder{Service: readers, Policy: policy}
+	stop := env.Progress("Reading the cards")
 	credentials, listErr := finder.Offered(ctx)
+	stop()
 	chosen, err := choose(credentials, o.reader, listErr)
 	if err != nil {
 		return err
@@ -134,7 +136,7 @@ func run(ctx context.Context, o options, env *cli.Env) error {
 	// The server issues a challenge, the client answers it with the card's key,
 	// and the server verifies the answer.
 	issued := challenge.New("sign-in", server)
-	answer, err := respond(ctx, chosen, o.ask(env), issued)
+	answer, err := respond(ctx, env, chosen, o.ask(env), issued)
 	if err != nil {
 		return err
 	}
@@ -159,12 +161,13 @@ func run(ctx context.Context, o options, env *cli.Env) error {
 const server = "https://example.com"
 
 // respond does the client's part: it unlocks the key and answers the challenge.
-func respond(ctx context.Context, c *enumerate.Credential, ask card.PINFunc, issued challenge.Challenge) ([]byte, error) {
+func respond(ctx context.Context, env *cli.Env, c *enumerate.Credential, ask card.PINFunc, issued challenge.Challenge) ([]byte, error) {
 	key, err := c.Unlock(ctx, ask)
 	if err != nil {
 		return nil, err
 	}
 	defer key.Close()
+	defer env.Progress("Waiting for the card; touch your key if it blinks")()
 	return challenge.Respond(key, c.Raw, issued, server)
 }
 

@@ -45,6 +45,7 @@ func New(env *cli.Env) *cli.Command {
 	socket := flags.String("socket", "", "`path` of the socket; by default in a new folder")
 	vpcd := flags.String("vpcd", "", "`address` of a virtual reader of vsmartcard, usually 127.0.0.1:35963")
 	trace := flags.Bool("trace", false, "print each command and response with its meaning; PINs and keys are masked")
+	asJSON := flags.Bool("json", false, "print an object with the socket in place of the shell command, once the card can be used")
 	run := func(ctx context.Context, _ []string) error {
 		if *vpcd != "" && *socket == "" && (*reader != "" || *trace) {
 			return cli.Usagef("-reader and -trace have no effect with -vpcd alone; add -socket")
@@ -65,13 +66,17 @@ func New(env *cli.Env) *cli.Command {
 		defer cancel()
 		ended := make(chan error, 2)
 		serving := 0
+		path := ""
 		if *socket != "" || *vpcd == "" {
 			l, remove, err := listen(*socket)
 			if err != nil {
 				return err
 			}
 			defer remove()
-			fmt.Fprintf(env.Stdout, "export PCSCLITE_CSOCK_NAME=%s\n", quote(l.Addr().String()))
+			path = l.Addr().String()
+			if !*asJSON {
+				fmt.Fprintf(env.Stdout, "export PCSCLITE_CSOCK_NAME=%s\n", quote(path))
+			}
 			go func() { ended <- readers.Serve(l) }()
 			serving++
 		}
@@ -79,7 +84,13 @@ func New(env *cli.Env) *cli.Command {
 			go func() { ended <- card.ServeVPCD(ctx, *vpcd) }()
 			serving++
 		}
-		fmt.Fprintln(env.Stdout, "ready")
+		if *asJSON {
+			cli.PrintJSON(env.Stdout, struct {
+				Socket string `json:"socket,omitempty"`
+			}{path})
+		} else {
+			fmt.Fprintln(env.Stdout, "ready")
+		}
 
 		select {
 		case <-ctx.Done():

@@ -7,7 +7,8 @@
 # make deps     Debian packages for the next one
 # make interop  the real PC/SC service, and foreign programs
 # make pivgo    of that, piv-go's own tests on software YubiKeys
-# make browsers Firefox and Chromium sign in with the software card, as root
+# make browsers Firefox and Chromium sign in with the software card, as root, and open
+#               the page of explain -html
 # make soak     16 readers and 8 signers for SOAK on each backend; part of interop
 # make cross    build and vet for other systems
 # make fuzz     each fuzz target for FUZZTIME

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"io/fs"
+	"slices"
 	"time"
 
 	"github.com/smartlogon/smartlogon/card"
@@ -79,7 +80,7 @@ func printChecks(env *cli.Env, checks []check, asJSON bool) error {
 		}
 		rows = append(rows, []cli.Cell{{Text: c.Name}, {Text: string(c.State), Color: stateColors[c.State]}, {Text: c.Detail}})
 	}
-	next := "Nothing: everything works."
+	next := "nothing to do, everything works."
 	if problem != nil {
 		if next = problem.Remedy; next == "" {
 			next = "Run smartlogon explain for the details."
@@ -227,15 +228,15 @@ func (d *doctor) certificates(ctx context.Context) {
 	}
 	now := func() time.Time { return d.now }
 	finder := enumerate.Finder{Service: d.service, Policy: policy, Now: now, Scan: piv.ScanAll}
-	offered, listed := 0, 0
+	var titles []string
+	listed := 0
 	var reason *rules.Finding
 	for c, err := range finder.All(ctx) {
 		if err != nil {
 			continue // reported by application
 		}
 		if listed++; c.Findings.Offered() {
-			offered++
-			d.ok("certificates", "%q, %s %s: offered", c.Title(), c.Application, c.Container)
+			titles = append(titles, fmt.Sprintf("%q, %s %s in %q: offered", c.Title(), c.Application, c.Container, c.Reader))
 			continue
 		}
 		for i, f := range c.Findings {
@@ -244,8 +245,12 @@ func (d *doctor) certificates(ctx context.Context) {
 			}
 		}
 	}
+	slices.Sort(titles) // cards are read in the order in which they answer
+	for _, t := range titles {
+		d.ok("certificates", "%s", t)
+	}
 	switch {
-	case offered > 0:
+	case titles != nil:
 	case reason != nil:
 		d.problem("certificates", fmt.Sprintf("%d certificates, of which Windows would offer none; rule %s: %s", listed, reason.Rule, reason.Detail()), sentence(reason.Remedy()))
 	default:

@@ -14,8 +14,8 @@ func TestDoctor(t *testing.T) {
 		check   string // with the first problem
 		next    string
 	}{
-		"all well":        {cardtest.NewReaders(aliceCard()), "", "Nothing: everything works."},
-		"virtual card":    {cardtest.NewReaders(bobCard()), "", "Nothing: everything works."},
+		"all well":        {cardtest.NewReaders(aliceCard()), "", "nothing to do, everything works."},
+		"virtual card":    {cardtest.NewReaders(bobCard()), "", "nothing to do, everything works."},
 		"no reader":       {cardtest.NewReaders(), "readers", "Connect a smart card reader"},
 		"no card":         {cardtest.NewReaders(nil), "cards", "Insert a card."},
 		"mute card":       {cardtest.NewReaders(cardtest.PIV(cardtest.ATR([]byte{0}))), "cards", ""},

@@ -19,11 +19,14 @@ It reads certificates in PEM, DER and PKCS #7 files, also in bare base64 and UTF
 
 The user name depends on the device and on what it knows of the user: set -hint, -ad-upn, -cached-upn and -revision accordingly.
 
+With -html the results are written as one page without references to other files, for a browser.
+
 With -json each certificate is one object on a line of its own, and so is each fault, with "source", "error" and, if there is one, "remedy".
 
     smartlogon explain
     smartlogon explain -policy AllowCertificatesWithNoEKU=1 alice.pem
-    smartlogon explain -json alice.pem`
+    smartlogon explain -json alice.pem
+    smartlogon explain -html alice.html alice.pem`
 
 // New returns the command.
 func New(env *cli.Env) *cli.Command {
@@ -45,6 +48,7 @@ func New(env *cli.Env) *cli.Command {
 	flags.IntVar((*int)(&situation.Revision), "revision", int(upn.Revision2022), "`year` of the revision of Microsoft's sign-in document: 2022 or 2025")
 	traceFile := flags.String("trace", "", "write the exchanges with the cards to `FILE`")
 	unmasked := flags.Bool("unmasked", false, "write certificates and identifiers to the file of -trace, too")
+	html := flags.String("html", "", "write a page for a browser to `FILE`")
 	legacy := flags.Bool("legacy", false, "check the requirements of Windows before Vista")
 	run := func(ctx context.Context, args []string) error {
 		if policyErr != nil {
@@ -59,22 +63,21 @@ func New(env *cli.Env) *cli.Command {
 		if *traceFile != "" && len(args) > 0 {
 			return cli.Usagef("-trace is for cards: it takes no files to explain")
 		}
-		e := explainer{policy: policy, at: at, situation: situation, out: textPrinter{env}}
+		if *html != "" && *asJSON {
+			return cli.Usagef("-html and -json are for different outputs: use one")
+		}
+		e := &explainer{policy: policy, at: at, situation: situation, out: textPrinter{env}}
 		if *legacy {
 			e.profile = rules.Legacy
 		}
 		if *asJSON {
 			e.out = jsonPrinter{env.Stdout}
 		}
-		if len(args) > 0 {
-			return e.files(ctx, args)
+		work := func(ctx context.Context) error { return e.readersOrFiles(ctx, env, args, *traceFile, *unmasked) }
+		if *html != "" {
+			return e.writeHTML(ctx, *html, work)
 		}
-		service := env.Service()
-		defer service.Close()
-		if *traceFile != "" {
-			return e.traceCards(ctx, service, *traceFile, *unmasked)
-		}
-		return e.cards(ctx, service)
+		return work(ctx)
 	}
 	return &cli.Command{
 		Name:    "explain",
@@ -93,4 +96,17 @@ type explainer struct {
 	at        time.Time
 	situation upn.SignIn
 	out       printer
+}
+
+// readersOrFiles explains files, or the cards in the readers.
+func (e *explainer) readersOrFiles(ctx context.Context, env *cli.Env, files []string, traceFile string, unmasked bool) error {
+	if len(files) > 0 {
+		return e.files(ctx, files)
+	}
+	service := env.Service()
+	defer service.Close()
+	if traceFile != "" {
+		return e.traceCards(ctx, service, traceFile, unmasked)
+	}
+	return e.cards(ctx, service)
 }

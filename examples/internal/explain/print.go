@@ -1,8 +1,10 @@
 package explain
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"strings"
 
 	"github.com/smartlogon/smartlogon/enumerate/rules"
@@ -44,6 +46,10 @@ type textPrinter struct{ env *cli.Env }
 func (p textPrinter) note(source, text string) { p.line(4, "%s: %s", source, text) }
 
 func (p textPrinter) problem(source string, err error, remedy string) {
+	var path *fs.PathError
+	if errors.As(err, &path) && path.Path == source {
+		err = path.Err // the name once
+	}
 	p.line(4, "%s: %s", source, cli.ErrorText(err))
 	if remedy != "" {
 		p.line(7, "    -> %s", remedy)
@@ -96,18 +102,25 @@ func (p textPrinter) rules(x *explanation) {
 	}
 }
 
-func (p textPrinter) names(m upn.Matrix) {
-	for _, cell := range []struct {
-		where string
-		name  upn.Name
-	}{
+// A cell is the name in one situation.
+type cell struct {
+	where string
+	name  upn.Name
+}
+
+func cellsOf(m upn.Matrix) []cell {
+	return []cell{
 		{"Azure AD joined, first sign-in", m.Joined.First},
 		{"Azure AD joined, later", m.Joined.Subsequent},
 		{"hybrid joined, first sign-in", m.Hybrid.First},
 		{"hybrid joined, later", m.Hybrid.Subsequent},
-	} {
-		p.line(34, "  %-31s %q (%s)", cell.where, cell.name.Value, cell.name.Source)
-		p.line(34, "  %-31s %s", "", cell.name.Sentence())
+	}
+}
+
+func (p textPrinter) names(m upn.Matrix) {
+	for _, c := range cellsOf(m) {
+		p.line(34, "  %-31s %q (%s)", c.where, c.name.Value, c.name.Source)
+		p.line(34, "  %-31s %s", "", c.name.Sentence())
 	}
 }
 

@@ -158,6 +158,16 @@ type PINRequest struct {
 	refusedPIN  bool // the card refused a PIN, and accepted none since
 }
 
+// SeveralReaders reports whether the user has to be told the reader, to know which card
+// is meant: whether the service has more than one. It is true if that is not known.
+func (r PINRequest) SeveralReaders(ctx context.Context) bool {
+	if r.card == nil {
+		return true
+	}
+	readers, err := r.card.service.Readers(ctx)
+	return err != nil || len(readers) != 1
+}
+
 // A PINFunc returns a PIN, as a rule by asking the user. It runs outside of any
 // transaction, so it may take long; it should return when ctx ends. It is called
 // again after each PIN that was not accepted, 16 times in all. If it returns an

@@ -95,8 +95,8 @@ func (a *assuan) confirm(text string, flags ...string) error {
 
 // getPIN shows a dialog with an input. repeated reports that the user entered the
 // same PIN twice.
-func (a *assuan) getPIN(r card.PINRequest, label string) (digits []byte, repeated bool, err error) {
-	if err := a.set("SETDESC", description(r)); err != nil {
+func (a *assuan) getPIN(ctx context.Context, r card.PINRequest, label string) (digits []byte, repeated bool, err error) {
+	if err := a.set("SETDESC", description(ctx, r)); err != nil {
 		return nil, false, err
 	}
 	if err := a.set("SETPROMPT", label); err != nil {

@@ -2,6 +2,7 @@ package prompt
 
 import (
 	"bytes"
+	"context"
 	"io"
 
 	"github.com/smartlogon/smartlogon/card"
@@ -13,7 +14,7 @@ func AskPinentry(in io.WriteCloser, out io.Reader, r card.PINRequest) (card.PIN,
 	if _, _, err := a.response(); err != nil {
 		return card.PIN{}, err
 	}
-	return askPinentry(a, r)
+	return askPinentry(context.Background(), a, r)
 }
 
 type discard struct{}
@@ -27,3 +28,7 @@ func ReadResponse(response []byte) ([]byte, error) {
 	digits, _, err := a.response()
 	return digits, err
 }
+
+// Question returns what the user is asked at a terminal, and Description what a dialog
+// says.
+var Question, Description = question, description

@@ -24,7 +24,7 @@ func Pinentry(program string) card.PINFunc {
 		a, err := startAssuan(ctx, program)
 		var pin card.PIN
 		if err == nil {
-			pin, err = askPinentry(a, r)
+			pin, err = askPinentry(ctx, a, r)
 			a.close()
 		}
 		if err != nil && ctx.Err() != nil { // the end of ctx ended the program
@@ -35,7 +35,7 @@ func Pinentry(program string) card.PINFunc {
 }
 
 // askPinentry asks for one PIN and, where it is due, for the consent to the last try.
-func askPinentry(a *assuan, r card.PINRequest) (pin card.PIN, err error) {
+func askPinentry(ctx context.Context, a *assuan, r card.PINRequest) (pin card.PIN, err error) {
 	for _, command := range options() {
 		if err := a.set("OPTION", command); err != nil {
 			return card.PIN{}, err
@@ -43,11 +43,11 @@ func askPinentry(a *assuan, r card.PINRequest) (pin card.PIN, err error) {
 	}
 	switch {
 	case r.Pad:
-		err = a.confirm(description(r), "--one-button")
+		err = a.confirm(description(ctx, r), "--one-button")
 	case r.New:
-		pin, err = readNewPIN(a, r)
+		pin, err = readNewPIN(ctx, a, r)
 	default:
-		pin, err = readPIN(a, r, "PIN:")
+		pin, err = readPIN(ctx, a, r, "PIN:")
 	}
 	if err == nil && r.Last {
 		if err = a.confirm(lastTry + "\nUse it?"); err == nil {
@@ -62,20 +62,20 @@ func askPinentry(a *assuan, r card.PINRequest) (pin card.PIN, err error) {
 }
 
 // description returns what the dialog says above its input.
-func description(r card.PINRequest) string {
+func description(ctx context.Context, r card.PINRequest) string {
 	switch {
 	case r.New && r.Pad:
 		return newPINQuestion(r)
 	case r.New:
-		return where(r) + "\nChoose a new PIN (" + length(r.Format) + ")."
+		return where(ctx, r) + "Choose a new PIN (" + length(r.Format) + ")."
 	case r.Pad:
-		return where(r) + "\n" + padQuestion(r)
+		return where(ctx, r) + padQuestion(r)
 	}
-	return fmt.Sprintf("%s\nEnter the PIN to %s (%s).", where(r), printable(r.Purpose), retries(r))
+	return fmt.Sprintf("%sEnter the PIN to %s (%s).", where(ctx, r), printable(r.Purpose), retries(r))
 }
 
-func readPIN(a *assuan, r card.PINRequest, label string) (card.PIN, error) {
-	digits, _, err := a.getPIN(r, label)
+func readPIN(ctx context.Context, a *assuan, r card.PINRequest, label string) (card.PIN, error) {
+	digits, _, err := a.getPIN(ctx, r, label)
 	if err != nil {
 		return card.PIN{}, err
 	}
@@ -83,12 +83,12 @@ func readPIN(a *assuan, r card.PINRequest, label string) (card.PIN, error) {
 }
 
 // readNewPIN asks for a PIN twice. Programs that know SETREPEAT do so in one dialog.
-func readNewPIN(a *assuan, r card.PINRequest) (card.PIN, error) {
+func readNewPIN(ctx context.Context, a *assuan, r card.PINRequest) (card.PIN, error) {
 	for {
 		if err := a.set("SETREPEAT", "New PIN again:"); err != nil {
 			return card.PIN{}, err
 		}
-		first, repeated, err := a.getPIN(r, "New PIN:")
+		first, repeated, err := a.getPIN(ctx, r, "New PIN:")
 		if err != nil {
 			return card.PIN{}, err
 		}
@@ -96,7 +96,7 @@ func readNewPIN(a *assuan, r card.PINRequest) (card.PIN, error) {
 		if repeated {
 			return pin, nil
 		}
-		second, _, err := a.getPIN(r, "New PIN again:")
+		second, _, err := a.getPIN(ctx, r, "New PIN again:")
 		same := bytes.Equal(first, second)
 		clear(second)
 		if err == nil && same {

@@ -1,7 +1,9 @@
 package prompt
 
 import (
+	"context"
 	"fmt"
+	"strings"
 
 	"github.com/smartlogon/smartlogon/card"
 )
@@ -10,7 +12,7 @@ import (
 const lastTry = "This may be the last try: a wrong PIN blocks the card."
 
 // question returns what the user is asked at a terminal.
-func question(r card.PINRequest) string {
+func question(ctx context.Context, r card.PINRequest) string {
 	text := refusal(r)
 	if text != "" {
 		text += "\n"
@@ -18,7 +20,7 @@ func question(r card.PINRequest) string {
 	if r.New {
 		return text + newPINQuestion(r)
 	}
-	text += where(r) + "\n"
+	text += where(ctx, r)
 	if r.Pad {
 		return text + padQuestion(r)
 	}
@@ -45,17 +47,27 @@ func padQuestion(r card.PINRequest) string {
 	return fmt.Sprintf("Enter the PIN to %s on the keypad of the reader (%s).", printable(r.Purpose), retries(r))
 }
 
-// where returns whose PIN it is: the credential and the card, as far as they are
-// known, and the reader.
-func where(r card.PINRequest) string {
-	text := fmt.Sprintf("card in %q", r.Reader)
-	if !r.Card.IsZero() {
-		text = fmt.Sprintf("card %s in %q", printable(r.Card.Label), r.Reader)
-	}
+// where returns a line that says whose PIN it is: the credential and the card, as far as
+// they are known, and the reader, if there are several.
+func where(ctx context.Context, r card.PINRequest) string {
+	var parts []string
 	if r.Title != "" {
-		text = printable(r.Title) + ", " + text
+		parts = append(parts, printable(r.Title))
 	}
-	return text
+	text := "card"
+	if !r.Card.IsZero() {
+		text += " " + printable(r.Card.Label)
+	}
+	if r.SeveralReaders(ctx) {
+		text += fmt.Sprintf(" in %q", r.Reader)
+	}
+	if text != "card" {
+		parts = append(parts, text)
+	}
+	if parts == nil {
+		return ""
+	}
+	return strings.Join(parts, ", ") + "\n"
 }
 
 func newPINQuestion(r card.PINRequest) string {

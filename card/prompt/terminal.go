@@ -21,9 +21,9 @@ var ErrNoTerminal = fault.New(fault.Object, "prompt: not a terminal",
 var ErrGivenUp = fault.New(fault.Object, "prompt: no PIN entered", "Start again and enter the PIN.")
 
 // Terminal returns a PINFunc that asks the user at a terminal, usually os.Stdin.
-// The PIN is not echoed. The question names the card and its reader, the retries
-// left and why the previous PIN was not accepted, and is written to standard
-// error. An empty line, Ctrl-C and Ctrl-D give up.
+// The PIN is not echoed. The question names the credential, the card, its reader if
+// there are several, what the PIN is for, the retries left, and why the previous PIN
+// was not accepted. It is written to standard error. An empty line, Ctrl-C and Ctrl-D give up.
 //
 // Before the last try the user must type "yes". A new PIN must be entered twice.
 // If the reader has a keypad, the user is told to enter the PIN there.
@@ -77,7 +77,7 @@ func (t terminal) ask(ctx context.Context, r card.PINRequest) (card.PIN, error) 
 
 // readPIN asks for one PIN, for a new one until it is entered twice alike.
 func (t terminal) readPIN(ctx context.Context, r card.PINRequest) (card.PIN, error) {
-	text := question(r)
+	text := question(ctx, r)
 	if r.Pad {
 		io.WriteString(t.out, text+"\n")
 		return card.PIN{}, nil

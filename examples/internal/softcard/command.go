@@ -34,13 +34,18 @@ Kinds of card (-app):
     tpm              a Windows virtual smart card
     piv+gids         a card with both applications
 
-The PIN is 123456, the PUK 12345678. The private keys are public.`
+The PIN is 123456, the PUK 12345678. The private keys are public. With -cert and -key the card has a certificate and a key of your own in slot 9A, or kxc00 of the GIDS application. From a PKCS #12 file:
+
+    openssl pkcs12 -in alice.p12 -nodes -out alice.pem
+    smartlogon softcard -cert alice.pem -key alice.pem`
 
 // New returns the command.
 func New(env *cli.Env) *cli.Command {
 	flags := flag.NewFlagSet("softcard", flag.ContinueOnError)
 	app := flags.String("app", "piv", "`kind` of card: "+strings.Join(kinds(), ", "))
 	dir := flags.String("dir", "", "`folder` with the contents of the card")
+	certificate := flags.String("cert", "", "PEM `file` with the certificate in slot 9A; needs -key")
+	key := flags.String("key", "", "PEM `file` with its private key, which is not encrypted; needs -cert")
 	reader := flags.String("reader", "", "`name` of the reader; some programs recognize a card by it")
 	socket := flags.String("socket", "", "`path` of the socket; by default in a new folder")
 	vpcd := flags.String("vpcd", "", "`address` of a virtual reader of vsmartcard, usually 127.0.0.1:35963")
@@ -50,7 +55,13 @@ func New(env *cli.Env) *cli.Command {
 		if *vpcd != "" && *socket == "" && (*reader != "" || *trace) {
 			return cli.Usagef("-reader and -trace have no effect with -vpcd alone; add -socket")
 		}
+		if (*certificate == "") != (*key == "") {
+			return cli.Usagef("-cert and -key need each other")
+		}
 		card, err := newCard(*app, *dir)
+		if err == nil && *certificate != "" {
+			err = putPEM(card, *app, *certificate, *key)
+		}
 		if err != nil {
 			return err
 		}

@@ -3,7 +3,6 @@ package prompt
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"github.com/smartlogon/smartlogon/card"
 )
@@ -47,27 +46,28 @@ func padQuestion(r card.PINRequest) string {
 	return fmt.Sprintf("Enter the PIN to %s on the keypad of the reader (%s).", printable(r.Purpose), retries(r))
 }
 
-// where returns a line that says whose PIN it is: the credential and the card, as far as
-// they are known, and the reader, if there are several.
+// where returns a line that says whose PIN it is: the credential, and the card and the
+// reader if there are several readers. Without a credential it is the card, if that is
+// known.
 func where(ctx context.Context, r card.PINRequest) string {
-	var parts []string
-	if r.Title != "" {
-		parts = append(parts, printable(r.Title))
+	several := r.SeveralReaders(ctx)
+	text := printable(r.Title)
+	if text == "" || several {
+		if text != "" {
+			text += ", "
+		}
+		text += "card"
+		if !r.Card.IsZero() {
+			text += " " + printable(r.Card.Label)
+		}
 	}
-	text := "card"
-	if !r.Card.IsZero() {
-		text += " " + printable(r.Card.Label)
-	}
-	if r.SeveralReaders(ctx) {
+	switch {
+	case several:
 		text += fmt.Sprintf(" in %q", r.Reader)
-	}
-	if text != "card" {
-		parts = append(parts, text)
-	}
-	if parts == nil {
+	case text == "card":
 		return ""
 	}
-	return strings.Join(parts, ", ") + "\n"
+	return text + "\n"
 }
 
 func newPINQuestion(r card.PINRequest) string {

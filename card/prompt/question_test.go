@@ -20,8 +20,8 @@ func TestReaderInQuestion(t *testing.T) {
 		question, description string
 	}{
 		"one reader": {cardtest.NewReaders(cardtest.Logon("alice@example.com")),
-			"alice@example.com, card 123\nPIN to open the key (retries left: 3): ",
-			"alice@example.com, card 123\nEnter the PIN to open the key (retries left: 3).",
+			"alice@example.com\nPIN to open the key (retries left: 3): ",
+			"alice@example.com\nEnter the PIN to open the key (retries left: 3).",
 		},
 		"two readers": {cardtest.NewReaders(cardtest.Logon("alice@example.com"), nil),
 			"alice@example.com, card 123 in \"Software Reader 00\"\nPIN to open the key (retries left: 3): ",

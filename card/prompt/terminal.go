@@ -21,8 +21,8 @@ var ErrNoTerminal = fault.New(fault.Object, "prompt: not a terminal",
 var ErrGivenUp = fault.New(fault.Object, "prompt: no PIN entered", "Start again and enter the PIN.")
 
 // Terminal returns a PINFunc that asks the user at a terminal, usually os.Stdin.
-// The PIN is not echoed. The question names the credential, the card, its reader if
-// there are several, what the PIN is for, the retries left, and why the previous PIN
+// The PIN is not echoed. The question names the credential, its card and reader if
+// there are several readers, what the PIN is for, the retries left, and why the previous PIN
 // was not accepted. It is written to standard error. An empty line, Ctrl-C and Ctrl-D give up.
 //
 // Before the last try the user must type "yes". A new PIN must be entered twice.

@@ -30,7 +30,10 @@ var testReaders = map[string]func() *cardtest.Readers{
 	"none":  func() *cardtest.Readers { return cardtest.NewReaders() },
 	"empty": func() *cardtest.Readers { return cardtest.NewReaders(nil) },
 	"alice": func() *cardtest.Readers { return cardtest.NewReaders(aliceCard()) },
-	"two":   func() *cardtest.Readers { return cardtest.NewReaders(aliceCard(), bobCard()) },
+	"last": func() *cardtest.Readers {
+		return cardtest.NewReaders(cardtest.Logon("alice@example.com", cardtest.RetriesLeft(1)))
+	},
+	"two": func() *cardtest.Readers { return cardtest.NewReaders(aliceCard(), bobCard()) },
 }
 
 // terminalEnv returns the Env of a process with software readers.

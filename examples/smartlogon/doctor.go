@@ -16,7 +16,7 @@ import (
 	"github.com/smartlogon/smartlogon/piv"
 )
 
-const doctorHelp = `Doctor checks in this order: service, rights, version, readers, cards, applications, PINs, certificates and clock; and prints the one thing to do next. It does not ask for a PIN. The exit status is 1 if there is a problem.
+const doctorHelp = `Doctor checks in this order: service, rights, version, readers, cards, applications, PINs, certificates and clock. It prints the one thing to do next. It does not ask for a PIN. The exit status is 1 if there is a problem.
 
 With -json each check is one object on a line of its own, with "check", "state" (ok, problem or skipped), "detail" and, if there is one, "remedy". The first problem is the one to solve next.`
 
@@ -101,6 +101,8 @@ type doctor struct {
 	service *card.Service
 	now     time.Time
 	checks  []check
+
+	notYetValid string // title of a certificate that is valid only later
 }
 
 func (d *doctor) ok(name, format string, args ...any) {
@@ -141,7 +143,11 @@ func examine(ctx context.Context, service *card.Service, now time.Time) ([]check
 	} else {
 		d.readers(ctx, readers)
 	}
-	d.ok("clock", "%s", now.Format(time.RFC3339))
+	if title := d.notYetValid; title != "" {
+		d.problem("clock", fmt.Sprintf("%s, and the certificate of %q is not valid yet", now.Format(time.RFC3339), title), "Compare the clock with another one, and set it if it is slow.")
+	} else {
+		d.ok("clock", "%s", now.Format(time.RFC3339))
+	}
 	return d.checks, ctx.Err()
 }
 
@@ -234,6 +240,9 @@ func (d *doctor) certificates(ctx context.Context) {
 	for c, err := range finder.All(ctx) {
 		if err != nil {
 			continue // reported by application
+		}
+		if cert, err := rules.Read(c.Raw); err == nil && d.now.Before(cert.NotBefore().Time()) {
+			d.notYetValid = c.Title()
 		}
 		if listed++; c.Findings.Offered() {
 			titles = append(titles, fmt.Sprintf("%q, %s %s in %q: offered", c.Title(), c.Application, c.Container, c.Reader))

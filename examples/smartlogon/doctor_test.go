@@ -2,6 +2,7 @@ package main
 
 import (
 	"testing"
+	"time"
 
 	"github.com/smartlogon/smartlogon/card/cardtest"
 	"github.com/stretchr/testify/assert"
@@ -65,4 +66,18 @@ func stoppedReaders() *cardtest.Readers {
 	readers := cardtest.NewReaders()
 	readers.Stop()
 	return readers
+}
+
+// A slow clock makes certificates look as if they were not valid yet.
+func TestDoctorClock(t *testing.T) {
+	readers := cardtest.NewReaders(aliceCard())
+	defer readers.Close()
+	service := readers.Service()
+	defer service.Close()
+	checks, err := examine(t.Context(), service, time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC))
+	require.NoError(t, err)
+	last := checks[len(checks)-1]
+	assert.Equal(t, "clock", last.Name)
+	assert.Equal(t, stateProblem, last.State)
+	assert.Contains(t, last.Detail, "alice@example.com")
 }

@@ -22,17 +22,18 @@ import (
 func Main(name string, run func(ctx context.Context) error, signals ...os.Signal) {
 	ctx, stop := signal.NotifyContext(context.Background(), append(signals, os.Interrupt)...)
 	context.AfterFunc(ctx, stop)
-	os.Exit(report(os.Stderr, name, run(ctx)))
+	os.Exit(report(os.Stderr, width(os.Stderr), name, run(ctx)))
 }
 
-// report prints an error with its hint, and returns the exit status.
-func report(w io.Writer, name string, err error) (status int) {
+// report prints an error with its hint, wrapped to the columns of a terminal, and returns
+// the exit status.
+func report(w io.Writer, columns int, name string, err error) (status int) {
 	if err == nil || errors.Is(err, flag.ErrHelp) {
 		return 0
 	}
-	fmt.Fprintf(w, "%s: %s\n", name, ErrorText(err))
+	fmt.Fprintln(w, Wrap(name+": "+ErrorText(err), columns, 2))
 	if hint := card.Hint(err); hint != "" {
-		fmt.Fprintln(w, Escape(hint))
+		fmt.Fprintln(w, Wrap(Escape(hint), columns, 2))
 	}
 	var usage *UsageError
 	if errors.As(err, &usage) {

@@ -35,7 +35,7 @@ func TestReport(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var out bytes.Buffer
-			assert.Equal(t, test.status, report(&out, "program", test.err))
+			assert.Equal(t, test.status, report(&out, 0, "program", test.err))
 			assert.Equal(t, test.text, out.String())
 		})
 	}

@@ -31,14 +31,18 @@ func (e *Env) Paint(c Color, text string) string {
 // terminal. Color is left off if the variable NO_COLOR is set (no-color.org) or the
 // terminal is dumb.
 func (e *Env) FitTerminal(stdout *os.File) {
-	fd := int(stdout.Fd())
-	if !term.IsTerminal(fd) {
-		return
+	if e.Width = width(stdout); e.Width > 0 {
+		e.Color = os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 	}
-	if width, _, err := term.GetSize(fd); err == nil {
-		e.Width = width
+}
+
+// width returns the columns of a terminal, and 0 for another file.
+func width(f *os.File) int {
+	columns, _, err := term.GetSize(int(f.Fd()))
+	if err != nil {
+		return 0
 	}
-	e.Color = os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+	return columns
 }
 
 // SetColor sets the use of color by the value of a flag: auto, always or never.

@@ -154,7 +154,7 @@ func run(ctx context.Context, o options, env *cli.Env) error {
 	if o.hint != "" {
 		report.NotChecked = append(report.NotChecked, "whether the directory maps this certificate to the account of the hint")
 	}
-	return report.print(env.Stdout, o.json)
+	return report.print(env.Stdout, env.Width, o.json)
 }
 
 // server is the audience of the challenge. Client and server each configure it.

@@ -135,7 +135,7 @@ func TestOutputIsEscaped(t *testing.T) {
 	}
 	for _, asJSON := range []bool{false, true} {
 		var out bytes.Buffer
-		require.NoError(t, r.print(&out, asJSON))
+		require.NoError(t, r.print(&out, 0, asJSON))
 		assert.NotContains(t, out.String(), "\x1b")
 		assert.NotContains(t, out.String(), "\u202e")
 	}

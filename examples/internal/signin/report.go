@@ -51,7 +51,7 @@ func newReport(credentials []*enumerate.Credential, chosen *enumerate.Credential
 	return r
 }
 
-func (r *report) print(w io.Writer, asJSON bool) error {
+func (r *report) print(w io.Writer, columns int, asJSON bool) error {
 	if asJSON {
 		var text bytes.Buffer
 		out := json.NewEncoder(&text)
@@ -63,27 +63,32 @@ func (r *report) print(w io.Writer, asJSON bool) error {
 		_, err := w.Write(cli.EscapeJSON(text.Bytes()))
 		return err
 	}
-	fmt.Fprintln(w, "Credentials offered for sign-in:")
+	line := func(hang int, format string, args ...any) {
+		fmt.Fprintln(w, cli.Wrap(fmt.Sprintf(format, args...), columns, hang))
+	}
+	line(2, "Credentials offered for sign-in:")
 	for i, t := range r.Tiles {
 		mark := " "
 		if i == r.Chosen {
 			mark = "*"
 		}
-		fmt.Fprintf(w, "%s %s\n    issued by %q\n    in %q, container %s\n",
-			mark, cli.Escape(t.Title), t.Issuer, t.Reader, cli.Escape(t.Container))
+		line(4, "%s %s", mark, cli.Escape(t.Title))
+		line(8, "    issued by %q", t.Issuer)
+		line(8, "    in %q, container %s", t.Reader, cli.Escape(t.Container))
 	}
 	if r.Unread != "" {
-		fmt.Fprintf(w, "Not readable: %s\n", r.Unread)
+		line(2, "Not readable: %s", r.Unread)
 	}
-	fmt.Fprintf(w, "Challenge signed: answer of %d bytes.\n", r.Answer)
+	line(2, "Challenge signed: answer of %d bytes.", r.Answer)
 	if r.Verified {
-		fmt.Fprintln(w, "Answer verified: signature, issuer and Windows' rules.")
+		line(2, "Answer verified: signature, issuer and Windows' rules.")
 	} else {
-		fmt.Fprintln(w, "Signature verified with the certificate.")
+		line(2, "Signature verified with the certificate.")
 	}
 	for _, check := range r.NotChecked {
-		fmt.Fprintf(w, "Not checked: %s.\n", check)
+		line(2, "Not checked: %s.", check)
 	}
-	fmt.Fprintf(w, "Name to send: %s\nSource: %s (%s)\n", cli.Escape(r.Name), r.Source, r.Sentence)
+	line(2, "Name to send: %s", cli.Escape(r.Name))
+	line(2, "Source: %s (%s)", r.Source, r.Sentence)
 	return nil
 }

@@ -24,7 +24,7 @@ func TestProgress(t *testing.T) {
 				var out bytes.Buffer
 				env := &Env{Stderr: &out, ShowProgress: test.show}
 				stop := env.Progress("Reading\x1b")
-				time.Sleep(test.duration) // of the bubble's clock
+				<-time.After(test.duration) // of the clock of the bubble
 				synctest.Wait()
 				stop()
 				stop()

@@ -1,7 +1,7 @@
 // Explain prints, for each certificate, whether Windows would offer it for sign-in,
 // which rules decide that, and which user name Windows would send.
 //
-//	explain [-json] [-at RFC3339] [-policy NAME=1,...] [-trace FILE [-unmasked]] [FILE ...]
+//	explain [-json] [-at RFC3339] [-policy NAME=1,...] [-trace FILE [-unmasked]] [-html FILE] [FILE ...]
 //
 // It reads certificates in PEM, DER and PKCS #7 files, also in bare base64 and UTF-16,
 // of at most 16 MiB each. Of other files, such as PKCS #12, it prints what they are
@@ -14,6 +14,9 @@
 // -trace writes the commands and responses to a file, for a report about a card.
 // Certificates, card identifiers, serial numbers and what else identifies a user or a
 // card are left out, unless -unmasked is set. The answer to reset stays.
+//
+// -html writes the results into one page for a browser, without references to other
+// files.
 //
 // The user name depends on the device and on what it knows of the user: set
 // -hint, -ad-upn, -cached-upn and -revision accordingly. -legacy checks the

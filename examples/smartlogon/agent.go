@@ -85,7 +85,7 @@ func serveAgent(ctx context.Context, env *cli.Env, keys *sshagent.Agent, asJSON 
 }
 
 func printError(w io.Writer, err error) {
-	fmt.Fprintln(w, cli.ErrorText(err))
+	fmt.Fprintln(w, cli.Message(err))
 	if hint := card.Hint(err); hint != "" {
 		fmt.Fprintln(w, cli.Escape(hint))
 	}

@@ -119,7 +119,7 @@ func (d *doctor) problem(name, detail, remedy string) {
 	d.checks = append(d.checks, check{name, stateProblem, detail, remedy})
 }
 
-func (d *doctor) fault(name string, err error) { d.problem(name, cli.ErrorText(err), card.Hint(err)) }
+func (d *doctor) fault(name string, err error) { d.problem(name, cli.Message(err), card.Hint(err)) }
 
 // examine does all checks. The error is only that of ctx.
 func examine(ctx context.Context, service *card.Service, now time.Time) ([]check, error) {
@@ -128,7 +128,7 @@ func examine(ctx context.Context, service *card.Service, now time.Time) ([]check
 	switch {
 	case errors.Is(err, fs.ErrPermission):
 		d.ok("service", "it is there")
-		d.problem("rights", cli.ErrorText(err), "Add the user to the group that may use the service, or allow it in polkit's rules.")
+		d.problem("rights", cli.Message(err), "Add the user to the group that may use the service, or allow it in polkit's rules.")
 	case err != nil:
 		d.fault("service", err)
 		d.skip("needs the service", "rights")

@@ -65,7 +65,7 @@ func newList(env *cli.Env) *cli.Command {
 		}
 		printList(env, entries)
 		for _, err := range causes(err) {
-			fmt.Fprintln(env.Stdout, cli.Wrap(cli.ErrorText(err), env.Width, 2))
+			fmt.Fprintln(env.Stdout, cli.Wrap(cli.Message(err), env.Width, 2))
 		}
 		return nil
 	}

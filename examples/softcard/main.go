@@ -1,7 +1,7 @@
 // Softcard serves a software smart card to any PC/SC program until it is
 // interrupted.
 //
-//	softcard [-app KIND] [-dir FOLDER] [-reader NAME] [-socket PATH] [-vpcd HOST:PORT] [-trace]
+//	softcard [-app KIND] [-dir FOLDER] [-cert FILE -key FILE] [-reader NAME] [-socket PATH] [-vpcd HOST:PORT] [-trace]
 //
 // It listens on a Unix socket, and speaks the protocol of pcscd. Its first line of
 // output is the shell command that makes programs connect to it:
@@ -24,7 +24,9 @@
 //	piv+gids         a card with both applications
 //
 // The PIN is 123456, the PUK 12345678. With -dir the contents of the PIV card come
-// from a folder in the format of cardtest.Load. The private keys are public.
+// from a folder in the format of cardtest.Load; the private keys are public. With -cert
+// and -key, the certificate and the key in slot 9A, or in kxc00 of GIDS, come from PEM
+// files.
 package main
 
 import (

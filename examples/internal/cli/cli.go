@@ -31,7 +31,7 @@ func report(w io.Writer, columns int, name string, err error) (status int) {
 	if err == nil || errors.Is(err, flag.ErrHelp) {
 		return 0
 	}
-	fmt.Fprintln(w, Wrap(name+": "+ErrorText(err), columns, 2))
+	fmt.Fprintln(w, Wrap(name+": "+Message(err), columns, 2))
 	if hint := card.Hint(err); hint != "" {
 		fmt.Fprintln(w, Wrap(Escape(hint), columns, 2))
 	}

@@ -105,6 +105,18 @@ func TestEscape(t *testing.T) {
 	}
 }
 
+func TestMessage(t *testing.T) {
+	for text, want := range map[string]string{
+		`enumerate: piv: open key 9A: card: "Reader": verify PIN: PIN is wrong`: `open key 9A: "Reader": verify PIN: PIN is wrong`,
+		"enumerate: no card in the reader":                                      "no card in the reader",
+		"card: a\npiv: b":                                                       "a; b",
+		"read: discard: a piv: b":                                               "read: discard: a piv: b",
+		"open postcard: no such file":                                           "open postcard: no such file",
+	} {
+		assert.Equal(t, want, Message(errors.New(text)))
+	}
+}
+
 func TestEscapeJSON(t *testing.T) {
 	for s := range escapes {
 		text, err := json.MarshalIndent(map[string]string{"name": s}, "", " ")

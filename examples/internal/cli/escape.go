@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"regexp"
 	"strconv"
 	"strings"
 	"unicode"
@@ -40,6 +41,12 @@ func Escape(s string) string {
 func ErrorText(err error) string {
 	return Escape(strings.ReplaceAll(err.Error(), "\n", "; "))
 }
+
+// packageNames matches the names of packages that begin the parts of an error text.
+var packageNames = regexp.MustCompile(`(^|: |; )(?:(?:card|challenge|enumerate|entra|gids|mapping|pcsc|piv|pkinit|prompt|sshagent|upn): )+`)
+
+// Message returns ErrorText without the names of packages, which tell a user nothing.
+func Message(err error) string { return packageNames.ReplaceAllString(ErrorText(err), "$1") }
 
 // EscapeJSON replaces the same characters in the output of encoding/json with JSON
 // escapes, which do not change the value. Line feeds are left: outside of strings

@@ -117,10 +117,19 @@ func TestLastTryDialog(t *testing.T) {
 	assert.Contains(t, w.screen(), "no PIN entered")
 }
 
-func TestWatchIsInterrupted(t *testing.T) {
-	w := openWindow(t, "alice", "smartlogon watch")
-	w.waitFor(`+ "alice@example.com" in "Software Reader 00", PIV 9D (not offered by Windows)`)
-	w.enter("C-c")
-	w.waitFor("exit status")
-	assert.Contains(t, w.screen(), `+ "alice@example.com" in "Software Reader 00", PIV 9A`)
+// Commands that run until they are interrupted exit without an error.
+func TestInterrupted(t *testing.T) {
+	for command, last := range map[string]string{
+		"watch":          `+ "alice@example.com" in "Software Reader 00", PIV 9D (not offered by Windows)`,
+		"watch -readers": `"Software Reader 00": card inserted`,
+		"ssh-agent":      "export SSH_AUTH_SOCK=",
+		"softcard":       "ready",
+		"softcard -json": `{"socket":"`,
+	} {
+		w := openWindow(t, "alice", "smartlogon "+command)
+		w.waitFor(last)
+		w.enter("C-c")
+		w.waitFor("exit status")
+		assert.Contains(t, w.screen(), "exit status 0", command)
+	}
 }

@@ -173,7 +173,7 @@ func findPINs(ctx context.Context, service *card.Service, reader string) (manage
 }
 
 func newPINChange(env *cli.Env) *cli.Command {
-	return newPINCommand(env, "change", "change the PIN", `Change sets a new PIN with the current one. It asks for both at the terminal. It does not spend the last try unless the user agrees.
+	return newPINCommand(env, "change", "change the PIN", `Change sets a new PIN with the current one. It asks for both at the terminal. It does not spend the last try unless the user agrees. With -json it prints an object with "reader" and "application".
 
     smartlogon pin change
     OLD=123456 NEW=654321 smartlogon pin change -pin-env OLD -new-pin-env NEW`,
@@ -181,7 +181,7 @@ func newPINChange(env *cli.Env) *cli.Command {
 }
 
 func newPINUnblock(env *cli.Env) *cli.Command {
-	return newPINCommand(env, "unblock", "set a new PIN with the PUK", `Unblock sets a new PIN with the PUK of the card. It asks for both at the terminal. A wrong PUK costs one of its tries, and a card whose PUK is blocked has to be reset.
+	return newPINCommand(env, "unblock", "set a new PIN with the PUK", `Unblock sets a new PIN with the PUK of the card. It asks for both at the terminal. A wrong PUK costs one of its tries, and a card whose PUK is blocked has to be reset. With -json it prints an object with "reader" and "application".
 
     smartlogon pin unblock
     PUK=12345678 NEW=654321 smartlogon pin unblock -unknown-retries -pin-env PUK -new-pin-env NEW`,
@@ -220,7 +220,10 @@ func newPINCommand(env *cli.Env, name, summary, help string, set func(context.Co
 			return err
 		}
 		if *asJSON {
-			return cli.PrintJSON(env.Stdout, pinState{Reader: name, Application: string(m.application)})
+			return cli.PrintJSON(env.Stdout, struct {
+				Reader      string `json:"reader"`
+				Application string `json:"application"`
+			}{name, string(m.application)})
 		}
 		_, err = fmt.Fprintln(env.Stdout, cli.Escape(fmt.Sprintf("The new PIN of the %s application on the card in %q is set.", m.application, name)))
 		return err

@@ -26,6 +26,8 @@ It writes to slot 9A, and refuses a card on which that slot is in use unless -ov
 
 The certificate is for tests only: the private key of the authority that issues it is public.
 
+With -json it prints the certificates on the card as list does.
+
     smartlogon provision -softcard
     smartlogon provision -reader NAME -upn alice@example.com`
 

@@ -47,7 +47,7 @@ func newVersion(env *cli.Env) *cli.Command {
 	return &cli.Command{
 		Name:    "version",
 		Summary: "print the version of the program",
-		Help:    "Version prints the version of the program, of Go, and the system that it was built for.",
+		Help:    `Version prints the version of the program, of Go, and the system that it was built for. With -json it prints an object with "version", "go", "system", and "cgo", whether the PC/SC library of the system is linked.`,
 		Flags:   flags,
 		Run:     run,
 	}

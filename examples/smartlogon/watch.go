@@ -16,7 +16,7 @@ const watchHelp = `Watch prints the credentials on the cards in this machine's r
 
 It does not ask for a PIN. A credential that Windows would not offer for sign-in is marked; explain prints the reason.
 
-With -json each change is one object on a line of its own.
+With -json each change is one object on a line of its own, with "change" (added, removed or fault; with -readers also what happened to the reader or its card), "reader", "atr", "title", "application", "container", "offered", "error" and "remedy", as far as they apply.
 
     smartlogon watch
     smartlogon watch -readers`

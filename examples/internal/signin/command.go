@@ -23,6 +23,8 @@ const help = `Signin signs in with a smart card, from the list of credentials to
 
 It lists the credentials that Windows would offer, chooses the first, asks for the PIN, signs a challenge, and verifies the answer as a server does. A server decides which certificate authorities it trusts: -roots names a file with their certificates.
 
+With -json it prints one object: "tiles", each with "title", "issuer", "reader" and "container"; "chosen", the index of the one that was used; "signInName", "signInNameSource" and "sentence", the reason for the name; "answerBytes"; "verified"; "notChecked" and "unread", if there is something.
+
     smartlogon signin
     smartlogon signin -roots authorities.pem -reader NAME
     smartlogon signin -softcard     # a software card; its PIN is 123456`

@@ -24,6 +24,8 @@ It listens on a Unix socket, and speaks the protocol of pcscd. Its first line of
 
 After the line "ready", programs find a reader with the card in it. This needs neither root nor pcscd. With -vpcd the card is inserted into a virtual reader of the vsmartcard project instead, and so into a real pcscd; with both -vpcd and -socket, into both.
 
+With -json it prints one object with "socket" when the card can be used.
+
 Kinds of card (-app):
 
     piv              a PIV card; alice@example.com can sign in with it

@@ -12,31 +12,40 @@ func Wrap(text string, width, hang int) string {
 	if width <= 0 || utf8.RuneCountInString(text) <= width {
 		return text
 	}
-	hang = max(0, min(hang, width-minColumn))
-	var lines []string
-	prefix := ""
-	for room := width; text != ""; room = width - hang {
-		line, rest := cutLine(text, max(1, room))
-		lines = append(lines, strings.TrimRight(prefix+line, " "))
-		text, prefix = rest, strings.Repeat(" ", hang)
+	margin := strings.Repeat(" ", max(0, min(hang, width-minColumn)))
+	var b strings.Builder
+	rest := []rune(text)
+	for room := width; ; room = width - len(margin) {
+		end, next := lineEnd(rest, max(1, room))
+		b.WriteString(strings.TrimRight(string(rest[:end]), " "))
+		if rest = rest[next:]; len(rest) == 0 {
+			return b.String()
+		}
+		b.WriteString("\n" + margin)
 	}
-	return strings.Join(lines, "\n")
 }
 
-// cutLine returns the part of a text that fits into a line, and the rest without the
-// spaces between.
-func cutLine(text string, room int) (line, rest string) {
-	runes := []rune(text)
-	if len(runes) <= room {
-		return text, ""
+// lineEnd returns the end of the text that fits into a line, and the start of the next
+// line, after the spaces between.
+func lineEnd(text []rune, room int) (end, next int) {
+	if len(text) <= room {
+		return len(text), len(text)
 	}
-	inLine := strings.TrimLeft(string(runes[:room+1]), " ")
-	indent := room + 1 - utf8.RuneCountInString(inLine)
-	at := room
-	if i := strings.LastIndexByte(inLine, ' '); i > 0 {
-		at = indent + utf8.RuneCountInString(inLine[:i])
+	indent := 0
+	for indent < room && text[indent] == ' ' {
+		indent++
 	}
-	return string(runes[:at]), strings.TrimLeft(string(runes[at:]), " ")
+	for end = room; end > indent && text[end] != ' '; {
+		end--
+	}
+	if end <= indent { // a word longer than the line
+		end = room
+	}
+	next = end
+	for next < len(text) && text[next] == ' ' {
+		next++
+	}
+	return end, next
 }
 
 // wrapText wraps a text of paragraphs, separated by empty lines. Lines that are indented

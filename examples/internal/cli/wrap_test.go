@@ -31,6 +31,28 @@ func TestWrap(t *testing.T) {
 	}
 }
 
+// A card can have a name of a megabyte.
+func TestWrapOfLongText(t *testing.T) {
+	text := strings.Repeat("a", 1<<20)
+	assert.Equal(t, text, strings.ReplaceAll(Wrap(text, 8, 0), "\n", ""))
+}
+
+// FuzzWrap checks that no line is too long, and that only spaces are left out.
+func FuzzWrap(f *testing.F) {
+	f.Fuzz(func(t *testing.T, text string, width, hang int) {
+		if width > 1000 || hang > 1000 || strings.ContainsAny(text, "\n") || !utf8.ValidString(text) {
+			t.Skip("not the input of Wrap")
+		}
+		wrapped := Wrap(text, width, hang)
+		assert.Equal(t, strings.ReplaceAll(text, " ", ""), strings.NewReplacer(" ", "", "\n", "").Replace(wrapped))
+		for line := range strings.SplitSeq(wrapped, "\n") {
+			if width > 0 {
+				assert.LessOrEqual(t, utf8.RuneCountInString(line), width, "%q", wrapped)
+			}
+		}
+	})
+}
+
 func TestTable(t *testing.T) {
 	rows := [][]Cell{
 		{{Text: "alice@example.com"}, {Text: "offered", Color: Green}, {Text: "a reader with a long name 00"}},

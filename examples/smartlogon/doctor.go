@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/smartlogon/smartlogon/card"
+	"github.com/smartlogon/smartlogon/card/driver"
 	"github.com/smartlogon/smartlogon/enumerate"
 	"github.com/smartlogon/smartlogon/enumerate/rules"
 	"github.com/smartlogon/smartlogon/examples/internal/cli"
@@ -126,9 +128,9 @@ func examine(ctx context.Context, service *card.Service, now time.Time) ([]check
 	d := &doctor{service: service, now: now}
 	readers, err := service.Readers(ctx)
 	switch {
-	case errors.Is(err, fs.ErrPermission):
+	case errors.Is(err, driver.SecurityViolation), errors.Is(err, driver.NoAccess), errors.Is(err, fs.ErrPermission):
 		d.ok("service", "it is there")
-		d.problem("rights", cli.Message(err), "Add the user to the group that may use the service, or allow it in polkit's rules.")
+		d.problem("rights", cli.Message(err), cmp.Or(card.Hint(err), "Ask for the right to use smart cards."))
 	case err != nil:
 		d.fault("service", err)
 		d.skip("needs the service", "rights")

@@ -1,10 +1,13 @@
 package main
 
 import (
+	"context"
 	"testing"
 	"time"
 
+	"github.com/smartlogon/smartlogon/card"
 	"github.com/smartlogon/smartlogon/card/cardtest"
+	"github.com/smartlogon/smartlogon/card/driver"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -80,4 +83,24 @@ func TestDoctorClock(t *testing.T) {
 	assert.Equal(t, "clock", last.Name)
 	assert.Equal(t, stateProblem, last.State)
 	assert.Contains(t, last.Detail, "alice@example.com")
+}
+
+// refusingDriver is a service that the user may not use.
+type refusingDriver struct{ driver.Service }
+
+func (refusingDriver) Readers(context.Context) ([]driver.Reader, error) {
+	return nil, driver.SecurityViolation
+}
+
+func TestDoctorRights(t *testing.T) {
+	readers := cardtest.NewReaders()
+	defer readers.Close()
+	service := card.NewService(refusingDriver{readers.Driver()}, nil)
+	defer service.Close()
+	checks, err := examine(t.Context(), service, time.Now())
+	require.NoError(t, err)
+	assert.Equal(t, check{"service", stateOK, "it is there", ""}, checks[0])
+	assert.Equal(t, "rights", checks[1].Name)
+	assert.Equal(t, stateProblem, checks[1].State)
+	assert.Equal(t, card.Hint(driver.SecurityViolation), checks[1].Remedy)
 }

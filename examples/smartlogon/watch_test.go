@@ -100,3 +100,22 @@ func TestWatchReadersAndCardsInsertedAndRemoved(t *testing.T) {
 	assert.Equal(t, `"Software Reader 00": card inserted, but it does not respond`, next())
 	interrupt()
 }
+
+func TestWatchJSON(t *testing.T) {
+	readers := cardtest.NewReaders(cardtest.Logon("alice@example.com"))
+	defer readers.Close()
+	next, interrupt := startWatch(t, readers, "-json")
+	assert.JSONEq(t, `{"change":"added","reader":"Software Reader 00","title":"alice@example.com","application":"PIV","container":"9A","offered":true}`, next())
+	readers.Remove(first)
+	assert.JSONEq(t, `{"change":"removed","reader":"Software Reader 00","title":"alice@example.com","application":"PIV","container":"9A","offered":true}`, next())
+	readers.Stop()
+	fault := decodeLines[change](t, next())[0]
+	assert.Equal(t, "fault", fault.Change)
+	assert.Equal(t, card.Hint(card.ErrNoService), fault.Remedy)
+	interrupt()
+
+	readers.Start()
+	next, interrupt = startWatch(t, readers, "-json", "-readers")
+	assert.JSONEq(t, `{"change":"reader added","reader":"Software Reader 00"}`, next())
+	interrupt()
+}

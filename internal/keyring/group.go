@@ -37,12 +37,15 @@ type run[V any] struct {
 	panicked any
 }
 
-// Do returns the result of f. The values of ctx are those of the first caller's
+// Do returns the result of f, which does not run if ctx has ended. The values of ctx are those of the first caller's
 // context. If no caller waits for the result any more, discard gets the value, unless
 // f failed. A panic of f is a panic of every caller.
 func (g *Group[K, V]) Do(ctx context.Context, key K, f func(context.Context) (V, error), discard func(V)) (V, error) {
 	var none V
 	for {
+		if err := ctx.Err(); err != nil {
+			return none, err // a run could ask for a PIN before the select below ends it
+		}
 		g.mu.Lock()
 		if g.closed {
 			g.mu.Unlock()

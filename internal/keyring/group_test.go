@@ -53,6 +53,20 @@ func TestGroupSharesRun(t *testing.T) {
 	}
 }
 
+func TestGroupDoesNotRunAfterEnd(t *testing.T) {
+	var g keyring.Group[string, int]
+	defer g.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 100 {
+		_, err := g.Do(ctx, "a", func(context.Context) (int, error) {
+			t.Error("f runs")
+			return 1, nil
+		}, discardNothing(t))
+		assert.ErrorIs(t, err, context.Canceled)
+	}
+}
+
 type valueKey struct{}
 
 // The run goes on as long as one caller waits, and has the values of the first

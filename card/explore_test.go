@@ -9,41 +9,10 @@ import (
 	"testing"
 
 	"github.com/smartlogon/smartlogon/card"
+	"github.com/smartlogon/smartlogon/internal/choices"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
-
-// choices are the choices of one run of a test, which is run once for each way to
-// choose.
-type choices struct {
-	path []choice
-	at   int
-}
-
-type choice struct{ taken, of int }
-
-// pick chooses one of n, 0 at first.
-func (c *choices) pick(n int) int {
-	if c.at == len(c.path) {
-		c.path = append(c.path, choice{0, n})
-	}
-	c.at++
-	return c.path[c.at-1].taken
-}
-
-// next prepares the next run, and reports whether there is one.
-func (c *choices) next() bool {
-	c.path = c.path[:c.at]
-	c.at = 0
-	for n := len(c.path); n > 0; n-- {
-		if last := &c.path[n-1]; last.taken+1 < last.of {
-			last.taken++
-			c.path = c.path[:n]
-			return true
-		}
-	}
-	return false
-}
 
 // What the user enters.
 const (
@@ -73,7 +42,7 @@ func (w *model) ask(_ context.Context, r card.PINRequest) (card.PIN, error) {
 		options = samePIN + 1
 	}
 	right := w.cards[0].apps[ours].pin
-	switch w.choices.pick(options) {
+	switch w.choices.Pick(options) {
 	case rightPIN:
 		w.entered = right
 	case giveUp:
@@ -83,7 +52,7 @@ func (w *model) ask(_ context.Context, r card.PINRequest) (card.PIN, error) {
 	}
 	w.asked++
 	pin := card.NewPIN([]byte(w.entered))
-	w.allowed = r.Last && w.choices.pick(2) == 1
+	w.allowed = r.Last && w.choices.Pick(2) == 1
 	if w.allowed {
 		return pin.AllowLastTry(), nil
 	}
@@ -228,15 +197,15 @@ func TestExplorePINGuard(t *testing.T) {
 			t.Parallel()
 			total := 0
 			for _, b := range use.bounds {
-				var c choices
-				for more := true; more; more = c.next() {
+				var c choices.Choices
+				for more := true; more; more = c.Next() {
 					w := newModel(&c, b.mishaps, b.retries)
 					w.maxAsked, w.unidentified = b.asked, use.unidentified
 					w.withHabits(use.habits)
 					w.trace(use.held, use.set, use.change)
 					total++
 					if len(w.violations) > 0 {
-						require.Fail(t, "violation", "%q\n%+v, choices %v", w.violations, b, c.path[:c.at])
+						require.Fail(t, "violation", "%q\n%+v, choices %v", w.violations, b, &c)
 					}
 				}
 			}
@@ -248,7 +217,7 @@ func TestExplorePINGuard(t *testing.T) {
 
 // TestModelReportsViolations shows that the exploration can fail.
 func TestModelReportsViolations(t *testing.T) {
-	w := newModel(new(choices), 0, 1)
+	w := newModel(new(choices.Choices), 0, 1)
 	soft := w.cards[0]
 	w.askedFor = soft
 	soft.selectApp(theirs)

@@ -9,13 +9,14 @@ import (
 
 	"github.com/smartlogon/smartlogon/card"
 	"github.com/smartlogon/smartlogon/card/driver"
+	"github.com/smartlogon/smartlogon/internal/choices"
 )
 
 // A model is a driver with one reader, two cards of which at most one is in it, a
 // user, and other programs. Every mishap is a choice, as long as mishaps are left. The
 // model records each violation of what package card promises about PINs.
 type model struct {
-	choices *choices
+	choices *choices.Choices
 
 	mu           sync.Mutex // guards the rest
 	mishaps      int        // that may still happen
@@ -72,7 +73,7 @@ func (w *model) withHabits(h habits) {
 	}
 }
 
-func newModel(c *choices, mishaps, retries int) *model {
+func newModel(c *choices.Choices, mishaps, retries int) *model {
 	w := &model{choices: c, mishaps: mishaps, cancel: func() {}}
 	for i := range w.cards {
 		k := &modelCard{name: fmt.Sprint("card ", i), selected: -1, refused: map[string]bool{}, reported: -1}
@@ -93,7 +94,7 @@ func (w *model) mishap(n int) int {
 	if w.mishaps == 0 {
 		return 0
 	}
-	k := w.choices.pick(n + 1)
+	k := w.choices.Pick(n + 1)
 	if k > 0 {
 		w.mishaps--
 	}

@@ -11,45 +11,15 @@ import (
 	"github.com/smartlogon/smartlogon/card"
 	"github.com/smartlogon/smartlogon/card/cardtest"
 	"github.com/smartlogon/smartlogon/enumerate"
+	"github.com/smartlogon/smartlogon/internal/choices"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
-// choices are the choices of one run, which is repeated once for each way to choose.
-type choices struct {
-	path []choice
-	at   int
-}
-
-type choice struct{ taken, of int }
-
-// pick chooses one of n, 0 at first.
-func (c *choices) pick(n int) int {
-	if c.at == len(c.path) {
-		c.path = append(c.path, choice{0, n})
-	}
-	c.at++
-	return c.path[c.at-1].taken
-}
-
-// next prepares the next run, and reports whether there is one.
-func (c *choices) next() bool {
-	c.path = c.path[:c.at]
-	c.at = 0
-	for n := len(c.path); n > 0; n-- {
-		if last := &c.path[n-1]; last.taken+1 < last.of {
-			last.taken++
-			c.path = c.path[:n]
-			return true
-		}
-	}
-	return false
-}
-
 // An exploration is one run: a program signs twice with the key of a model, while the
 // user enters PINs and at most one mishap happens.
 type exploration struct {
-	*choices
+	*choices.Choices
 	model    string
 	soft     *cardtest.Card
 	token    *cardtest.Card // that may take the place of soft
@@ -87,7 +57,7 @@ func (e *exploration) onCommand(reader string, _ []byte) {
 	if e.mishaps == 0 {
 		return
 	}
-	k := e.pick(len(faults) + 1)
+	k := e.Pick(len(faults) + 1)
 	if k == 0 {
 		return
 	}
@@ -104,7 +74,7 @@ func (e *exploration) meanwhile() {
 	e.mu.Lock()
 	use := 0
 	if e.mishaps > 0 {
-		if use = e.pick(3); use > 0 {
+		if use = e.Pick(3); use > 0 {
 			e.mishaps--
 		}
 	}
@@ -145,7 +115,7 @@ func (e *exploration) ask(_ context.Context, r card.PINRequest) (card.PIN, error
 	if e.last != "" {
 		options = 4
 	}
-	switch e.pick(options) {
+	switch e.Pick(options) {
 	case 0:
 		e.last = cardtest.PIN
 	case 1:
@@ -160,7 +130,7 @@ func (e *exploration) ask(_ context.Context, r card.PINRequest) (card.PIN, error
 		e.wrong[e.last] = true
 	}
 	pin := card.NewPIN([]byte(e.last))
-	if r.Last && e.pick(2) == 1 {
+	if r.Last && e.Pick(2) == 1 {
 		e.consent = true
 		return pin.AllowLastTry(), nil
 	}
@@ -177,10 +147,10 @@ func quick(model string, options ...cardtest.Option) *cardtest.Card {
 type bounds struct{ retries, asked, mishaps int }
 
 // explore performs one run and returns what it violates.
-func explore(t *testing.T, c *choices, model string, b bounds) (violations []string) {
+func explore(t *testing.T, c *choices.Choices, model string, b bounds) (violations []string) {
 	neighbor := cardtest.NewNeighbor([]byte("\xF0neighbor"), "000000")
 	e := &exploration{
-		choices: c, model: model, neighbor: neighbor, mishaps: b.mishaps, maxAsked: b.asked, wrong: map[string]bool{},
+		Choices: c, model: model, neighbor: neighbor, mishaps: b.mishaps, maxAsked: b.asked, wrong: map[string]bool{},
 		soft:  quick(model, neighbor, cardtest.MaxRetries(3), cardtest.RetriesLeft(b.retries)),
 		token: quick(model, cardtest.MaxRetries(3)),
 	}
@@ -247,11 +217,11 @@ func TestExplorePIN(t *testing.T) {
 				all = []bounds{{2, 4, 0}, {1, 0, 1}}
 			}
 			for _, b := range all {
-				var c choices
-				for more := true; more; more = c.next() {
+				var c choices.Choices
+				for more := true; more; more = c.Next() {
 					total++
 					if violations := explore(t, &c, model, b); len(violations) > 0 {
-						require.Fail(t, "violation", "%q\n%+v, choices %v", violations, b, c.path[:c.at])
+						require.Fail(t, "violation", "%q\n%+v, choices %v", violations, b, &c)
 					}
 				}
 			}
